@@ -1,0 +1,31 @@
+/** The libraries are ECMAScript modules, so Jest runs with --experimental-vm-modules (see tools/bootstrap). */
+export default {
+  testEnvironment: 'node',
+  extensionsToTreatAsEsm: ['.ts'],
+  modulePathIgnorePatterns: ['/dist/'],
+  testMatch: ['**/*.spec.ts'],
+  transform: {
+    '^.+\\.ts$': [
+      '@swc/jest',
+      {
+        jsc: {
+          parser: { syntax: 'typescript', decorators: true },
+          transform: { legacyDecorator: true, decoratorMetadata: true },
+          target: 'es2023',
+          keepClassNames: true,
+        },
+        module: { type: 'es6' },
+        sourceMaps: 'inline',
+        swcrc: false,
+      },
+    ],
+  },
+  moduleNameMapper: {
+    '^(\\.{1,2}/.*)\\.js$': '$1',
+    '^@astro/messages/codec$': '<rootDir>/libs/messages/src/codec.ts',
+    '^@astro/messages/(.+)$': '<rootDir>/libs/messages/src/gen/$1.ts',
+    '^@astro/(devstack|admin|demo)/(.+)$': '<rootDir>/tools/$1/src/$2.ts',
+    '^@astro/(gateway|registry|scheduling|billing|verification|node-agent)/(.+)$': '<rootDir>/services/$1/src/$2.ts',
+    '^@astro/([^/]+)/(.+)$': '<rootDir>/libs/$1/src/$2.ts',
+  },
+};

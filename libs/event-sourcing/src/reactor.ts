@@ -1,0 +1,17 @@
+import type { Message } from './decider.js';
+import type { AggregateRef, AggregateType, Recorded } from './recorded.js';
+
+/** A command on its way to one aggregate of any context. */
+export type Directed<Command extends Message = Message> = { readonly to: AggregateRef } & Command;
+
+/**
+ * Turns an event into commands. Pure: the ids of the commands are derived from the event's id and the reactor's
+ * name, so that a redelivery repeats the same commands and changes nothing.
+ */
+export type Reactor<Event extends Message = Message, Command extends Message = Message> = {
+  /** `<context>.<what-it-does>`: names the consumer. */
+  readonly name: string;
+  /** The aggregates it reads; all of one context. */
+  readonly reads: readonly [AggregateType, ...AggregateType[]];
+  react(recorded: Recorded<Event>): readonly Directed<Command>[];
+};

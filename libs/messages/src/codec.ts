@@ -1,0 +1,180 @@
+import {
+  create,
+  fromBinary,
+  toBinary,
+  type DescEnum,
+  type DescField,
+  type DescMessage,
+  type Message as ProtoMessage,
+} from '@bufbuild/protobuf';
+import { timestampDate, timestampFromDate, type Timestamp } from '@bufbuild/protobuf/wkt';
+import { catalogue, registry, type CatalogueEntry } from './gen/catalogue.js';
+
+/** A payload that does not fit its schema. Never worth a retry. */
+export class CodecError extends Error {
+  override readonly name = 'CodecError';
+}
+
+type Plain = Record<string, unknown>;
+type Convert = (value: unknown, path: string) => unknown;
+type FieldCodec = { readonly name: string; readonly required: boolean; readonly encode: Convert; readonly decode: Convert };
+type MessageCodec = { readonly schema: DescMessage; readonly fields: readonly FieldCodec[] };
+
+const codecs = new Map<string, MessageCodec>();
+
+/**
+ * Bytes of a plain payload, whose types are in `gen/<context>.ts`.
+ * @param typeName full protobuf name, for example `astro.scheduling.v1.JobSubmitted`
+ * @throws CodecError naming the field and the rule
+ */
+export function encode(typeName: string, payload: unknown): Uint8Array {
+  const codec = codecFor(typeName);
+  return toBinary(codec.schema, encodeFields(codec, payload, typeName) as ProtoMessage);
+}
+
+/** The plain payload in `bytes`. @throws CodecError when the bytes are not a `typeName`. */
+export function decode(typeName: string, bytes: Uint8Array): unknown {
+  const codec = codecFor(typeName);
+  let message: ProtoMessage;
+  try {
+    message = fromBinary(codec.schema, bytes);
+  } catch (cause) {
+    throw new CodecError(`these bytes are not a ${typeName}`, { cause });
+  }
+  return decodeFields(codec, message, typeName);
+}
+
+/** Full protobuf name of a message that travels on its own subject. @throws CodecError when there is none. */
+export function typeNameOf(kind: CatalogueEntry['kind'], aggregateType: string, name: string): string {
+  const entry = byKey.get(`${kind} ${aggregateType} ${name}`);
+  if (!entry) throw new CodecError(`there is no ${kind} ${name} of ${aggregateType} in proto/`);
+  return entry.typeName;
+}
+
+const byKey = new Map(
+  catalogue.map(entry => [`${entry.kind} ${entry.context}.${entry.aggregate} ${entry.name}`, entry]),
+);
+
+function codecFor(typeName: string): MessageCodec {
+  const known = codecs.get(typeName);
+  if (known) return known;
+  const schema = registry.getMessage(typeName);
+  if (!schema) throw new CodecError(`there is no message ${typeName} in proto/`);
+  return codecOf(schema);
+}
+
+function codecOf(schema: DescMessage): MessageCodec {
+  const known = codecs.get(schema.typeName);
+  if (known) return known;
+  const fields: FieldCodec[] = [];
+  const codec = { schema, fields };
+  codecs.set(schema.typeName, codec); // before its fields, so that a recursive message ends
+  fields.push(...schema.fields.map(fieldCodec));
+  return codec;
+}
+
+function encodeFields(codec: MessageCodec, payload: unknown, path: string): ProtoMessage {
+  if (typeof payload !== 'object' || payload === null) throw new CodecError(`${path} must be an object`);
+  const init: Plain = {};
+  for (const field of codec.fields) {
+    const value = (payload as Plain)[field.name];
+    if (value !== undefined) init[field.name] = field.encode(value, `${path}.${field.name}`);
+    else if (field.required) throw new CodecError(`${path}.${field.name} is missing`);
+  }
+  return create(codec.schema, init);
+}
+
+function decodeFields(codec: MessageCodec, message: ProtoMessage, path: string): Plain {
+  const payload: Plain = {};
+  for (const field of codec.fields) {
+    const value = (message as unknown as Plain)[field.name];
+    if (value !== undefined) payload[field.name] = field.decode(value, `${path}.${field.name}`);
+    else if (field.required) throw new CodecError(`${path}.${field.name} is missing`);
+  }
+  return payload;
+}
+
+function fieldCodec(field: DescField): FieldCodec {
+  const one = valueCodec(field);
+  const required = !field.proto.proto3Optional;
+  const name = field.localName;
+  if (field.fieldKind === 'list') {
+    const each = (convert: Convert): Convert => (value, path) => {
+      if (!Array.isArray(value)) throw new CodecError(`${path} must be a list`);
+      return value.map((item, index) => convert(item, `${path}[${index}]`));
+    };
+    return { name, required, encode: each(one.encode), decode: each(one.decode) };
+  }
+  return { name, required, ...one };
+}
+
+function valueCodec(field: DescField): { encode: Convert; decode: Convert } {
+  if (field.message?.typeName === 'google.protobuf.Timestamp') return timestamp;
+  if (field.message && field.fieldKind !== 'map') {
+    const inner = codecOf(field.message);
+    return {
+      encode: (value, path) => encodeFields(inner, value, path),
+      decode: (value, path) => decodeFields(inner, value as ProtoMessage, path),
+    };
+  }
+  if (field.enum) return enumeration(field.enum);
+  if (field.name.endsWith('_atto')) return atto;
+  if (field.scalar !== undefined && longScalars.has(field.scalar)) return long;
+  return same;
+}
+
+/** int64, uint64, fixed64, sfixed64 and sint64 in protobuf's own numbering. */
+const longScalars = new Set<number>([3, 4, 6, 16, 18]);
+
+const same = { encode: (value: unknown) => value, decode: (value: unknown) => value };
+
+const timestamp = {
+  encode(value: unknown, path: string) {
+    if (!(value instanceof Date) || Number.isNaN(value.getTime())) throw new CodecError(`${path} must be a valid Date`);
+    return timestampFromDate(value);
+  },
+  decode: (value: unknown) => timestampDate(value as Timestamp),
+};
+
+/** Money: base units as a decimal string on the wire, because 64 bits hold only 18 ASTRO. */
+const atto = {
+  encode(value: unknown, path: string) {
+    if (typeof value !== 'bigint') throw new CodecError(`${path} must be a bigint of base units`);
+    return value.toString();
+  },
+  decode(value: unknown, path: string) {
+    if (!/^-?\d{1,78}$/.test(value as string)) throw new CodecError(`${path} must be a decimal string`);
+    return BigInt(value as string);
+  },
+};
+
+const long = {
+  encode(value: unknown, path: string) {
+    if (!Number.isSafeInteger(value)) throw new CodecError(`${path} must be a whole number below 2^53`);
+    return BigInt(value as number);
+  },
+  decode(value: unknown, path: string) {
+    const number = Number(value);
+    if (!Number.isSafeInteger(number)) throw new CodecError(`${path} is not below 2^53`);
+    return number;
+  },
+};
+
+/** `DEVICE_KIND_GPU` on the wire is `'gpu'` in the domain. */
+function enumeration(schema: DescEnum): { encode: Convert; decode: Convert } {
+  const nameOf = (value: { name: string }) => value.name.slice((schema.sharedPrefix ?? '').length).toLowerCase();
+  const numbers = new Map(schema.values.map(value => [nameOf(value), value.number]));
+  const names = new Map(schema.values.map(value => [value.number, nameOf(value)]));
+  return {
+    encode(value, path) {
+      const number = numbers.get(value as string);
+      if (number === undefined) throw new CodecError(`${path} must be one of ${[...numbers.keys()].join(', ')}`);
+      return number;
+    },
+    decode(value, path) {
+      const name = names.get(value as number);
+      if (name === undefined) throw new CodecError(`${path} has the unknown value ${String(value)}`);
+      return name;
+    },
+  };
+}
