@@ -87,7 +87,9 @@ for (const context of new Set(files.map(file => contextOf(file.package)))) {
     }
     if (messages.length === 0) continue;
     const alias = camel(file.name.replace('astro/', '').replace('.proto', '').replaceAll(/[/]/g, '_'));
-    schemaImports.push(`import { file_${file.name.replace('.proto', '').replaceAll('/', '_')} as ${alias} } from './${file.name.replace('.proto', '_pb.js')}';`);
+    schemaImports.push(
+      `import { file_${file.name.replace('.proto', '').replaceAll('/', '_')} as ${alias} } from './${file.name.replace('.proto', '_pb.js')}';`,
+    );
     entries.push({ alias, context, role, messages, package: file.package });
   }
   const header = unions.length ? "import type { Message } from '@astro/event-sourcing/decider';\n" : '';

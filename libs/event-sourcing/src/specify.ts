@@ -16,7 +16,9 @@ export const specify =
       const { decision, state } = run(decider, past, commands);
       return {
         then: (...events: readonly Event[]) =>
-          decision.accepted ? deepStrictEqual(decision.events, events) : fail(`refused: ${describe(decision)}`),
+          decision.accepted
+            ? deepStrictEqual(decision.events, events)
+            : fail(`refused: ${describe(decision)}`),
         thenNothing: () =>
           decision.accepted ? deepStrictEqual(decision.events, []) : fail(`refused: ${describe(decision)}`),
         thenRejected: (rejection: Rejection) =>

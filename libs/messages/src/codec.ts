@@ -17,7 +17,12 @@ export class CodecError extends Error {
 
 type Plain = Record<string, unknown>;
 type Convert = (value: unknown, path: string) => unknown;
-type FieldCodec = { readonly name: string; readonly required: boolean; readonly encode: Convert; readonly decode: Convert };
+type FieldCodec = {
+  readonly name: string;
+  readonly required: boolean;
+  readonly encode: Convert;
+  readonly decode: Convert;
+};
 type MessageCodec = { readonly schema: DescMessage; readonly fields: readonly FieldCodec[] };
 
 const codecs = new Map<string, MessageCodec>();
@@ -99,10 +104,12 @@ function fieldCodec(field: DescField): FieldCodec {
   const required = !field.proto.proto3Optional;
   const name = field.localName;
   if (field.fieldKind === 'list') {
-    const each = (convert: Convert): Convert => (value, path) => {
-      if (!Array.isArray(value)) throw new CodecError(`${path} must be a list`);
-      return value.map((item, index) => convert(item, `${path}[${index}]`));
-    };
+    const each =
+      (convert: Convert): Convert =>
+      (value, path) => {
+        if (!Array.isArray(value)) throw new CodecError(`${path} must be a list`);
+        return value.map((item, index) => convert(item, `${path}[${index}]`));
+      };
     return { name, required, encode: each(one.encode), decode: each(one.decode) };
   }
   return { name, required, ...one };
@@ -130,7 +137,8 @@ const same = { encode: (value: unknown) => value, decode: (value: unknown) => va
 
 const timestamp = {
   encode(value: unknown, path: string) {
-    if (!(value instanceof Date) || Number.isNaN(value.getTime())) throw new CodecError(`${path} must be a valid Date`);
+    if (!(value instanceof Date) || Number.isNaN(value.getTime()))
+      throw new CodecError(`${path} must be a valid Date`);
     return timestampFromDate(value);
   },
   decode: (value: unknown) => timestampDate(value as Timestamp),
@@ -162,13 +170,15 @@ const long = {
 
 /** `DEVICE_KIND_GPU` on the wire is `'gpu'` in the domain. */
 function enumeration(schema: DescEnum): { encode: Convert; decode: Convert } {
-  const nameOf = (value: { name: string }) => value.name.slice((schema.sharedPrefix ?? '').length).toLowerCase();
+  const nameOf = (value: { name: string }) =>
+    value.name.slice((schema.sharedPrefix ?? '').length).toLowerCase();
   const numbers = new Map(schema.values.map(value => [nameOf(value), value.number]));
   const names = new Map(schema.values.map(value => [value.number, nameOf(value)]));
   return {
     encode(value, path) {
       const number = numbers.get(value as string);
-      if (number === undefined) throw new CodecError(`${path} must be one of ${[...numbers.keys()].join(', ')}`);
+      if (number === undefined)
+        throw new CodecError(`${path} must be one of ${[...numbers.keys()].join(', ')}`);
       return number;
     },
     decode(value, path) {

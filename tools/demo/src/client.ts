@@ -1,0 +1,194 @@
+import { createHash } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { CID } from 'multiformats/cid';
+import * as raw from 'multiformats/codecs/raw';
+import { create as multihash } from 'multiformats/hashes/digest';
+
+export type Output = { readonly name: string; readonly cid: string; readonly sizeBytes: number };
+export type Task = { readonly id: string; readonly status: string; readonly outputs: readonly Output[] };
+export type Job = {
+  readonly id: string;
+  readonly name: string;
+  readonly status: string;
+  readonly reason?: string;
+  readonly detail?: string;
+  readonly tasks: readonly Task[];
+};
+export type JobRequest = {
+  readonly name: string;
+  readonly program: {
+    readonly cid: string;
+    readonly timeLimitMs: number;
+    readonly memoryLimitMib: number;
+    readonly outputLimitBytes: number;
+  };
+  readonly requirements: {
+    readonly deviceKind: 'cpu';
+    readonly cpuMillis: number;
+    readonly memoryMib: number;
+    readonly maxPricePerSecondAtto: string;
+    readonly regions?: readonly string[];
+  };
+  readonly quorum?: number;
+  readonly tasks: readonly {
+    readonly inputs: readonly { readonly name: string; readonly cid: string }[];
+    readonly args?: readonly string[];
+  }[];
+};
+export type JobEvent = {
+  readonly position: string;
+  readonly type: string;
+  readonly data: Record<string, unknown>;
+};
+
+const SHA2_256 = 0x12;
+const REQUEST_TIMEOUT_MS = 15_000;
+const REQUEST_ATTEMPTS_MAX = 20;
+const STREAM_ATTEMPTS_MAX = 60;
+const TERMINAL = new Set(['JobSucceeded', 'JobFailed', 'JobCancelled']);
+
+/** An answer of the gateway that is not a success: its problem document. */
+export class Problem extends Error {
+  override readonly name = 'Problem';
+  constructor(
+    readonly status: number,
+    readonly document: { readonly code?: string; readonly detail?: string; readonly title?: string },
+  ) {
+    super(`${status} ${document.code ?? document.title ?? 'unknown'}: ${document.detail ?? ''}`);
+  }
+}
+
+/** CIDv1 of raw bytes by SHA-256, in base32: how content is named everywhere. */
+export const cidOf = (bytes: Uint8Array): string =>
+  CID.createV1(raw.code, multihash(SHA2_256, createHash('sha256').update(bytes).digest())).toString();
+
+/** The gateway as a tenant sees it: plain REST with an API key. */
+export class Client {
+  constructor(
+    private readonly gatewayUrl: string,
+    private readonly apiKey: string,
+  ) {}
+
+  /** Stores `bytes` and answers their content id; repeating it changes nothing. */
+  async putContent(bytes: Uint8Array): Promise<string> {
+    const cid = cidOf(bytes);
+    await this.request(
+      'PUT',
+      `/v1/content/${cid}`,
+      new Blob([Uint8Array.from(bytes)]),
+      'application/octet-stream',
+    );
+    return cid;
+  }
+
+  async getContent(cid: string): Promise<Uint8Array> {
+    const bytes = new Uint8Array(await (await this.request('GET', `/v1/content/${cid}`)).arrayBuffer());
+    if (cidOf(bytes) !== cid) throw new Error(`content ${cid} came with another digest`);
+    return bytes;
+  }
+
+  /** Submits a job; `idempotencyKey` makes a repeated call answer with the same job. */
+  async submit(job: JobRequest, idempotencyKey: string): Promise<{ readonly id: string }> {
+    const response = await this.request('POST', '/v1/jobs', JSON.stringify(job), 'application/json', {
+      'idempotency-key': idempotencyKey,
+    });
+    if (response.status === 201) return (await response.json()) as Job;
+    return { id: response.headers.get('location')!.split('/').at(-1)! };
+  }
+
+  async job(id: string): Promise<Job> {
+    return this.json<Job>(`/v1/jobs/${id}`);
+  }
+
+  async json<T>(path: string): Promise<T> {
+    return (await (await this.request('GET', path)).json()) as T;
+  }
+
+  /** Every event of the job until its last; resumes where a broken connection stopped. */
+  async *events(jobId: string): AsyncGenerator<JobEvent> {
+    let position = '0';
+    for (let attempt = 0; attempt < STREAM_ATTEMPTS_MAX; attempt++) {
+      try {
+        for await (const event of this.stream(jobId, position)) {
+          position = event.position;
+          attempt = 0;
+          yield event;
+          if (TERMINAL.has(event.type)) return;
+        }
+      } catch (error) {
+        if (error instanceof Problem && error.status < 500 && error.status !== 404) throw error;
+      }
+      await sleep(500);
+    }
+    throw new Error(`the event stream of ${jobId} could not be kept open`);
+  }
+
+  private async *stream(jobId: string, after: string): AsyncGenerator<JobEvent> {
+    const response = await fetch(`${this.gatewayUrl}/v1/jobs/${jobId}/events`, {
+      headers: {
+        authorization: `Bearer ${this.apiKey}`,
+        accept: 'text/event-stream',
+        'last-event-id': after,
+      },
+    });
+    if (!response.ok) throw await problemOf(response);
+    let text = '';
+    for await (const chunk of response.body!.pipeThrough(new TextDecoderStream())) {
+      text += chunk;
+      const blocks = text.split('\n\n');
+      text = blocks.pop()!;
+      for (const block of blocks) {
+        const fields = new Map(
+          block.split('\n').map(line => [line.split(':', 1)[0]!, line.replace(/^[^:]*: ?/, '')]),
+        );
+        if (!fields.has('data')) continue;
+        yield {
+          position: fields.get('id')!,
+          type: fields.get('event')!,
+          data: JSON.parse(fields.get('data')!) as Record<string, unknown>,
+        };
+      }
+    }
+  }
+
+  private async request(
+    method: string,
+    path: string,
+    body?: string | Blob,
+    contentType?: string,
+    headers: Record<string, string> = {},
+  ): Promise<Response> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        const response = await fetch(`${this.gatewayUrl}${path}`, {
+          method,
+          headers: {
+            authorization: `Bearer ${this.apiKey}`,
+            ...(contentType && { 'content-type': contentType }),
+            ...headers,
+          },
+          ...(body !== undefined && { body }),
+          signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
+        });
+        if (response.ok) return response;
+        throw await problemOf(response);
+      } catch (error) {
+        if (attempt === REQUEST_ATTEMPTS_MAX || !isWorthARetry(error)) throw error;
+        await sleep(Math.min(250 * attempt, 2_000));
+      }
+    }
+  }
+}
+
+/** Every request here may be repeated: content is named by its digest, a submission by its idempotency key. */
+const isWorthARetry = (error: unknown): boolean =>
+  error instanceof Problem ? [409, 429, 502, 503, 504].includes(error.status) : true;
+
+async function problemOf(response: Response): Promise<Problem> {
+  const text = await response.text();
+  try {
+    return new Problem(response.status, JSON.parse(text) as { code?: string; detail?: string });
+  } catch {
+    return new Problem(response.status, { title: text.slice(0, 200) });
+  }
+}
