@@ -1,0 +1,60 @@
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { runInForeground } from './foreground.mjs';
+import { pinnedNode, root } from './places.mjs';
+import { prepare, StepFailed } from './steps.mjs';
+import { closingLine, readCounts } from './test-counts.mjs';
+
+const commands = {
+  demo: args => runOnPinnedNode('tools/demo/dist/main.js', args),
+  start: args => runOnPinnedNode('tools/devstack/dist/start.js', args),
+  reset: args => runOnPinnedNode('tools/devstack/dist/reset.js', args),
+  admin: args => runOnPinnedNode('tools/admin/dist/main.js', args),
+  check: args => runOnPinnedNode('tools/bootstrap/check.mjs', args),
+  build: async () => 0,
+  test,
+};
+
+export async function bootstrap(command, args) {
+  if (!Object.hasOwn(commands, command)) {
+    console.error(`Usage: node tools/bootstrap/run.mjs ${Object.keys(commands).join('|')} [arguments]`);
+    process.exit(2);
+  }
+  try {
+    await prepare();
+  } catch (error) {
+    if (!(error instanceof StepFailed)) throw error;
+    console.error(error.message);
+    process.exit(1);
+  }
+  process.exitCode = await commands[command](args);
+}
+
+function runOnPinnedNode(entry, args) {
+  if (!existsSync(join(root, entry))) {
+    console.error(`${entry} is missing although everything was built.`);
+    return 1;
+  }
+  return runInForeground(pinnedNode, [join(root, entry), ...args]);
+}
+
+/** Jest over the whole repository, or over what `args` names; closes with one line that counts the tests. */
+async function test(args) {
+  const folder = await mkdtemp(join(tmpdir(), 'astro-test-'));
+  try {
+    const asked = args.find(arg => arg.startsWith('--outputFile='))?.slice('--outputFile='.length);
+    const results = asked ?? join(folder, 'results.json');
+    const exitCode = await runInForeground(pinnedNode, [
+      '--experimental-vm-modules',
+      '--disable-warning=ExperimentalWarning',
+      join(root, 'node_modules/jest/bin/jest.js'),
+      ...(asked ? args : [...args, '--json', `--outputFile=${results}`]),
+    ]);
+    if (existsSync(results)) console.log(closingLine(await readCounts(results)));
+    return exitCode;
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
