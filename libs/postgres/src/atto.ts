@@ -1,0 +1,27 @@
+import { Type } from '@mikro-orm/core';
+
+/**
+ * Money in base units: `bigint` in the domain, `numeric(78,0)` in PostgreSQL, which holds any 256-bit integer.
+ * Use it as `p.type(Atto)`.
+ */
+export class Atto extends Type<bigint, string> {
+  override convertToDatabaseValue(value: bigint): string {
+    return value.toString();
+  }
+
+  override convertToJSValue(value: string | bigint): bigint {
+    return BigInt(value);
+  }
+
+  override getColumnType(): string {
+    return 'numeric(78,0)';
+  }
+
+  override compareAsType(): string {
+    return 'string';
+  }
+
+  override toJSON(value: bigint): string {
+    return value.toString();
+  }
+}

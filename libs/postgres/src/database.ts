@@ -1,0 +1,75 @@
+import type { EntitySchema } from '@mikro-orm/core';
+import { MikroORM } from '@mikro-orm/postgresql';
+import { createCheckpoints } from './checkpoints.js';
+
+/** Projections, queries and the schema lock of one process; PostgreSQL allows 100 connections by default. */
+const maxConnections = 8;
+const connectTimeoutMs = 5_000;
+/** No query of a read model may take longer: it would hold its connection while others wait. */
+const statementTimeoutMs = 30_000;
+
+export type ReaderOptions = {
+  readonly url: string;
+  /** Of any schemas; the role in `url` must be allowed to read them. */
+  readonly entities: readonly EntitySchema[];
+  /** Where warnings of the driver go, such as a connection that the server closed. */
+  readonly warn?: (line: string) => void;
+};
+
+export type DatabaseOptions = ReaderOptions & {
+  /** The schema that this service owns; every entity belongs to it. */
+  readonly schema: string;
+};
+
+/** Connects and creates or extends the tables of `schema`: the checkpoints and those of `entities`. */
+export async function openDatabase(options: DatabaseOptions): Promise<MikroORM> {
+  const foreign = options.entities.filter(entity => entity.meta.schema !== options.schema);
+  if (foreign.length > 0) {
+    const names = foreign.map(entity => entity.meta.className).join(', ');
+    throw new Error(`${options.schema} may not create tables of another schema: ${names}`);
+  }
+  const orm = await connect(options, options.schema);
+  try {
+    await updateTables(orm, options.schema);
+    return orm;
+  } catch (cause) {
+    await orm.close();
+    throw cause;
+  }
+}
+
+/** Connects to tables that others own: runs no DDL. */
+export const openReader = (options: ReaderOptions): Promise<MikroORM> => connect(options);
+
+async function connect({ url, entities, warn }: ReaderOptions, schema?: string): Promise<MikroORM> {
+  const orm = await MikroORM.init({
+    clientUrl: url,
+    entities: [...entities],
+    discovery: { warnWhenNoEntities: false },
+    ...(schema === undefined ? {} : { schema }),
+    ...(warn === undefined ? {} : { logger: warn }),
+    colors: false,
+    forceUtcTimezone: true,
+    pool: { min: 0, max: maxConnections },
+    driverOptions: { connectionTimeoutMillis: connectTimeoutMs, statement_timeout: statementTimeoutMs },
+  });
+  try {
+    await orm.em.execute('select 1');
+    return orm;
+  } catch (cause) {
+    await orm.close();
+    throw cause;
+  }
+}
+
+/**
+ * Safe: adds tables and columns, never drops any. Two instances of a service that start at once take turns by an
+ * advisory lock, which the transaction holds while the DDL runs on another connection of the pool.
+ */
+async function updateTables(orm: MikroORM, schema: string): Promise<void> {
+  await orm.em.fork().transactional(async lock => {
+    await lock.execute('select pg_advisory_xact_lock(hashtextextended(?, 0))', [`tables of ${schema}`]);
+    await orm.em.fork().execute(createCheckpoints(schema));
+    await orm.schema.update({ schema, safe: true, dropTables: false });
+  });
+}
