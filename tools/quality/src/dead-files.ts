@@ -1,0 +1,44 @@
+import { posix } from 'node:path';
+import ts from 'typescript';
+import { isCode, isSpec, type Finding, type SourceFile } from './repository-files.js';
+
+/** Processes start here. Compiled examples are entered by their own build. */
+const entry = /(?:^|\/)src\/main\.ts$|\.d\.ts$|^examples\//;
+const judged = /^(?:libs|services|tools)\/.*\.ts$/;
+
+/**
+ * Files that nothing uses: no other file imports them or names them in a string (as a worker or a process to start),
+ * and they are no entry. A file that only its own spec uses is dead as well.
+ */
+export function deadFiles(files: readonly SourceFile[]): readonly Finding[] {
+  const paths = new Set(files.map(file => file.path));
+  const used = new Set<string>();
+  for (const file of files.filter(({ path }) => isCode(path) || path.endsWith('.json'))) {
+    for (const target of targetsOf(file, paths)) {
+      if (target !== file.path && !isOwnSpec(file.path, target)) used.add(target);
+    }
+  }
+  return files
+    .filter(({ path }) => judged.test(path) && !isSpec(path) && !entry.test(path) && !used.has(path))
+    .map(({ path }) => ({ path, line: 1, message: 'a dead file: nothing imports or starts it' }));
+}
+
+const isOwnSpec = (from: string, target: string) => from === target.replace(/\.ts$/, '.spec.ts');
+
+function targetsOf({ path, text }: SourceFile, paths: ReadonlySet<string>): readonly string[] {
+  const imported = ts.preProcessFile(text, true, true).importedFiles.map(({ fileName }) => fileName);
+  const named = [...text.matchAll(/(["'`])([^"'`\s]+\.js)\1/g)].map(match => match[2] ?? '');
+  return [...imported, ...named].flatMap(specifier =>
+    candidatesOf(path, specifier).filter(candidate => paths.has(candidate)),
+  );
+}
+
+/** What a specifier or a path may mean: the source of a workspace's export, of a relative import, of built output. */
+function candidatesOf(from: string, specifier: string): readonly string[] {
+  const source = (path: string) => path.replace(/(^|\/)dist\//, '$1src/').replace(/\.js$/, '.ts');
+  const [, workspace, file] = /^@astro\/([^/]+)\/(.+)$/.exec(specifier) ?? [];
+  if (workspace && file)
+    return ['libs', 'services', 'tools'].map(kind => `${kind}/${workspace}/src/${file}.ts`);
+  const relative = posix.join(posix.dirname(from), source(specifier));
+  return [relative, posix.normalize(source(specifier)), relative.replace(/\.ts$/, '.mjs')];
+}

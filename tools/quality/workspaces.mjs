@@ -1,0 +1,17 @@
+// Lets dependency-cruiser follow `@astro/<workspace>/<file>` to the source instead of the built output, so that the
+// boundaries are judged on what is written, built or not. The shape is that of a webpack configuration.
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+
+const alias = {};
+for (const kind of ['libs', 'services', 'tools']) {
+  const folder = join(process.cwd(), kind);
+  for (const workspace of existsSync(folder) ? readdirSync(folder) : []) {
+    const source = join(folder, workspace, 'src');
+    // Only the messages keep what they export in a folder of generated files; see libs/messages/package.json.
+    if (workspace === 'messages') alias['@astro/messages/codec'] = join(source, 'codec.ts');
+    alias[`@astro/${workspace}/*`] = workspace === 'messages' ? join(source, 'gen/*') : `${source}/*`;
+  }
+}
+
+export default { resolve: { alias } };
