@@ -1,0 +1,83 @@
+import type { JobSpec, Program, Requirements, TaskSpec } from '@astro/messages/scheduling';
+
+/** Bounds of one job. A job is one event, so they also keep it well below the bus's largest message. */
+export const jobLimits = {
+  nameLength: 200,
+  tasks: 1_000,
+  quorum: 5,
+  inputsOfTask: 64,
+  argsOfTask: 64,
+  argLength: 1_024,
+  regions: 64,
+  timeLimitMs: 3_600_000,
+  // WebAssembly's own bound: 65,536 pages of 64 KiB.
+  memoryLimitMib: 4_096,
+  outputLimitBytes: 1 << 30,
+  cpuMillis: 1_024_000,
+  memoryMib: 16_777_216,
+} as const;
+
+/** Ids become tokens of subjects and parts of file names. */
+const ID = /^[A-Za-z0-9_-]{1,90}$/;
+const FILE_NAME = /^[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}$/;
+const CID = /^b[a-z2-7]{10,100}$/;
+
+export const isToken = (text: string): boolean => ID.test(text);
+export const isFileName = (text: string): boolean => FILE_NAME.test(text);
+export const isCid = (text: string): boolean => CID.test(text);
+
+/** The first thing that is wrong with a job's specification, by field; nothing when it is sound. */
+export const flawOf = (spec: JobSpec): string | undefined =>
+  flawOfJob(spec) ??
+  flawOfProgram(spec.program) ??
+  flawOfRequirements(spec.requirements) ??
+  spec.tasks.reduce<string | undefined>((flaw, task, index) => flaw ?? flawOfTask(task, index), undefined);
+
+function flawOfJob({ name, tasks, quorum }: JobSpec): string | undefined {
+  if (name.length > jobLimits.nameLength) return `spec.name: at most ${jobLimits.nameLength} characters`;
+  if (!within(tasks.length, jobLimits.tasks)) return `spec.tasks: 1 to ${jobLimits.tasks} tasks`;
+  if (new Set(tasks.map(task => task.taskId)).size < tasks.length) return 'spec.tasks: taskId must be unique';
+  if (!within(quorum, jobLimits.quorum)) return `spec.quorum: 1 to ${jobLimits.quorum}`;
+  return undefined;
+}
+
+function flawOfProgram({ cid, timeLimitMs, memoryLimitMib, outputLimitBytes }: Program): string | undefined {
+  if (!isCid(cid)) return 'spec.program.cid: must be a content id';
+  if (!within(timeLimitMs, jobLimits.timeLimitMs))
+    return `spec.program.timeLimitMs: 1 to ${jobLimits.timeLimitMs}`;
+  if (!within(memoryLimitMib, jobLimits.memoryLimitMib))
+    return `spec.program.memoryLimitMib: 1 to ${jobLimits.memoryLimitMib}`;
+  if (!within(outputLimitBytes, jobLimits.outputLimitBytes))
+    return `spec.program.outputLimitBytes: 1 to ${jobLimits.outputLimitBytes}`;
+  return undefined;
+}
+
+function flawOfRequirements(needs: Requirements): string | undefined {
+  if (needs.deviceKind === 'unspecified') return 'spec.requirements.deviceKind: must be specified';
+  if (!within(needs.cpuMillis, jobLimits.cpuMillis))
+    return `spec.requirements.cpuMillis: 1 to ${jobLimits.cpuMillis}`;
+  if (!within(needs.memoryMib, jobLimits.memoryMib))
+    return `spec.requirements.memoryMib: 1 to ${jobLimits.memoryMib}`;
+  if (!Number.isInteger(needs.deviceMemoryMib) || needs.deviceMemoryMib < 0)
+    return 'spec.requirements.deviceMemoryMib: must be a whole number of at least 0';
+  if (needs.regions.length > jobLimits.regions)
+    return `spec.requirements.regions: at most ${jobLimits.regions}`;
+  if (needs.maxPricePerSecondAtto < 1n) return 'spec.requirements.maxPricePerSecondAtto: at least 1';
+  return undefined;
+}
+
+function flawOfTask({ taskId, inputs, args }: TaskSpec, index: number): string | undefined {
+  const at = `spec.tasks[${index}]`;
+  if (!isToken(taskId)) return `${at}.taskId: must be an id`;
+  if (inputs.length > jobLimits.inputsOfTask) return `${at}.inputs: at most ${jobLimits.inputsOfTask}`;
+  if (new Set(inputs.map(input => input.name)).size < inputs.length)
+    return `${at}.inputs: name must be unique`;
+  if (!inputs.every(input => isFileName(input.name))) return `${at}.inputs: name must be a file name`;
+  if (!inputs.every(input => isCid(input.cid))) return `${at}.inputs: cid must be a content id`;
+  if (args.length > jobLimits.argsOfTask) return `${at}.args: at most ${jobLimits.argsOfTask}`;
+  if (args.some(arg => arg.length > jobLimits.argLength))
+    return `${at}.args: at most ${jobLimits.argLength} characters each`;
+  return undefined;
+}
+
+const within = (value: number, max: number) => Number.isInteger(value) && value >= 1 && value <= max;

@@ -1,0 +1,223 @@
+import { describe, expect, test } from '@jest/globals';
+import { specify } from '@astro/event-sourcing/specify';
+import type { CompleteTask, JobCommand, JobEvent, JobSpec, SubmitJob } from '@astro/messages/scheduling';
+import fc from 'fast-check';
+import { job } from './job.js';
+
+const cid = 'bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy';
+const spec: JobSpec = {
+  name: 'digits',
+  program: { cid, timeLimitMs: 1500, memoryLimitMib: 64, outputLimitBytes: 1024 },
+  requirements: {
+    deviceKind: 'cpu',
+    deviceModel: '',
+    deviceMemoryMib: 0,
+    cpuMillis: 500,
+    memoryMib: 128,
+    regions: [],
+    maxPricePerSecondAtto: 10n,
+  },
+  tasks: ['task_a', 'task_b'].map(taskId => ({ taskId, inputs: [{ name: 'shard.bin', cid }], args: [] })),
+  quorum: 2,
+};
+const submission: SubmitJob = {
+  jobId: 'job_1',
+  tenantId: 'tenant_1',
+  poolId: 'main',
+  spec,
+  maxCostAtto: 60n,
+};
+const submit = (change: Partial<SubmitJob> = {}): JobCommand => ({
+  type: 'SubmitJob',
+  data: { ...submission, ...change },
+});
+const submitSpec = (change: Partial<JobSpec>) =>
+  submit({ spec: { ...spec, ...change }, maxCostAtto: 10n ** 40n });
+const queue: JobCommand = { type: 'QueueJob', data: { jobId: 'job_1' } };
+const completion = (taskId: string): CompleteTask => ({
+  jobId: 'job_1',
+  taskId,
+  outputs: [{ name: 'weights.bin', cid, sizeBytes: 9 }],
+  digest: 'd'.repeat(64),
+  work: [],
+});
+const complete = (taskId: string): JobCommand => ({ type: 'CompleteTask', data: completion(taskId) });
+const fail: JobCommand = {
+  type: 'FailJob',
+  data: { jobId: 'job_1', reason: 'program_trapped', detail: 'unreachable' },
+};
+const cancel = (tenantId = 'tenant_1'): JobCommand => ({
+  type: 'CancelJob',
+  data: { jobId: 'job_1', tenantId },
+});
+
+const jobSubmitted: JobEvent = { type: 'JobSubmitted', data: submission };
+const of = { jobId: 'job_1', tenantId: 'tenant_1' };
+const jobQueued: JobEvent = { type: 'JobQueued', data: { ...of, poolId: 'main', spec } };
+const succeeded = (taskId: string): JobEvent => ({
+  type: 'TaskSucceeded',
+  data: { ...of, ...completion(taskId) },
+});
+const jobSucceeded: JobEvent = { type: 'JobSucceeded', data: { ...of, tasksSucceeded: 2 } };
+const failed = (tasksSucceeded: number): JobEvent => ({
+  type: 'JobFailed',
+  data: { ...of, poolId: 'main', reason: 'program_trapped', detail: 'unreachable', tasksSucceeded },
+});
+const cancelled = (tasksSucceeded: number): JobEvent => ({
+  type: 'JobCancelled',
+  data: { ...of, poolId: 'main', tasksSucceeded },
+});
+const done = [jobSubmitted, jobQueued, succeeded('task_a'), succeeded('task_b'), jobSucceeded];
+const given = specify(job);
+
+describe('submitting', () => {
+  test('a sound job is submitted', () => given().when(submit()).then(jobSubmitted));
+  test('the same submission again changes nothing', () => given(jobSubmitted).when(submit()).thenNothing());
+  test('the same submission changes nothing after the end', () =>
+    given(...done)
+      .when(submit())
+      .thenNothing());
+  test('another job under the same id is refused', () =>
+    given(jobSubmitted)
+      .when(submit({ maxCostAtto: 61n }))
+      .thenRejected('JobExists'));
+  test('a cost below what the job can cost is refused', () =>
+    given()
+      .when(submit({ maxCostAtto: 59n }))
+      .thenRejected('MaxCostIsTooLow'));
+
+  const task = spec.tasks[0]!;
+  const manyTasks = Array.from({ length: 1001 }, (_, index) => ({ ...task, taskId: `task_${index}` }));
+  test.each<[string, JobCommand]>([
+    ['jobId: ', submit({ jobId: 'job.1' })],
+    ['tenantId: ', submit({ tenantId: '' })],
+    ['spec.name: ', submitSpec({ name: 'x'.repeat(201) })],
+    ['spec.tasks: 1 to', submitSpec({ tasks: [] })],
+    ['spec.tasks: 1 to', submitSpec({ tasks: manyTasks })],
+    ['spec.tasks: taskId', submitSpec({ tasks: [task, task] })],
+    ['spec.quorum: ', submitSpec({ quorum: 0 })],
+    ['spec.quorum: ', submitSpec({ quorum: 6 })],
+    ['spec.program.cid: ', submitSpec({ program: { ...spec.program, cid: '../etc' } })],
+    ['spec.program.timeLimitMs: ', submitSpec({ program: { ...spec.program, timeLimitMs: 0 } })],
+    ['spec.program.timeLimitMs: ', submitSpec({ program: { ...spec.program, timeLimitMs: 3_600_001 } })],
+    ['spec.program.memoryLimitMib: ', submitSpec({ program: { ...spec.program, memoryLimitMib: 4097 } })],
+    ['spec.program.outputLimitBytes: ', submitSpec({ program: { ...spec.program, outputLimitBytes: 0 } })],
+    [
+      'spec.requirements.deviceKind: ',
+      submitSpec({ requirements: { ...spec.requirements, deviceKind: 'unspecified' } }),
+    ],
+    ['spec.requirements.cpuMillis: ', submitSpec({ requirements: { ...spec.requirements, cpuMillis: -1 } })],
+    ['spec.requirements.memoryMib: ', submitSpec({ requirements: { ...spec.requirements, memoryMib: NaN } })],
+    [
+      'spec.requirements.deviceMemoryMib: ',
+      submitSpec({ requirements: { ...spec.requirements, deviceMemoryMib: -1 } }),
+    ],
+    [
+      'spec.requirements.maxPricePerSecondAtto: ',
+      submitSpec({ requirements: { ...spec.requirements, maxPricePerSecondAtto: -1n } }),
+    ],
+    ['spec.tasks[0].taskId: ', submitSpec({ tasks: [{ ...task, taskId: 'a b' }] })],
+    ['spec.tasks[0].inputs: name', submitSpec({ tasks: [{ ...task, inputs: [{ name: '../x', cid }] }] })],
+    ['spec.tasks[0].inputs: cid', submitSpec({ tasks: [{ ...task, inputs: [{ name: 'x', cid: '' }] }] })],
+    ['spec.tasks[0].args: ', submitSpec({ tasks: [{ ...task, args: ['x'.repeat(1025)] }] })],
+  ])('what is wrong is named: %s', (field, command) => {
+    const decision = job.decide(command, job.initialState);
+    expect(decision).toMatchObject({ accepted: false, rejection: 'JobIsInvalid' });
+    expect(decision).toHaveProperty(
+      'detail',
+      expect.stringMatching(`^${field.replaceAll(/[[\].]/g, '\\$&')}`),
+    );
+  });
+});
+
+describe('queueing', () => {
+  test('a job with its money reserved is queued', () => given(jobSubmitted).when(queue).then(jobQueued));
+  test('a queued job is not queued twice', () => given(jobSubmitted, jobQueued).when(queue).thenNothing());
+  test('a job that was never submitted is not queued', () => given().when(queue).thenRejected('JobNotFound'));
+  test('an ended job is not queued', () =>
+    given(jobSubmitted, cancelled(0)).when(queue).thenRejected('JobHasEnded'));
+});
+
+describe('completing tasks', () => {
+  const running = [jobSubmitted, jobQueued];
+  test('a verified task is recorded', () =>
+    given(...running)
+      .when(complete('task_a'))
+      .then(succeeded('task_a')));
+  test('the last task ends the job in the same decision', () =>
+    given(...running, succeeded('task_a'))
+      .when(complete('task_b'))
+      .then(succeeded('task_b'), jobSucceeded));
+  test('a completed task is not completed twice', () =>
+    given(...running, succeeded('task_a'))
+      .when(complete('task_a'))
+      .thenNothing());
+  test('nor after the job has succeeded', () =>
+    given(...done)
+      .when(complete('task_a'))
+      .thenNothing());
+  test('a task of another job is refused', () =>
+    given(...running)
+      .when(complete('task_c'))
+      .thenRejected('TaskNotFound'));
+  test('nothing is completed before the money is reserved', () =>
+    given(jobSubmitted).when(complete('task_a')).thenRejected('JobIsNotQueued'));
+  test('nothing is completed after a cancellation', () =>
+    given(...running, cancelled(0))
+      .when(complete('task_a'))
+      .thenRejected('JobHasEnded'));
+});
+
+describe('failing', () => {
+  test('a job fails with its reason and what had succeeded', () =>
+    given(jobSubmitted, jobQueued, succeeded('task_a')).when(fail).then(failed(1)));
+  test('a job fails before it is queued', () => given(jobSubmitted).when(fail).then(failed(0)));
+  test('the first reason stands', () => given(jobSubmitted, failed(0)).when(fail).thenNothing());
+  test('a job that succeeded does not fail', () =>
+    given(...done)
+      .when(fail)
+      .thenRejected('JobHasEnded'));
+  test('an unknown job does not fail', () => given().when(fail).thenRejected('JobNotFound'));
+});
+
+describe('cancelling', () => {
+  test('its tenant cancels a job', () => given(jobSubmitted, jobQueued).when(cancel()).then(cancelled(0)));
+  test('a cancelled job stays as it is', () =>
+    given(jobSubmitted, cancelled(0)).when(cancel()).thenNothing());
+  test('another tenant does not even learn that it exists', () =>
+    given(jobSubmitted).when(cancel('tenant_2')).thenRejected('JobNotFound'));
+  test('an ended job is not cancelled', () =>
+    given(...done)
+      .when(cancel())
+      .thenRejected('JobHasEnded'));
+});
+
+const anyCommand: fc.Arbitrary<JobCommand> = fc.constantFrom(
+  submit(),
+  submit({ maxCostAtto: 99n }),
+  queue,
+  complete('task_a'),
+  complete('task_b'),
+  complete('task_c'),
+  fail,
+  cancel(),
+  cancel('tenant_2'),
+);
+
+test('whatever is asked in whatever order, a job ends at most once and nothing follows its end', () => {
+  const ends = new Set(['JobSucceeded', 'JobFailed', 'JobCancelled']);
+  fc.assert(
+    fc.property(fc.array(anyCommand, { maxLength: 30 }), commands => {
+      const history: JobEvent[] = [];
+      for (const command of commands) {
+        const decision = job.decide(command, history.reduce(job.evolve, job.initialState));
+        if (decision.accepted) history.push(...decision.events);
+      }
+      const firstEnd = history.findIndex(event => ends.has(event.type));
+      if (firstEnd !== -1) expect(firstEnd).toBe(history.length - 1);
+      const tasks = history.filter(event => event.type === 'TaskSucceeded').map(event => event.data.taskId);
+      expect(new Set(tasks).size).toBe(tasks.length);
+      expect(history.some(event => event.type === 'JobSucceeded')).toBe(tasks.length === 2);
+    }),
+  );
+});

@@ -1,0 +1,111 @@
+import { isDeepStrictEqual } from 'node:util';
+import { accept, reject, type Decider, type Decision } from '@astro/event-sourcing/decider';
+import { maxCostAtto } from '@astro/matching/cost';
+import type { CompleteTask, JobCommand, JobEvent, SubmitJob } from '@astro/messages/scheduling';
+import { flawOf, isToken } from './job-limits.js';
+
+export type JobRejection =
+  | 'JobExists'
+  | 'JobIsInvalid'
+  | 'MaxCostIsTooLow'
+  | 'JobNotFound'
+  | 'TaskNotFound'
+  | 'JobIsNotQueued'
+  | 'JobHasEnded';
+
+type Status = 'submitted' | 'queued' | 'succeeded' | 'failed' | 'cancelled';
+
+/** Every state after the first keeps what was submitted, so that a repeated submission is known as such. */
+export type Job =
+  | { readonly status: 'absent' }
+  | {
+      readonly status: Status;
+      readonly submitted: SubmitJob;
+      /** Ids of the tasks whose results are verified. */
+      readonly succeeded: ReadonlySet<string>;
+    };
+type SubmittedJob = Exclude<Job, { status: 'absent' }>;
+type JobDecision = Decision<JobEvent, JobRejection>;
+
+/** The life of a job: money reserved, queued, its tasks completed, and exactly one end. */
+export const job: Decider<Job, JobCommand, JobEvent, JobRejection> = {
+  initialState: { status: 'absent' },
+
+  decide(command, job) {
+    if (command.type === 'SubmitJob') return submit(command.data, job);
+    if (job.status === 'absent') return reject('JobNotFound');
+    const { jobId, tenantId, poolId, spec } = job.submitted;
+    const tasksSucceeded = job.succeeded.size;
+    switch (command.type) {
+      case 'QueueJob':
+        if (job.status === 'queued') return accept();
+        if (job.status !== 'submitted') return reject('JobHasEnded');
+        return accept({ type: 'JobQueued', data: { jobId, tenantId, poolId, spec } });
+      case 'CompleteTask':
+        return completeTask(command.data, job);
+      case 'FailJob': {
+        // Several tasks may fail a job at once: the first reason stands, the others have nothing to add.
+        if (job.status === 'failed') return accept();
+        if (job.status === 'succeeded' || job.status === 'cancelled') return reject('JobHasEnded');
+        const { reason, detail } = command.data;
+        return accept({
+          type: 'JobFailed',
+          data: { jobId, tenantId, poolId, reason, detail, tasksSucceeded },
+        });
+      }
+      case 'CancelJob':
+        // A tenant must not learn which jobs of others exist.
+        if (command.data.tenantId !== tenantId) return reject('JobNotFound');
+        if (job.status === 'cancelled') return accept();
+        if (job.status === 'succeeded' || job.status === 'failed') return reject('JobHasEnded');
+        return accept({ type: 'JobCancelled', data: { jobId, tenantId, poolId, tasksSucceeded } });
+    }
+  },
+
+  evolve(job, event) {
+    if (event.type === 'JobSubmitted')
+      return { status: 'submitted', submitted: event.data, succeeded: new Set() };
+    if (job.status === 'absent') throw new Error(`${event.type} of a job that was never submitted`);
+    switch (event.type) {
+      case 'JobQueued':
+        return { ...job, status: 'queued' };
+      case 'TaskSucceeded':
+        return { ...job, succeeded: new Set(job.succeeded).add(event.data.taskId) };
+      case 'JobSucceeded':
+        return { ...job, status: 'succeeded' };
+      case 'JobFailed':
+        return { ...job, status: 'failed' };
+      case 'JobCancelled':
+        return { ...job, status: 'cancelled' };
+    }
+  },
+};
+
+function submit(data: SubmitJob, job: Job): JobDecision {
+  if (job.status !== 'absent') return isDeepStrictEqual(data, job.submitted) ? accept() : reject('JobExists');
+  for (const field of ['jobId', 'tenantId', 'poolId'] as const)
+    if (!isToken(data[field])) return reject('JobIsInvalid', `${field}: must be an id`);
+  const flaw = flawOf(data.spec);
+  if (flaw) return reject('JobIsInvalid', flaw);
+  const needed = maxCostAtto(data.spec);
+  if (data.maxCostAtto < needed) return reject('MaxCostIsTooLow', `maxCostAtto: at least ${needed}`);
+  return accept({ type: 'JobSubmitted', data });
+}
+
+/** The last task's completion and the job's own are one decision, so that no crash can part them. */
+function completeTask({ taskId, outputs, digest, work }: CompleteTask, job: SubmittedJob): JobDecision {
+  const { jobId, tenantId, spec } = job.submitted;
+  if (!spec.tasks.some(task => task.taskId === taskId)) return reject('TaskNotFound');
+  if (job.succeeded.has(taskId)) return accept();
+  if (job.status === 'submitted') return reject('JobIsNotQueued');
+  if (job.status !== 'queued') return reject('JobHasEnded');
+  const data = { jobId, tenantId, taskId, outputs, digest, work };
+  const tasksSucceeded = job.succeeded.size + 1;
+  const isLast = tasksSucceeded === spec.tasks.length;
+  return isLast
+    ? accept<JobEvent>(
+        { type: 'TaskSucceeded', data },
+        { type: 'JobSucceeded', data: { jobId, tenantId, tasksSucceeded } },
+      )
+    : accept({ type: 'TaskSucceeded', data });
+}
