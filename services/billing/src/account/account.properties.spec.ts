@@ -1,0 +1,163 @@
+import { expect, test } from '@jest/globals';
+import type { AccountCommand, AccountEvent, Posting } from '@astro/messages/billing';
+import fc from 'fast-check';
+import { account, type Account } from './account.js';
+
+const tenantId = 't';
+const RUNS = 1_000;
+
+const jobs = fc.constantFrom('job_1', 'job_2', 'job_3');
+const tasks = fc.constantFrom('task_1', 'task_2', 'task_3');
+/** Mostly what makes sense, at times what is to be refused; small figures, because rounding shows in them. */
+const usually = <T>(sensible: fc.Arbitrary<T>, wrong: fc.Arbitrary<T>) =>
+  fc.oneof({ arbitrary: sensible, weight: 9 }, { arbitrary: wrong, weight: 1 });
+
+const amounts = usually(fc.oneof(fc.bigInt(0n, 2_000n), fc.bigInt(0n, 10n ** 24n)), fc.bigInt(-3n, 0n));
+const results = fc.record({
+  leaseId: fc.constantFrom('lease_1', 'lease_2', 'lease_3', 'lease_4'),
+  nodeId: fc.constant('n'),
+  operatorId: fc.constantFrom('o1', 'o2', 'o3'),
+  fault: fc.constant('none' as const),
+  digest: fc.constant('d'),
+  outputs: fc.constant([]),
+  meteredMs: fc.oneof(fc.nat(3_000), fc.nat(10_000_000)),
+  pricePerSecondAtto: usually(fc.oneof(fc.bigInt(0n, 400n), fc.bigInt(0n, 10n ** 18n)), fc.constant(-1n)),
+});
+const works = usually(
+  fc.uniqueArray(results, { selector: result => result.leaseId, minLength: 1, maxLength: 4 }),
+  fc.array(results, { maxLength: 4 }),
+);
+const fees = usually(
+  fc.record({ feeBps: fc.integer({ min: 100, max: 500 }), burnBps: fc.integer({ min: 0, max: 10_000 }) }),
+  fc.record({ feeBps: fc.constantFrom(99, 501), burnBps: fc.constantFrom(-1, 0, 10_001) }),
+);
+
+const credits = fc
+  .tuple(fc.constantFrom('credit_1', 'credit_2'), amounts)
+  .map(([creditId, amountAtto]): AccountCommand => {
+    return { type: 'CreditAccount', data: { tenantId, creditId, amountAtto } };
+  });
+const reservations = fc.tuple(jobs, amounts).map(([jobId, amountAtto]): AccountCommand => {
+  return { type: 'ReserveFunds', data: { tenantId, jobId, amountAtto } };
+});
+const charges = fc.tuple(jobs, tasks, works, fees).map(([jobId, taskId, work, fee]): AccountCommand => {
+  return { type: 'ChargeTask', data: { tenantId, jobId, taskId, work, ...fee } };
+});
+const releases = fc.tuple(jobs, fc.nat(3)).map(([jobId, expectedCharges]): AccountCommand => {
+  return { type: 'ReleaseFunds', data: { tenantId, jobId, expectedCharges } };
+});
+const commands = fc.oneof(
+  { arbitrary: credits, weight: 1 },
+  { arbitrary: reservations, weight: 2 },
+  { arbitrary: charges, weight: 4 },
+  { arbitrary: releases, weight: 1 },
+);
+
+/** Commands in any order, begun with a credit so that many take effect, and each repeated with some chance. */
+const histories = fc
+  .tuple(
+    fc.bigInt(1n, 10n ** 25n),
+    fc.array(fc.tuple(commands, fc.boolean()), { minLength: 1, maxLength: 40, size: 'max' }),
+  )
+  .map(([amountAtto, rest]): AccountCommand[] => [
+    { type: 'CreditAccount', data: { tenantId, creditId: 'credit_0', amountAtto } },
+    ...rest.flatMap(([command, isRepeated]) => (isRepeated ? [command, command] : [command])),
+  ]);
+
+type Step = { readonly state: Account; readonly events: readonly AccountEvent[] };
+
+function run(history: readonly AccountCommand[]): Step[] {
+  let state = account.initialState;
+  return history.map(command => {
+    const decision = account.decide(command, state);
+    const events = decision.accepted ? decision.events : [];
+    state = events.reduce(account.evolve, state);
+    return { state, events };
+  });
+}
+
+const postingsOf = ({ data }: AccountEvent): readonly Posting[] => ('postings' in data ? data.postings : []);
+const sum = (postings: readonly Posting[]) =>
+  postings.reduce((total, posting) => total + posting.amountAtto, 0n);
+const balance = (postings: readonly Posting[], accounts: RegExp) =>
+  sum(postings.filter(posting => accounts.test(posting.account)));
+
+const holds = (check: (steps: readonly Step[]) => void) =>
+  fc.assert(
+    fc.property(histories, history => check(run(history))),
+    { numRuns: RUNS },
+  );
+
+test('the postings of every event, and of all events, sum to zero', () =>
+  holds(steps => {
+    for (const event of steps.flatMap(({ events }) => events)) expect(sum(postingsOf(event))).toBe(0n);
+  }));
+
+test('no balance that can be spent is ever negative', () =>
+  holds(steps => {
+    for (const { state } of steps) {
+      expect(state.availableAtto >= 0n).toBe(true);
+      for (const { leftAtto } of state.open.values()) expect(leftAtto >= 0n).toBe(true);
+    }
+  }));
+
+test('no event takes more out of a balance than was in it, one by one', () =>
+  holds(steps => {
+    const balances = new Map<string, bigint>();
+    for (const { account, amountAtto } of steps.flatMap(({ events }) => events).flatMap(postingsOf)) {
+      const after = (balances.get(account) ?? 0n) + amountAtto;
+      balances.set(account, after);
+      if (account !== 'platform:funding') expect(after >= 0n).toBe(true);
+    }
+  }));
+
+test('the reserved balance is the sum of the open reservations, the available one is the ledger’s', () =>
+  holds(steps => {
+    const ledger: Posting[] = [];
+    for (const { state, events } of steps) {
+      ledger.push(...events.flatMap(postingsOf));
+      const open = [...state.open.values()].reduce((total, { leftAtto }) => total + leftAtto, 0n);
+      expect(balance(ledger, /:reserved$/)).toBe(open);
+      expect(balance(ledger, /:available$/)).toBe(state.availableAtto);
+    }
+  }));
+
+test('operators, fees and burned share are exactly what was charged, within the fee schedule', () =>
+  holds(steps => {
+    for (const event of steps.flatMap(({ events }) => events)) {
+      if (event.type !== 'TaskCharged') continue;
+      const { postings, feeBps, burnBps } = event.data;
+      const gross = -balance(postings, /:reserved$/);
+      const fee = (gross * BigInt(feeBps)) / 10_000n;
+      const burned = (fee * BigInt(burnBps)) / 10_000n;
+      expect(balance(postings, /^operator:/)).toBe(gross - fee);
+      expect(balance(postings, /^platform:burned$/)).toBe(burned);
+      expect(balance(postings, /^platform:fees$/)).toBe(fee - burned);
+    }
+  }));
+
+test('a credit, a task and a release of a job each happen at most once', () =>
+  holds(steps => {
+    const seen = new Set<string>();
+    for (const { type, data } of steps.flatMap(({ events }) => events)) {
+      if (type === 'ReservationClosing') continue;
+      const key = JSON.stringify([
+        type,
+        'creditId' in data ? data.creditId : data.jobId,
+        'taskId' in data ? data.taskId : '',
+      ]);
+      expect(seen).not.toContain(key);
+      seen.add(key);
+    }
+  }));
+
+test('histories do reach charges, declined reservations and releases', () => {
+  const types = fc
+    .sample(histories, { numRuns: RUNS, seed: 7 })
+    .flatMap(run)
+    .flatMap(({ events }) => events.map(event => event.type));
+  const count = (type: AccountEvent['type']) => types.filter(other => other === type).length;
+  expect(
+    Math.min(count('TaskCharged'), count('ReservationDeclined'), count('FundsReleased')),
+  ).toBeGreaterThan(100);
+});

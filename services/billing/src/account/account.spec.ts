@@ -1,0 +1,238 @@
+import { describe, expect, test } from '@jest/globals';
+import { specify } from '@astro/event-sourcing/specify';
+import type { AccountCommand, AccountEvent, ChargeTask } from '@astro/messages/billing';
+import type { Result } from '@astro/messages/scheduling';
+import { account } from './account.js';
+
+const given = specify(account);
+const tenantId = 'tenant_1';
+const jobId = 'job_1';
+const available = 'tenant:tenant_1:available';
+const reserved = 'tenant:tenant_1:reserved';
+
+const credit = (amountAtto: bigint, creditId = 'credit_1'): AccountCommand => ({
+  type: 'CreditAccount',
+  data: { tenantId, creditId, amountAtto },
+});
+const credited = (amountAtto: bigint, creditId = 'credit_1'): AccountEvent => ({
+  type: 'AccountCredited',
+  data: {
+    tenantId,
+    creditId,
+    postings: [
+      { account: 'platform:funding', amountAtto: -amountAtto },
+      { account: available, amountAtto },
+    ],
+  },
+});
+const reserve = (amountAtto: bigint): AccountCommand => ({
+  type: 'ReserveFunds',
+  data: { tenantId, jobId, amountAtto },
+});
+const fundsReserved = (amountAtto: bigint): AccountEvent => ({
+  type: 'FundsReserved',
+  data: {
+    tenantId,
+    jobId,
+    postings: [
+      { account: available, amountAtto: -amountAtto },
+      { account: reserved, amountAtto },
+    ],
+  },
+});
+const declined: AccountEvent = {
+  type: 'ReservationDeclined',
+  data: { tenantId, jobId, requiredAtto: 2_000n, availableAtto: 1_000n },
+};
+const resultOf = (operator: string, meteredMs: number, pricePerSecondAtto: bigint): Result => ({
+  leaseId: `lease_${operator}`,
+  nodeId: `node_${operator}`,
+  operatorId: operator,
+  fault: 'none',
+  digest: 'd',
+  outputs: [],
+  meteredMs,
+  pricePerSecondAtto,
+});
+/** 1,234 ms at 100 a second are 123.4, so 124 base units; 500 ms at 151 are 75.5, so 76: 200 together. */
+const work = [resultOf('a', 1_234, 100n), resultOf('b', 500, 151n)];
+const charge = (changes: Partial<ChargeTask> = {}): AccountCommand => ({
+  type: 'ChargeTask',
+  data: { tenantId, jobId, taskId: 'task_1', work, feeBps: 250, burnBps: 2_000, ...changes },
+});
+/** The fee of 200 is 5, of which 1 is burned; of it `a` bears 3 (2.5 % of 124) and `b` the other 2. */
+const charged = (taskId = 'task_1'): AccountEvent => ({
+  type: 'TaskCharged',
+  data: {
+    tenantId,
+    jobId,
+    taskId,
+    feeBps: 250,
+    burnBps: 2_000,
+    meteredMs: 1_734,
+    postings: [
+      { account: reserved, amountAtto: -200n },
+      { account: 'operator:a:earned', amountAtto: 121n },
+      { account: 'operator:b:earned', amountAtto: 74n },
+      { account: 'platform:fees', amountAtto: 4n },
+      { account: 'platform:burned', amountAtto: 1n },
+    ],
+  },
+});
+const release = (expectedCharges: number): AccountCommand => ({
+  type: 'ReleaseFunds',
+  data: { tenantId, jobId, expectedCharges },
+});
+const closing = (expectedCharges: number): AccountEvent => ({
+  type: 'ReservationClosing',
+  data: { tenantId, jobId, expectedCharges },
+});
+const released = (amountAtto: bigint): AccountEvent => ({
+  type: 'FundsReleased',
+  data: {
+    tenantId,
+    jobId,
+    postings:
+      amountAtto === 0n
+        ? []
+        : [
+            { account: reserved, amountAtto: -amountAtto },
+            { account: available, amountAtto },
+          ],
+  },
+});
+const funded = [credited(1_000n), fundsReserved(600n)] as const;
+
+describe('credit', () => {
+  test('makes money available', () =>
+    given()
+      .when(credit(1_000n))
+      .thenState(({ availableAtto }) => expect(availableAtto).toBe(1_000n)));
+  test('is recorded with both sides', () => given().when(credit(1_000n)).then(credited(1_000n)));
+  test('repeated changes nothing', () => given(credited(1_000n)).when(credit(1_000n)).thenNothing());
+  test('of another amount under the same id is refused', () =>
+    given(credited(1_000n)).when(credit(2_000n)).thenRejected('CreditExists'));
+  test('of nothing is refused', () => given().when(credit(0n)).thenRejected('AmountIsNotPositive'));
+  test('of less than nothing is refused', () =>
+    given().when(credit(-1n)).thenRejected('AmountIsNotPositive'));
+  test('of more than all the tokens there can be is refused', () =>
+    given(credited(10n ** 28n))
+      .when(credit(1n, 'credit_2'))
+      .thenRejected('AmountExceedsSupply'));
+  test('on the account of another tenant is refused', () =>
+    given(credited(1_000n))
+      .when({ type: 'CreditAccount', data: { tenantId: 'tenant_2', creditId: 'credit_2', amountAtto: 1n } })
+      .thenRejected('AccountIsOfAnotherTenant'));
+});
+
+describe('a reservation', () => {
+  test('sets money aside', () => given(credited(1_000n)).when(reserve(600n)).then(fundsReserved(600n)));
+  test('may take all there is', () =>
+    given(credited(1_000n)).when(reserve(1_000n)).then(fundsReserved(1_000n)));
+  test('repeated changes nothing', () =>
+    given(...funded)
+      .when(reserve(600n))
+      .thenNothing());
+  test('of another amount for the same job is refused', () =>
+    given(...funded)
+      .when(reserve(601n))
+      .thenRejected('ReservationExists'));
+  test('of more than is available is declined', () =>
+    given(credited(1_000n)).when(reserve(2_000n)).then(declined));
+  test('that was declined stays so after a credit', () =>
+    given(credited(1_000n), declined, credited(9_000n, 'credit_2')).when(reserve(2_000n)).thenNothing());
+  test('of less than nothing is refused', () =>
+    given(credited(1_000n)).when(reserve(-1n)).thenRejected('AmountIsNegative'));
+  test('of nothing moves nothing', () =>
+    given()
+      .when(reserve(0n))
+      .then({ type: 'FundsReserved', data: { tenantId, jobId, postings: [] } }));
+  test('that its job has outrun holds no money', () =>
+    given(credited(1_000n), closing(0)).when(reserve(600n)).thenNothing());
+});
+
+describe('a charge', () => {
+  test('pays the operators of the agreeing results, the platform and the fire', () =>
+    given(...funded)
+      .when(charge())
+      .then(charged()));
+  test('repeated changes nothing', () =>
+    given(...funded, charged())
+      .when(charge())
+      .thenNothing());
+  test('repeated after the release changes nothing', () =>
+    given(...funded, charged(), released(400n))
+      .when(charge())
+      .thenNothing());
+  test('of another task after the release is refused', () =>
+    given(...funded, charged(), released(400n))
+      .when(charge({ taskId: 'task_2' }))
+      .thenRejected('ReservationIsReleased'));
+  test('without a reservation is refused', () =>
+    given(credited(1_000n)).when(charge()).thenRejected('ReservationNotFound'));
+  test('may take all that is left', () =>
+    given(credited(1_000n), fundsReserved(200n)).when(charge()).then(charged()));
+  test('of more than is left is refused', () =>
+    given(credited(1_000n), fundsReserved(399n), charged())
+      .when(charge({ taskId: 'task_2' }))
+      .thenRejected('ChargeExceedsReservation'));
+  test.each([99, 501, 250.5])('with a fee of %p bps is refused', feeBps =>
+    given(...funded)
+      .when(charge({ feeBps }))
+      .thenRejected('FeeIsOutOfBounds'),
+  );
+  test.each([-1, 10_001])('that burns %p bps of its fee is refused', burnBps =>
+    given(...funded)
+      .when(charge({ burnBps }))
+      .thenRejected('FeeIsOutOfBounds'),
+  );
+  test.each<[string, readonly Result[]]>([
+    ['no work', []],
+    ['the same lease twice', [work[0]!, work[0]!]],
+    ['a negative price', [resultOf('a', 1_000, -5n)]],
+    ['more time than can be recorded', [resultOf('a', 4_294_967_295, 0n), resultOf('b', 1, 0n)]],
+  ])('for %s is refused', (_title, results) =>
+    given(...funded)
+      .when(charge({ work: results }))
+      .thenRejected('WorkIsInvalid'),
+  );
+});
+
+describe('a release', () => {
+  test('gives back what was not charged', () =>
+    given(...funded, charged())
+      .when(release(1))
+      .then(released(400n)));
+  test('gives everything back when nothing was charged', () =>
+    given(...funded)
+      .when(release(0))
+      .then(released(600n)));
+  test('of a reservation that is used up moves nothing', () =>
+    given(credited(1_000n), fundsReserved(200n), charged()).when(release(1)).then(released(0n)));
+  test('waits for the charges that are on their way', () =>
+    given(...funded, charged())
+      .when(release(2))
+      .then(closing(2)));
+  test('comes with the last of these charges', () =>
+    given(...funded, charged(), closing(2))
+      .when(charge({ taskId: 'task_2' }))
+      .then(charged('task_2'), released(200n)));
+  test('does not come with a charge that is not the last', () =>
+    given(...funded, closing(2))
+      .when(charge())
+      .then(charged()));
+  test('repeated while it waits changes nothing', () =>
+    given(...funded, closing(2))
+      .when(release(2))
+      .thenNothing());
+  test('repeated changes nothing', () =>
+    given(...funded, released(600n))
+      .when(release(0))
+      .thenNothing());
+  test('of a reservation that was declined changes nothing', () =>
+    given(credited(1_000n), declined).when(release(0)).thenNothing());
+  test('that comes before its reservation is remembered', () =>
+    given(credited(1_000n)).when(release(0)).then(closing(0)));
+  test('of an unknown job with charges is refused', () =>
+    given(credited(1_000n)).when(release(1)).thenRejected('ReservationNotFound'));
+});

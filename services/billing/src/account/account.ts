@@ -1,0 +1,213 @@
+import { accept, reject, type Decider, type Decision } from '@astro/event-sourcing/decider';
+import type {
+  AccountCommand,
+  AccountEvent,
+  ChargeTask,
+  CreditAccount,
+  Posting,
+  ReleaseFunds,
+  ReserveFunds,
+} from '@astro/messages/billing';
+import { chargeFor, isFee, workProblem } from './charge.js';
+import { availableOf, changeOf, platformFunding, reservedOf, transfer } from './postings.js';
+
+export type AccountRejection =
+  | 'AccountIsOfAnotherTenant'
+  | 'AmountIsNotPositive'
+  | 'AmountExceedsSupply'
+  | 'CreditExists'
+  | 'AmountIsNegative'
+  | 'ReservationExists'
+  | 'ReservationNotFound'
+  | 'ReservationIsReleased'
+  | 'FeeIsOutOfBounds'
+  | 'WorkIsInvalid'
+  | 'ChargeExceedsReservation';
+
+/** Money set aside for one job that has not been released. */
+export type Reservation = {
+  readonly amountAtto: bigint;
+  /** What charges have left of it. */
+  readonly leftAtto: bigint;
+  readonly chargedTasks: ReadonlySet<string>;
+  /** Set once the job has ended: how many charges must be in before the rest is released. */
+  readonly expectedCharges?: number;
+};
+
+/** A job for which nothing is set aside any more, or never was. */
+type Settled =
+  | { readonly outcome: 'declined'; readonly amountAtto: bigint }
+  | { readonly outcome: 'ended-before-reserved' }
+  | { readonly outcome: 'released'; readonly amountAtto: bigint; readonly chargedTasks: ReadonlySet<string> };
+
+/** Open and settled jobs are apart, so that a charge copies only the few that are open. */
+export type Account = {
+  readonly tenantId?: string;
+  readonly availableAtto: bigint;
+  /** Amount of every credit, by its id. */
+  readonly credits: ReadonlyMap<string, bigint>;
+  readonly open: ReadonlyMap<string, Reservation>;
+  readonly settled: ReadonlyMap<string, Settled>;
+};
+
+type AccountDecision = Decision<AccountEvent, AccountRejection>;
+
+/** The token's cap of 10 billion ASTRO: no account can hold more. */
+const MAX_SUPPLY_ATTO = 10n ** 28n;
+
+/** One tenant's money: credited, reserved for jobs before they are placed, charged for verified work, released. */
+export const account: Decider<Account, AccountCommand, AccountEvent, AccountRejection> = {
+  initialState: { availableAtto: 0n, credits: new Map(), open: new Map(), settled: new Map() },
+
+  decide({ type, data }, account) {
+    if (account.tenantId !== undefined && account.tenantId !== data.tenantId) {
+      return reject('AccountIsOfAnotherTenant', `tenantId: ${data.tenantId}`);
+    }
+    switch (type) {
+      case 'CreditAccount':
+        return credit(data, account);
+      case 'ReserveFunds':
+        return reserve(data, account);
+      case 'ChargeTask':
+        return charge(data, account);
+      case 'ReleaseFunds':
+        return release(data, account);
+    }
+  },
+
+  evolve(state, { type, data }) {
+    const account = { ...state, tenantId: data.tenantId };
+    switch (type) {
+      case 'AccountCredited': {
+        const credits = new Map(state.credits).set(data.creditId, receivedBy(data));
+        return { ...account, credits, availableAtto: state.availableAtto + receivedBy(data) };
+      }
+      case 'FundsReserved': {
+        const amountAtto = -receivedBy(data);
+        const reservation = { amountAtto, leftAtto: amountAtto, chargedTasks: new Set<string>() };
+        const open = new Map(state.open).set(data.jobId, reservation);
+        return { ...account, open, availableAtto: state.availableAtto - amountAtto };
+      }
+      case 'ReservationDeclined':
+        return settle(account, data.jobId, { outcome: 'declined', amountAtto: data.requiredAtto });
+      case 'TaskCharged': {
+        const reservation = openReservation(state, data.jobId);
+        const leftAtto = reservation.leftAtto + changeOf(reservedOf(data.tenantId), data.postings);
+        const chargedTasks = new Set(reservation.chargedTasks).add(data.taskId);
+        const open = new Map(state.open).set(data.jobId, { ...reservation, leftAtto, chargedTasks });
+        return { ...account, open };
+      }
+      case 'ReservationClosing': {
+        const reservation = state.open.get(data.jobId);
+        if (!reservation) return settle(account, data.jobId, { outcome: 'ended-before-reserved' });
+        const closing = { ...reservation, expectedCharges: data.expectedCharges };
+        return { ...account, open: new Map(state.open).set(data.jobId, closing) };
+      }
+      case 'FundsReleased': {
+        const { amountAtto, chargedTasks } = openReservation(state, data.jobId);
+        const released = settle(account, data.jobId, { outcome: 'released', amountAtto, chargedTasks });
+        return { ...released, availableAtto: state.availableAtto + receivedBy(data) };
+      }
+    }
+  },
+};
+
+function credit({ tenantId, creditId, amountAtto }: CreditAccount, account: Account): AccountDecision {
+  const credited = account.credits.get(creditId);
+  if (credited !== undefined) {
+    return credited === amountAtto ? accept() : reject('CreditExists', `amountAtto: was ${credited}`);
+  }
+  if (amountAtto <= 0n) return reject('AmountIsNotPositive', `amountAtto: ${amountAtto}`);
+  if (account.availableAtto + reservedAtto(account) + amountAtto > MAX_SUPPLY_ATTO) {
+    return reject('AmountExceedsSupply', `amountAtto: the account would hold more than ${MAX_SUPPLY_ATTO}`);
+  }
+  const postings = transfer(platformFunding, [{ to: availableOf(tenantId), amountAtto }]);
+  return accept({ type: 'AccountCredited', data: { tenantId, creditId, postings } });
+}
+
+function reserve({ tenantId, jobId, amountAtto }: ReserveFunds, account: Account): AccountDecision {
+  const known = account.open.get(jobId) ?? account.settled.get(jobId);
+  if (known !== undefined) {
+    const repeated = !('amountAtto' in known) || known.amountAtto === amountAtto;
+    return repeated ? accept() : reject('ReservationExists', `amountAtto: was ${known.amountAtto}`);
+  }
+  if (amountAtto < 0n) return reject('AmountIsNegative', `amountAtto: ${amountAtto}`);
+  const { availableAtto } = account;
+  if (availableAtto < amountAtto) {
+    const data = { tenantId, jobId, requiredAtto: amountAtto, availableAtto };
+    return accept({ type: 'ReservationDeclined', data });
+  }
+  const postings = transfer(availableOf(tenantId), [{ to: reservedOf(tenantId), amountAtto }]);
+  return accept({ type: 'FundsReserved', data: { tenantId, jobId, postings } });
+}
+
+function charge(command: ChargeTask, account: Account): AccountDecision {
+  const { tenantId, jobId, taskId, feeBps, burnBps } = command;
+  const settled = account.settled.get(jobId);
+  if (settled?.outcome === 'released') {
+    return settled.chargedTasks.has(taskId) ? accept() : reject('ReservationIsReleased', `jobId: ${jobId}`);
+  }
+  const reservation = account.open.get(jobId);
+  if (!reservation) return reject('ReservationNotFound', `jobId: ${jobId}`);
+  if (reservation.chargedTasks.has(taskId)) return accept();
+  if (!isFee(feeBps, burnBps)) {
+    return reject('FeeIsOutOfBounds', `feeBps: ${feeBps} of 100..500, burnBps: ${burnBps} of 0..10000`);
+  }
+  const problem = workProblem(command.work);
+  if (problem !== undefined) return reject('WorkIsInvalid', problem);
+  const { grossAtto, meteredMs, parts } = chargeFor(command);
+  if (grossAtto > reservation.leftAtto) {
+    return reject(
+      'ChargeExceedsReservation',
+      `${grossAtto} of ${reservation.leftAtto} left for job ${jobId}`,
+    );
+  }
+  const postings = transfer(reservedOf(tenantId), parts);
+  const charged = { tenantId, jobId, taskId, feeBps, burnBps, meteredMs, postings };
+  const event = { type: 'TaskCharged', data: charged } as const;
+  const isLast = reservation.chargedTasks.size + 1 === reservation.expectedCharges;
+  return isLast ? accept(event, released(tenantId, jobId, reservation.leftAtto - grossAtto)) : accept(event);
+}
+
+/**
+ * The end of a job and the last of its charges travel apart and may meet in either order; whichever comes second
+ * releases the rest. The end may even overtake the reservation itself, when a job is cancelled at once: it is
+ * remembered, so that the reservation which follows does not hold money that nothing would ever release.
+ */
+function release({ tenantId, jobId, expectedCharges }: ReleaseFunds, account: Account): AccountDecision {
+  if (account.settled.has(jobId)) return accept();
+  const reservation = account.open.get(jobId);
+  const closing = { type: 'ReservationClosing', data: { tenantId, jobId, expectedCharges } } as const;
+  if (!reservation) {
+    return expectedCharges === 0 ? accept(closing) : reject('ReservationNotFound', `jobId: ${jobId}`);
+  }
+  if (reservation.expectedCharges !== undefined) return accept();
+  return reservation.chargedTasks.size < expectedCharges
+    ? accept(closing)
+    : accept(released(tenantId, jobId, reservation.leftAtto));
+}
+
+function released(tenantId: string, jobId: string, amountAtto: bigint): AccountEvent {
+  const postings = transfer(reservedOf(tenantId), [{ to: availableOf(tenantId), amountAtto }]);
+  return { type: 'FundsReleased', data: { tenantId, jobId, postings } };
+}
+
+function settle(account: Account, jobId: string, settled: Settled): Account {
+  const open = new Map(account.open);
+  open.delete(jobId);
+  return { ...account, open, settled: new Map(account.settled).set(jobId, settled) };
+}
+
+function openReservation(account: Account, jobId: string): Reservation {
+  const reservation = account.open.get(jobId);
+  if (!reservation)
+    throw new Error(`the history of ${account.tenantId} has no open reservation for ${jobId}`);
+  return reservation;
+}
+
+/** What the event's postings bring to the tenant's available balance. */
+const receivedBy = ({ tenantId, postings }: { tenantId: string; postings: readonly Posting[] }): bigint =>
+  changeOf(availableOf(tenantId), postings);
+
+const reservedAtto = (account: Account): bigint =>
+  [...account.open.values()].reduce((sum, reservation) => sum + reservation.leftAtto, 0n);

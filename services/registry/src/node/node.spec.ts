@@ -1,0 +1,161 @@
+import { describe, expect, test } from '@jest/globals';
+import { specify } from '@astro/event-sourcing/specify';
+import type { Device, Inventory, NodeCommand, NodeEvent, Offer } from '@astro/messages/registry';
+import { node } from './node.js';
+
+const given = specify(node);
+const publicKey = `U${'A'.repeat(55)}`;
+const gpu: Device = { kind: 'gpu', vendor: 'NVIDIA', model: 'H100', memoryMib: 81_920 };
+const inventory: Inventory = {
+  devices: [gpu],
+  cpuMillis: 16_000,
+  memoryMib: 131_072,
+  diskMib: 65_536,
+  operatingSystem: 'linux',
+  architecture: 'x64',
+  runtimes: ['wasm'],
+};
+const offer: Offer = {
+  nodeId: 'node_1',
+  operatorId: 'operator_1',
+  region: 'de-fra',
+  inventory,
+  pricePerSecondAtto: 10n ** 12n,
+};
+const enrol = (changes: Partial<Offer> = {}, key = publicKey): NodeCommand => ({
+  type: 'EnrolNode',
+  data: { offer: { ...offer, ...changes }, publicKey: key },
+});
+const holding = (changes: Partial<Inventory>) => enrol({ inventory: { ...inventory, ...changes } });
+const lastSeenAt = new Date('2026-01-01T00:00:00Z');
+const markOnline: NodeCommand = { type: 'MarkNodeOnline', data: { nodeId: 'node_1' } };
+const markOffline: NodeCommand = { type: 'MarkNodeOffline', data: { nodeId: 'node_1', lastSeenAt } };
+const enrolled: NodeEvent = { type: 'NodeEnrolled', data: { offer, publicKey } };
+const cameOnline: NodeEvent = { type: 'NodeCameOnline', data: { offer } };
+const wentOffline: NodeEvent = { type: 'NodeWentOffline', data: { nodeId: 'node_1', lastSeenAt } };
+
+describe('enrolment', () => {
+  test('puts a node on the market', () => given().when(enrol()).then(enrolled));
+  test('repeated with the same content changes nothing', () => given(enrolled).when(enrol()).thenNothing());
+  test('repeated while online changes nothing', () =>
+    given(enrolled, cameOnline).when(enrol()).thenNothing());
+  test('with another key is refused', () =>
+    given(enrolled)
+      .when(enrol({}, `U${'B'.repeat(55)}`))
+      .thenRejected('NodeHasAnotherKey'));
+  test('by another operator is refused', () =>
+    given(enrolled)
+      .when(enrol({ operatorId: 'operator_2' }))
+      .thenRejected('NodeHasAnotherOperator'));
+  test('with another price is recorded', () => {
+    const dearer = { ...offer, pricePerSecondAtto: 10n ** 13n };
+    return given(enrolled)
+      .when(enrol(dearer))
+      .then({ type: 'NodeEnrolled', data: { offer: dearer, publicKey } });
+  });
+  test('with another price while online brings the node online anew', () => {
+    const dearer = { ...offer, pricePerSecondAtto: 10n ** 13n };
+    return given(enrolled, cameOnline)
+      .when(enrol(dearer))
+      .then(
+        { type: 'NodeEnrolled', data: { offer: dearer, publicKey } },
+        { type: 'NodeCameOnline', data: { offer: dearer } },
+      );
+  });
+  test('with a key that is none is refused', () =>
+    given().when(enrol({}, 'SUSEED')).thenRejected('PublicKeyIsInvalid'));
+});
+
+const refused: readonly [title: string, command: NodeCommand, rejection: string, field: string][] = [
+  ['no devices', holding({ devices: [] }), 'InventoryIsInvalid', 'offer.inventory.devices'],
+  ['65 devices', holding({ devices: Array(65).fill(gpu) }), 'InventoryIsInvalid', 'offer.inventory.devices'],
+  [
+    'a device of no kind',
+    holding({ devices: [gpu, { ...gpu, kind: 'unspecified' }] }),
+    'InventoryIsInvalid',
+    'offer.inventory.devices[1].kind',
+  ],
+  [
+    'a device without memory',
+    holding({ devices: [{ ...gpu, memoryMib: 0 }] }),
+    'InventoryIsInvalid',
+    'offer.inventory.devices[0].memoryMib',
+  ],
+  [
+    'a device of more than 16 TiB',
+    holding({ devices: [{ ...gpu, memoryMib: 16_777_217 }] }),
+    'InventoryIsInvalid',
+    'offer.inventory.devices[0].memoryMib',
+  ],
+  [
+    'a CPU with more memory than its host',
+    holding({ devices: [{ ...gpu, kind: 'cpu', memoryMib: inventory.memoryMib + 1 }] }),
+    'InventoryIsInvalid',
+    'offer.inventory.devices[0].memoryMib',
+  ],
+  [
+    'a device without a model',
+    holding({ devices: [{ ...gpu, model: '' }] }),
+    'InventoryIsInvalid',
+    'offer.inventory.devices[0].model',
+  ],
+  ['no CPU', holding({ cpuMillis: 0 }), 'InventoryIsInvalid', 'offer.inventory.cpuMillis'],
+  ['2,000 cores', holding({ cpuMillis: 2_000_000 }), 'InventoryIsInvalid', 'offer.inventory.cpuMillis'],
+  ['half a MiB', holding({ memoryMib: 0.5 }), 'InventoryIsInvalid', 'offer.inventory.memoryMib'],
+  ['no runtime', holding({ runtimes: [] }), 'InventoryIsInvalid', 'offer.inventory.runtimes'],
+  [
+    'an unknown runtime',
+    holding({ runtimes: ['wasm', 'abacus'] }),
+    'InventoryIsInvalid',
+    'offer.inventory.runtimes[1]',
+  ],
+  [
+    'a line break in the operating system',
+    holding({ operatingSystem: 'linux\n' }),
+    'InventoryIsInvalid',
+    'offer.inventory.operatingSystem',
+  ],
+  ['a region in capitals', enrol({ region: 'DE-FRA' }), 'OfferIsInvalid', 'offer.region'],
+  ['a region without a place', enrol({ region: 'de' }), 'OfferIsInvalid', 'offer.region'],
+  ['no price', enrol({ pricePerSecondAtto: 0n }), 'OfferIsInvalid', 'offer.pricePerSecondAtto'],
+  [
+    'a price beyond all money',
+    enrol({ pricePerSecondAtto: 10n ** 24n + 1n }),
+    'OfferIsInvalid',
+    'offer.pricePerSecondAtto',
+  ],
+];
+
+test.each(refused)(
+  'an offer with %s is refused and the field is named',
+  (_title, command, rejection, field) => {
+    expect(node.decide(command, node.initialState)).toEqual({
+      accepted: false,
+      rejection,
+      detail: expect.stringMatching(new RegExp(`^${field.replaceAll(/[.[\]]/g, '\\$&')}: must`)),
+    });
+  },
+);
+
+test('the largest offer within the bounds is taken', () => {
+  const largest = {
+    devices: Array<Device>(64).fill({ ...gpu, memoryMib: 16_777_216 }),
+    cpuMillis: 1_024_000,
+    memoryMib: 16_777_216,
+  };
+  given()
+    .when(enrol({ pricePerSecondAtto: 10n ** 24n, inventory: { ...inventory, ...largest } }))
+    .thenState(state => expect(state.status).toBe('offline'));
+});
+
+describe('liveness', () => {
+  test('a node comes online with its offer', () => given(enrolled).when(markOnline).then(cameOnline));
+  test('a node that is online stays so', () => given(enrolled, cameOnline).when(markOnline).thenNothing());
+  test('a silent node goes offline', () => given(enrolled, cameOnline).when(markOffline).then(wentOffline));
+  test('a node that is offline stays so', () => given(enrolled).when(markOffline).thenNothing());
+  test('a node comes back', () => given(enrolled, cameOnline, wentOffline).when(markOnline).then(cameOnline));
+  test('a node that never enrolled does not come online', () =>
+    given().when(markOnline).thenRejected('NodeNotEnrolled'));
+  test('a node that never enrolled does not go offline', () =>
+    given().when(markOffline).thenRejected('NodeNotEnrolled'));
+});

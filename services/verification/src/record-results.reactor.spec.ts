@@ -1,0 +1,40 @@
+import { expect, test } from '@jest/globals';
+import type { Recorded } from '@astro/event-sourcing/recorded';
+import type { PoolEvent, Result } from '@astro/messages/scheduling';
+import { recordResults } from './record-results.reactor.js';
+
+const recorded = (event: PoolEvent): Recorded<PoolEvent> => ({
+  id: 'event_1',
+  aggregate: { type: 'scheduling.pool', id: 'main' },
+  event,
+  position: 1,
+  recordedAt: new Date(0),
+  metadata: { correlationId: 'c', causationId: 'c', actor: 'service:scheduling' },
+});
+
+test('a completed lease is a vote on its task', () => {
+  const result: Result = {
+    leaseId: 'lease_1',
+    nodeId: 'node_1',
+    operatorId: 'operator_1',
+    fault: 'none',
+    digest: 'd',
+    outputs: [],
+    meteredMs: 3,
+    pricePerSecondAtto: 4n,
+  };
+  const ids = { poolId: 'main', jobId: 'job_1', taskId: 'task_1' };
+  const completed = { ...ids, leaseId: 'lease_1', quorum: 2, result };
+  expect(recordResults.react(recorded({ type: 'LeaseCompleted', data: completed }))).toEqual([
+    {
+      to: { type: 'verification.task', id: 'task_1' },
+      type: 'RecordResult',
+      data: { ...ids, quorum: 2, result },
+    },
+  ]);
+});
+
+test('a lease that failed on its node is no vote', () => {
+  const data = { poolId: 'main', leaseId: 'l', jobId: 'j', taskId: 't', nodeId: 'n', reason: 'disk full' };
+  expect(recordResults.react(recorded({ type: 'LeaseFailed', data }))).toEqual([]);
+});
