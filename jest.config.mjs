@@ -24,6 +24,7 @@ export default {
     '^(\\.{1,2}/.*)\\.js$': '$1',
     '^@astro/messages/codec$': '<rootDir>/libs/messages/src/codec.ts',
     '^@astro/messages/(.+)$': '<rootDir>/libs/messages/src/gen/$1.ts',
+    '^@astro/digits/(.+)$': '<rootDir>/examples/digits/src/$1.ts',
     '^@astro/(devstack|admin|demo)/(.+)$': '<rootDir>/tools/$1/src/$2.ts',
     '^@astro/(gateway|registry|scheduling|billing|verification|node-agent)/(.+)$': '<rootDir>/services/$1/src/$2.ts',
     '^@astro/([^/]+)/(.+)$': '<rootDir>/libs/$1/src/$2.ts',

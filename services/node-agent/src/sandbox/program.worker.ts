@@ -1,0 +1,102 @@
+/**
+ * Runs one program and ends. The bytes of the program are hostile: they are read, limited, compiled and run here,
+ * where the whole thread can be ended from outside. Only erasable TypeScript and `.ts` imports, so that Node can
+ * load this file from the sources as well as from the build.
+ */
+import { parentPort, type MessagePort, type TransferListItem } from 'node:worker_threads';
+import { type BoundModule, boundModule, GROWTH_REFUSED_EXPORT } from './bound-module.ts';
+import { inputDirectory, outputDirectory, OutputLimitReached, OutputQuota } from './file-system.ts';
+import type { FinishedRun, ProgramResult, ProgramRun, WorkerMessage } from './program-run.ts';
+import { WASI_MODULE, WasiHost } from './wasi-host.ts';
+import { InvalidModule } from './wasm-binary.ts';
+
+type Faulted = { readonly fault: ProgramResult['fault'] };
+
+function execute(run: ProgramRun): FinishedRun {
+  const quota = new OutputQuota(run.limits.outputLimitBytes);
+  const output = outputDirectory(quota);
+  const folders = [inputDirectory(run.inputs), output.fd];
+  const host = new WasiHost({ args: ['program', ...run.args], seed: run.seed, folders });
+  let result: ProgramResult;
+  try {
+    const { fault } = runToEnd(run, host);
+    result = fault === 'none' ? { fault, outputs: output.collect() } : { fault, outputs: [] };
+  } catch (error) {
+    if (!(error instanceof OutputLimitReached)) throw error;
+    result = { fault: 'output_too_large', outputs: [] };
+  }
+  if (quota.exceeded) result = { fault: 'output_too_large', outputs: [] };
+  return { ...result, stdoutTail: host.stdout.text, stderrTail: host.stderr.text };
+}
+
+function runToEnd(run: ProgramRun, host: WasiHost): Faulted {
+  const compiled = compile(run);
+  if ('fault' in compiled) return compiled;
+  let instance: WebAssembly.Instance;
+  try {
+    // A start section would run before the host knows the memory; calls of the host then fail as a trap.
+    instance = new WebAssembly.Instance(compiled.module, { [WASI_MODULE]: host.functions });
+  } catch (error) {
+    if (error instanceof WebAssembly.LinkError) return { fault: 'program_invalid' };
+    if (error instanceof WebAssembly.RuntimeError) return { fault: 'program_trapped' };
+    throw error;
+  }
+  const { memory, _start: start, [GROWTH_REFUSED_EXPORT]: refused } = instance.exports;
+  if (!(memory instanceof WebAssembly.Memory) || typeof start !== 'function') {
+    return { fault: 'program_invalid' };
+  }
+  host.attach(memory);
+  if (succeeds(start as () => void, host)) return { fault: 'none' };
+  const wanted = refused instanceof WebAssembly.Global && refused.value === 1;
+  return { fault: wanted ? 'program_out_of_memory' : 'program_trapped' };
+}
+
+/** Whatever a program throws through its own frames, or makes the host throw, is its failure. */
+function succeeds(start: () => void, host: WasiHost): boolean {
+  try {
+    start();
+  } catch (error) {
+    if (host.exitCode === undefined) {
+      host.stderr.write(
+        new TextEncoder().encode(`${error instanceof Error ? error.message : 'exception'}\n`),
+      );
+      return false;
+    }
+  }
+  return (host.exitCode ?? 0) === 0;
+}
+
+function compile({ program, limits }: ProgramRun): { module: WebAssembly.Module } | Faulted {
+  let bound: BoundModule;
+  try {
+    bound = boundModule(program, limits.memoryLimitMib);
+    if ('fault' in bound) return bound;
+    const module = new WebAssembly.Module(bound.bytes);
+    const isForeign = WebAssembly.Module.imports(module).some(
+      ({ module, kind }) => module !== WASI_MODULE || kind !== 'function',
+    );
+    return isForeign ? { fault: 'program_invalid' } : { module };
+  } catch (error) {
+    const isInvalid = error instanceof InvalidModule || error instanceof WebAssembly.CompileError;
+    if (isInvalid) return { fault: 'program_invalid' };
+    throw error;
+  }
+}
+
+function serve(port: MessagePort): void {
+  const post = (message: WorkerMessage, moved: readonly TransferListItem[] = []) =>
+    port.postMessage(message, moved);
+  port.once('message', (run: ProgramRun) => {
+    try {
+      const finished = execute(run);
+      const moved = finished.outputs.map(({ bytes }) => bytes.buffer as ArrayBuffer);
+      post({ type: 'finished', run: finished }, moved);
+    } catch (error) {
+      post({ type: 'broken', reason: error instanceof Error ? error.message : String(error) });
+    }
+  });
+  post({ type: 'ready' });
+}
+
+if (!parentPort) throw new Error('this file runs as a worker thread only');
+serve(parentPort);
