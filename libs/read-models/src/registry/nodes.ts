@@ -1,0 +1,86 @@
+import type { Projection } from '@astro/event-sourcing/projection';
+import type { Inventory, NodeEvent, Offer } from '@astro/messages/registry';
+import { Atto } from '@astro/postgres/atto';
+import { storedJson, type StoredJson } from '@astro/postgres/stored-json';
+import { defineEntity, type EntityManager, type InferEntity } from '@mikro-orm/postgresql';
+import { keyIn, pageOf, rowsFor, type Page, type PageQuery } from '../page.js';
+
+export type NodeStatus = 'online' | 'offline';
+
+/** Every node that enrolled, with what it offers and whether it is there. */
+export const Node = defineEntity({
+  name: 'Node',
+  schema: 'registry',
+  tableName: 'nodes',
+  properties: p => ({
+    nodeId: p.text().primary(),
+    operatorId: p.text().index(),
+    /** NKey of the node's own Ed25519 key: `U…`. */
+    publicKey: p.text(),
+    region: p.text(),
+    inventory: p.json<StoredJson<Inventory>>(),
+    pricePerSecondAtto: p.type(Atto),
+    status: p.text().$type<NodeStatus>(),
+    enrolledAt: p.datetime(),
+    lastChangeAt: p.datetime(),
+    /** Of the last event that changed the row: an older one, repeated, does not change it back. */
+    position: p.bigint('number'),
+  }),
+});
+export type Node = InferEntity<typeof Node>;
+
+export const nodes: Projection<NodeEvent, EntityManager> = {
+  name: 'registry.nodes',
+  reads: ['registry.node'],
+  async apply(em, { event: { type, data }, recordedAt, position }) {
+    const change = { lastChangeAt: recordedAt, position };
+    switch (type) {
+      case 'NodeEnrolled': {
+        const { offer, publicKey } = data;
+        const row = { ...offered(offer), nodeId: offer.nodeId, publicKey, status: 'offline' as const };
+        return em.upsert(Node, { ...row, enrolledAt: recordedAt, ...change }, { onConflictAction: 'ignore' });
+      }
+      case 'NodeCameOnline':
+        return em.nativeUpdate(
+          Node,
+          { nodeId: data.offer.nodeId, position: { $lt: position } },
+          { ...offered(data.offer), status: 'online', ...change },
+        );
+      case 'NodeWentOffline':
+        return em.nativeUpdate(
+          Node,
+          { nodeId: data.nodeId, position: { $lt: position } },
+          { status: 'offline', ...change },
+        );
+    }
+  },
+};
+
+const offered = ({ operatorId, region, inventory, pricePerSecondAtto }: Offer) => ({
+  operatorId,
+  region,
+  inventory: storedJson(inventory),
+  pricePerSecondAtto,
+});
+
+export const findNode = (em: EntityManager, nodeId: string) => em.findOne(Node, { nodeId });
+
+export type NodeQuery = PageQuery & {
+  readonly status?: NodeStatus | undefined;
+  readonly operatorId?: string | undefined;
+};
+
+/** In the order of their ids, which is that of enrolment. @throws InvalidCursor */
+export async function pageOfNodes(em: EntityManager, query: NodeQuery): Promise<Page<Node>> {
+  const { cursor, limit, status, operatorId } = query;
+  const rows = await em.find(
+    Node,
+    {
+      ...(cursor === undefined ? {} : { nodeId: { $gt: keyIn(cursor, 1)[0]! } }),
+      ...(status === undefined ? {} : { status }),
+      ...(operatorId === undefined ? {} : { operatorId }),
+    },
+    { orderBy: { nodeId: 'asc' }, limit: rowsFor(limit) },
+  );
+  return pageOf(rows, limit, node => [node.nodeId]);
+}
