@@ -1,0 +1,95 @@
+import { jetstream, jetstreamManager, type JetStreamClient, type JetStreamManager } from '@nats-io/jetstream';
+import { connect, credsAuthenticator, type NatsConnection } from '@nats-io/transport-node';
+
+export type BusOptions = {
+  readonly servers: string;
+  readonly name: string;
+  /** Text of a `.creds` file. */
+  readonly credentials?: string;
+};
+
+/** Atomic batches, message TTL and batched direct reads; older servers ignore all three without a word. */
+const OLDEST_SERVER = { major: 2, minor: 12 };
+/** An answer from JetStream that takes longer counts as lost. Requests made while the server is away end here too. */
+export const REQUEST_TIMEOUT_MS = 5_000;
+const CONNECT_TIMEOUT_MS = 10_000;
+
+type Listener = () => void;
+
+/** One connection to NATS. It reconnects for ever; while it is away, `isUp` is false and requests time out. */
+export class Bus {
+  readonly connection: NatsConnection;
+  readonly js: JetStreamClient;
+  readonly jsm: JetStreamManager;
+  #up = true;
+  readonly #reconnected = new Set<Listener>();
+
+  private constructor(connection: NatsConnection, jsm: JetStreamManager) {
+    this.connection = connection;
+    this.js = jetstream(connection, { timeout: REQUEST_TIMEOUT_MS });
+    this.jsm = jsm;
+    void this.#watch();
+  }
+
+  /** @throws Error when the server cannot be reached, refuses the credentials, is too old or has no JetStream */
+  static async connect(options: BusOptions): Promise<Bus> {
+    const connection = await connect({
+      servers: options.servers.split(','),
+      name: options.name,
+      timeout: CONNECT_TIMEOUT_MS,
+      maxReconnectAttempts: -1,
+      reconnectTimeWait: 250,
+      reconnectJitter: 250,
+      pingInterval: 10_000,
+      maxPingOut: 2,
+      ...(options.credentials && {
+        authenticator: credsAuthenticator(new TextEncoder().encode(options.credentials)),
+      }),
+    });
+    try {
+      assertRecent(connection);
+      return new Bus(connection, await jetstreamManager(connection, { timeout: REQUEST_TIMEOUT_MS }));
+    } catch (error) {
+      await connection.close();
+      throw error;
+    }
+  }
+
+  get isUp(): boolean {
+    return this.#up && !this.connection.isClosed();
+  }
+
+  /** Calls `listener` after each reconnection, until the returned function is called. */
+  onReconnect(listener: Listener): () => void {
+    this.#reconnected.add(listener);
+    return () => this.#reconnected.delete(listener);
+  }
+
+  /** Sends what is still buffered, lets subscriptions finish, and closes. */
+  async close(): Promise<void> {
+    if (this.connection.isClosed()) return;
+    if (this.isUp) await this.connection.drain();
+    else await this.connection.close();
+  }
+
+  async #watch(): Promise<void> {
+    for await (const { type } of this.connection.status()) {
+      if (type === 'disconnect') this.#up = false;
+      if (type !== 'reconnect') continue;
+      this.#up = true;
+      for (const listener of this.#reconnected) listener();
+    }
+    this.#up = false;
+  }
+}
+
+export function serverIsAtLeast(connection: NatsConnection, major: number, minor: number): boolean {
+  const [actualMajor = 0, actualMinor = 0] = (connection.info?.version ?? '').split('.').map(Number);
+  return actualMajor > major || (actualMajor === major && actualMinor >= minor);
+}
+
+function assertRecent(connection: NatsConnection): void {
+  const { major, minor } = OLDEST_SERVER;
+  if (serverIsAtLeast(connection, major, minor)) return;
+  throw new Error(`NATS ${connection.info?.version ?? '?'} is too old: ${major}.${minor} or later is needed`);
+}

@@ -1,0 +1,137 @@
+import type { Metadata } from '@astro/event-sourcing/recorded';
+import type { Directed } from '@astro/event-sourcing/reactor';
+import { decode, encode, typeNameOf } from '@astro/messages/codec';
+import type { Outcome } from '@astro/messages/runtime';
+import { JetStreamApiError, type PubAck } from '@nats-io/jetstream';
+import type { Bus } from './bus.js';
+import { backOffMs, delay } from './delay.js';
+import { readPage } from './direct-read.js';
+import { envelope, subjectOf } from './headers.js';
+import { assertToken, commandSubject, contextOf } from './subjects.js';
+
+export type { Outcome } from '@astro/messages/runtime';
+
+export const OUTCOME_TYPE = 'astro.runtime.v1.Outcome';
+
+/** Requests of one process that may wait for their outcome at the same time. */
+const MAX_WAITING = 10_000;
+const SEND_ATTEMPTS = 3;
+const SEND_BACK_OFF = { baseMs: 100, maxMs: 1_000 };
+
+type Settle = (outcome: Outcome) => void;
+
+/** Sends commands to the aggregates of any context, and hears what became of them. */
+export class CommandBus {
+  readonly #bus: Bus;
+  readonly #requester: string;
+  readonly #waiting = new Map<string, Set<Settle>>();
+  #waitingCount = 0;
+  #listening = false;
+
+  /** @param requester names this process: outcomes come back under it, so two processes must not share it */
+  constructor(bus: Bus, requester: string) {
+    this.#bus = bus;
+    this.#requester = assertToken(requester);
+  }
+
+  /** Resolves when the command is durable. Safe to repeat: within two minutes the same id is stored once. */
+  async send(
+    command: Directed,
+    options: { readonly id: string; readonly metadata: Metadata },
+  ): Promise<void> {
+    await this.#publish(command, options);
+  }
+
+  /**
+   * Sends the command and waits for its outcome. Undefined means that it is not known in time: the command is
+   * durable and will still be decided.
+   * @throws Error when the command could not be made durable, or too many requests already wait
+   */
+  async request(
+    command: Directed,
+    options: { readonly id: string; readonly metadata: Metadata; readonly timeoutMs: number },
+  ): Promise<Outcome | undefined> {
+    this.#listen();
+    const deadline = Date.now() + options.timeoutMs;
+    const waiter = this.#wait(options.id);
+    const timer = new AbortController();
+    try {
+      const { duplicate } = await this.#publish(command, options);
+      // A command sent before may have been decided before anybody here listened.
+      const known = duplicate ? await this.#lookUp(options.id) : undefined;
+      if (known) return known;
+      const outcome = await Promise.race([waiter.outcome, delay(deadline - Date.now(), timer.signal)]);
+      // Outcomes that were published while the connection was away are in the stream only.
+      return outcome ?? (await this.#lookUp(options.id));
+    } finally {
+      timer.abort();
+      waiter.end();
+    }
+  }
+
+  async #publish(
+    command: Directed,
+    options: { readonly id: string; readonly metadata: Metadata },
+  ): Promise<PubAck> {
+    const { to, type, data } = command;
+    const typeName = typeNameOf('command', to.type, type);
+    const payload = encode(typeName, data);
+    const headers = envelope({
+      id: options.id,
+      typeName,
+      source: contextOf(to.type),
+      subject: subjectOf(to),
+      metadata: options.metadata,
+      requester: this.#requester,
+    });
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.#bus.js.publish(commandSubject(to, type), payload, { headers });
+      } catch (error) {
+        if (error instanceof JetStreamApiError || attempt === SEND_ATTEMPTS) {
+          throw new Error(`${type} could not be sent`, { cause: error });
+        }
+        await delay(backOffMs(attempt, SEND_BACK_OFF));
+      }
+    }
+  }
+
+  #wait(commandId: string): { readonly outcome: Promise<Outcome>; end(): void } {
+    if (this.#waitingCount >= MAX_WAITING)
+      throw new Error(`${MAX_WAITING} requests already wait for outcomes`);
+    this.#waitingCount += 1;
+    const settles = this.#waiting.get(commandId) ?? new Set();
+    this.#waiting.set(commandId, settles);
+    let settle: Settle = () => undefined;
+    const outcome = new Promise<Outcome>(resolve => (settle = resolve));
+    settles.add(settle);
+    return {
+      outcome,
+      end: () => {
+        this.#waitingCount -= 1;
+        settles.delete(settle);
+        if (settles.size === 0) this.#waiting.delete(commandId);
+      },
+    };
+  }
+
+  #listen(): void {
+    if (this.#listening) return;
+    this.#listening = true;
+    this.#bus.connection.subscribe(`out.${this.#requester}.>`, {
+      callback: (error, message) => {
+        const settles = error ? undefined : this.#waiting.get(message.subject.split('.')[2] ?? '');
+        if (!settles) return;
+        const outcome = decode(OUTCOME_TYPE, message.data) as Outcome;
+        for (const settle of settles) settle(outcome);
+      },
+    });
+  }
+
+  /** The outcome of a command, whoever asked for it, as long as the stream keeps it: two minutes. */
+  async #lookUp(commandId: string): Promise<Outcome | undefined> {
+    const subject = `out.*.${assertToken(commandId)}`;
+    const [found] = await readPage(this.#bus, 'OUTCOMES', { seq: 1, batch: 1, next_by_subj: subject });
+    return found && (decode(OUTCOME_TYPE, found.data) as Outcome);
+  }
+}

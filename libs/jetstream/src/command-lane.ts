@@ -1,0 +1,77 @@
+import type { Message } from '@astro/event-sourcing/decider';
+import type { Metadata } from '@astro/event-sourcing/recorded';
+import { CodecError, decode, encode, typeNameOf } from '@astro/messages/codec';
+import type { Outcome } from '@astro/messages/runtime';
+import type { AggregateStore } from './aggregate-store.js';
+import type { Bus } from './bus.js';
+import { OUTCOME_TYPE } from './command-bus.js';
+import type { Delivered } from './delivered.js';
+import { envelope, metadataOf } from './headers.js';
+import { Lane, Unprocessable } from './lane.js';
+import type { Log } from './log.js';
+import { addressOf, commandStreamOf, outcomeSubject } from './subjects.js';
+
+/** An aggregate store whose types were forgotten, for tables that hold several. */
+export type AnyAggregateStore = Pick<AggregateStore<unknown, Message, Message>, 'execute'>;
+
+export type CommandLaneOptions = {
+  readonly context: string;
+  /** By the aggregate's name without its context, for example `job`. */
+  readonly aggregates: Readonly<Record<string, AnyAggregateStore>>;
+  readonly log: Log;
+};
+
+/** Decides every command of a context: one aggregate's in order, different aggregates' side by side. */
+export function commandLane(bus: Bus, { context, aggregates, log }: CommandLaneOptions): Lane {
+  const handle = async (message: Delivered) => {
+    const id = message.headers['ce-id'];
+    if (!id) throw new Unprocessable('the command has no ce-id');
+    const outcome = await decide(message, id, aggregates);
+    answer(bus, message, outcome);
+  };
+  return new Lane(
+    bus,
+    {
+      stream: commandStreamOf(context),
+      durable: `${context}_commands`,
+      filterSubjects: [`cmd.${context}.>`],
+      handle,
+    },
+    log,
+  );
+}
+
+async function decide(
+  message: Delivered,
+  commandId: string,
+  aggregates: CommandLaneOptions['aggregates'],
+): Promise<Outcome> {
+  const { aggregate, name } = addressOf(message.subject);
+  const store = aggregates[aggregate.type.slice(aggregate.type.indexOf('.') + 1)];
+  if (!store) throw new Unprocessable(`nothing here decides for ${aggregate.type}`);
+  const metadata: Metadata = metadataOf(message.headers);
+  const data = decode(typeNameOf('command', aggregate.type, name), message.data);
+  try {
+    return await store.execute(aggregate.id, { type: name, data }, { commandId, metadata });
+  } catch (error) {
+    // The command was fine: an event that does not fit its schema is a fault of the decider.
+    if (error instanceof CodecError)
+      throw new Error(`${name} led to an event that cannot be written`, { cause: error });
+    throw error;
+  }
+}
+
+/** Not awaited: an outcome is a courtesy, kept in memory for two minutes; the event is the record. */
+function answer(bus: Bus, message: Delivered, outcome: Outcome): void {
+  const requester = message.headers['astro-requester'];
+  if (!requester) return;
+  const { aggregate } = addressOf(message.subject);
+  const headers = envelope({
+    id: `out-${outcome.commandId}-${message.deliveries}`,
+    typeName: OUTCOME_TYPE,
+    source: aggregate.type.slice(0, aggregate.type.indexOf('.')),
+    subject: outcome.commandId,
+  });
+  const subject = outcomeSubject(requester, outcome.commandId);
+  bus.connection.publish(subject, encode(OUTCOME_TYPE, outcome), { headers });
+}

@@ -1,0 +1,44 @@
+import type { Recorded } from '@astro/event-sourcing/recorded';
+import { typeNameOf, decode } from '@astro/messages/codec';
+import type { JsMsg } from '@nats-io/jetstream';
+import { metadataOf, plainHeaders, type Headers } from './headers.js';
+import { addressOf } from './subjects.js';
+import { Unprocessable } from './unprocessable.js';
+
+/** A message as a lane hands it over. */
+export type Delivered = {
+  readonly subject: string;
+  /** Sequence in its stream. */
+  readonly position: number;
+  /** The stream's own clock. */
+  readonly recordedAt: Date;
+  /** 1 the first time. */
+  readonly deliveries: number;
+  readonly data: Uint8Array;
+  readonly headers: Headers;
+};
+
+/** What a consumer's message says, apart from how to acknowledge it. */
+export const deliveredOf = (message: JsMsg): Delivered => ({
+  subject: message.subject,
+  position: message.seq,
+  recordedAt: message.time,
+  deliveries: message.info.deliveryCount,
+  data: message.data,
+  headers: plainHeaders(message.headers),
+});
+
+/** The event in a message of an event stream. @throws CodecError or Unprocessable when it is not one */
+export function recordedFrom(message: Omit<Delivered, 'deliveries'>): Recorded {
+  const { aggregate, name } = addressOf(message.subject);
+  const id = message.headers['ce-id'];
+  if (!id) throw new Unprocessable(`the message at ${message.position} has no ce-id`);
+  return {
+    id,
+    aggregate,
+    event: { type: name, data: decode(typeNameOf('event', aggregate.type, name), message.data) },
+    position: message.position,
+    recordedAt: message.recordedAt,
+    metadata: metadataOf(message.headers),
+  };
+}

@@ -1,0 +1,198 @@
+import { AckPolicy, DeliverPolicy, type ConsumerMessages, type JsMsg } from '@nats-io/jetstream';
+import { nanos } from '@nats-io/transport-node';
+import { serverIsAtLeast, type Bus } from './bus.js';
+import { ConsumeLoop, PULL } from './consume-loop.js';
+import { DeadLetters } from './dead-letters.js';
+import { backOffMs, delay } from './delay.js';
+import { deliveredOf, type Delivered } from './delivered.js';
+import { KeyedQueue } from './keyed-queue.js';
+import { reasonOf, type Log } from './log.js';
+import { isUnprocessable } from './unprocessable.js';
+
+export type DurableLaneOptions = {
+  readonly stream: string;
+  readonly durable: string;
+  readonly filterSubjects: readonly string[];
+  handle(message: Delivered): Promise<void>;
+  /** Messages taken from the stream and not yet acknowledged: 256 unless told. */
+  readonly maxInFlight?: number;
+  /** Attempts at one message before it becomes a dead letter: 8 unless told. */
+  readonly maxDeliveries?: number;
+  /** Messages of one key are handled one after the other, in the stream's order. */
+  keyOf?(message: Delivered): string;
+  /**
+   * `redeliver` (the default) hands a failed message back and goes on with the next of its key; `in-place` tries it
+   * again before any later one of its key.
+   */
+  readonly retry?: 'redeliver' | 'in-place';
+};
+
+const DEFAULT_MAX_IN_FLIGHT = 256;
+const DEFAULT_MAX_DELIVERIES = 8;
+const ACK_WAIT_MS = 30_000;
+/** Well below half of the ack wait, so that one lost heartbeat does no harm. */
+const HEARTBEAT_MS = 10_000;
+/** With eight deliveries, a message has about two minutes before it becomes a dead letter. */
+const RETRY_BACK_OFF = { baseMs: 250, maxMs: 60_000 };
+const STOP_TIMEOUT_MS = 10_000;
+/** Deliveries beyond the last attempt: a process that dies while handling leaves the dead letter to the next one. */
+const SPARE_DELIVERIES = 16;
+/** In-place attempts after which the lane reports itself unhealthy. */
+const UNHEALTHY_AFTER_ATTEMPTS = 3;
+
+type Work = { message: JsMsg; readonly delivered: Delivered };
+
+/** A durable pull consumer whose messages are handled key by key, and acknowledged once they are handled. */
+export class DurableLane {
+  readonly #bus: Bus;
+  readonly #options: DurableLaneOptions;
+  readonly #log: Log;
+  readonly #loop: ConsumeLoop;
+  readonly #queue = new KeyedQueue();
+  readonly #deadLetters: DeadLetters;
+  readonly #maxInFlight: number;
+  readonly #maxDeliveries: number;
+  readonly #stopping = new AbortController();
+  /** By stream sequence, so that a redelivery of what is still being handled is not handled twice. */
+  readonly #inFlight = new Map<number, Work>();
+  readonly #stuck = new Set<number>();
+  #heartbeat: NodeJS.Timeout | undefined;
+
+  constructor(bus: Bus, options: DurableLaneOptions, log: Log) {
+    this.#bus = bus;
+    this.#options = options;
+    this.#log = log;
+    this.#deadLetters = new DeadLetters(bus);
+    this.#maxInFlight = options.maxInFlight ?? DEFAULT_MAX_IN_FLIGHT;
+    this.#maxDeliveries = options.maxDeliveries ?? DEFAULT_MAX_DELIVERIES;
+    const take = (message: JsMsg) => this.#take(message);
+    this.#loop = new ConsumeLoop(bus, { name: options.durable, open: () => this.#open(), take }, log);
+  }
+
+  async start(): Promise<void> {
+    this.#heartbeat = setInterval(() => this.#extend(), HEARTBEAT_MS);
+    await this.#loop.start();
+  }
+
+  /** Takes no more, waits for what is being handled, and leaves the rest to be delivered again. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.#loop.stop();
+    const deadline = Date.now() + STOP_TIMEOUT_MS;
+    while (this.#inFlight.size > 0 && Date.now() < deadline) await delay(10);
+    clearInterval(this.#heartbeat);
+  }
+
+  get healthy(): boolean {
+    return this.#loop.isConsuming && this.#stuck.size === 0;
+  }
+
+  async #open(): Promise<ConsumerMessages> {
+    const { stream, durable, filterSubjects } = this.#options;
+    const { num_ack_pending } = await this.#bus.jsm.consumers.add(stream, {
+      durable_name: durable,
+      filter_subjects: [...filterSubjects],
+      deliver_policy: DeliverPolicy.All,
+      ack_policy: AckPolicy.Explicit,
+      ack_wait: nanos(ACK_WAIT_MS),
+      max_ack_pending: this.#maxInFlight,
+      max_deliver: this.#maxDeliveries + SPARE_DELIVERIES,
+    });
+    if (this.#options.retry === 'in-place' && num_ack_pending > 0) await this.#replayUnacknowledged();
+    const consumer = await this.#bus.js.consumers.get(stream, durable);
+    return consumer.consume({ ...PULL, max_messages: this.#maxInFlight });
+  }
+
+  /**
+   * What a former connection had taken and not acknowledged would come back only after later messages. Starting over
+   * from the first of them keeps the order; servers before 2.14 cannot, and deliver those late.
+   */
+  async #replayUnacknowledged(): Promise<void> {
+    if (!serverIsAtLeast(this.#bus.connection, 2, 14)) return;
+    await this.#bus.jsm.consumers.reset(this.#options.stream, this.#options.durable);
+  }
+
+  #take(message: JsMsg): void {
+    const known = this.#inFlight.get(message.seq);
+    if (known) {
+      known.message = message;
+      return;
+    }
+    const work: Work = { message, delivered: deliveredOf(message) };
+    this.#inFlight.set(message.seq, work);
+    const key = this.#options.keyOf?.(work.delivered) ?? aggregateKey(work.delivered.subject);
+    void this.#queue
+      .run(key, () => this.#handle(work))
+      .catch((error: unknown) =>
+        this.#log.error(`${this.#options.durable} broke`, { reason: reasonOf(error) }),
+      )
+      .finally(() => this.#inFlight.delete(work.delivered.position));
+  }
+
+  async #handle(work: Work): Promise<void> {
+    const inPlace = this.#options.retry === 'in-place';
+    let attempt = work.delivered.deliveries;
+    if (attempt > this.#maxDeliveries) return this.#bury(work, 'every attempt ended without an answer');
+    for (; !this.#stopping.signal.aborted; attempt++) {
+      try {
+        await this.#options.handle(work.delivered);
+        this.#stuck.delete(work.delivered.position);
+        work.message.ack();
+        return;
+      } catch (error) {
+        if (this.#isFinal(error, attempt)) return this.#bury(work, reasonOf(error));
+        this.#noteFailure(work, attempt, error);
+        if (!inPlace) return work.message.nak(backOffMs(attempt, RETRY_BACK_OFF));
+        await delay(backOffMs(attempt, RETRY_BACK_OFF), this.#stopping.signal);
+        // While the bus is away nothing could succeed: that is no fault of the message.
+        if (!this.#bus.isUp) attempt -= 1;
+      }
+    }
+    this.#stuck.delete(work.delivered.position);
+    work.message.nak();
+  }
+
+  #isFinal(error: unknown, attempt: number): boolean {
+    return isUnprocessable(error) || (attempt >= this.#maxDeliveries && this.#bus.isUp);
+  }
+
+  #noteFailure({ delivered }: Work, attempt: number, error: unknown): void {
+    const { subject, position } = delivered;
+    this.#log.warn(`${this.#options.durable} failed`, {
+      subject,
+      position,
+      attempt,
+      reason: reasonOf(error),
+    });
+    if (this.#options.retry === 'in-place' && attempt >= UNHEALTHY_AFTER_ATTEMPTS) this.#stuck.add(position);
+  }
+
+  /** Ends a message's deliveries, but only once its dead letter is durable. */
+  async #bury(work: Work, reason: string): Promise<void> {
+    const { stream, durable } = this.#options;
+    const { subject, position } = work.delivered;
+    for (let attempt = 1; !this.#stopping.signal.aborted; attempt++) {
+      try {
+        await this.#deadLetters.publish(stream, durable, work.delivered, reason);
+        this.#stuck.delete(position);
+        work.message.term(reason.slice(0, 100));
+        this.#log.error(`${durable} gave a message up`, { subject, position, reason });
+        return;
+      } catch (error) {
+        this.#log.warn(`${durable} could not write a dead letter`, { position, reason: reasonOf(error) });
+        await delay(backOffMs(attempt, RETRY_BACK_OFF), this.#stopping.signal);
+      }
+    }
+  }
+
+  /** Messages that wait for their key or have a slow handler stay ours. */
+  #extend(): void {
+    for (const { message } of this.#inFlight.values()) message.working();
+  }
+}
+
+/** `evt.<context>.<aggregate>.<id>` of events and commands; `<kind>.<nodeId>` of what agents say. */
+function aggregateKey(subject: string): string {
+  const tokens = subject.split('.');
+  return tokens.slice(0, tokens[0] === 'evt' || tokens[0] === 'cmd' ? 4 : 2).join('.');
+}

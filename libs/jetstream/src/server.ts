@@ -1,0 +1,146 @@
+import { decode } from '@astro/messages/codec';
+import { catalogue } from '@astro/messages/catalogue';
+import {
+  BaseRpcContext,
+  Server,
+  type CustomTransportStrategy,
+  type MessageHandler,
+} from '@nestjs/microservices';
+import { isObservable, lastValueFrom } from 'rxjs';
+import type { Bus } from './bus.js';
+import type { Delivered } from './delivered.js';
+import type { Headers } from './headers.js';
+import { consumerNameOf, Lane, Unprocessable } from './lane.js';
+import type { Log } from './log.js';
+import { commandStreamOf, eventStreamOf } from './subjects.js';
+
+export type JetStreamServerOptions = {
+  readonly bus: Bus;
+  /** Names the durable consumers, so that each service has its own. */
+  readonly service: string;
+  readonly log: Log;
+};
+
+/** What a handler may know of its message besides the payload. */
+export class JetStreamContext extends BaseRpcContext<[Delivered]> {
+  get #message(): Delivered {
+    return this.args[0];
+  }
+  get subject(): string {
+    return this.#message.subject;
+  }
+  /** Parts of the subject, for example `['agent', '<nodeId>', 'TaskCompleted']`. */
+  get tokens(): readonly string[] {
+    return this.#message.subject.split('.');
+  }
+  /** The stream's own clock. */
+  get recordedAt(): Date {
+    return this.#message.recordedAt;
+  }
+  get position(): number {
+    return this.#message.position;
+  }
+  get deliveries(): number {
+    return this.#message.deliveries;
+  }
+  get headers(): Headers {
+    return this.#message.headers;
+  }
+}
+
+/**
+ * Nest's transport over JetStream. `@EventPattern<string>('agent.*.TaskCompleted')` gets every such message at least
+ * once, in order for each key: acknowledged when the handler has ended, delivered again when it throws. Nest's own
+ * `handleEvent` is not used, because it swallows what handlers throw.
+ */
+export class JetStreamServer extends Server implements CustomTransportStrategy {
+  override readonly transportId = Symbol('jetstream');
+  readonly #options: JetStreamServerOptions;
+  #lanes: readonly Lane[] = [];
+
+  constructor(options: JetStreamServerOptions) {
+    super();
+    this.#options = options;
+  }
+
+  listen(callback: (error?: unknown) => void): void {
+    this.#lanes = [...this.messageHandlers].map(([pattern, handler]) => this.#lane(pattern, handler));
+    Promise.all(this.#lanes.map(lane => lane.start())).then(() => callback(), callback);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#lanes.map(lane => lane.stop()));
+  }
+
+  get healthy(): boolean {
+    return this.#lanes.every(lane => lane.healthy);
+  }
+
+  /** There is nothing of this transport to listen to: connections report themselves to the bus. */
+  override on(event: string): never {
+    throw new Error(`the JetStream transport has no event ${event}`);
+  }
+
+  override unwrap<T>(): T {
+    return this.#options.bus.connection as T;
+  }
+
+  #lane(pattern: string, handler: MessageHandler): Lane {
+    const { bus, service, log } = this.#options;
+    const extras: { readonly durable?: string } = handler.extras ?? {};
+    return new Lane(
+      bus,
+      {
+        stream: streamOf(pattern),
+        durable: consumerNameOf(
+          extras.durable ?? `${service}_${pattern.replaceAll('*', 'any').replaceAll('>', 'all')}`,
+        ),
+        filterSubjects: [pattern],
+        handle: message => deliver(handler, message),
+      },
+      log,
+    );
+  }
+}
+
+async function deliver(handler: MessageHandler, message: Delivered): Promise<void> {
+  const result: unknown = await handler(payloadOf(message), new JetStreamContext([message]));
+  if (isObservable(result)) await lastValueFrom(result, { defaultValue: undefined });
+}
+
+/** The type follows from the subject, never from a header that an untrusted sender wrote. */
+function payloadOf({ subject, data }: Delivered): unknown {
+  const tokens = subject.split('.');
+  const kind = kinds[tokens[0] ?? ''];
+  const name = tokens.at(-1);
+  const entry = catalogue.find(
+    candidate =>
+      candidate.kind === kind &&
+      candidate.name === name &&
+      (tokens.length === 3 || (candidate.context === tokens[1] && candidate.aggregate === tokens[2])),
+  );
+  if (!entry) throw new Unprocessable(`there is no message for ${subject}`);
+  return decode(entry.typeName, data);
+}
+
+const kinds: Partial<Record<string, 'event' | 'command' | 'report' | 'telemetry'>> = {
+  evt: 'event',
+  cmd: 'command',
+  agent: 'report',
+  telemetry: 'telemetry',
+};
+
+function streamOf(pattern: string): string {
+  const [root, context = ''] = pattern.split('.');
+  switch (root) {
+    case 'evt':
+      return eventStreamOf(context);
+    case 'cmd':
+      return commandStreamOf(context);
+    case 'agent':
+      return 'AGENT_REPORTS';
+    case 'telemetry':
+      return 'TELEMETRY';
+  }
+  throw new Error(`no stream holds ${pattern}`);
+}

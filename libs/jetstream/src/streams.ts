@@ -1,0 +1,144 @@
+import {
+  DiscardPolicy,
+  JetStreamApiError,
+  RetentionPolicy,
+  StorageType,
+  type StreamConfig,
+} from '@nats-io/jetstream';
+import { Kvm, type KvOptions } from '@nats-io/kv';
+import { nanos, type WithRequired } from '@nats-io/transport-node';
+import { catalogue } from '@astro/messages/catalogue';
+import type { Bus } from './bus.js';
+import { commandStreamOf, contexts, eventStreamOf } from './subjects.js';
+
+const SECOND_MS = 1_000;
+const HOUR_MS = 3_600 * SECOND_MS;
+const DAY_MS = 24 * HOUR_MS;
+const KIB = 1_024;
+const MIB = 1_024 * KIB;
+
+const NAME_IN_USE = 10058;
+
+/** Repeated publishing within this window is recognised by id; beyond it, expected sequences are the guard. */
+export const DUPLICATE_WINDOW_MS = 2 * 60 * SECOND_MS;
+
+type Definition = WithRequired<Partial<StreamConfig>, 'name'>;
+
+/** Makes every stream and bucket, or brings them up to date. Several processes may do this at once. */
+export async function ensureStreams(bus: Bus, options: { readonly replicas?: number } = {}): Promise<void> {
+  const replicas = options.replicas ?? 1;
+  await Promise.all(definitions().map(definition => ensureStream(bus, definition, replicas)));
+  await Promise.all(
+    buckets.map(({ name, ...bucket }) => new Kvm(bus.js).create(name, { ...bucket, replicas })),
+  );
+}
+
+async function ensureStream(bus: Bus, definition: Definition, replicas: number): Promise<void> {
+  const wanted = { ...definition, num_replicas: replicas };
+  const { config } = await bus.jsm.streams.add(wanted).catch((error: unknown) => {
+    if (!(error instanceof JetStreamApiError) || error.code !== NAME_IN_USE) throw error;
+    return bus.jsm.streams.update(wanted.name, wanted);
+  });
+  // An old server drops a setting that it does not know without a word.
+  if (wanted.allow_atomic && config.allow_atomic !== true) {
+    throw new Error(`the NATS server did not take allow_atomic on ${wanted.name}`);
+  }
+}
+
+const definitions = (): readonly Definition[] => [
+  ...contexts.flatMap(context => [eventStream(context), commandStream(context)]),
+  {
+    name: 'OUTCOMES',
+    subjects: ['out.>'],
+    storage: StorageType.Memory,
+    max_age: nanos(2 * 60 * SECOND_MS),
+    max_bytes: 64 * MIB,
+    max_msg_size: 64 * KIB,
+    allow_direct: true,
+  },
+  {
+    name: 'AGENT_REPORTS',
+    // One by one, so that a node's desired state, published beside its reports, is not captured.
+    subjects: subjectsOf('report', 'agent'),
+    storage: StorageType.File,
+    max_age: nanos(DAY_MS),
+    max_bytes: 1_024 * MIB,
+    max_msg_size: 256 * KIB,
+    duplicate_window: nanos(DUPLICATE_WINDOW_MS),
+    deny_delete: true,
+  },
+  {
+    name: 'TELEMETRY',
+    subjects: ['telemetry.*.*'],
+    storage: StorageType.Memory,
+    max_age: nanos(HOUR_MS),
+    max_bytes: 64 * MIB,
+    max_msg_size: 64 * KIB,
+  },
+  {
+    name: 'DEAD_LETTERS',
+    subjects: ['dlq.>'],
+    storage: StorageType.File,
+    max_age: nanos(30 * DAY_MS),
+    max_bytes: 1_024 * MIB,
+    duplicate_window: nanos(DUPLICATE_WINDOW_MS),
+    allow_direct: true,
+  },
+];
+
+/** The record: nothing ages out of it, and nothing can be deleted from it. */
+const eventStream = (context: string): Definition => ({
+  name: eventStreamOf(context),
+  subjects: [`evt.${context}.>`],
+  storage: StorageType.File,
+  retention: RetentionPolicy.Limits,
+  discard: DiscardPolicy.New,
+  max_msg_size: 4 * MIB,
+  duplicate_window: nanos(DUPLICATE_WINDOW_MS),
+  deny_delete: true,
+  deny_purge: true,
+  allow_atomic: true,
+  allow_direct: true,
+});
+
+/** Limits rather than a work queue: removing acknowledged messages makes a work queue several times slower. */
+const commandStream = (context: string): Definition => ({
+  name: commandStreamOf(context),
+  subjects: [`cmd.${context}.>`],
+  storage: StorageType.File,
+  retention: RetentionPolicy.Limits,
+  max_age: nanos(DAY_MS),
+  max_msg_size: 4 * MIB,
+  duplicate_window: nanos(DUPLICATE_WINDOW_MS),
+  deny_delete: true,
+});
+
+const subjectsOf = (kind: 'report' | 'telemetry', root: string): string[] =>
+  catalogue.filter(entry => entry.kind === kind).map(({ name }) => `${root}.*.${name}`);
+
+type Bucket = { readonly name: string } & Partial<KvOptions>;
+
+const buckets: readonly Bucket[] = [
+  {
+    name: 'desired',
+    description: 'What each node should be running; the last value is all that counts.',
+    history: 1,
+    maxValueSize: MIB,
+    republish: { src: '$KV.desired.*', dest: 'agent.{{wildcard(1)}}.desired' },
+  },
+  {
+    name: 'writers',
+    description: 'Which process may write; a holder that falls silent loses its key.',
+    history: 1,
+    maxValueSize: KIB,
+    markerTTL: 60 * SECOND_MS,
+  },
+  {
+    name: 'idempotency',
+    description: 'Answers already given, by idempotency key.',
+    history: 1,
+    ttl: DAY_MS,
+    maxValueSize: 256 * KIB,
+    max_bytes: 256 * MIB,
+  },
+];
