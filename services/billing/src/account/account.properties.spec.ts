@@ -1,3 +1,4 @@
+import { equal, ok } from 'node:assert/strict';
 import { expect, test } from '@jest/globals';
 import type { AccountCommand, AccountEvent, Posting } from '@astro/messages/billing';
 import fc from 'fast-check';
@@ -12,7 +13,7 @@ const tasks = fc.constantFrom('task_1', 'task_2', 'task_3');
 const usually = <T>(sensible: fc.Arbitrary<T>, wrong: fc.Arbitrary<T>) =>
   fc.oneof({ arbitrary: sensible, weight: 9 }, { arbitrary: wrong, weight: 1 });
 
-const amounts = usually(fc.oneof(fc.bigInt(0n, 2_000n), fc.bigInt(0n, 10n ** 24n)), fc.bigInt(-3n, 0n));
+const amounts = usually(fc.bigInt(0n, 2_000n), fc.bigInt(-3n, 10n ** 24n));
 const results = fc.record({
   leaseId: fc.constantFrom('lease_1', 'lease_2', 'lease_3', 'lease_4'),
   nodeId: fc.constant('n'),
@@ -20,8 +21,8 @@ const results = fc.record({
   fault: fc.constant('none' as const),
   digest: fc.constant('d'),
   outputs: fc.constant([]),
-  meteredMs: fc.oneof(fc.nat(3_000), fc.nat(10_000_000)),
-  pricePerSecondAtto: usually(fc.oneof(fc.bigInt(0n, 400n), fc.bigInt(0n, 10n ** 18n)), fc.constant(-1n)),
+  meteredMs: usually(fc.nat(3_000), fc.nat(10_000_000)),
+  pricePerSecondAtto: usually(fc.bigInt(0n, 400n), fc.bigInt(-1n, 10n ** 18n)),
 });
 const works = usually(
   fc.uniqueArray(results, { selector: result => result.leaseId, minLength: 1, maxLength: 4 }),
@@ -56,7 +57,7 @@ const commands = fc.oneof(
 /** Commands in any order, begun with a credit so that many take effect, and each repeated with some chance. */
 const histories = fc
   .tuple(
-    fc.bigInt(1n, 10n ** 25n),
+    usually(fc.bigInt(1n, 6_000n), fc.bigInt(1n, 10n ** 25n)),
     fc.array(fc.tuple(commands, fc.boolean()), { minLength: 1, maxLength: 40, size: 'max' }),
   )
   .map(([amountAtto, rest]): AccountCommand[] => [
@@ -90,14 +91,14 @@ const holds = (check: (steps: readonly Step[]) => void) =>
 
 test('the postings of every event, and of all events, sum to zero', () =>
   holds(steps => {
-    for (const event of steps.flatMap(({ events }) => events)) expect(sum(postingsOf(event))).toBe(0n);
+    for (const event of steps.flatMap(({ events }) => events)) equal(sum(postingsOf(event)), 0n);
   }));
 
 test('no balance that can be spent is ever negative', () =>
   holds(steps => {
     for (const { state } of steps) {
-      expect(state.availableAtto >= 0n).toBe(true);
-      for (const { leftAtto } of state.open.values()) expect(leftAtto >= 0n).toBe(true);
+      ok(state.availableAtto >= 0n);
+      for (const { leftAtto } of state.open.values()) ok(leftAtto >= 0n);
     }
   }));
 
@@ -107,7 +108,7 @@ test('no event takes more out of a balance than was in it, one by one', () =>
     for (const { account, amountAtto } of steps.flatMap(({ events }) => events).flatMap(postingsOf)) {
       const after = (balances.get(account) ?? 0n) + amountAtto;
       balances.set(account, after);
-      if (account !== 'platform:funding') expect(after >= 0n).toBe(true);
+      if (account !== 'platform:funding') ok(after >= 0n);
     }
   }));
 
@@ -117,8 +118,8 @@ test('the reserved balance is the sum of the open reservations, the available on
     for (const { state, events } of steps) {
       ledger.push(...events.flatMap(postingsOf));
       const open = [...state.open.values()].reduce((total, { leftAtto }) => total + leftAtto, 0n);
-      expect(balance(ledger, /:reserved$/)).toBe(open);
-      expect(balance(ledger, /:available$/)).toBe(state.availableAtto);
+      equal(balance(ledger, /:reserved$/), open);
+      equal(balance(ledger, /:available$/), state.availableAtto);
     }
   }));
 
@@ -130,9 +131,9 @@ test('operators, fees and burned share are exactly what was charged, within the 
       const gross = -balance(postings, /:reserved$/);
       const fee = (gross * BigInt(feeBps)) / 10_000n;
       const burned = (fee * BigInt(burnBps)) / 10_000n;
-      expect(balance(postings, /^operator:/)).toBe(gross - fee);
-      expect(balance(postings, /^platform:burned$/)).toBe(burned);
-      expect(balance(postings, /^platform:fees$/)).toBe(fee - burned);
+      equal(balance(postings, /^operator:/), gross - fee);
+      equal(balance(postings, /^platform:burned$/), burned);
+      equal(balance(postings, /^platform:fees$/), fee - burned);
     }
   }));
 
@@ -146,7 +147,7 @@ test('a credit, a task and a release of a job each happen at most once', () =>
         'creditId' in data ? data.creditId : data.jobId,
         'taskId' in data ? data.taskId : '',
       ]);
-      expect(seen).not.toContain(key);
+      ok(!seen.has(key), `${key} happened twice`);
       seen.add(key);
     }
   }));
