@@ -1,0 +1,41 @@
+import { join } from 'node:path';
+import { repositoryRoot } from './repository.js';
+
+export type AgentPlan = {
+  /** Unique in a platform; names its state folder, its port and its log lines. */
+  readonly name: string;
+  /** API key of the operator who runs it. */
+  readonly operatorKey: string;
+  readonly region: string;
+  readonly pricePerSecondAtto: bigint;
+  readonly cpuMillis: number;
+  readonly memoryMib: number;
+  readonly heartbeatMs?: number;
+  /** Another program that speaks the agent's protocol; the node agent itself when it is not given. */
+  readonly entry?: string;
+};
+
+/** What the platform adds to an agent's plan. */
+export type AgentPlace = {
+  readonly gatewayUrl: string;
+  readonly stateDir: string;
+  readonly httpPort: number;
+  readonly logLevel: string;
+};
+
+export const agentEntry = join(repositoryRoot, 'services/node-agent/dist/main.js');
+
+export const agentEnvironment = (plan: AgentPlan, place: AgentPlace): Record<string, string> => ({
+  GATEWAY_URL: place.gatewayUrl,
+  OPERATOR_KEY: plan.operatorKey,
+  AGENT_STATE_DIR: place.stateDir,
+  AGENT_NAME: plan.name,
+  REGION: plan.region,
+  PRICE_PER_SECOND_ATTO: String(plan.pricePerSecondAtto),
+  OFFER_CPU_MILLIS: String(plan.cpuMillis),
+  OFFER_MEMORY_MIB: String(plan.memoryMib),
+  HTTP_HOST: '127.0.0.1',
+  HTTP_PORT: String(place.httpPort),
+  LOG_LEVEL: place.logLevel,
+  ...(plan.heartbeatMs === undefined ? {} : { HEARTBEAT_MS: String(plan.heartbeatMs) }),
+});

@@ -1,0 +1,279 @@
+import { readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { Administration } from '@astro/admin/administration';
+import { connectionFile, type Connection } from '@astro/admin/connection';
+import { Bus } from '@astro/jetstream/bus';
+import { CommandBus } from '@astro/jetstream/command-bus';
+import { ensureStreams } from '@astro/jetstream/streams';
+import { agentEntry, agentEnvironment, type AgentPlan } from './agents.js';
+import { provisionDatabase, type Databases } from './databases.js';
+import { writePrivately } from './files.js';
+import { chosenKind, startInfrastructure } from './infrastructure/choose.js';
+import type { Infrastructure, InfrastructureKind } from './infrastructure/infrastructure.js';
+import type { LogSink } from './log.js';
+import { PortBook } from './port-book.js';
+import { ProcessRegister } from './process-register.js';
+import { repositoryRoot } from './repository.js';
+import { environmentOf, serviceNames, services, type ServiceName, type Surroundings } from './services.js';
+import { StateFolder } from './state.js';
+import { Supervisor } from './supervisor.js';
+
+export type PlatformOptions = {
+  /** Starting again in the same folder continues from what it holds. */
+  readonly stateDir: string;
+  /** What ASTRO_INFRA says when it is not given; embedded when that says nothing. */
+  readonly infra?: InfrastructureKind;
+  /** All when it is not given. */
+  readonly services?: readonly ServiceName[];
+  /** Changes to the environment of single services. */
+  readonly env?: Partial<Record<ServiceName, Readonly<Record<string, string>>>>;
+  /** Ports to try first: of `gateway`, `nats`, `postgres`, or a service. */
+  readonly ports?: Readonly<Record<string, number>>;
+  readonly logLevel?: string;
+  readonly log?: LogSink;
+  /** Ends a start that is under way; what was started by then is stopped. */
+  readonly signal?: AbortSignal;
+};
+
+const host = '127.0.0.1';
+const me = 'platform';
+/** Answers requests from the other services' tables, so it starts after them and stops before them. */
+const edge: ServiceName = 'gateway';
+
+/** The whole platform on this machine: servers, services and agents, each as a process of its own. */
+export class Platform {
+  private readonly log: LogSink;
+  private readonly ports: PortBook;
+  private readonly register: ProcessRegister;
+  private readonly supervisor: Supervisor;
+  private readonly agents = new Set<string>();
+  private readonly buses: Bus[] = [];
+  private readonly httpPorts = new Map<string, number>();
+  private infrastructure: Infrastructure | undefined;
+  private databases: Databases | undefined;
+  private commands: CommandBus | undefined;
+  private stopping: Promise<void> | undefined;
+
+  private constructor(
+    private readonly options: PlatformOptions,
+    private readonly state: StateFolder,
+  ) {
+    this.log = options.log ?? (() => undefined);
+    this.ports = new PortBook(state, options.ports);
+    this.register = new ProcessRegister(state);
+    this.supervisor = new Supervisor(this.log, this.register);
+  }
+
+  /** Resolves when every service is ready. When one cannot be started, everything is stopped again. */
+  static async start(options: PlatformOptions): Promise<Platform> {
+    const platform = new Platform(options, StateFolder.open(options.stateDir));
+    try {
+      await platform.boot();
+      return platform;
+    } catch (error) {
+      await platform.stop();
+      throw error;
+    }
+  }
+
+  get stateDir(): string {
+    return this.state.path;
+  }
+
+  get gatewayUrl(): string {
+    return `http://${host}:${this.httpPortOf(edge)}`;
+  }
+
+  get natsUrl(): string {
+    return this.started(this.infrastructure).natsUrl;
+  }
+
+  /** The platform's database, as superuser. */
+  get adminDatabaseUrl(): string {
+    return this.started(this.databases).adminUrl;
+  }
+
+  /** The platform's database, as one service sees it. */
+  databaseUrlOf(service: ServiceName): string {
+    return this.started(this.databases).urlOf(service);
+  }
+
+  administration(): Administration {
+    return new Administration(this.started(this.commands));
+  }
+
+  /** A connection with all the rights of a service. It is closed with the platform at the latest. */
+  async connectBus(name = 'visitor'): Promise<Bus> {
+    const { natsUrl, credentialsFileOf } = this.started(this.infrastructure);
+    const file = credentialsFileOf(name);
+    const credentials = file === undefined ? {} : { credentials: readFileSync(file, 'utf8') };
+    const bus = await Bus.connect({ servers: natsUrl, name, ...credentials });
+    this.buses.push(bus);
+    return bus;
+  }
+
+  /** Resolves when the agent is enrolled and connected. */
+  async startAgent(plan: AgentPlan): Promise<void> {
+    if (serviceNames.some(name => name === plan.name))
+      throw new Error(`${plan.name} is the name of a service`);
+    const httpPort = await this.ports.portFor(`agent-${plan.name}`);
+    const place = {
+      gatewayUrl: this.gatewayUrl,
+      stateDir: this.state.folder('agents', plan.name),
+      httpPort,
+      logLevel: this.logLevel,
+    };
+    this.agents.add(plan.name);
+    await this.startProcess(plan.name, plan.entry ?? agentEntry, agentEnvironment(plan, place), httpPort);
+  }
+
+  /** Stops the agent in order: it is gone, as if its operator had switched it off. */
+  async stopAgent(name: string): Promise<void> {
+    await this.supervisor.stop([name]);
+    this.agents.delete(name);
+  }
+
+  /** Ends the agent at once and for good, as if its machine had burned. */
+  async killAgent(name: string): Promise<void> {
+    await this.supervisor.destroy(name);
+    this.agents.delete(name);
+  }
+
+  /** Undefined while the process waits for its restart. */
+  pid(name: string): number | undefined {
+    return this.supervisor.pid(name);
+  }
+
+  /** Sends a signal to a service or agent; the supervisor starts it again when that ends it. */
+  kill(name: string, signal: NodeJS.Signals = 'SIGKILL'): void {
+    this.supervisor.kill(name, signal);
+  }
+
+  restart(name: string): Promise<void> {
+    return this.supervisor.restart(name);
+  }
+
+  untilReady(name: string): Promise<void> {
+    return this.supervisor.untilReady(name);
+  }
+
+  /** Agents, then the gateway, then the services, then the servers. Safe to repeat. */
+  stop(): Promise<void> {
+    this.stopping ??= this.shutDown();
+    return this.stopping;
+  }
+
+  private async boot(): Promise<void> {
+    const { options, state, log, ports, register } = this;
+    const leftovers = await register.stopLeftovers();
+    if (leftovers.length > 0) log(me, `stopped what an earlier run left behind: ${leftovers.join(', ')}`);
+    const kind = options.infra ?? chosenKind(process.env);
+    this.infrastructure = await startInfrastructure(kind, { state, ports, register, log });
+    options.signal?.throwIfAborted();
+
+    log(me, 'preparing the database and the streams');
+    const bus = await this.connectBus(me);
+    this.commands = new CommandBus(bus, me);
+    const { databaseAdminUrl } = this.infrastructure;
+    [this.databases] = await Promise.all([provisionDatabase(databaseAdminUrl, state), ensureStreams(bus)]);
+
+    const wanted = services.filter(({ name }) => !options.services || options.services.includes(name));
+    for (const { name } of wanted) this.httpPorts.set(name, await ports.portFor(name));
+    const surroundings = this.surroundings();
+    await this.startServices(
+      wanted.filter(({ name }) => name !== edge),
+      surroundings,
+    );
+    await this.startServices(
+      wanted.filter(({ name }) => name === edge),
+      surroundings,
+    );
+    this.publishConnection();
+  }
+
+  private async startServices(rows: readonly (typeof services)[number][], at: Surroundings): Promise<void> {
+    const starting = rows.map(row => {
+      const script = join(repositoryRoot, 'services', row.name, 'dist/main.js');
+      const env = { ...environmentOf(row, at), ...this.options.env?.[row.name] };
+      return this.startProcess(row.name, script, env, at.httpPortOf(row.name));
+    });
+    // All have settled before a failure is passed on, so that stopping meets none that is still starting.
+    const results = await Promise.allSettled(starting);
+    for (const result of results) if (result.status === 'rejected') throw result.reason;
+  }
+
+  private async startProcess(
+    name: string,
+    script: string,
+    env: Readonly<Record<string, string>>,
+    port: number,
+  ): Promise<void> {
+    const startedAt = Date.now();
+    this.log(me, `waiting for ${name}…`);
+    const readyUrl = `http://${host}:${port}/health/ready`;
+    await this.supervisor.start({ name, script, env, readyUrl }, this.options.signal);
+    this.log(me, `${name} is ready after ${((Date.now() - startedAt) / 1_000).toFixed(1)} s`);
+  }
+
+  private surroundings(): Surroundings {
+    const infrastructure = this.started(this.infrastructure);
+    return {
+      natsUrl: infrastructure.natsUrl,
+      natsPublicUrl: infrastructure.natsUrl,
+      credentialsFileOf: service => infrastructure.credentialsFileOf(service),
+      databaseUrlOf: role => this.started(this.databases).urlOf(role),
+      httpPortOf: service => this.httpPortOf(service),
+      httpHost: host,
+      logLevel: this.logLevel,
+      contentDir: this.state.folder('content'),
+      agentAccountPublicKey: infrastructure.agentAccountPublicKey,
+      agentSigningSeed: infrastructure.agentSigningSeed,
+    };
+  }
+
+  private get logLevel(): string {
+    return this.options.logLevel ?? process.env['LOG_LEVEL'] ?? 'info';
+  }
+
+  private httpPortOf(service: string): number {
+    const port = this.httpPorts.get(service);
+    if (port === undefined) throw new Error(`${service} is not part of this platform`);
+    return port;
+  }
+
+  /** For tools beside the platform, such as `npm run admin`. */
+  private publishConnection(): void {
+    if (!this.httpPorts.has(edge)) return;
+    const { natsUrl, credentialsFileOf } = this.started(this.infrastructure);
+    const natsCredentialsFile = credentialsFileOf('admin');
+    const connection: Connection = {
+      gatewayUrl: this.gatewayUrl,
+      natsUrl,
+      ...(natsCredentialsFile === undefined ? {} : { natsCredentialsFile }),
+    };
+    writePrivately(connectionFile(this.state.path), `${JSON.stringify(connection, undefined, 2)}\n`);
+  }
+
+  private async shutDown(): Promise<void> {
+    rmSync(connectionFile(this.state.path), { force: true });
+    const stages = [
+      [...this.agents],
+      [edge],
+      this.supervisor.names.filter(name => name !== edge && !this.agents.has(name)),
+    ];
+    for (const names of stages) {
+      const running = names.filter(name => this.supervisor.names.includes(name));
+      if (running.length > 0) this.log(me, `stopping ${running.join(', ')}`);
+      await this.supervisor.stop(running);
+    }
+    await Promise.all(this.buses.map(bus => bus.close()));
+    this.log(me, 'stopping the servers');
+    await this.infrastructure?.stop();
+    this.state.close();
+  }
+
+  private started<T>(part: T | undefined): T {
+    if (part === undefined) throw new Error('The platform is not that far yet.');
+    return part;
+  }
+}
