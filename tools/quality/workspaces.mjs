@@ -4,7 +4,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 
 const alias = {};
-for (const kind of ['libs', 'services', 'tools']) {
+for (const kind of ['libs', 'services', 'tools', 'examples']) {
   const folder = join(process.cwd(), kind);
   for (const workspace of existsSync(folder) ? readdirSync(folder) : []) {
     const source = join(folder, workspace, 'src');

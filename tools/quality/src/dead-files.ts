@@ -38,7 +38,7 @@ function candidatesOf(from: string, specifier: string): readonly string[] {
   const source = (path: string) => path.replace(/(^|\/)dist\//, '$1src/').replace(/\.js$/, '.ts');
   const [, workspace, file] = /^@astro\/([^/]+)\/(.+)$/.exec(specifier) ?? [];
   if (workspace && file)
-    return ['libs', 'services', 'tools'].map(kind => `${kind}/${workspace}/src/${file}.ts`);
+    return ['libs', 'services', 'tools', 'examples'].map(kind => `${kind}/${workspace}/src/${file}.ts`);
   const relative = posix.join(posix.dirname(from), source(specifier));
   return [relative, posix.normalize(source(specifier)), relative.replace(/\.ts$/, '.mjs')];
 }
