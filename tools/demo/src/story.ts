@@ -37,9 +37,16 @@ export class Story {
   table(head: readonly string[], rows: readonly (readonly Cell[])[]): void {
     const text = [head, ...rows].map(row => row.map(cell => String(cell)));
     const widths = head.map((_, column) => Math.max(...text.map(row => row[column]!.length)));
-    const isNumber = head.map((_, column) => rows.every(row => /^[-\d.,%]+( \w+)?$/.test(String(row[column]))));
+    const isNumber = head.map((_, column) =>
+      rows.every(row => /^[-\d.,%]+( \w+)?$/.test(String(row[column]))),
+    );
     const render = (row: readonly string[]) =>
-      `  ${row.map((cell, column) => (isNumber[column] ? cell.padStart(widths[column]!) : cell.padEnd(widths[column]!))).join('   ').trimEnd()}`;
+      `  ${row
+        .map((cell, column) =>
+          isNumber[column] ? cell.padStart(widths[column]!) : cell.padEnd(widths[column]!),
+        )
+        .join('   ')
+        .trimEnd()}`;
     this.line(render(text[0]!));
     this.line(`  ${widths.map(width => '─'.repeat(width)).join('   ')}`);
     for (const row of text.slice(1)) this.line(render(row));

@@ -1,0 +1,101 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Platform } from '@astro/devstack/platform';
+import { auditEvents, balanceOf, earnedByOperators, type Audit } from './audit.js';
+import { Client } from './client.js';
+import { trainDigits, type Training } from './federated-training.js';
+import { openMarket, type Market } from './market.js';
+import type { Story } from './story.js';
+
+const ATTO_PER_ASTRO = 10n ** 18n;
+export const CREDIT_ATTO = 100n * ATTO_PER_ASTRO;
+const SETTLED_WAIT_MS = 30_000;
+
+/** What the demo found, in the units of its names: the last line of `npm run demo -- --json`. */
+export type Report = {
+  readonly jobs: number;
+  readonly tasks: number;
+  readonly succeeded: number;
+  readonly leases: number;
+  readonly refuted: number;
+  readonly accuracy: number;
+  readonly chargedAtto: string;
+  readonly providersAtto: string;
+  readonly feeAtto: string;
+  readonly burnedAtto: string;
+  readonly ledgerSumAtto: string;
+  readonly events: number;
+  readonly wallMs: number;
+};
+
+export type MainJob = { readonly market: Market; readonly training: Training; readonly audit: Audit };
+
+/** Opens a market on a running platform, trains the digits over it and audits what happened from the events. */
+export async function runMainJob(platform: Platform, story: Story): Promise<MainJob> {
+  const administration = platform.administration();
+  const market = await openMarket(platform, story);
+  const { tenantId, apiKey } = await administration.registerTenant('Digits');
+  await administration.credit(tenantId, CREDIT_ATTO);
+  story.step('a client opened an account and holds 100 ASTRO');
+
+  story.chapter('The job: learn hand-written digits on other people’s machines');
+  const client = new Client(platform.gatewayUrl, apiKey);
+  const training = await trainDigits(client, story, tenantId);
+  await untilSettled(client);
+  const bus = await platform.connectBus('audit');
+  return { market, training, audit: await auditEvents(bus) };
+}
+
+/** Throws, naming what is wrong, unless the run kept every promise that the platform makes. */
+export function assertPromises({ training, audit, market }: MainJob): void {
+  const broken = [
+    audit.ledgerSumAtto !== 0n && `the ledger sums to ${audit.ledgerSumAtto}`,
+    audit.unbalanced.length > 0 && `unbalanced transactions: ${audit.unbalanced.join(', ')}`,
+    audit.jobsNotEndedOnce.length > 0 && `jobs without exactly one end: ${audit.jobsNotEndedOnce.join(', ')}`,
+    audit.succeeded !== audit.tasks && `${audit.succeeded} of ${audit.tasks} tasks succeeded`,
+    training.accuracy <= 0.9 && `the accuracy is ${training.accuracy}`,
+    balanceOf(audit, `operator:${market.liar.operatorId}:earned`) !== 0n && 'the lying operator was paid',
+    chargedAtto(audit) !== earnedByOperators(audit) + feeAtto(audit) + burnedAtto(audit) &&
+      'charges do not add up',
+  ].filter(problem => problem !== false);
+  if (broken.length > 0) throw new Error(broken.join('; '));
+}
+
+export function reportOf({ training, audit }: MainJob, wallMs: number): Report {
+  return {
+    jobs: audit.jobs,
+    tasks: audit.tasks,
+    succeeded: audit.succeeded,
+    leases: audit.leases,
+    refuted: [...audit.refuted.values()].reduce((sum, count) => sum + count, 0),
+    accuracy: training.accuracy,
+    chargedAtto: String(chargedAtto(audit)),
+    providersAtto: String(earnedByOperators(audit)),
+    feeAtto: String(feeAtto(audit) + burnedAtto(audit)),
+    burnedAtto: String(burnedAtto(audit)),
+    ledgerSumAtto: String(audit.ledgerSumAtto),
+    events: audit.events,
+    wallMs,
+  };
+}
+
+/** What left the tenants' accounts: all credit less what they still hold. */
+export function chargedAtto(audit: Audit): bigint {
+  const held = [...audit.balances]
+    .filter(([account]) => account.startsWith('tenant:'))
+    .reduce((sum, [, amount]) => sum + amount, 0n);
+  return -balanceOf(audit, 'platform:funding') - held;
+}
+/** The fee that stays with the platform, after its burned share. */
+export const feeAtto = (audit: Audit): bigint => balanceOf(audit, 'platform:fees');
+export const burnedAtto = (audit: Audit): bigint => balanceOf(audit, 'platform:burned');
+
+/** The last charges follow the end of the job; nothing stays reserved after them. */
+async function untilSettled(client: Client): Promise<void> {
+  const end = Date.now() + SETTLED_WAIT_MS;
+  while (Date.now() < end) {
+    const account = await client.json<{ reservedAtto: string }>('/v1/account');
+    if (account.reservedAtto === '0') return;
+    await sleep(100);
+  }
+  throw new Error('money is still reserved although every job has ended');
+}

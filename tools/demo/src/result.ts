@@ -1,0 +1,37 @@
+import { balanceOf, earnedByOperators } from './audit.js';
+import { burnedAtto, chargedAtto, CREDIT_ATTO, feeAtto, type MainJob } from './main-job.js';
+import { astro, type Story } from './story.js';
+
+/** What happened and where the money went, added up from the events alone. */
+export function tellResult({ market, training, audit }: MainJob, story: Story): void {
+  story.chapter('What happened');
+  const percent = (100 * training.accuracy).toFixed(2);
+  story.line(`  The trained network reads ${percent} % of ${training.testImages} digits it had never seen.`);
+  story.line(`  ${audit.jobs} jobs, ${audit.tasks} tasks, ${audit.leases} leases, ${audit.events} events.\n`);
+  story.table(
+    ['operator', 'refuted results', 'earned ASTRO'],
+    [...market.operators]
+      .sort(([, left], [, right]) => (left < right ? -1 : 1))
+      .map(([operatorId, name]) => [
+        name,
+        audit.refuted.get(operatorId) ?? 0,
+        astro(balanceOf(audit, `operator:${operatorId}:earned`)),
+      ]),
+  );
+
+  story.chapter('Where the money went (ASTRO)');
+  const charged = chargedAtto(audit);
+  const rows = [
+    ['the client deposited', CREDIT_ATTO],
+    ['the client was charged', charged],
+    ['  of which operators earned', earnedByOperators(audit)],
+    ['  of which the platform keeps as fee', feeAtto(audit)],
+    ['  of which was burned', burnedAtto(audit)],
+    ['the client still has', CREDIT_ATTO - charged],
+    ['sum over all accounts of the ledger', audit.ledgerSumAtto],
+  ] as const;
+  story.table(
+    ['', 'amount'],
+    rows.map(([what, amount]) => [what, astro(amount)]),
+  );
+}
