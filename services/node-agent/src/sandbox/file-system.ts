@@ -2,8 +2,9 @@ import { Directory, File, Inode, OpenDirectory, OpenFile, wasi } from '@bjorn3/b
 import type { Fd } from '@bjorn3/browser_wasi_shim';
 import type { NamedBytes } from './program-run.ts';
 
-const OUTPUT_ENTRIES_MAX = 1024;
-const PATH_CHARACTERS_MAX = 1024;
+/** The names of the outputs travel in reports and events, so that all of them must fit into a small message. */
+const OUTPUT_ENTRIES_MAX = 64;
+const PATH_CHARACTERS_MAX = 128;
 
 /** Thrown through the program that writes too much. It may catch it; the quota remembers. */
 export class OutputLimitReached extends Error {
@@ -267,6 +268,7 @@ function collect(root: Directory, quota: OutputQuota): NamedBytes[] {
       if (!(entry instanceof File)) continue;
       totalBytes += entry.data.length;
       if (totalBytes > quota.limitBytes) quota.refuse();
+      if (next.prefix.length + name.length > PATH_CHARACTERS_MAX) quota.refuse();
       outputs.push({ name: next.prefix + name, bytes: entry.data.slice() });
     }
   }
