@@ -1,0 +1,196 @@
+import { randomBytes } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { MikroORM, type EntityManager, type EntitySchema } from '@mikro-orm/postgresql';
+import { Module, type DynamicModule, type OnApplicationShutdown, type Provider } from '@nestjs/common';
+import type { AnyDecider, Message } from '@astro/event-sourcing/decider';
+import type { Projection } from '@astro/event-sourcing/projection';
+import type { Reactor } from '@astro/event-sourcing/reactor';
+import { AggregateStore } from '@astro/jetstream/aggregate-store';
+import { Bus } from '@astro/jetstream/bus';
+import { CommandBus } from '@astro/jetstream/command-bus';
+import { commandLane } from '@astro/jetstream/command-lane';
+import { EventStore } from '@astro/jetstream/event-store';
+import { reactorLane } from '@astro/jetstream/reactor-lane';
+import { JetStreamServer } from '@astro/jetstream/server';
+import { ensureStreams } from '@astro/jetstream/streams';
+import { openDatabase, openReader } from '@astro/postgres/database';
+import type { CommonConfig } from './config.js';
+import { HealthChecks } from './health.js';
+import { Lanes } from './lanes.js';
+import { logFor } from './logging.js';
+import { connectPatiently } from './patience.js';
+import { projectionLane } from './projection-lane.js';
+import { RuntimeModule } from './runtime.module.js';
+import { Transports } from './transports.js';
+
+export type PlatformOptions = {
+  readonly config: Pick<CommonConfig, 'NATS_URL' | 'NATS_CREDENTIALS_FILE' | 'DATABASE_URL'>;
+  /** The bounded context that the service decides for; its schema has the same name. The gateway has none. */
+  readonly context?: string;
+  /** By name without the context, for example `job`. */
+  readonly aggregates?: Readonly<Record<string, AnyDecider>>;
+  readonly projections?: readonly Projection<Message, EntityManager>[];
+  readonly reactors?: readonly Reactor[];
+  readonly entities?: readonly EntitySchema[];
+  /** The tables belong to other services: nothing is created, and nothing may be written. */
+  readonly reader?: boolean;
+};
+
+/** Token of one aggregate's store: `@Inject(aggregateToken('job')) jobs: AggregateStore<…>`. */
+export const aggregateToken = (name: string): string => `aggregate store of ${name}`;
+
+/** Bus, event store, command bus, database, and the lanes that move messages between them. */
+@Module({})
+export class PlatformModule {
+  static forService(options: PlatformOptions): DynamicModule {
+    const shared: Provider[] = [
+      bus(options),
+      { provide: EventStore, inject: [Bus], useFactory: (bus: Bus) => new EventStore(bus) },
+      commandBus(options),
+      ...aggregateStores(options),
+      ...database(options),
+    ];
+    return {
+      module: PlatformModule,
+      global: true,
+      imports: [RuntimeModule],
+      providers: [...shared, lanes(options), jetStreamServer(options), connections],
+      exports: shared.map(provider => ('provide' in provider ? provider.provide : provider)),
+    };
+  }
+}
+
+const serviceName = ({ context }: PlatformOptions): string => context ?? 'gateway';
+
+const hasDatabase = ({ entities = [], projections = [] }: PlatformOptions): boolean =>
+  entities.length + projections.length > 0;
+
+const bus = (options: PlatformOptions): Provider => ({
+  provide: Bus,
+  inject: [HealthChecks],
+  async useFactory(checks: HealthChecks) {
+    const { NATS_URL: servers, NATS_CREDENTIALS_FILE: path } = options.config;
+    const credentials = path === undefined ? {} : { credentials: await readFile(path, 'utf8') };
+    const connect = () => Bus.connect({ servers, name: serviceName(options), ...credentials });
+    const log = logFor('bus');
+    const bus = await connectPatiently('NATS', connect, log);
+    await connectPatiently('JetStream', () => ensureStreams(bus), log);
+    checks.register('bus', () => (bus.isUp ? undefined : 'not connected'));
+    return bus;
+  },
+});
+
+/** The requester is named after this process, because outcomes find their way back by it. */
+const commandBus = (options: PlatformOptions): Provider => ({
+  provide: CommandBus,
+  inject: [Bus],
+  useFactory: (bus: Bus) => new CommandBus(bus, `${serviceName(options)}-${randomBytes(8).toString('hex')}`),
+});
+
+const aggregateStores = ({ context, aggregates = {} }: PlatformOptions): Provider[] =>
+  Object.entries(aggregates).map(([name, decider]) => ({
+    provide: aggregateToken(name),
+    inject: [EventStore],
+    useFactory(store: EventStore) {
+      if (context === undefined) throw new Error(`the aggregate ${name} belongs to no context`);
+      return new AggregateStore(store, `${context}.${name}`, decider);
+    },
+  }));
+
+function database(options: PlatformOptions): Provider[] {
+  if (!hasDatabase(options)) return [];
+  const { config, context, entities = [], reader = false } = options;
+  const log = logFor('database');
+  const connection = { url: config.DATABASE_URL, entities, warn: (line: string) => log.warn(line) };
+  const open = () => {
+    if (reader) return openReader(connection);
+    if (context === undefined) throw new Error('a service without a context can only read tables');
+    return openDatabase({ ...connection, schema: context });
+  };
+  return [
+    {
+      provide: MikroORM,
+      inject: [HealthChecks],
+      async useFactory(checks: HealthChecks) {
+        const orm = await connectPatiently('PostgreSQL', open, log);
+        checks.register('database', async () => void (await orm.em.fork().execute('select 1')));
+        return orm;
+      },
+    },
+  ];
+}
+
+/** Commands are decided, events projected and reacted to, each in a lane of its own. */
+function lanes({
+  context,
+  aggregates = {},
+  projections = [],
+  reactors = [],
+  reader,
+}: PlatformOptions): Provider {
+  const names = Object.keys(aggregates);
+  if (reader && projections.length > 0) throw new Error('a reader cannot run projections');
+  type Dependencies = [
+    Bus,
+    CommandBus,
+    HealthChecks,
+    MikroORM | undefined,
+    ...AggregateStore<unknown, Message, Message>[],
+  ];
+  return {
+    provide: Lanes,
+    inject: [
+      Bus,
+      CommandBus,
+      HealthChecks,
+      { token: MikroORM, optional: true },
+      ...names.map(aggregateToken),
+    ],
+    useFactory(...[bus, commands, checks, orm, ...stores]: Dependencies) {
+      const commandLanes =
+        context === undefined || names.length === 0
+          ? []
+          : [
+              commandLane(bus, {
+                context,
+                aggregates: Object.fromEntries(names.map((name, index) => [name, stores[index]!])),
+                log: logFor('commands'),
+              }),
+            ];
+      const reactorLanes = reactors.map(reactor => reactorLane(bus, reactor, commands, logFor(reactor.name)));
+      const projectionLanes = projections.map(projection =>
+        projectionLane(bus, orm!, projection, logFor(projection.name)),
+      );
+      return new Lanes([...commandLanes, ...reactorLanes, ...projectionLanes], checks);
+    },
+  };
+}
+
+const jetStreamServer = (options: PlatformOptions): Provider => ({
+  provide: JetStreamServer,
+  inject: [Bus, Transports, HealthChecks],
+  useFactory(bus: Bus, transports: Transports, checks: HealthChecks) {
+    const server = new JetStreamServer({ bus, service: serviceName(options), log: logFor('messages') });
+    transports.add(server);
+    checks.register('messages', () => (server.healthy ? undefined : 'messages are not moving'));
+    return server;
+  },
+});
+
+/** Closed last of all: everything else may still use them while it drains. */
+class Connections implements OnApplicationShutdown {
+  constructor(
+    private readonly bus: Bus,
+    private readonly orm: MikroORM | undefined,
+  ) {}
+
+  async onApplicationShutdown(): Promise<void> {
+    await Promise.all([this.bus.close(), this.orm?.close()]);
+  }
+}
+
+const connections: Provider = {
+  provide: Connections,
+  inject: [Bus, { token: MikroORM, optional: true }],
+  useFactory: (bus: Bus, orm: MikroORM | undefined) => new Connections(bus, orm),
+};

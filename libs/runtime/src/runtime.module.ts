@@ -1,0 +1,13 @@
+import { Global, Module } from '@nestjs/common';
+import { HealthController } from './health.controller.js';
+import { HealthChecks } from './health.js';
+import { Transports } from './transports.js';
+
+/** What every service has, whether or not it has a bus or a database. */
+@Global()
+@Module({
+  controllers: [HealthController],
+  providers: [HealthChecks, Transports],
+  exports: [HealthChecks, Transports],
+})
+export class RuntimeModule {}
