@@ -63,7 +63,7 @@ describe('choosing a node', () => {
   test('a request that does not fit does not hold up the next', () => {
     const huge = request('huge', { requirements: { ...cpuNeeds, cpuMillis: 99_000 } });
     const placements = place([node('a')], [huge, request('t')], 9);
-    expect(placements.map(placement => placement.taskId)).toEqual(['t']);
+    expect(placements.map(placement => placement.request.taskId)).toEqual(['t']);
   });
 
   test('replicas of one task go to different operators', () => {
@@ -193,7 +193,9 @@ describe('whatever the nodes and requests', () => {
   test('two replicas of a task are never on one operator', () => {
     fc.assert(
       fc.property(anySnapshot, ({ nodes, requests }) => {
-        const pairs = place(nodes, requests, 99).map(({ taskId, operatorId }) => `${taskId} ${operatorId}`);
+        const pairs = place(nodes, requests, 99).map(
+          ({ request: { taskId }, operatorId }) => `${taskId} ${operatorId}`,
+        );
         expect(new Set(pairs).size).toBe(pairs.length);
       }),
     );
@@ -202,10 +204,8 @@ describe('whatever the nodes and requests', () => {
   test('what is placed breaks no filter, and no price is above the cap', () => {
     fc.assert(
       fc.property(anySnapshot, ({ nodes, requests }) => {
-        // One task each, so that a placement leads back to its request.
-        const own = requests.map((one, index) => ({ ...one, taskId: `t${index}` }));
-        for (const placement of place(nodes, own, 99)) {
-          const { requirements, operatorsExcluded, nodesExcluded } = own[Number(placement.taskId.slice(1))]!;
+        for (const placement of place(nodes, requests, 99)) {
+          const { requirements, operatorsExcluded, nodesExcluded } = placement.request;
           const host = nodes.find(candidate => candidate.nodeId === placement.nodeId)!;
           expect(couldHost(requirements, host)).toBe(true);
           expect(placement.pricePerSecondAtto <= requirements.maxPricePerSecondAtto).toBe(true);

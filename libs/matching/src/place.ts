@@ -13,8 +13,8 @@ export type PlacementRequest = {
   readonly nodesExcluded: ReadonlySet<string>;
 };
 
-export type Placement = {
-  readonly taskId: string;
+export type Placement<Request extends PlacementRequest = PlacementRequest> = {
+  readonly request: Request;
   readonly nodeId: string;
   readonly operatorId: string;
   readonly pricePerSecondAtto: bigint;
@@ -29,17 +29,17 @@ type Choice = { readonly candidate: Candidate; readonly hold: Hold };
  * free CPU, then memory, then by node id. What does not fit is passed over and does not hold up the rest.
  * Deterministic. Cost: O(requests × nodes of the class) at worst; a class that found its nodes full is skipped.
  */
-export function place(
+export function place<Request extends PlacementRequest>(
   nodes: Iterable<NodeSnapshot>,
-  requests: Iterable<PlacementRequest>,
+  requests: Iterable<Request>,
   maxPlacements: number,
-): readonly Placement[] {
+): readonly Placement<Request>[] {
   // 1. All candidates, cheapest first, with the capacity that is left as this call places.
   const candidates = [...nodes].map(node => ({ node, free: node.free })).sort(cheaper);
   const classes = new Map<Requirements, readonly Candidate[]>();
   const fullClasses = new Set<Requirements>();
   const operatorsPlaced = new Map<string, Set<string>>();
-  const placements: Placement[] = [];
+  const placements: Placement<Request>[] = [];
 
   for (const request of requests) {
     if (placements.length >= maxPlacements) break;
@@ -64,7 +64,7 @@ export function place(
     const { nodeId, operatorId, pricePerSecondAtto } = candidate.node;
     candidate.free = take(candidate.free, hold);
     operatorsPlaced.set(taskId, placed.add(operatorId));
-    placements.push({ taskId, nodeId, operatorId, pricePerSecondAtto, hold });
+    placements.push({ request, nodeId, operatorId, pricePerSecondAtto, hold });
   }
   return placements;
 }

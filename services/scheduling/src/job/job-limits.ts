@@ -19,7 +19,7 @@ export const jobLimits = {
 
 /** Ids become tokens of subjects and parts of file names. */
 const ID = /^[A-Za-z0-9_-]{1,90}$/;
-const FILE_NAME = /^[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}$/;
+const FILE_NAME = /^(?!\.{1,2}$)[A-Za-z0-9._-]{1,128}$/;
 const CID = /^b[a-z2-7]{10,100}$/;
 
 export const isToken = (text: string): boolean => ID.test(text);

@@ -1,0 +1,172 @@
+import { expect, test } from '@jest/globals';
+import type { Grant, PoolCommand } from '@astro/messages/scheduling';
+import fc from 'fast-check';
+import { pool } from './pool.js';
+import type { Pool, PoolEvent } from './pool-state.js';
+import {
+  admit,
+  at,
+  closeJob,
+  closeTask,
+  complete,
+  fail,
+  grantsIn,
+  queue,
+  replica,
+  specOf,
+  start,
+  tick,
+  withdraw,
+} from './pool-examples.js';
+
+const anyNode = fc.constantFrom('node_a', 'node_b', 'node_c', 'node_d');
+const anyJob = fc.constantFrom('job_1', 'job_2', 'job_3');
+const tasksOf = (jobId: string) => [`${jobId}_x`, `${jobId}_y`];
+const anyTask = fc
+  .tuple(anyJob, fc.constantFrom(0, 1))
+  .map(([job, index]) => [job, tasksOf(job)[index]!] as const);
+
+/** A step chooses its lease among those granted so far, stale ones too; now and then it lies about it. */
+type Step = (granted: readonly Grant[], now: Date) => PoolCommand | undefined;
+const always =
+  (command: PoolCommand): Step =>
+  () =>
+    command;
+const report = (make: (grant: Grant, now: Date) => PoolCommand): fc.Arbitrary<Step> =>
+  fc
+    .tuple(fc.nat({ max: 30 }), fc.constantFrom(0, 0, 0, 1), fc.constantFrom(undefined, undefined, 'node_a'))
+    .map(([index, staleBy, nodeId]): Step => (granted, now) => {
+      const grant = granted.at(-1 - (index % Math.max(1, granted.length)));
+      if (!grant) return undefined;
+      return make(
+        { ...grant, fencingToken: grant.fencingToken - staleBy, nodeId: nodeId ?? grant.nodeId },
+        now,
+      );
+    });
+const ticking = fc.constant<Step>((_granted, now) => tick(now));
+const anyStep: fc.Arbitrary<Step> = fc.oneof(
+  // Two nodes of each operator, and prices on both sides of the caps.
+  fc
+    .tuple(anyNode, fc.bigInt({ min: 1n, max: 12n }))
+    .map(([nodeId, pricePerSecondAtto]) =>
+      always(admit(nodeId, { pricePerSecondAtto, operatorId: nodeId < 'node_c' ? 'operator_1' : nodeId })),
+    ),
+  anyNode.map(nodeId => always(withdraw(nodeId))),
+  fc
+    .tuple(anyJob, fc.integer({ min: 1, max: 3 }), fc.constantFrom(400, 900))
+    .map(([jobId, quorum, cpuMillis]) => always(queue(jobId, specOf(tasksOf(jobId), { cpuMillis }, quorum)))),
+  ticking,
+  ticking,
+  report(start),
+  report(complete),
+  report(fail),
+  anyTask.map(([jobId, taskId]) => always(replica(jobId, taskId))),
+  anyTask.map(([jobId, taskId]) => always(closeTask(jobId, taskId))),
+  anyJob.map(jobId => always(closeJob(jobId))),
+);
+const anySteps = fc.array(fc.tuple(anyStep, fc.constantFrom(0, 100, 5_000, 45_000)), { maxLength: 60 });
+
+type Moment = { readonly state: Pool; readonly events: readonly PoolEvent[] };
+
+function run(steps: readonly (readonly [Step, number])[]): readonly Moment[] {
+  const moments: Moment[] = [];
+  const granted: Grant[] = [];
+  let state = pool.initialState;
+  let elapsedMs = 0;
+  for (const [step, waitMs] of steps) {
+    elapsedMs += waitMs;
+    const command = step(granted, at(elapsedMs));
+    if (!command) continue;
+    const decision = pool.decide(command, state);
+    if (!decision.accepted) continue;
+    granted.push(...grantsIn(decision.events));
+    state = decision.events.reduce(pool.evolve, state);
+    moments.push({ state, events: decision.events });
+  }
+  return moments;
+}
+const whateverHappens = (check: (moments: readonly Moment[]) => void) =>
+  fc.assert(
+    fc.property(anySteps, steps => check(run(steps))),
+    { numRuns: 300 },
+  );
+const eventsOf = (moments: readonly Moment[]) => moments.flatMap(moment => moment.events);
+const isUnique = (values: readonly unknown[]) => new Set(values).size === values.length;
+
+test('no node is ever over-committed, and free is what the live leases leave', () =>
+  whateverHappens(moments => {
+    for (const { state } of moments)
+      for (const [nodeId, { offer, free, leases }] of state.nodes) {
+        const held = [...state.leases.values()].filter(lease => lease.nodeId === nodeId);
+        const cpuMillis = held.reduce(
+          (sum, { jobId }) => sum + state.jobs.get(jobId)!.spec.requirements.cpuMillis,
+          0,
+        );
+        expect(new Set(held.map(lease => lease.leaseId))).toEqual(new Set(leases));
+        expect(free.cpuMillis).toBe(offer.inventory.cpuMillis - cpuMillis);
+        expect(free.cpuMillis).toBeGreaterThanOrEqual(0);
+        expect(free.memoryMib).toBeGreaterThanOrEqual(0);
+      }
+  }));
+
+test('fencing tokens strictly grow and lease ids never repeat', () =>
+  whateverHappens(moments => {
+    const grants = grantsIn(eventsOf(moments));
+    expect(isUnique(grants.map(grant => grant.leaseId))).toBe(true);
+    expect(
+      grants.every(
+        ({ fencingToken }, index) => index === 0 || fencingToken > grants[index - 1]!.fencingToken,
+      ),
+    ).toBe(true);
+  }));
+
+test('every lease ends at most once, and only after it was granted', () =>
+  whateverHappens(moments => {
+    const granted = new Set<string>();
+    const ended: string[] = [];
+    for (const event of eventsOf(moments)) {
+      for (const { leaseId } of grantsIn([event])) granted.add(leaseId);
+      for (const leaseId of leasesEndedBy(event)) {
+        expect(granted.has(leaseId)).toBe(true);
+        ended.push(leaseId);
+      }
+    }
+    expect(isUnique(ended)).toBe(true);
+  }));
+
+function leasesEndedBy({ type, data }: PoolEvent): readonly string[] {
+  if (type === 'LeaseCompleted' || type === 'LeaseFailed') return [data.leaseId];
+  if (type === 'LeasesExpired') return data.leases.map(lease => lease.leaseId);
+  if (type === 'JobClosed' || type === 'JobAbandoned') return data.revoked.map(lease => lease.leaseId);
+  return [];
+}
+
+test('no operator has two replicas of a task that are live or completed', () =>
+  whateverHappens(moments => {
+    const completed: Grant[] = [];
+    const grants = new Map<string, Grant>();
+    for (const { state, events } of moments) {
+      for (const grant of grantsIn(events)) grants.set(grant.leaseId, grant);
+      for (const { type, data } of events)
+        if (type === 'LeaseCompleted') completed.push(grants.get(data.leaseId)!);
+      const working = [...state.leases.values(), ...completed];
+      expect(isUnique(working.map(({ taskId, operatorId }) => `${taskId} ${operatorId}`))).toBe(true);
+    }
+  }));
+
+test('no price is above the cap of its job, and no lease outlives its job', () =>
+  whateverHappens(moments => {
+    expect(grantsIn(eventsOf(moments)).every(grant => grant.pricePerSecondAtto <= 10n)).toBe(true);
+    for (const { state } of moments)
+      for (const { jobId } of state.leases.values()) expect(state.jobs.has(jobId)).toBe(true);
+  }));
+
+test('a job leaves the pool at most once and does not come back', () =>
+  whateverHappens(moments => {
+    const left: string[] = [];
+    for (const { type, data } of eventsOf(moments)) {
+      if (type === 'JobClosed' || type === 'JobAbandoned') left.push(data.jobId);
+      if (type === 'TasksQueued') expect(left).not.toContain(data.jobId);
+    }
+    expect(isUnique(left)).toBe(true);
+  }));

@@ -1,0 +1,88 @@
+import { isDeepStrictEqual } from 'node:util';
+import { accept, reject, type Decider, type Decision } from '@astro/event-sourcing/decider';
+import type { CloseJob, CloseTask, PoolCommand, QueueReplica, QueueTasks } from '@astro/messages/scheduling';
+import { evolve } from './evolve.js';
+import { placeTasks } from './place.js';
+import { completeLease, failLease, startLease, type ReportRejection } from './reports.js';
+import {
+  emptyPool,
+  ended,
+  leasesOfJob,
+  poolLimits,
+  waitingReplicas,
+  type Pool,
+  type PoolEvent,
+} from './pool-state.js';
+
+export type PoolRejection = ReportRejection | 'JobExists' | 'JobNotFound' | 'JobHasEnded' | 'TaskNotFound';
+type PoolDecision = Decision<PoolEvent, PoolRejection>;
+
+/** The capacity of one pool: which node may do which task, until when. The unit of consistency for capacity. */
+export const pool: Decider<Pool, PoolCommand, PoolEvent, PoolRejection> = {
+  initialState: emptyPool,
+
+  decide({ type, data }, pool) {
+    switch (type) {
+      case 'AdmitNode': {
+        const known = pool.nodes.get(data.offer.nodeId);
+        const isSame = known !== undefined && isDeepStrictEqual(known.offer, data.offer);
+        return isSame ? accept() : accept({ type: 'NodeAdmitted', data });
+      }
+      case 'WithdrawNode':
+        return pool.nodes.has(data.nodeId) ? accept({ type: 'NodeWithdrawn', data }) : accept();
+      case 'QueueTasks':
+        return queueTasks(data, pool);
+      case 'PlaceTasks':
+        return accept(...placeTasks(data, pool));
+      case 'StartLease':
+        return startLease(data, pool);
+      case 'CompleteLease':
+        return completeLease(data, pool);
+      case 'FailLease':
+        return failLease(data, pool);
+      case 'QueueReplica':
+        return queueReplica(data, pool);
+      case 'CloseTask':
+        return closeTask(data, pool);
+      case 'CloseJob':
+        return closeJob(data, pool);
+    }
+  },
+
+  evolve,
+};
+
+function queueTasks(data: QueueTasks, pool: Pool): PoolDecision {
+  const { poolId, jobId, spec } = data;
+  if (pool.endedJobs.has(jobId)) return reject('JobHasEnded');
+  const known = pool.jobs.get(jobId);
+  if (known) return isDeepStrictEqual(known.spec, spec) ? accept() : reject('JobExists');
+  const tasks = [...pool.jobs.values()].reduce((sum, job) => sum + job.tasks.size, spec.tasks.length);
+  if (tasks <= poolLimits.tasks) return accept({ type: 'TasksQueued', data });
+  // An event and no rejection, because the job must hear of it and end.
+  const detail = `the pool's queue is full: it holds at most ${poolLimits.tasks} tasks`;
+  return accept({
+    type: 'JobAbandoned',
+    data: { poolId, jobId, reason: 'no_eligible_node', detail, revoked: [] },
+  });
+}
+
+/** Asked for when all results of a task are in and disagree; so while a replica is on its way it is that one. */
+function queueReplica(data: QueueReplica, pool: Pool): PoolDecision {
+  const job = pool.jobs.get(data.jobId);
+  if (!job) return reject(pool.endedJobs.has(data.jobId) ? 'JobHasEnded' : 'JobNotFound');
+  const task = job.tasks.get(data.taskId);
+  if (!task) return reject('TaskNotFound');
+  if (task.live > 0 || waitingReplicas(task) > 0) return accept();
+  return accept({ type: 'ReplicaQueued', data });
+}
+
+function closeTask(data: CloseTask, pool: Pool): PoolDecision {
+  const isOpen = pool.jobs.get(data.jobId)?.tasks.has(data.taskId) ?? false;
+  return isOpen ? accept({ type: 'TaskClosed', data }) : accept();
+}
+
+function closeJob({ poolId, jobId }: CloseJob, pool: Pool): PoolDecision {
+  if (!pool.jobs.has(jobId)) return accept();
+  return accept({ type: 'JobClosed', data: { poolId, jobId, revoked: leasesOfJob(pool, jobId).map(ended) } });
+}

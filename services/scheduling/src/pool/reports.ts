@@ -1,0 +1,76 @@
+import { accept, reject, type Decision, type Rejected } from '@astro/event-sourcing/decider';
+import type { CompleteLease, FailLease, StartLease } from '@astro/messages/scheduling';
+import { isOverdue, type Lease, type LeaseEnd, type Pool, type PoolEvent } from './pool-state.js';
+
+export type ReportRejection =
+  | 'LeaseNotFound'
+  | 'LeaseHasEnded'
+  | 'LeaseHasExpired'
+  | 'LeaseIsOnAnotherNode'
+  | 'LeaseNotStarted'
+  | 'FencingTokenIsStale';
+type ReportDecision = Decision<PoolEvent, ReportRejection>;
+type Report = { readonly leaseId: string; readonly nodeId: string; readonly fencingToken: number };
+
+export function startLease(data: StartLease, pool: Pool): ReportDecision {
+  const lease = pool.leases.get(data.leaseId);
+  // A start that arrives after its own end was late on the way and has nothing to add.
+  if (!lease) return onEndedLease(data, pool, ['completed', 'failed']);
+  const refused = refusalOf(data, lease, data.at);
+  if (refused) return refused;
+  if (lease.startedAt) return accept();
+  const { poolId, leaseId, nodeId, at: startedAt } = data;
+  const { jobId, taskId } = lease;
+  return accept({ type: 'LeaseStarted', data: { poolId, leaseId, jobId, taskId, nodeId, startedAt } });
+}
+
+/**
+ * Use is metered from start to end by the bus's clock, never by the node's word. A result whose start is not known
+ * is refused: metering it from the grant would charge the client for the node's waiting and fetching.
+ */
+export function completeLease(data: CompleteLease, pool: Pool): ReportDecision {
+  const lease = pool.leases.get(data.leaseId);
+  if (!lease) return onEndedLease(data, pool, ['completed']);
+  const refused = refusalOf(data, lease, data.at);
+  if (refused) return refused;
+  if (!lease.startedAt) return reject('LeaseNotStarted');
+  const job = pool.jobs.get(lease.jobId);
+  if (!job) throw new Error(`live lease ${lease.leaseId} of a job that is not in the pool`);
+
+  const { poolId, leaseId, nodeId, fault, digest, outputs } = data;
+  const { jobId, taskId, operatorId, pricePerSecondAtto } = lease;
+  const { quorum, program } = job.spec;
+  const usedMs = data.at.getTime() - lease.startedAt.getTime();
+  const meteredMs = Math.min(Math.max(1, usedMs), program.timeLimitMs);
+  const result = { leaseId, nodeId, operatorId, fault, digest, outputs, meteredMs, pricePerSecondAtto };
+  return accept({ type: 'LeaseCompleted', data: { poolId, leaseId, jobId, taskId, quorum, result } });
+}
+
+export function failLease(data: FailLease, pool: Pool): ReportDecision {
+  const lease = pool.leases.get(data.leaseId);
+  if (!lease) return onEndedLease(data, pool, ['failed']);
+  const refused = refusalOf(data, lease);
+  if (refused) return refused;
+  const { poolId, leaseId, nodeId, reason } = data;
+  const { jobId, taskId } = lease;
+  return accept({ type: 'LeaseFailed', data: { poolId, leaseId, jobId, taskId, nodeId, reason } });
+}
+
+function refusalOf(report: Report, lease: Lease, at?: Date): Rejected<ReportRejection> | undefined {
+  if (lease.nodeId !== report.nodeId) return reject('LeaseIsOnAnotherNode');
+  if (lease.fencingToken !== report.fencingToken) return reject('FencingTokenIsStale');
+  if (at && isOverdue(lease, at)) return reject('LeaseHasExpired');
+  return undefined;
+}
+
+/** A lease ends once. The report that ended it may be delivered again; any other comes too late. */
+function onEndedLease(
+  { nodeId, leaseId }: Report,
+  pool: Pool,
+  sameEffect: readonly LeaseEnd[],
+): ReportDecision {
+  const end = pool.nodes.get(nodeId)?.endedLeases.get(leaseId);
+  if (!end) return reject('LeaseNotFound');
+  if (sameEffect.includes(end)) return accept();
+  return reject(end === 'expired' ? 'LeaseHasExpired' : 'LeaseHasEnded');
+}
