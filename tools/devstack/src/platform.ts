@@ -56,7 +56,8 @@ export class Platform {
 
   private constructor(
     private readonly options: PlatformOptions,
-    private readonly state: StateFolder,
+    /** For whoever keeps something of their own with the platform. */
+    readonly state: StateFolder,
   ) {
     this.log = options.log ?? (() => undefined);
     this.ports = new PortBook(state, options.ports);
@@ -74,10 +75,6 @@ export class Platform {
       await platform.stop();
       throw error;
     }
-  }
-
-  get stateDir(): string {
-    return this.state.path;
   }
 
   get gatewayUrl(): string {
@@ -161,6 +158,12 @@ export class Platform {
   stop(): Promise<void> {
     this.stopping ??= this.shutDown();
     return this.stopping;
+  }
+
+  /** Stops everything and deletes all that the platform kept. */
+  async forget(): Promise<void> {
+    await this.stop();
+    this.state.forget();
   }
 
   private async boot(): Promise<void> {

@@ -45,7 +45,7 @@ describe('a state folder', () => {
   test('belongs to one running process at a time', () => {
     const first = StateFolder.open(home);
     expect(() => StateFolder.open(home)).toThrow(StateInUse);
-    expect(() => StateFolder.forget(home)).toThrow(`process ${process.pid}`);
+    expect(() => StateFolder.open(home)).toThrow(`process ${process.pid}`);
     first.close();
     StateFolder.open(home).close();
   });
@@ -61,13 +61,20 @@ describe('a state folder', () => {
     expect(() => StateFolder.open(home)).toThrow(StateInUse);
   });
 
-  test('is forgotten whole, but a folder that no platform made is not touched', () => {
-    StateFolder.open(home).close();
-    expect(StateFolder.forget(home)).toBe(true);
+  test('is forgotten whole', () => {
+    const state = StateFolder.open(home);
+    state.write('secret', 1);
+    expect(StateFolder.isOne(home)).toBe(true);
+    state.forget();
     expect(existsSync(home)).toBe(false);
+    expect(StateFolder.isOne(home)).toBe(false);
+  });
+
+  test('is never made of a folder with something else in it', () => {
     mkdirSync(home);
-    expect(StateFolder.forget(home)).toBe(false);
-    expect(existsSync(home)).toBe(true);
+    writeFileSync(join(home, 'letter.txt'), 'dear Ada');
+    expect(() => StateFolder.open(home)).toThrow('name another folder');
+    expect(StateFolder.isOne(home)).toBe(false);
   });
 });
 

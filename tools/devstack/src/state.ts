@@ -1,8 +1,8 @@
-import { existsSync, mkdirSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { readIfThere, writePrivately } from './files.js';
 import { folderElsewhere } from './postgres/location.js';
-import { claim, holderOf } from './state-claim.js';
+import { claim } from './state-claim.js';
 
 /**
  * The one folder that holds all that a platform keeps: what the servers store, the secrets made for it, the ports it
@@ -14,29 +14,25 @@ export class StateFolder {
     private readonly releaseClaim: () => void,
   ) {}
 
-  /** @throws StateInUse when another running process has the folder. */
+  /**
+   * @throws StateInUse when another running process has the folder, and an error when somebody else's files are in it:
+   * forgetting the state deletes the whole folder.
+   */
   static open(path: string): StateFolder {
     const folder = resolve(path);
     mkdirSync(folder, { recursive: true });
-    const release = claim(folder);
+    // PostgreSQL's account may have to pass through; what is secret in here is closed file by file.
+    chmodSync(folder, 0o711);
+    if (!StateFolder.isOne(folder) && readdirSync(folder).length > 0) {
+      throw new Error(`${folder} holds something else than the state of Astro: name another folder.`);
+    }
     writePrivately(join(folder, marker), 'This folder belongs to Astro. `npm run reset` removes it.\n');
-    return new StateFolder(folder, release);
+    return new StateFolder(folder, claim(folder));
   }
 
-  /** Deletes the folder. False when there is no state of a platform in it. */
-  static forget(path: string): boolean {
-    const folder = resolve(path);
-    // Only a folder that a platform made is deleted: the path may come from an environment variable.
-    if (!existsSync(join(folder, marker))) return false;
-    const release = claim(folder);
-    rmSync(folderElsewhere(join(folder, 'postgres')), { recursive: true, force: true });
-    rmSync(folder, { recursive: true });
-    release();
-    return true;
-  }
-
-  static holder(path: string): number | undefined {
-    return holderOf(resolve(path));
+  /** Whether a platform made this folder. */
+  static isOne(path: string): boolean {
+    return existsSync(join(resolve(path), marker));
   }
 
   folder(...names: string[]): string {
@@ -76,6 +72,12 @@ export class StateFolder {
 
   close(): void {
     this.releaseClaim();
+  }
+
+  /** Deletes the folder and all that was kept for it elsewhere. */
+  forget(): void {
+    rmSync(folderElsewhere(join(this.path, 'postgres')), { recursive: true, force: true });
+    rmSync(this.path, { recursive: true });
   }
 }
 

@@ -2,6 +2,8 @@ import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { commandLineOf } from '../process-identity.js';
+import { postgresAccount } from './account.js';
+import { clusterFolder } from './location.js';
 
 const pollMs = 50;
 const stopLimitMs = 30_000;
@@ -24,5 +26,9 @@ export async function stopLeftoverServer(data: string): Promise<void> {
     await sleep(pollMs);
   }
 }
+
+/** The same for the server of a state folder. */
+export const stopLeftoverPostgres = (dir: string) =>
+  stopLeftoverServer(clusterFolder(dir, postgresAccount()));
 
 const isServerOn = (data: string, pid: number) => commandLineOf(pid)?.includes(`-D ${data}`) ?? false;

@@ -1,5 +1,14 @@
 import { createHash } from 'node:crypto';
-import { cpSync, existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { canEnter, type Account } from './account.js';
@@ -16,7 +25,10 @@ export const folderElsewhere = (dir: string) => join(tmpdir(), `astro-${hashOf(d
  */
 export function clusterFolder(dir: string, account: Account | undefined): string {
   mkdirSync(dir, { recursive: true });
-  if (!account || canEnter(account, dir)) return join(dir, 'data');
+  if (!account) return join(dir, 'data');
+  // Passage through the folder itself is given; only folders above it, which are others', are left as they are.
+  chmodSync(dir, statSync(dir).mode | 0o011);
+  if (canEnter(account, dir)) return join(dir, 'data');
   const elsewhere = folderElsewhere(dir);
   writeFileSync(join(dir, 'elsewhere.txt'), `${elsewhere}\n`);
   return elsewhere;

@@ -18,18 +18,20 @@ import { postgresInstallation } from './binaries.js';
 import { folderElsewhere, reachableInstallation } from './location.js';
 import { startPostgres, type PostgresServer } from './server.js';
 
+let parent: string;
 let dir: string;
 let server: PostgresServer | undefined;
 
 beforeEach(() => {
-  dir = mkdtempSync(join(tmpdir(), 'astro-postgres-spec-'));
-  chmodSync(dir, 0o755);
+  parent = mkdtempSync(join(tmpdir(), 'astro-postgres-spec-'));
+  chmodSync(parent, 0o755);
+  dir = join(parent, 'postgres');
 });
 
 afterEach(async () => {
   await server?.stop();
   server = undefined;
-  rmSync(dir, { recursive: true, force: true });
+  rmSync(parent, { recursive: true, force: true });
   rmSync(folderElsewhere(dir), { recursive: true, force: true });
 });
 
@@ -92,16 +94,16 @@ test('a lock file whose process id now belongs to another program does not stop 
 
 test('a port that is taken is refused, and the error names it', async () => {
   server = await startPostgres({ dir });
-  const other = mkdtempSync(join(dir, 'other-'));
-  chmodSync(other, 0o755);
-  await expect(startPostgres({ dir: other, port: server.port })).rejects.toThrow(`port ${server.port}`);
+  await expect(startPostgres({ dir: join(parent, 'other'), port: server.port })).rejects.toThrow(
+    `port ${server.port}`,
+  );
   expect(await query('SELECT 1')).toEqual([1]);
 }, 60_000);
 
 // Only root lends PostgreSQL to another account, so for nobody else is there a folder it cannot enter.
 if (userInfo().uid === 0) {
   test('root gets a server for a folder that only root can enter, its data elsewhere and named there', async () => {
-    chmodSync(dir, 0o700);
+    chmodSync(parent, 0o700);
     server = await startPostgres({ dir });
     await query('CREATE TABLE kept AS SELECT 42 AS answer');
     await server.stop();
@@ -112,7 +114,7 @@ if (userInfo().uid === 0) {
 
   test('root gets a copy of an installation that only root can enter', async () => {
     const account = postgresAccount()!;
-    const hidden = join(dir, 'hidden');
+    const hidden = join(parent, 'hidden');
     cpSync(postgresInstallation(), hidden, { recursive: true, verbatimSymlinks: true });
     chmodSync(hidden, 0o700);
     const reachable = reachableInstallation(hidden, account);

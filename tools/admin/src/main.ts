@@ -1,0 +1,49 @@
+import { readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Bus } from '@astro/jetstream/bus';
+import { CommandBus } from '@astro/jetstream/command-bus';
+import { Administration } from './administration.js';
+import { readConnection } from './connection.js';
+import { readRequest, UsageError, type Request } from './request.js';
+
+/** `npm run admin`: one administrative command to the platform that runs from the state folder. */
+async function main(args: readonly string[]): Promise<void> {
+  const request = readRequest(args);
+  const repositoryRoot = join(dirname(fileURLToPath(import.meta.url)), '../../..');
+  const home = process.env['ASTRO_HOME'] || join(repositoryRoot, '.astro');
+  const { natsUrl, natsCredentialsFile } = readConnection(home);
+  const bus = await Bus.connect({
+    servers: natsUrl,
+    name: 'admin',
+    ...(natsCredentialsFile && { credentials: readFileSync(natsCredentialsFile, 'utf8') }),
+  });
+  try {
+    console.log(await perform(request, new Administration(new CommandBus(bus, `admin-${process.pid}`))));
+  } finally {
+    await bus.close();
+  }
+}
+
+async function perform(request: Request, administration: Administration): Promise<string> {
+  switch (request.kind) {
+    case 'tenant': {
+      const { tenantId, apiKey } = await administration.registerTenant(request.name);
+      return `tenant   ${tenantId}\nAPI key  ${apiKey}  (shown only here)`;
+    }
+    case 'operator': {
+      const { operatorId, apiKey } = await administration.registerOperator(request.name);
+      return `operator  ${operatorId}\nAPI key   ${apiKey}  (shown only here)`;
+    }
+    case 'credit':
+      await administration.credit(request.tenantId, request.amountAtto);
+      return `credited ${request.amountAtto} base units to ${request.tenantId}`;
+  }
+}
+
+try {
+  await main(process.argv.slice(2));
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = error instanceof UsageError ? 2 : 1;
+}

@@ -1,0 +1,60 @@
+import { describe, expect, test } from '@jest/globals';
+import { newId } from '@astro/event-sourcing/ids';
+import { attoFromAstro } from './amount.js';
+import { readRequest, UsageError } from './request.js';
+
+describe('amounts of ASTRO', () => {
+  test.each([
+    ['1', 10n ** 18n],
+    ['12.5', 125n * 10n ** 17n],
+    ['0.000000000000000001', 1n],
+    ['10000000000', 10n ** 28n],
+  ])('%s is %s base units', (text, atto) => expect(attoFromAstro(text)).toBe(atto));
+
+  test.each([
+    '',
+    '0',
+    '0.0',
+    '-1',
+    '+1',
+    '1e3',
+    '1.',
+    '.5',
+    '1,5',
+    '1.0000000000000000001',
+    '123456789012',
+    ' 1',
+  ])('"%s" is no amount', text => expect(attoFromAstro(text)).toBeUndefined());
+});
+
+describe('the command line', () => {
+  const tenantId = newId('tenant');
+
+  test('names a tenant or an operator to register', () => {
+    expect(readRequest(['tenant', 'Ada Ltd'])).toEqual({ kind: 'tenant', name: 'Ada Ltd' });
+    expect(readRequest(['operator', 'Aurora'])).toEqual({ kind: 'operator', name: 'Aurora' });
+  });
+
+  test('names a tenant and an amount to credit', () =>
+    expect(readRequest(['credit', tenantId, '2'])).toEqual({
+      kind: 'credit',
+      tenantId,
+      amountAtto: 2n * 10n ** 18n,
+    }));
+
+  test.each<[string, string[]]>([
+    ['A command is missing', []],
+    ['There is no command refund', ['refund']],
+    ['The name of the tenant is missing', ['tenant']],
+    ['The name of the operator is missing', ['operator', ' ']],
+    ['must be quoted: "Ada Ltd"', ['tenant', 'Ada', 'Ltd']],
+    ['is not the id of a tenant', ['credit', newId('operator'), '1']],
+    ['is not an amount of ASTRO', ['credit', tenantId, 'much']],
+    ['is not an amount of ASTRO', ['credit', tenantId]],
+    ['What does now mean?', ['credit', tenantId, '1', 'now']],
+  ])('%s', (problem, args) => {
+    expect(() => readRequest(args)).toThrow(UsageError);
+    expect(() => readRequest(args)).toThrow(problem);
+    expect(() => readRequest(args)).toThrow('Usage:');
+  });
+});
