@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from 'node:util';
 import { accept, reject, type Decider, type Decision } from '@astro/event-sourcing/decider';
 import type { EnrolNode, NodeCommand, NodeEvent, Offer } from '@astro/messages/registry';
 import { inventoryProblem, offerProblem } from './offer-rules.js';
@@ -58,7 +57,7 @@ function enrol(data: EnrolNode, node: Node): Decision<NodeEvent, NodeRejection> 
     if (node.offer.operatorId !== data.offer.operatorId) {
       return reject('NodeHasAnotherOperator', 'offer.operatorId: is not the enrolled one');
     }
-    if (isDeepStrictEqual(node.offer, data.offer)) return accept();
+    if (contentOf(node.offer) === contentOf(data.offer)) return accept();
   }
   if (!publicKeyPattern.test(data.publicKey)) {
     return reject('PublicKeyIsInvalid', 'publicKey: must be a NATS user key of 56 characters');
@@ -76,6 +75,16 @@ function enrol(data: EnrolNode, node: Node): Decision<NodeEvent, NodeRejection> 
       )
     : accept({ type: 'NodeEnrolled', data });
 }
+
+/** All that an offer says, as text that does not depend on the order of its fields. */
+const contentOf = ({ region, pricePerSecondAtto, inventory }: Offer) =>
+  JSON.stringify([
+    region,
+    String(pricePerSecondAtto),
+    inventory.devices.map(({ kind, vendor, model, memoryMib }) => [kind, vendor, model, memoryMib]),
+    [inventory.cpuMillis, inventory.memoryMib, inventory.diskMib],
+    [inventory.operatingSystem, inventory.architecture, inventory.runtimes],
+  ]);
 
 function enrolled(node: Node, nodeId: string) {
   if (node.status === 'absent')

@@ -1,0 +1,33 @@
+import { ApiKey, apiKeys } from '@astro/read-models/registry/api-keys';
+import { Node, nodes } from '@astro/read-models/registry/nodes';
+import { Operator, operators } from '@astro/read-models/registry/operators';
+import { Tenant, tenants } from '@astro/read-models/registry/tenants';
+import { PlatformModule } from '@astro/runtime/platform.module';
+import { Module, type DynamicModule } from '@nestjs/common';
+import { apiKey } from './api-key/api-key.js';
+import { LivenessController } from './liveness.controller.js';
+import { node } from './node/node.js';
+import { operator } from './operator/operator.js';
+import { registryConfigToken, type RegistryConfig } from './registry.config.js';
+import { tenant } from './tenant/tenant.js';
+
+@Module({})
+export class RegistryModule {
+  static with(config: RegistryConfig): DynamicModule {
+    return {
+      module: RegistryModule,
+      imports: [
+        PlatformModule.forService({
+          context: 'registry',
+          config,
+          aggregates: { tenant, operator, 'api-key': apiKey, node },
+          projections: [tenants, operators, apiKeys, nodes],
+          reactors: [],
+          entities: [Tenant, Operator, ApiKey, Node],
+        }),
+      ],
+      controllers: [LivenessController],
+      providers: [{ provide: registryConfigToken, useValue: config }],
+    };
+  }
+}
