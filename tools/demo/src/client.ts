@@ -96,6 +96,10 @@ export class Client {
     return { id: response.headers.get('location')!.split('/').at(-1)! };
   }
 
+  async cancel(id: string): Promise<void> {
+    await this.request('POST', `/v1/jobs/${id}/cancel`);
+  }
+
   async job(id: string): Promise<Job> {
     return this.json<Job>(`/v1/jobs/${id}`);
   }

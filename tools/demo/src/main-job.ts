@@ -3,11 +3,9 @@ import type { Platform } from '@astro/devstack/platform';
 import { auditEvents, balanceOf, earnedByOperators, type Audit } from './audit.js';
 import { Client } from './client.js';
 import { trainDigits, type Training } from './federated-training.js';
-import { openMarket, type Market } from './market.js';
+import { honestNodes, openMarket, type Market } from './market.js';
 import type { Story } from './story.js';
 
-const ATTO_PER_ASTRO = 10n ** 18n;
-export const CREDIT_ATTO = 100n * ATTO_PER_ASTRO;
 const SETTLED_WAIT_MS = 30_000;
 
 /** What the demo found, in the units of its names: the last line of `npm run demo -- --json`. */
@@ -31,15 +29,15 @@ export type MainJob = { readonly market: Market; readonly training: Training; re
 
 /** Opens a market on a running platform, trains the digits over it and audits what happened from the events. */
 export async function runMainJob(platform: Platform, story: Story): Promise<MainJob> {
-  const administration = platform.administration();
-  const market = await openMarket(platform, story);
-  const { tenantId, apiKey } = await administration.registerTenant('Digits');
-  await administration.credit(tenantId, CREDIT_ATTO);
-  story.step('a client opened an account and holds 100 ASTRO');
+  const market = await openMarket(platform);
+  story.step(
+    `${honestNodes} agents of different operators joined, and one more that will lie about its results`,
+  );
+  story.step('a client opened an account and holds 1,000 ASTRO');
 
   story.chapter('The job: learn hand-written digits on other people’s machines');
-  const client = new Client(platform.gatewayUrl, apiKey);
-  const training = await trainDigits(client, story, tenantId);
+  const client = new Client(platform.gatewayUrl, market.tenantKey);
+  const training = await trainDigits(client, story, market.tenantId);
   await untilSettled(client);
   const bus = await platform.connectBus('audit');
   return { market, training, audit: await auditEvents(bus) };
@@ -90,7 +88,7 @@ export const feeAtto = (audit: Audit): bigint => balanceOf(audit, 'platform:fees
 export const burnedAtto = (audit: Audit): bigint => balanceOf(audit, 'platform:burned');
 
 /** The last charges follow the end of the job; nothing stays reserved after them. */
-async function untilSettled(client: Client): Promise<void> {
+export async function untilSettled(client: Client): Promise<void> {
   const end = Date.now() + SETTLED_WAIT_MS;
   while (Date.now() < end) {
     const account = await client.json<{ reservedAtto: string }>('/v1/account');

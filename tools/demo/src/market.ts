@@ -1,87 +1,49 @@
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
+import { ensureLocalMarket, localNodes, startLocalNodes } from '@astro/devstack/local-market';
 import type { Platform } from '@astro/devstack/platform';
-import type { Story } from './story.js';
-
-export type Participant = {
-  readonly operator: string;
-  readonly region: string;
-  readonly pricePerSecondAtto: bigint;
-  readonly cpuMillis: number;
-  readonly memoryMib: number;
-};
+import { repositoryRoot } from '@astro/devstack/repository';
 
 export type Market = {
+  readonly tenantId: string;
+  readonly tenantKey: string;
   /** Names of operators by id. */
   readonly operators: ReadonlyMap<string, string>;
   readonly liar: { readonly operatorId: string; readonly operator: string };
 };
 
-const MILLI_ASTRO = 10n ** 15n;
-const HEARTBEAT_MS = 1_000;
-
-/** Operators that exist only in the demo: invented names, this machine's real processors. */
-export const honest: readonly Participant[] = [
-  {
-    operator: 'Aurora',
-    region: 'eu-north',
-    pricePerSecondAtto: 2n * MILLI_ASTRO,
-    cpuMillis: 1_000,
-    memoryMib: 512,
-  },
-  {
-    operator: 'Bay',
-    region: 'us-west',
-    pricePerSecondAtto: 3n * MILLI_ASTRO,
-    cpuMillis: 2_000,
-    memoryMib: 1_024,
-  },
-  {
-    operator: 'Cedar',
-    region: 'us-east',
-    pricePerSecondAtto: 4n * MILLI_ASTRO,
-    cpuMillis: 1_000,
-    memoryMib: 768,
-  },
-  {
-    operator: 'Delta',
-    region: 'ap-south',
-    pricePerSecondAtto: 5n * MILLI_ASTRO,
-    cpuMillis: 2_000,
-    memoryMib: 2_048,
-  },
-];
 /** The cheapest of all, so that it gets work in every round. */
-export const lying: Participant = {
-  operator: 'Mirage',
+const lying = {
+  name: 'mirage',
   region: 'eu-west',
-  pricePerSecondAtto: MILLI_ASTRO,
+  pricePerSecondAtto: 50n * 10n ** 12n,
   cpuMillis: 1_000,
   memoryMib: 512,
 };
+const lyingOperator = 'Mirage Ltd';
+const lyingAgentEntry = join(repositoryRoot, 'tools/demo/dist/lying-agent.js');
 
-/** Registers the operators and starts an agent for each: four that work and one that lies about its results. */
-export async function openMarket(platform: Platform, story: Story): Promise<Market> {
-  const operators = new Map<string, string>();
-  const join = async (participant: Participant, entry?: string): Promise<string> => {
-    const { operator, ...offer } = participant;
-    const { operatorId, apiKey } = await platform.administration().registerOperator(operator);
-    const name = `agent-${operator.toLowerCase()}`;
-    await platform.startAgent({
-      name,
-      operatorKey: apiKey,
-      heartbeatMs: HEARTBEAT_MS,
-      ...offer,
-      ...(entry && { entry }),
-    });
-    operators.set(operatorId, operator);
-    return operatorId;
-  };
-  const [, operatorId] = await Promise.all([
-    Promise.all(honest.map(participant => join(participant))),
-    join(lying, fileURLToPath(new URL('./lying-agent.js', import.meta.url))),
-  ]);
-  story.step(
-    `${honest.length} agents of different operators joined, and one more that will lie about its results`,
+/** Opens the local market: a client with credit, and an agent for each of the local nodes. */
+export async function openHonestMarket(platform: Platform): Promise<Omit<Market, 'liar'>> {
+  const market = await ensureLocalMarket(platform);
+  await startLocalNodes(platform, market);
+  const operators = new Map(
+    Object.entries(market.operators).map(([name, { operatorId }]) => [operatorId, name]),
   );
-  return { operators, liar: { operatorId, operator: lying.operator } };
+  return { tenantId: market.tenantId, tenantKey: market.tenantKey, operators };
 }
+
+/** Opens the local market with one node more, whose agent lies about its results. */
+export async function openMarket(platform: Platform): Promise<Market> {
+  const { operatorId, apiKey } = await platform.administration().registerOperator(lyingOperator);
+  const [market] = await Promise.all([
+    openHonestMarket(platform),
+    platform.startAgent({ ...lying, operatorKey: apiKey, entry: lyingAgentEntry }),
+  ]);
+  return {
+    ...market,
+    operators: new Map([...market.operators, [operatorId, lyingOperator]]),
+    liar: { operatorId, operator: lyingOperator },
+  };
+}
+
+export const honestNodes = localNodes.length;

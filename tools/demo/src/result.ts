@@ -1,5 +1,6 @@
+import { localTenant } from '@astro/devstack/local-market';
 import { balanceOf, earnedByOperators } from './audit.js';
-import { burnedAtto, chargedAtto, CREDIT_ATTO, feeAtto, type MainJob } from './main-job.js';
+import { burnedAtto, chargedAtto, feeAtto, type MainJob } from './main-job.js';
 import { astro, type Story } from './story.js';
 
 /** What happened and where the money went, added up from the events alone. */
@@ -22,12 +23,12 @@ export function tellResult({ market, training, audit }: MainJob, story: Story): 
   story.chapter('Where the money went (ASTRO)');
   const charged = chargedAtto(audit);
   const rows = [
-    ['the client deposited', CREDIT_ATTO],
+    ['the client deposited', localTenant.creditAtto],
     ['the client was charged', charged],
     ['  of which operators earned', earnedByOperators(audit)],
     ['  of which the platform keeps as fee', feeAtto(audit)],
     ['  of which was burned', burnedAtto(audit)],
-    ['the client still has', CREDIT_ATTO - charged],
+    ['the client still has', localTenant.creditAtto - charged],
     ['sum over all accounts of the ledger', audit.ledgerSumAtto],
   ] as const;
   story.table(
