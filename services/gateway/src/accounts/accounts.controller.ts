@@ -1,0 +1,71 @@
+import { balanceOfTenant, earningsOfOperator } from '@astro/read-models/billing/balances';
+import { pageOfUsage, type JobUsage } from '@astro/read-models/billing/usage';
+import { findOperator } from '@astro/read-models/registry/operators';
+import { findTenant } from '@astro/read-models/registry/tenants';
+import type { EntityManager } from '@mikro-orm/postgresql';
+import { Controller, Query } from '@nestjs/common';
+import type { z } from 'zod';
+import { FromCaller, type Caller } from '../http/caller.js';
+import { decodeCursor } from '../http/cursor.js';
+import { toPage } from '../http/page.js';
+import { Operation } from '../openapi/operation.js';
+import { ReadModels } from '../read-models.js';
+import * as schema from './accounts.schema.js';
+
+@Controller()
+export class AccountsController {
+  constructor(private readonly readModels: ReadModels) {}
+
+  @Operation('GET', '/v1/account', {
+    summary: 'Read what the owner of the key holds',
+    callers: ['tenant', 'operator'],
+    answers: { 200: { description: 'The account', schema: schema.account } },
+  })
+  get(@FromCaller() { kind, id }: Caller): Promise<z.infer<typeof schema.account>> {
+    return this.readModels.query(em => (kind === 'tenant' ? ofTenant(em, id) : ofOperator(em, id)));
+  }
+
+  @Operation('GET', '/v1/usage', {
+    summary: 'List charged jobs, newest first',
+    callers: ['tenant'],
+    query: schema.usageQuery,
+    answers: { 200: { description: 'A page', schema: schema.usagePage } },
+    problems: ['cursor_invalid'],
+  })
+  async usage(
+    @Query() { limit, cursor }: z.output<typeof schema.usageQuery>,
+    @FromCaller() { id: tenantId }: Caller,
+  ): Promise<z.infer<typeof schema.usagePage>> {
+    const scope = `usage ${tenantId}`;
+    const query = { limit, cursor: decodeCursor(scope, cursor) };
+    return toPage(await this.readModels.query(em => pageOfUsage(em, tenantId, query)), scope, toUsage);
+  }
+}
+
+async function ofTenant(em: EntityManager, id: string): Promise<z.infer<typeof schema.account>> {
+  const tenant = await findTenant(em, id);
+  const { availableAtto, reservedAtto } = await balanceOfTenant(em, id);
+  return {
+    owner: 'tenant',
+    id,
+    ...(tenant && { name: tenant.name }),
+    availableAtto: availableAtto.toString(),
+    reservedAtto: reservedAtto.toString(),
+  };
+}
+
+async function ofOperator(em: EntityManager, id: string): Promise<z.infer<typeof schema.account>> {
+  const operator = await findOperator(em, id);
+  const earnedAtto = (await earningsOfOperator(em, id)).toString();
+  return { owner: 'operator', id, ...(operator && { name: operator.name }), earnedAtto };
+}
+
+const toUsage = (row: JobUsage) => ({
+  jobId: row.jobId,
+  chargedAtto: row.chargedAtto.toString(),
+  feeAtto: row.feeAtto.toString(),
+  burnedAtto: row.burnedAtto.toString(),
+  meteredMs: row.meteredMs,
+  tasksCharged: row.tasksCharged,
+  firstChargedAt: row.firstChargedAt.toISOString(),
+});

@@ -1,0 +1,39 @@
+import { z } from 'zod';
+import { pageOf, pageQuery } from '../http/page.js';
+import { atto } from '../jobs/jobs.schema.js';
+
+const tenantAccount = z
+  .object({
+    owner: z.literal('tenant'),
+    id: z.string().meta({ example: 'tenant_01h455vb4pex5vsknk084sn02q' }),
+    name: z.string().optional(),
+    availableAtto: atto.meta({ description: 'What can be spent' }),
+    reservedAtto: atto.meta({ description: 'What open jobs hold' }),
+  })
+  .meta({ id: 'TenantAccount' });
+
+const operatorAccount = z
+  .object({
+    owner: z.literal('operator'),
+    id: z.string().meta({ example: 'operator_01h455vb4pex5vsknk084sn02q' }),
+    name: z.string().optional(),
+    earnedAtto: atto.meta({ description: 'Earned and not yet paid out' }),
+  })
+  .meta({ id: 'OperatorAccount' });
+
+export const account = z.discriminatedUnion('owner', [tenantAccount, operatorAccount]);
+
+export const usageQuery = pageQuery;
+export const usagePage = pageOf(
+  z
+    .object({
+      jobId: z.string(),
+      chargedAtto: atto.meta({ description: 'All that the tenant paid for the job' }),
+      feeAtto: atto.meta({ description: 'Of which the platform kept this' }),
+      burnedAtto: atto.meta({ description: 'Of which this was burned' }),
+      meteredMs: z.int(),
+      tasksCharged: z.int(),
+      firstChargedAt: z.iso.datetime(),
+    })
+    .meta({ id: 'JobUsage' }),
+).meta({ id: 'UsagePage' });

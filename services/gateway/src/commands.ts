@@ -1,0 +1,43 @@
+import type { Directed } from '@astro/event-sourcing/reactor';
+import { CommandBus, type Outcome } from '@astro/jetstream/command-bus';
+import { Inject, Injectable, Logger } from '@nestjs/common';
+import type { FastifyRequest } from 'fastify';
+import { actorOf, callerOf } from './http/caller.js';
+import { derivedFrom } from './http/request-ids.js';
+import { Problem } from './http/problem.js';
+import { GATEWAY_CONFIG, type GatewayConfig } from './gateway.config.js';
+
+/** Sends commands on behalf of the caller of a request. */
+@Injectable()
+export class Commands {
+  private readonly logger = new Logger('commands');
+
+  constructor(
+    private readonly bus: CommandBus,
+    @Inject(GATEWAY_CONFIG) private readonly config: GatewayConfig,
+  ) {}
+
+  /**
+   * The outcome, or undefined when the command is durable but nobody has answered in time.
+   * @throws Problem `commands_unavailable` when it is not known to be durable
+   */
+  async request(command: Directed, request: FastifyRequest): Promise<Outcome | undefined> {
+    const caller = callerOf(request);
+    const id = derivedFrom(request, 'command');
+    try {
+      return await this.bus.request(command, {
+        id,
+        metadata: {
+          correlationId: request.correlationId,
+          causationId: request.correlationId,
+          actor: actorOf(caller),
+          ...(caller.kind === 'tenant' && { tenantId: caller.id }),
+        },
+        timeoutMs: this.config.COMMAND_TIMEOUT_MS,
+      });
+    } catch (cause) {
+      this.logger.warn(`${request.correlationId} ${command.type} was not sent: ${String(cause)}`);
+      throw new Problem('commands_unavailable', { headers: { 'retry-after': '2' } });
+    }
+  }
+}

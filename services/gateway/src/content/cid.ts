@@ -1,0 +1,48 @@
+import { CID } from 'multiformats/cid';
+import * as raw from 'multiformats/codecs/raw';
+import { create as multihash } from 'multiformats/hashes/digest';
+import { z } from 'zod';
+
+const SHA2_256 = 0x12;
+const SHA2_256_BYTES = 32;
+
+/** The one form of content id that is taken: CIDv1 of raw bytes by SHA-256, in lower-case base32. */
+export type ContentId = { readonly text: string; readonly sha256: Uint8Array };
+
+export type CidFlaw = { readonly rule: string };
+
+/** @returns the content id, or the rule that `text` breaks */
+export function parseCid(text: string): ContentId | CidFlaw {
+  // The exact length is checked first, so that nothing long is ever decoded.
+  if (!/^b[a-z2-7]{58}$/.test(text))
+    return { rule: 'must be a CIDv1 in lower-case base32: `b` and 58 characters' };
+  let cid: CID;
+  try {
+    cid = CID.parse(text);
+  } catch {
+    return { rule: 'must be a CIDv1: it cannot be decoded' };
+  }
+  if (cid.version !== 1) return { rule: 'must be a CID of version 1' };
+  if (cid.code !== raw.code) return { rule: 'must have the codec `raw`' };
+  if (cid.multihash.code !== SHA2_256) return { rule: 'must be hashed with `sha2-256`' };
+  if (cid.multihash.digest.length !== SHA2_256_BYTES) return { rule: 'must hold a digest of 32 bytes' };
+  // Base32 has spare bits at the end; one content has one id.
+  if (cid.toString() !== text) return { rule: 'must be in canonical base32' };
+  return { text, sha256: cid.multihash.digest };
+}
+
+/** The content id of bytes with this SHA-256. */
+export const cidOfSha256 = (sha256: Uint8Array): string =>
+  CID.createV1(raw.code, multihash(SHA2_256, sha256)).toString();
+
+export const contentId = z
+  .string()
+  .check(context => {
+    const parsed = parseCid(context.value);
+    if ('rule' in parsed) context.issues.push({ code: 'custom', message: parsed.rule, input: context.value });
+  })
+  .meta({
+    description: 'CIDv1 of the raw bytes by SHA-256, in lower-case base32',
+    example: 'bafkreifzjut3te7nhyekklss27nh3k72ysco7y32koao5eei66wof36n5e',
+    override: { pattern: '^b[a-z2-7]{58}$' },
+  });

@@ -1,0 +1,114 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { cidOfSha256, parseCid, type ContentId } from './cid.js';
+import { CONTENT_LIMIT_BYTES, ContentStore } from './content-store.js';
+
+let folder: string;
+let store: ContentStore;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'astro-content-'));
+  store = await ContentStore.open(folder);
+});
+afterEach(() => rm(folder, { recursive: true }));
+
+const idOf = (bytes: Uint8Array): ContentId => {
+  const parsed = parseCid(cidOfSha256(createHash('sha256').update(bytes).digest()));
+  if ('rule' in parsed) throw new Error(parsed.rule);
+  return parsed;
+};
+const bodyOf = (...chunks: readonly Uint8Array[]) => Readable.from(chunks.map(chunk => Buffer.from(chunk)));
+const files = async () =>
+  (await readdir(folder, { recursive: true, withFileTypes: true })).filter(e => e.isFile());
+
+describe('putting content', () => {
+  test('stores what has the digest, in one piece', async () => {
+    const [head, tail] = [randomBytes(70_000), randomBytes(5)];
+    const cid = idOf(Buffer.concat([head, tail]));
+    expect(await store.put(cid, bodyOf(head, tail))).toBe('stored');
+    expect(await store.sizeOf(cid.text)).toBe(70_005);
+    expect(await buffer(store.read(cid.text))).toEqual(Buffer.concat([head, tail]));
+    expect(await store.unfinished()).toEqual([]);
+  });
+
+  test('stores nothing at all as well as anything else', async () => {
+    const cid = idOf(Buffer.alloc(0));
+    expect(await store.put(cid, Readable.from([]))).toBe('stored');
+    expect(await store.sizeOf(cid.text)).toBe(0);
+  });
+
+  test('changes nothing when it is there already', async () => {
+    const bytes = randomBytes(10);
+    await store.put(idOf(bytes), bodyOf(bytes));
+    expect(await store.put(idOf(bytes), bodyOf(bytes))).toBe('existing');
+    await expect(store.put(idOf(bytes), bodyOf(randomBytes(10)))).rejects.toMatchObject({
+      code: 'content_digest_mismatch',
+    });
+    expect(await buffer(store.read(idOf(bytes).text))).toEqual(bytes);
+  });
+
+  test('leaves nothing when the digest is another', async () => {
+    const cid = idOf(randomBytes(10));
+    await expect(store.put(cid, bodyOf(randomBytes(10)))).rejects.toMatchObject({
+      code: 'content_digest_mismatch',
+    });
+    expect(await files()).toEqual([]);
+    expect(await store.has(cid.text)).toBe(false);
+  });
+
+  test('leaves nothing when the body breaks off', async () => {
+    const body = Readable.from(
+      (function* () {
+        yield randomBytes(10);
+        throw new Error('the client went away');
+      })(),
+    );
+    await expect(store.put(idOf(randomBytes(10)), body)).rejects.toThrow('the client went away');
+    expect(await files()).toEqual([]);
+  });
+
+  test('reads no further than the limit, and leaves nothing', async () => {
+    const chunk = Buffer.alloc(1024 * 1024);
+    let chunks = 0;
+    const endless = Readable.from(
+      (function* () {
+        for (;;) {
+          chunks++;
+          yield chunk;
+        }
+      })(),
+      { highWaterMark: 1 },
+    );
+    await expect(store.put(idOf(chunk), endless)).rejects.toMatchObject({
+      code: 'body_too_large',
+      status: 413,
+    });
+    expect(chunks * chunk.length).toBeLessThanOrEqual(CONTENT_LIMIT_BYTES + 4 * chunk.length);
+    expect(await files()).toEqual([]);
+  });
+
+  test('of the same content at once ends with one whole file', async () => {
+    const bytes = randomBytes(200_000);
+    const puts = Array.from({ length: 8 }, () => store.put(idOf(bytes), bodyOf(bytes)));
+    expect(await Promise.all(puts)).toContain('stored');
+    expect(await buffer(store.read(idOf(bytes).text))).toEqual(bytes);
+    expect(await store.unfinished()).toEqual([]);
+  });
+});
+
+test('opening the store removes what uploads that were cut off had left', async () => {
+  await writeFile(join(folder, 'incoming', 'left-over'), 'half');
+  const bytes = randomBytes(10);
+  await store.put(idOf(bytes), bodyOf(bytes));
+  store = await ContentStore.open(folder);
+  expect(await store.unfinished()).toEqual([]);
+  expect(await store.has(idOf(bytes).text)).toBe(true);
+});
+
+test('what was never stored is not there', async () => {
+  expect(await store.sizeOf(idOf(randomBytes(10)).text)).toBeUndefined();
+});

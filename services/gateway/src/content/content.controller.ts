@@ -1,0 +1,117 @@
+import { Readable } from 'node:stream';
+import { Controller, Param, Req, Res, StreamableFile } from '@nestjs/common';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import type { CallerKind } from '../http/caller.js';
+import { Problem } from '../http/problem.js';
+import { Slots } from '../http/slots.js';
+import { Operation } from '../openapi/operation.js';
+import { contentId, parseCid, type ContentId } from './cid.js';
+import { CONTENT_LIMIT_BYTES, ContentStore, contentTooLarge } from './content-store.js';
+
+const UPLOADS_MAX = 64;
+
+const callers = ['tenant', 'operator', 'node'] as const satisfies readonly CallerKind[];
+const bytes = { description: 'The bytes', contentType: 'application/octet-stream' } as const;
+const stored = z.object({ cid: contentId }).meta({ id: 'StoredContent' });
+
+/** Programs, inputs and outputs by content id. An id is a capability: who knows it may read it. */
+@Controller()
+export class ContentController {
+  private readonly uploads = new Slots(UPLOADS_MAX);
+
+  constructor(private readonly store: ContentStore) {}
+
+  @Operation('PUT', '/v1/content/:cid', {
+    callers,
+    summary: 'Store content',
+    description: `The body is at most ${CONTENT_LIMIT_BYTES} bytes and must have the digest in the id.`,
+    pathParameters: { cid: contentId },
+    binaryBody: true,
+    answers: {
+      201: { description: 'Stored', schema: stored },
+      200: { description: 'It was stored already', schema: stored },
+    },
+    problems: [
+      'cid_invalid',
+      'content_digest_mismatch',
+      'body_too_large',
+      'media_type_unsupported',
+      'too_many_uploads',
+      'storage_full',
+    ],
+  })
+  async put(
+    @Param('cid') text: string,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<z.infer<typeof stored>> {
+    const cid = contentIdOf(text);
+    if (Number(request.headers['content-length'] ?? 0) > CONTENT_LIMIT_BYTES) throw contentTooLarge();
+    const release = this.uploads.take();
+    if (!release) throw new Problem('too_many_uploads', { headers: { 'retry-after': '1' } });
+    try {
+      // A request with an empty body has no content type, so that nothing was parsed.
+      const body = request.body instanceof Readable ? request.body : Readable.from([]);
+      const outcome = await this.store.put(cid, body);
+      reply.status(outcome === 'stored' ? 201 : 200).header('location', `/v1/content/${cid.text}`);
+      return { cid: cid.text };
+    } finally {
+      release();
+    }
+  }
+
+  // Declared before GET: otherwise the server derives HEAD from it and opens the file for nothing.
+  @Operation('HEAD', '/v1/content/:cid', {
+    callers,
+    summary: 'Ask whether content is stored',
+    pathParameters: { cid: contentId },
+    answers: { 200: { description: 'It is stored' }, 304: { description: 'The client has it' } },
+    problems: ['cid_invalid', 'content_not_stored'],
+  })
+  async head(
+    @Param('cid') text: string,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<void> {
+    const { sizeBytes } = await this.describe(text, request, reply);
+    if (reply.statusCode === 200) reply.header('content-length', sizeBytes);
+  }
+
+  @Operation('GET', '/v1/content/:cid', {
+    callers,
+    summary: 'Read content',
+    pathParameters: { cid: contentId },
+    answers: { 200: bytes, 304: { description: 'The client has it' } },
+    problems: ['cid_invalid', 'content_not_stored'],
+  })
+  async get(
+    @Param('cid') text: string,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<StreamableFile | undefined> {
+    const { cid, sizeBytes } = await this.describe(text, request, reply);
+    if (reply.statusCode === 304) return undefined;
+    return new StreamableFile(this.store.read(cid), { type: 'application/octet-stream', length: sizeBytes });
+  }
+
+  private async describe(text: string, request: FastifyRequest, reply: FastifyReply) {
+    const cid = contentIdOf(text).text;
+    const sizeBytes = await this.store.sizeOf(cid);
+    if (sizeBytes === undefined) throw new Problem('content_not_stored', { detail: cid });
+    const etag = `"${cid}"`;
+    reply.headers({ etag, 'cache-control': 'private, max-age=31536000, immutable' });
+    reply.type('application/octet-stream');
+    const known =
+      request.headers['if-none-match']?.split(',').map(tag => tag.trim().replace(/^W\//, '')) ?? [];
+    if (known.includes(etag) || known.includes('*')) reply.status(304);
+    return { cid, sizeBytes };
+  }
+}
+
+function contentIdOf(text: string): ContentId {
+  const cid = parseCid(text);
+  if (!('rule' in cid)) return cid;
+  const { rule } = cid;
+  throw new Problem('cid_invalid', { detail: `cid: ${rule}`, errors: [{ field: 'cid', rule }] });
+}

@@ -1,0 +1,32 @@
+import { commonConfig } from '@astro/runtime/config';
+import { z } from 'zod';
+
+const count = (fallback: number) => z.coerce.number().int().min(1).default(fallback);
+
+export const gatewayConfig = z.object({
+  ...commonConfig,
+  /** Folder of the content store, which belongs to this gateway alone. */
+  CONTENT_DIR: z.string().min(1),
+  /** Where agents reach the bus, comma-separated. */
+  NATS_PUBLIC_URL: z.string().regex(/^(nats|tls|wss?):\/\/[^\s,]+(,(nats|tls|wss?):\/\/[^\s,]+)*$/),
+  AGENT_ACCOUNT_PUBLIC_KEY: z.string().regex(/^A[A-Z2-7]{55}$/),
+  /** Seed of the scoped key that signs agents' credentials. */
+  AGENT_SIGNING_SEED: z.string().regex(/^SA[A-Z2-7]{56}$/),
+  AGENT_CREDENTIAL_TTL_SECONDS: count(86_400),
+  /** The pool that jobs are submitted to. */
+  POOL_ID: z
+    .string()
+    .regex(/^[a-z0-9-]{1,32}$/)
+    .default('main'),
+  /** How long a submission waits for its outcome before it is answered with 202. */
+  COMMAND_TIMEOUT_MS: count(2_000),
+  RATE_LIMIT_PER_SECOND: count(200),
+  RATE_LIMIT_BURST: count(1_000),
+  EVENT_STREAMS_MAX: count(500),
+  EVENT_HEARTBEAT_MS: count(15_000),
+});
+
+export type GatewayConfig = z.infer<typeof gatewayConfig>;
+
+/** Under this token the module provides the validated configuration. */
+export const GATEWAY_CONFIG = Symbol('gateway configuration');

@@ -1,0 +1,82 @@
+import { KeyValue } from '@astro/jetstream/key-value';
+import { Bus } from '@astro/jetstream/bus';
+import { Balance } from '@astro/read-models/billing/balances';
+import { JobUsage } from '@astro/read-models/billing/usage';
+import { ApiKey } from '@astro/read-models/registry/api-keys';
+import { Node } from '@astro/read-models/registry/nodes';
+import { Operator } from '@astro/read-models/registry/operators';
+import { Tenant } from '@astro/read-models/registry/tenants';
+import { Job } from '@astro/read-models/scheduling/jobs';
+import { Task } from '@astro/read-models/scheduling/tasks';
+import { PlatformModule } from '@astro/runtime/platform.module';
+import { Module, type DynamicModule } from '@nestjs/common';
+import { APP_FILTER, APP_INTERCEPTOR, HttpAdapterHost } from '@nestjs/core';
+import type { FastifyAdapter } from '@nestjs/platform-fastify';
+import { AccountsController } from './accounts/accounts.controller.js';
+import { Commands } from './commands.js';
+import { ContentController } from './content/content.controller.js';
+import { ContentStore } from './content/content-store.js';
+import { GATEWAY_CONFIG, type GatewayConfig } from './gateway.config.js';
+import { Authentication } from './http/authentication.js';
+import { AuthenticationGuard } from './http/authentication.guard.js';
+import { configureHttp } from './http/http-server.js';
+import { IdempotencyInterceptor } from './http/idempotency.interceptor.js';
+import { ProblemFilter } from './http/problem.filter.js';
+import { RateLimit } from './http/rate-limit.js';
+import { RouteTable } from './http/route-table.js';
+import { JobEventsController } from './jobs/job-events.controller.js';
+import { JobsController } from './jobs/jobs.controller.js';
+import { NodeCredentials } from './nodes/node-credentials.js';
+import { NodesController } from './nodes/nodes.controller.js';
+import { openApiDocument } from './openapi/document.js';
+import { OPENAPI_DOCUMENT, OpenApiController } from './openapi/openapi.controller.js';
+import { ReadModels } from './read-models.js';
+
+export const controllers = [
+  JobsController,
+  JobEventsController,
+  ContentController,
+  NodesController,
+  AccountsController,
+  OpenApiController,
+];
+
+@Module({})
+export class GatewayModule {
+  constructor({ httpAdapter }: HttpAdapterHost<FastifyAdapter>, routes: RouteTable) {
+    configureHttp(httpAdapter, routes);
+  }
+
+  static with(config: GatewayConfig): DynamicModule {
+    return {
+      module: GatewayModule,
+      imports: [
+        PlatformModule.forService({
+          config,
+          reader: true,
+          entities: [Tenant, Operator, ApiKey, Node, Job, Task, Balance, JobUsage],
+        }),
+      ],
+      controllers,
+      providers: [
+        { provide: GATEWAY_CONFIG, useValue: config },
+        { provide: OPENAPI_DOCUMENT, useFactory: () => openApiDocument(controllers) },
+        { provide: ContentStore, useFactory: () => ContentStore.open(config.CONTENT_DIR) },
+        { provide: KeyValue, useFactory: (bus: Bus) => KeyValue.open(bus, 'idempotency'), inject: [Bus] },
+        {
+          provide: RateLimit,
+          useFactory: () =>
+            new RateLimit({ perSecond: config.RATE_LIMIT_PER_SECOND, burst: config.RATE_LIMIT_BURST }),
+        },
+        { provide: APP_FILTER, useClass: ProblemFilter },
+        { provide: APP_INTERCEPTOR, useClass: IdempotencyInterceptor },
+        Authentication,
+        AuthenticationGuard,
+        Commands,
+        NodeCredentials,
+        ReadModels,
+        RouteTable,
+      ],
+    };
+  }
+}

@@ -1,0 +1,84 @@
+import { Injectable } from '@nestjs/common';
+import { rawPublicKey } from '@astro/jetstream/credentials';
+import { findApiKeyByHash } from '@astro/read-models/registry/api-keys';
+import { findNode } from '@astro/read-models/registry/nodes';
+import { parseApiKey, sha256Of } from '@astro/runtime/api-key';
+import { verifyNodeToken } from '@astro/runtime/node-token';
+import { decodeJwt, errors } from 'jose';
+import { LRUCache } from 'lru-cache';
+import { ReadModels } from '../read-models.js';
+import type { Caller } from './caller.js';
+import { Problem } from './problem.js';
+
+/** A revoked key stops working within this time. */
+const CACHE_TTL_MS = 5_000;
+const CACHED_MAX = 10_000;
+
+/** Tells who sends a request from its `Authorization` header. */
+@Injectable()
+export class Authentication {
+  private readonly callers = new LRUCache<string, Caller>({ max: CACHED_MAX, ttl: CACHE_TTL_MS });
+  private readonly nodeKeys = new LRUCache<string, Uint8Array>({ max: CACHED_MAX, ttl: CACHE_TTL_MS });
+
+  constructor(private readonly readModels: ReadModels) {}
+
+  /** @throws Problem `credentials_missing` or `credentials_invalid` */
+  async callerOf(authorization: string | undefined): Promise<Caller> {
+    if (authorization === undefined)
+      throw unauthenticated('credentials_missing', 'There is no Authorization header');
+    const token = /^Bearer +([\w.~+/=-]{1,4096}) *$/i.exec(authorization)?.[1];
+    if (token === undefined)
+      throw unauthenticated('credentials_invalid', 'Authorization must be `Bearer <credential>`');
+    return token.split('.').length === 3 ? this.nodeOf(token) : this.ownerOf(token);
+  }
+
+  private async ownerOf(apiKey: string): Promise<Caller> {
+    // The checksum keeps mistyped keys away from the database.
+    if (!parseApiKey(apiKey))
+      throw unauthenticated('credentials_invalid', 'The API key is mistyped or cut off');
+    const sha256 = sha256Of(apiKey);
+    const cached = this.callers.get(sha256);
+    if (cached) return cached;
+    const key = await this.readModels.query(em => findApiKeyByHash(em, sha256));
+    if (!key || key.owner === 'unspecified')
+      throw unauthenticated('credentials_invalid', 'The API key is not valid');
+    const caller: Caller = { kind: key.owner, id: key.ownerId };
+    this.callers.set(sha256, caller);
+    return caller;
+  }
+
+  private async nodeOf(token: string): Promise<Caller> {
+    try {
+      const nodeId = decodeJwt(token).iss ?? '';
+      const key = await this.keyOf(nodeId);
+      if (key) {
+        await verifyNodeToken(token, key);
+        return { kind: 'node', id: nodeId };
+      }
+    } catch (error) {
+      if (!(error instanceof errors.JOSEError)) throw error;
+    }
+    throw unauthenticated('credentials_invalid', 'The node token is not valid');
+  }
+
+  private async keyOf(nodeId: string): Promise<Uint8Array | undefined> {
+    const cached = this.nodeKeys.get(nodeId);
+    if (cached) return cached;
+    const node = await this.readModels.query(em => findNode(em, nodeId));
+    if (!node) return undefined;
+    const key = rawPublicKey(node.publicKey);
+    this.nodeKeys.set(nodeId, key);
+    return key;
+  }
+}
+
+const unauthenticated = (code: 'credentials_missing' | 'credentials_invalid', detail: string) =>
+  new Problem(code, {
+    detail,
+    headers: {
+      'www-authenticate':
+        code === 'credentials_missing'
+          ? 'Bearer realm="astro"'
+          : 'Bearer realm="astro", error="invalid_token"',
+    },
+  });

@@ -1,0 +1,16 @@
+import { expect, test } from '@jest/globals';
+import { RouteTable } from './route-table.js';
+
+const table = new RouteTable();
+table.add('/v1/jobs', 'GET');
+table.add('/v1/jobs', ['POST']);
+table.add('/v1/jobs/:id', 'GET');
+
+const rows: readonly [path: string, methods: readonly string[]][] = [
+  ['/v1/jobs', ['GET', 'POST']],
+  ['/v1/jobs/job_1', ['GET']],
+  ['/v1/jobs/', []],
+  ['/v1/jobs/job_1/events', []],
+  ['/v2/jobs', []],
+];
+test.each(rows)('%s has the methods %j', (path, methods) => expect(table.methodsOf(path)).toEqual(methods));

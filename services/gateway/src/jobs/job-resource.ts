@@ -1,0 +1,42 @@
+import { findUsage } from '@astro/read-models/billing/usage';
+import { findJob, type Job } from '@astro/read-models/scheduling/jobs';
+import { tasksOf } from '@astro/read-models/scheduling/tasks';
+import type { EntityManager } from '@mikro-orm/postgresql';
+import type { z } from 'zod';
+import { deviceKind, type jobSummary, type JobResource } from './jobs.schema.js';
+
+/** The tenant's job as the API shows it, with all that is known of it by now. */
+export async function findJobResource(
+  em: EntityManager,
+  tenantId: string,
+  jobId: string,
+): Promise<JobResource | undefined> {
+  const job = await findJob(em, tenantId, jobId);
+  if (!job) return undefined;
+  const tasks = await tasksOf(em, jobId);
+  const usage = await findUsage(em, tenantId, jobId);
+  return {
+    ...toSummary(job),
+    quorum: job.spec.quorum,
+    program: job.spec.program,
+    requirements: {
+      ...job.spec.requirements,
+      deviceKind: deviceKind.parse(job.spec.requirements.deviceKind),
+    },
+    chargedAtto: (usage?.chargedAtto ?? 0n).toString(),
+    tasks: tasks.map(({ taskId, status, outputs }) => ({ id: taskId, status, outputs: [...outputs] })),
+  };
+}
+
+export const toSummary = (job: Job): z.infer<typeof jobSummary> => ({
+  id: job.jobId,
+  name: job.name,
+  status: job.status,
+  ...(job.reason && { reason: job.reason }),
+  ...(job.detail && { detail: job.detail }),
+  maxCostAtto: job.maxCostAtto.toString(),
+  taskCount: job.taskCount,
+  tasksSucceeded: job.tasksSucceeded,
+  submittedAt: job.createdAt.toISOString(),
+  ...(job.endedAt && { endedAt: job.endedAt.toISOString() }),
+});

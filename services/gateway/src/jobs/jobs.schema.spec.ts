@@ -1,0 +1,130 @@
+import { describe, expect, test } from '@jest/globals';
+import { cidOfSha256 } from '../content/cid.js';
+import { Problem } from '../http/problem.js';
+import { RequestValidation } from '../http/validation.js';
+import { jobRequest, jobsQuery } from './jobs.schema.js';
+
+const cid = cidOfSha256(new Uint8Array(32));
+const program = { cid, timeLimitMs: 1_000, memoryLimitMib: 16, outputLimitBytes: 1_024 };
+const requirements = { deviceKind: 'cpu', cpuMillis: 500, memoryMib: 64, maxPricePerSecondAtto: '1000' };
+const task = { inputs: [{ name: 'a.bin', cid }], args: ['--fast'] };
+const request = { name: 'digits', program, requirements, quorum: 2, tasks: [task] };
+
+const validation = new RequestValidation({ body: jobRequest, query: jobsQuery });
+const inBody = { type: 'body' } as const;
+
+function refusalOf(value: unknown, type: 'body' | 'query' = 'body'): Problem {
+  try {
+    validation.transform(value, { type });
+  } catch (error) {
+    if (error instanceof Problem) return error;
+    throw error;
+  }
+  throw new Error('it was taken');
+}
+
+describe('a job request', () => {
+  test('is taken, and gets defaults for what was left out', () => {
+    const { quorum: _quorum, ...withoutQuorum } = request;
+    expect(validation.transform({ ...withoutQuorum, tasks: [{ inputs: [] }] }, inBody)).toEqual({
+      ...request,
+      requirements: { ...requirements, deviceModel: '', deviceMemoryMib: 0, regions: [] },
+      tasks: [{ inputs: [], args: [] }],
+    });
+  });
+
+  test('is taken at the bounds', () => {
+    const inputs = Array.from({ length: 16 }, (_, index) => ({ name: `${index}.bin`, cid }));
+    const args = Array<string>(32).fill('x'.repeat(256));
+    const largest = {
+      ...request,
+      quorum: 5,
+      program: { cid, timeLimitMs: 3_600_000, memoryLimitMib: 4_096, outputLimitBytes: 67_108_864 },
+      requirements: { ...requirements, maxPricePerSecondAtto: '9'.repeat(30) },
+      tasks: [{ inputs, args }, ...Array<unknown>(999).fill({ inputs: [] })],
+    };
+    expect(() => validation.transform(largest, inBody)).not.toThrow();
+  });
+});
+
+const withProgram = (changes: object) => ({ ...request, program: { ...program, ...changes } });
+const needing = (changes: object) => ({ ...request, requirements: { ...requirements, ...changes } });
+const withTask = (changes: object) => ({ ...request, tasks: [task, { ...task, ...changes }] });
+
+const faults: readonly [title: string, body: unknown, field: string][] = [
+  ['no body', undefined, ''],
+  ['a list', [], ''],
+  ['an unknown field', { ...request, priority: 9 }, 'priority'],
+  ['a name that is a number', { ...request, name: 5 }, 'name'],
+  ['an empty name', { ...request, name: '' }, 'name'],
+  ['a line break in the name', { ...request, name: 'a\nb' }, 'name'],
+  ['a long name', { ...request, name: 'x'.repeat(121) }, 'name'],
+  ['no quorum at all', { ...request, quorum: 0 }, 'quorum'],
+  ['half a quorum', { ...request, quorum: 1.5 }, 'quorum'],
+  ['a quorum of six', { ...request, quorum: 6 }, 'quorum'],
+  ['no tasks', { ...request, tasks: [] }, 'tasks'],
+  ['1,001 tasks', { ...request, tasks: Array(1_001).fill(task) }, 'tasks'],
+  ['an unknown field of the program', withProgram({ gas: 1 }), 'program.gas'],
+  ['a program that is no content id', withProgram({ cid: 'QmX' }), 'program.cid'],
+  ['a program without a time limit', withProgram({ timeLimitMs: undefined }), 'program.timeLimitMs'],
+  ['99 ms', withProgram({ timeLimitMs: 99 }), 'program.timeLimitMs'],
+  ['more than an hour', withProgram({ timeLimitMs: 3_600_001 }), 'program.timeLimitMs'],
+  ['no memory', withProgram({ memoryLimitMib: 0 }), 'program.memoryLimitMib'],
+  ['5 GiB', withProgram({ memoryLimitMib: 5_120 }), 'program.memoryLimitMib'],
+  ['no output', withProgram({ outputLimitBytes: 0 }), 'program.outputLimitBytes'],
+  ['too much output', withProgram({ outputLimitBytes: 67_108_865 }), 'program.outputLimitBytes'],
+  ['an unknown device', needing({ deviceKind: 'abacus' }), 'requirements.deviceKind'],
+  ['99 millicores', needing({ cpuMillis: 99 }), 'requirements.cpuMillis'],
+  ['no host memory', needing({ memoryMib: 0 }), 'requirements.memoryMib'],
+  ['a region in capitals', needing({ regions: ['DE-FRA'] }), 'requirements.regions[0]'],
+  ['a region twice', needing({ regions: ['de-fra', 'de-fra'] }), 'requirements.regions'],
+  ['a price that is a number', needing({ maxPricePerSecondAtto: 5 }), 'requirements.maxPricePerSecondAtto'],
+  ['a price of nothing', needing({ maxPricePerSecondAtto: '0' }), 'requirements.maxPricePerSecondAtto'],
+  ['a price below nothing', needing({ maxPricePerSecondAtto: '-1' }), 'requirements.maxPricePerSecondAtto'],
+  ['a fraction of a unit', needing({ maxPricePerSecondAtto: '1.5' }), 'requirements.maxPricePerSecondAtto'],
+  [
+    'a price of 10^30',
+    needing({ maxPricePerSecondAtto: `1${'0'.repeat(30)}` }),
+    'requirements.maxPricePerSecondAtto',
+  ],
+  ['a task without inputs', withTask({ inputs: undefined }), 'tasks[1].inputs'],
+  [
+    '17 inputs',
+    withTask({ inputs: Array.from({ length: 17 }, (_, i) => ({ name: `${i}`, cid })) }),
+    'tasks[1].inputs',
+  ],
+  ['two inputs of one name', withTask({ inputs: [task.inputs[0], task.inputs[0]] }), 'tasks[1].inputs'],
+  [
+    'an input outside of its folder',
+    withTask({ inputs: [{ name: '../a', cid }] }),
+    'tasks[1].inputs[0].name',
+  ],
+  ['a hidden input', withTask({ inputs: [{ name: '.a', cid }] }), 'tasks[1].inputs[0].name'],
+  ['an input without content', withTask({ inputs: [{ name: 'a' }] }), 'tasks[1].inputs[0].cid'],
+  ['33 arguments', withTask({ args: Array(33).fill('x') }), 'tasks[1].args'],
+  ['a long argument', withTask({ args: ['x'.repeat(257)] }), 'tasks[1].args[0]'],
+  ['a zero byte in an argument', withTask({ args: ['a\0b'] }), 'tasks[1].args[0]'],
+];
+test.each(faults)('a job request with %s is refused, and the field is named', (_title, body, field) => {
+  const problem = refusalOf(body);
+  expect(problem).toMatchObject({ code: 'request_invalid', status: 400 });
+  expect(problem.errors?.map(error => error.field)).toContain(field);
+});
+
+test('a query names its field too', () => {
+  for (const [query, field] of [
+    [{ limit: '0' }, 'limit'],
+    [{ limit: '101' }, 'limit'],
+    [{ limit: 'ten' }, 'limit'],
+    [{ status: 'lost' }, 'status'],
+    [{ page: '2' }, 'page'],
+  ] as const)
+    expect(refusalOf(query, 'query').errors?.[0]?.field).toBe(field);
+});
+
+test('a refusal of very much names only some of it', () => {
+  const tasks = Array<unknown>(1_000).fill({ inputs: 'none' });
+  const problem = refusalOf({ ...request, tasks });
+  expect(problem.errors).toHaveLength(20);
+  expect(JSON.stringify(problem.document('request_1')).length).toBeLessThan(5_000);
+});

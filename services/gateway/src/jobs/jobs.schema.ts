@@ -1,0 +1,171 @@
+import { z } from 'zod';
+import { contentId } from '../content/cid.js';
+import { pageOf, pageQuery } from '../http/page.js';
+
+export const TASKS_MAX = 1_000;
+const INPUTS_MAX = 16;
+
+const printable = z.string().regex(/^[^\p{C}\p{Zl}\p{Zp}]*$/u, 'must have printable characters only');
+const fileName = z
+  .string()
+  .regex(
+    /^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$/,
+    'must be 1 to 64 of A-Z a-z 0-9 . _ - and not begin with a dot',
+  )
+  .meta({ example: 'shard.bin' });
+
+/** Base units, 10^-18 ASTRO, as a decimal string: JSON numbers cannot hold them. */
+export const atto = z
+  .string()
+  .regex(/^(0|[1-9]\d{0,77})$/, 'must be a whole number of base units, as a string');
+export const positiveAtto = z
+  .string()
+  .regex(/^[1-9]\d{0,29}$/, 'must be a whole number of base units from 1 to below 10^30, as a string')
+  .meta({ example: '1000000000000000' });
+
+export const deviceKind = z.enum(['cpu', 'gpu', 'npu', 'fpga']);
+export const region = z
+  .string()
+  .max(40)
+  .regex(/^[a-z]{2}(-[a-z0-9]+){1,3}$/, 'must be a country and a place in lower case, for example de-fra')
+  .meta({ example: 'de-fra' });
+
+const program = z
+  .strictObject({
+    cid: contentId.meta({ description: 'Content id of a WebAssembly module (WASI preview 1)' }),
+    timeLimitMs: z.int().min(100).max(3_600_000).meta({ example: 60_000 }),
+    memoryLimitMib: z.int().min(1).max(4_096).meta({ example: 64 }),
+    outputLimitBytes: z.int().min(1).max(67_108_864).meta({ example: 1_048_576 }),
+  })
+  .meta({ id: 'Program' });
+
+const requirements = z
+  .strictObject({
+    deviceKind: deviceKind.meta({ example: 'cpu' }),
+    deviceModel: printable.max(120).default('').meta({ description: 'Empty: any model' }),
+    deviceMemoryMib: z.int().min(0).max(16_777_216).default(0),
+    cpuMillis: z.int().min(100).max(1_024_000).meta({ example: 500 }),
+    memoryMib: z.int().min(1).max(16_777_216).meta({ example: 128 }),
+    regions: z
+      .array(region)
+      .max(64)
+      .refine(isWithoutRepeats, 'must not repeat')
+      .default([])
+      .meta({ description: 'Empty: any region' }),
+    maxPricePerSecondAtto: positiveAtto,
+  })
+  .meta({ id: 'Requirements' });
+
+const task = z
+  .strictObject({
+    inputs: z
+      .array(z.strictObject({ name: fileName, cid: contentId }))
+      .max(INPUTS_MAX)
+      .refine(
+        inputs => isWithoutRepeats(inputs.map(({ name }) => name)),
+        'must have names that do not repeat',
+      )
+      .meta({ description: 'Files below /input' }),
+    args: z
+      .array(
+        z
+          .string()
+          .max(256)
+          .regex(/^[^\0]*$/, 'must not hold a zero byte'),
+      )
+      .max(32)
+      .default([]),
+  })
+  .meta({ id: 'TaskRequest' });
+
+const emptyCid = 'bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku';
+
+export const jobRequest = z
+  .strictObject({
+    name: printable.min(1).max(120).meta({ example: 'digits, round 1' }),
+    program,
+    requirements,
+    quorum: z
+      .int()
+      .min(1)
+      .max(5)
+      .default(2)
+      .meta({ description: 'Operators that must agree on each result' }),
+    tasks: z.array(task).min(1).max(TASKS_MAX),
+  })
+  .meta({
+    id: 'JobRequest',
+    example: {
+      name: 'digits, round 1',
+      program: { cid: emptyCid, timeLimitMs: 60_000, memoryLimitMib: 64, outputLimitBytes: 1_048_576 },
+      requirements: {
+        deviceKind: 'cpu',
+        cpuMillis: 500,
+        memoryMib: 128,
+        maxPricePerSecondAtto: '1000000000000000',
+      },
+      quorum: 2,
+      tasks: [{ inputs: [{ name: 'shard.bin', cid: emptyCid }], args: ['--epochs', '1'] }],
+    },
+  });
+export type JobRequest = z.output<typeof jobRequest>;
+
+export const jobStatus = z.enum(['submitted', 'queued', 'running', 'succeeded', 'failed', 'cancelled']);
+const output = z.object({ name: z.string(), cid: z.string(), sizeBytes: z.int() });
+
+const summary = z.object({
+  id: z.string().meta({ example: 'job_01h455vb4pex5vsknk084sn02q' }),
+  name: z.string(),
+  status: jobStatus,
+  reason: z.string().optional().meta({ description: 'Why the job failed', example: 'insufficient_funds' }),
+  detail: z.string().optional(),
+  maxCostAtto: atto,
+  taskCount: z.int(),
+  tasksSucceeded: z.int(),
+  submittedAt: z.iso.datetime(),
+  endedAt: z.iso.datetime().optional(),
+});
+export const jobSummary = summary.meta({ id: 'JobSummary' });
+
+export const jobResource = summary
+  .extend({
+    quorum: z.int(),
+    program,
+    requirements,
+    chargedAtto: atto.meta({ description: 'Charged until now; only verified work is' }),
+    tasks: z.array(
+      z.object({
+        id: z.string(),
+        status: z.enum(['waiting', 'running', 'succeeded']),
+        outputs: z.array(output),
+      }),
+    ),
+  })
+  .meta({ id: 'Job' });
+export type JobResource = z.infer<typeof jobResource>;
+
+export const jobPage = pageOf(jobSummary).meta({ id: 'JobPage' });
+export const jobsQuery = pageQuery.extend({ status: jobStatus.optional() });
+export const jobPath = {
+  id: z.string().meta({ description: 'Id of a job', example: 'job_01h455vb4pex5vsknk084sn02q' }),
+};
+
+export const eventsQuery = z.strictObject({
+  after: z
+    .string()
+    .optional()
+    .meta({ description: 'Position of the last event that is known; else Last-Event-ID' }),
+});
+export const location = z.string().meta({ example: '/v1/jobs/job_01h455vb4pex5vsknk084sn02q' });
+const pending = z.object({ id: z.string() }).meta({ id: 'PendingJob' });
+export type Pending = z.infer<typeof pending>;
+export const notKnownYet = {
+  description: 'Taken, but what became of it is not known yet: read the job at Location',
+  schema: pending,
+  headers: { Location: location },
+};
+export const nothing = z.strictObject({}).nullish();
+
+function isWithoutRepeats(values: readonly string[]): boolean {
+  return new Set(values).size === values.length;
+}

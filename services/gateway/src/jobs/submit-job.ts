@@ -1,0 +1,50 @@
+import { maxCostAtto } from '@astro/matching/cost';
+import type { JobSpec, SubmitJob } from '@astro/messages/scheduling';
+import type { FastifyRequest } from 'fastify';
+import type { ContentStore } from '../content/content-store.js';
+import { callerOf } from '../http/caller.js';
+import { Problem, type FieldError } from '../http/problem.js';
+import { derivedFrom } from '../http/request-ids.js';
+import type { JobRequest } from './jobs.schema.js';
+
+const LOOKUPS_AT_ONCE = 32;
+const ERRORS_MAX = 20;
+
+/** The command that a valid request means. Ids are made here, at the edge. */
+export function submitJobCommand(body: JobRequest, request: FastifyRequest, poolId: string): SubmitJob {
+  const { maxPricePerSecondAtto, ...requirements } = body.requirements;
+  const spec: JobSpec = {
+    name: body.name,
+    program: body.program,
+    requirements: { ...requirements, maxPricePerSecondAtto: BigInt(maxPricePerSecondAtto) },
+    tasks: body.tasks.map((task, index) => ({ ...task, taskId: derivedFrom(request, 'task', index) })),
+    quorum: body.quorum,
+  };
+  const jobId = derivedFrom(request, 'job');
+  return { jobId, tenantId: callerOf(request).id, poolId, spec, maxCostAtto: maxCostAtto(spec) };
+}
+
+/** @throws Problem `content_not_found` naming each field whose content is not stored, up to a limit */
+export async function assertContentStored(body: JobRequest, store: ContentStore): Promise<void> {
+  const references = referencesIn(body);
+  const cids = [...new Set(references.map(({ cid }) => cid))];
+  const missing = new Set<string>();
+  for (let start = 0; start < cids.length; start += LOOKUPS_AT_ONCE) {
+    const looked = cids.slice(start, start + LOOKUPS_AT_ONCE);
+    const found = await Promise.all(looked.map(cid => store.has(cid)));
+    looked.filter((_cid, index) => !found[index]).forEach(cid => missing.add(cid));
+  }
+  if (missing.size === 0) return;
+  const errors: FieldError[] = references
+    .filter(({ cid }) => missing.has(cid))
+    .slice(0, ERRORS_MAX)
+    .map(({ field, cid }) => ({ field, rule: `${cid} must be uploaded first` }));
+  throw new Problem('content_not_found', { detail: `${errors[0]!.field}: ${errors[0]!.rule}`, errors });
+}
+
+const referencesIn = ({ program, tasks }: JobRequest) => [
+  { field: 'program.cid', cid: program.cid },
+  ...tasks.flatMap(({ inputs }, task) =>
+    inputs.map(({ cid }, input) => ({ field: `tasks[${task}].inputs[${input}].cid`, cid })),
+  ),
+];

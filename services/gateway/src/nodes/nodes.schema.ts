@@ -1,0 +1,81 @@
+import { z } from 'zod';
+import { pageOf, pageQuery } from '../http/page.js';
+import { atto, deviceKind, positiveAtto, region } from '../jobs/jobs.schema.js';
+
+const MEMORY_MAX_MIB = 16 * 1_024 * 1_024;
+
+const label = z
+  .string()
+  .min(1)
+  .max(120)
+  .regex(/^[^\p{C}\p{Zl}\p{Zp}]*$/u, 'must have printable characters only');
+const memoryMib = z.int().min(1).max(MEMORY_MAX_MIB).meta({ example: 8_192 });
+
+const inventory = z
+  .strictObject({
+    devices: z
+      .array(z.strictObject({ kind: deviceKind, vendor: label, model: label, memoryMib }))
+      .min(1)
+      .max(64),
+    cpuMillis: z.int().min(1).max(1_024_000).meta({ example: 4_000 }),
+    memoryMib,
+    diskMib: z.int().min(0).max(4_294_967_295).meta({ example: 65_536 }),
+    operatingSystem: label.meta({ example: 'linux' }),
+    architecture: label.meta({ example: 'x64' }),
+    runtimes: z
+      .array(label)
+      .min(1)
+      .max(8)
+      .meta({ example: ['wasm'] }),
+  })
+  .meta({ id: 'Inventory' });
+
+const publicKey = z
+  .string()
+  .regex(/^U[A-Z2-7]{55}$/, 'must be an Ed25519 public key in the NATS user form: `U` and 55 characters');
+
+export const enrolment = z
+  .strictObject({
+    publicKey,
+    offer: z.strictObject({ region, inventory, pricePerSecondAtto: positiveAtto }),
+  })
+  .meta({
+    id: 'Enrolment',
+    example: {
+      publicKey: `U${'A'.repeat(55)}`,
+      offer: {
+        region: 'de-fra',
+        inventory: {
+          devices: [{ kind: 'cpu', vendor: 'AMD', model: 'EPYC 9354', memoryMib: 8_192 }],
+          cpuMillis: 4_000,
+          memoryMib: 8_192,
+          diskMib: 65_536,
+          operatingSystem: 'linux',
+          architecture: 'x64',
+          runtimes: ['wasm'],
+        },
+        pricePerSecondAtto: '1000000000000000',
+      },
+    },
+  });
+export type Enrolment = z.output<typeof enrolment>;
+
+export const credentials = z
+  .object({ jwt: z.string(), expiresAt: z.iso.datetime(), servers: z.array(z.string()) })
+  .meta({ id: 'NodeCredentials', description: 'Of use only together with the private key of the node' });
+
+export const enrolled = z.object({ nodeId: z.string(), credentials }).meta({ id: 'EnrolledNode' });
+
+export const nodeResource = z
+  .object({
+    id: z.string().meta({ example: 'node_01h455vb4pex5vsknk084sn02q' }),
+    operatorId: z.string(),
+    region: z.string(),
+    inventory,
+    pricePerSecondAtto: atto,
+    status: z.enum(['online', 'offline']),
+  })
+  .meta({ id: 'Node' });
+export const nodePage = pageOf(nodeResource).meta({ id: 'NodePage' });
+export const nodesQuery = pageQuery.extend({ status: z.enum(['online', 'offline']).optional() });
+export const nodePath = { id: z.string().meta({ example: 'node_01h455vb4pex5vsknk084sn02q' }) };

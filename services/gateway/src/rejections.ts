@@ -1,0 +1,28 @@
+import type { Outcome } from '@astro/jetstream/command-bus';
+import { Problem, type ProblemCode } from './http/problem.js';
+
+/** What a refused command means to a client. Rejections that are not listed break a rule without a code of its own. */
+const problemOfRejection: Readonly<Record<string, ProblemCode>> = {
+  JobExists: 'job_exists',
+  JobIsInvalid: 'request_invalid',
+  JobNotFound: 'job_not_found',
+  JobHasEnded: 'job_has_ended',
+  OfferIsInvalid: 'request_invalid',
+  InventoryIsInvalid: 'request_invalid',
+  PublicKeyIsInvalid: 'request_invalid',
+  NodeHasAnotherKey: 'node_exists',
+  NodeHasAnotherOperator: 'node_exists',
+};
+
+/** @throws Problem when the command was refused */
+export function assertAccepted(outcome: Outcome): void {
+  if (outcome.accepted) return;
+  const { rejection, detail } = outcome;
+  const code = problemOfRejection[rejection] ?? 'command_refused';
+  if (code === 'command_refused')
+    throw new Problem(code, { detail: detail ? `${rejection}: ${detail}` : rejection });
+  const [, field, rule] = /^([\w.[\]]+): (.+)$/s.exec(detail) ?? [];
+  // Deciders name fields as they are in the command, where what the client sent as the body is the `spec`.
+  const errors = field && rule ? [{ field: field.replace(/^spec\./, ''), rule }] : undefined;
+  throw new Problem(code, { ...(detail && { detail }), ...(errors && { errors }) });
+}
