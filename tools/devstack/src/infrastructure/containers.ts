@@ -1,11 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { GenericContainer, Wait, type StartedTestContainer } from 'testcontainers';
+import { natsImage, postgresImage } from './images.js';
 import type { Ground, Infrastructure } from './infrastructure.js';
 import { accessOf, operatorKit } from './keys.js';
-
-/** The same images as in docker-compose.yml. */
-export const natsImage = 'nats:2.12-alpine';
-export const postgresImage = 'postgres:18';
 
 const startLimitMs = 120_000;
 const natsConfig = '/etc/nats/nats-server.conf';

@@ -1,0 +1,135 @@
+import { describe, expect, test } from '@jest/globals';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parse } from 'yaml';
+import { z } from 'zod';
+import { agentEnvironment } from './agents.js';
+import { natsImage, postgresImage } from './infrastructure/images.js';
+import { repositoryRoot } from './repository.js';
+import { serviceNames, services } from './services.js';
+
+const text = z.string().min(1);
+const duration = z.string().regex(/^\d+(ms|s|m)$/);
+const condition = z.enum(['service_started', 'service_healthy', 'service_completed_successfully']);
+
+/** The part of the Compose Specification that is used here. Strict: what it does not know is an error. */
+const composeService = z.strictObject({
+  image: text,
+  build: z.strictObject({ context: text, dockerfile: text }).optional(),
+  command: z.array(text).optional(),
+  entrypoint: z.array(text).optional(),
+  user: text.optional(),
+  profiles: z.array(text).optional(),
+  restart: z.enum(['no', 'unless-stopped']),
+  depends_on: z.record(z.string(), z.strictObject({ condition })).optional(),
+  environment: z.record(z.string().regex(/^[A-Z][A-Z0-9_]*$/), z.string()).optional(),
+  healthcheck: z
+    .strictObject({
+      test: z.tuple([z.literal('CMD')], text),
+      interval: duration,
+      timeout: duration,
+      start_period: duration.optional(),
+      retries: z.number().int().positive(),
+    })
+    .optional(),
+  ports: z.array(z.string().regex(/^127\.0\.0\.1:(\d+|\$\{[A-Z_]+:-\d+\}):\d+$/)).optional(),
+  volumes: z.array(z.string().regex(/^[^:]+:\/[^:]+(:ro)?$/)).optional(),
+  stop_grace_period: duration.optional(),
+});
+type ComposeService = z.infer<typeof composeService>;
+
+const composeFile = z.strictObject({
+  name: text,
+  services: z.record(z.string().regex(/^[a-z0-9-]+$/), composeService),
+  volumes: z.record(z.string(), z.strictObject({})),
+});
+
+const source = readFileSync(join(repositoryRoot, 'docker-compose.yml'), 'utf8');
+const { success, data, error } = composeFile.safeParse(withoutExtensions(parse(source, { merge: true })));
+const compose = success ? data : { name: '', services: {}, volumes: {} };
+const entries = Object.entries(compose.services);
+
+/** `x-…` is where the file keeps its own building blocks. */
+function withoutExtensions(file: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(file).filter(([key]) => !key.startsWith('x-')));
+}
+
+const keysOf = (record: object | undefined) => Object.keys(record ?? {}).sort();
+const serviceNamed = (name: string): ComposeService => {
+  const found = compose.services[name];
+  if (!found) throw new Error(`docker-compose.yml has no service ${name}`);
+  return found;
+};
+
+test('the file has the shape that Compose asks for', () => expect(error).toBeUndefined());
+
+describe('compose and the supervisor agree', () => {
+  test('on which services there are', () => {
+    const commands = entries.flatMap(([, { command }]) => command?.slice(0, 1) ?? []);
+    const ours = commands.filter(command =>
+      existsSync(join(repositoryRoot, 'services', command, 'tsconfig.json')),
+    );
+    expect(ours.sort()).toEqual([...serviceNames, 'node-agent'].sort());
+  });
+
+  test.each(services.map(row => [row.name, row] as const))('on the configuration keys of %s', (name, row) => {
+    expect(serviceNamed(name).command).toEqual([name]);
+    expect(keysOf(serviceNamed(name).environment)).toEqual(keysOf(row.settings));
+  });
+
+  test('on the configuration keys of node-agent', () => {
+    const agent = {
+      name: 'a',
+      operatorKey: 'k',
+      region: 'r',
+      pricePerSecondAtto: 1n,
+      cpuMillis: 1,
+      memoryMib: 1,
+    };
+    const place = { gatewayUrl: 'http://gateway', stateDir: '/agent', httpPort: 1, logLevel: 'info' };
+    expect(keysOf(serviceNamed('node-agent').environment)).toEqual(keysOf(agentEnvironment(agent, place)));
+  });
+
+  test('on the images of the servers', () => {
+    expect(serviceNamed('nats-1').image).toBe(natsImage);
+    expect(serviceNamed('postgres').image).toBe(postgresImage);
+  });
+});
+
+describe('the compose file', () => {
+  test('waits only for services that exist, and for their health only when it is checked', () => {
+    for (const [name, { depends_on: waits = {} }] of entries) {
+      for (const [other, { condition: until }] of Object.entries(waits)) {
+        const isChecked = serviceNamed(other).healthcheck !== undefined;
+        expect([name, other, until === 'service_healthy' && !isChecked]).toEqual([name, other, false]);
+      }
+    }
+  });
+
+  test('mounts only volumes that it declares and files that exist', () => {
+    for (const [, { volumes = [] }] of entries) {
+      for (const volume of volumes) {
+        const [from = ''] = volume.split(':');
+        const isThere = from.startsWith('./')
+          ? existsSync(join(repositoryRoot, from))
+          : from in compose.volumes;
+        expect([from, isThere]).toEqual([from, true]);
+      }
+    }
+  });
+
+  test('shows each service the secrets of no other', () => {
+    for (const name of serviceNames) {
+      const secrets = serviceNamed(name).volumes?.filter(volume => volume.startsWith('secrets-'));
+      expect(secrets).toEqual([`secrets-${name}:/secrets:ro`]);
+    }
+  });
+
+  test('holds no secret itself', () => {
+    for (const [, { environment = {} }] of entries) {
+      for (const key of ['DATABASE_URL', 'AGENT_SIGNING_SEED', 'OPERATOR_KEY']) {
+        expect(environment[key] ?? 'file:').toMatch(/^(file:|\$\{)/);
+      }
+    }
+  });
+});

@@ -1,0 +1,77 @@
+import { randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { connectionFile, type Connection } from '@astro/admin/connection';
+import { generateOperatorKit, serviceCredentials } from '@astro/jetstream/credentials';
+import type { ProvisionOptions } from '@astro/postgres/provision';
+import { services } from '../services.js';
+
+/** What the provisioning container reads. */
+export type ProvisionPlan = {
+  readonly natsUrl: string;
+  readonly natsCredentials: string;
+  readonly natsReplicas: number;
+  readonly databaseAdminUrl: string;
+  readonly database: ProvisionOptions;
+};
+
+const database = 'astro';
+const natsUrl = ['nats-1', 'nats-2', 'nats-3'].map(host => `nats://${host}:4222`).join(',');
+const natsReplicas = 3;
+const done = 'provision/provision.json';
+
+const password = () => randomBytes(24).toString('base64url');
+const databaseUrl = (role: string, secret: string, name: string) =>
+  `postgresql://${role}:${secret}@postgres:5432/${name}`;
+
+/**
+ * The secrets of a compose installation: a folder for each container, which is a volume that no other container
+ * mounts. Made once; the file that is written last says that all are there.
+ */
+export function prepareSecrets(folder: string): boolean {
+  if (existsSync(join(folder, done))) return false;
+  for (const [path, text] of Object.entries(makeSecrets())) {
+    mkdirSync(join(folder, path, '..'), { recursive: true });
+    // Containers run under accounts of their own; who may read is decided by who mounts the volume.
+    writeFileSync(join(folder, path), text, { mode: 0o644 });
+  }
+  return true;
+}
+
+function makeSecrets(): Record<string, string> {
+  const kit = generateOperatorKit();
+  const superuserPassword = password();
+  const logins = services.map(({ name, context }) => ({ role: name, schema: context, password: password() }));
+  const reader = logins.find(({ schema }) => schema === undefined)!;
+  const plan: ProvisionPlan = {
+    natsUrl,
+    natsReplicas,
+    natsCredentials: serviceCredentials(kit, 'provision'),
+    databaseAdminUrl: databaseUrl('postgres', superuserPassword, 'postgres'),
+    database: {
+      database,
+      owners: logins.flatMap(({ schema, ...login }) => (schema ? [{ ...login, schema }] : [])),
+      reader: { role: reader.role, password: reader.password },
+    },
+  };
+  const connection: Connection = {
+    gatewayUrl: 'http://gateway:8080',
+    natsUrl,
+    natsCredentialsFile: '/secrets/nats.creds',
+  };
+  return {
+    'nats/nats-accounts.conf': kit.serverConfig,
+    'postgres/password': superuserPassword,
+    ...Object.fromEntries(
+      logins.flatMap(({ role, password: secret }) => [
+        [`${role}/nats.creds`, serviceCredentials(kit, role)],
+        [`${role}/database-url`, databaseUrl(role, secret, database)],
+      ]),
+    ),
+    'gateway/agent-account-public-key': kit.accountPublicKey,
+    'gateway/agent-signing-seed': kit.agentSigningSeed,
+    'admin/nats.creds': serviceCredentials(kit, 'admin'),
+    [connectionFile('admin')]: JSON.stringify(connection),
+    [done]: JSON.stringify(plan),
+  };
+}
