@@ -125,7 +125,7 @@ export default {
       'domain-is-pure',
       'A file with no role suffix is pure domain.',
       { path: domain, pathNot: '/src/main\\.ts$' },
-      { pathNot: [inTheSameService, '^libs/(event-sourcing|messages|matching)/'] },
+      { pathNot: [inTheSameService, '^libs/(event-sourcing|messages|matching)/', '^util$'] }, // isDeepStrictEqual
     ),
   ],
   options: {

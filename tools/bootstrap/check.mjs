@@ -3,7 +3,7 @@
 import { spawn } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 import { delimiter, join } from 'node:path';
-import { root } from './places.mjs';
+import { pinnedNode, root } from './places.mjs';
 
 const lanesMax = 4;
 const stepTimeoutMs = 300_000;
@@ -71,7 +71,7 @@ async function lane() {
 }
 
 function run({ args, folder = '.' }) {
-  const child = spawn(process.execPath, args, {
+  const child = spawn(pinnedNode, args, {
     cwd: join(root, folder),
     timeout: stepTimeoutMs,
     stdio: ['ignore', 'pipe', 'pipe'],

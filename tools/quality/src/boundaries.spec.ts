@@ -52,6 +52,7 @@ const lawful: readonly (readonly [from: string, specifier: string])[] = [
   ['services/scheduling/src/main.ts', './scheduling.module.js'],
   ['services/scheduling/src/scheduling.module.ts', '@nestjs/common'],
   ['services/scheduling/src/job/job.ts', '@astro/event-sourcing/decider'],
+  ['services/scheduling/src/job/compare.ts', 'node:util'],
   ['services/scheduling/src/pool/pool.ts', '../job/job.js'],
   ['services/scheduling/src/pool/place.ts', '@astro/matching/columns'],
 ];

@@ -77,7 +77,7 @@ export const bannedCalls: readonly BannedCall[] = [
     call: 'Math.random',
     where: product,
     instead: 'newId for ids, a seeded generator for work',
-    unlessIn: /jitter/i,
+    unlessIn: /jitter|backOff/i,
   },
   ...['log', 'info', 'warn', 'error', 'debug'].map(level => ({
     call: `console.${level}`,
