@@ -32,39 +32,55 @@ const always =
   (command: PoolCommand): Step =>
   () =>
     command;
+/** Mostly about one of the last leases and true; one in eight is stale or comes from another node. */
 const report = (make: (grant: Grant, now: Date) => PoolCommand): fc.Arbitrary<Step> =>
-  fc
-    .tuple(fc.nat({ max: 30 }), fc.constantFrom(0, 0, 0, 1), fc.constantFrom(undefined, undefined, 'node_a'))
-    .map(([index, staleBy, nodeId]): Step => (granted, now) => {
-      const grant = granted.at(-1 - (index % Math.max(1, granted.length)));
-      if (!grant) return undefined;
-      return make(
-        { ...grant, fencingToken: grant.fencingToken - staleBy, nodeId: nodeId ?? grant.nodeId },
-        now,
-      );
-    });
-const ticking = fc.constant<Step>((_granted, now) => tick(now));
+  fc.tuple(fc.nat({ max: 5 }), fc.nat({ max: 15 })).map(([index, lie]): Step => (granted, now) => {
+    const grant = granted.at(-1 - (index % Math.max(1, granted.length)));
+    if (!grant) return undefined;
+    const { fencingToken, nodeId } = grant;
+    const told = {
+      fencingToken: lie === 0 ? fencingToken - 1 : fencingToken,
+      nodeId: lie === 1 ? 'node_a' : nodeId,
+    };
+    return make({ ...grant, ...told }, now);
+  });
 const anyStep: fc.Arbitrary<Step> = fc.oneof(
-  // Two nodes of each operator, and prices on both sides of the caps.
-  fc
-    .tuple(anyNode, fc.bigInt({ min: 1n, max: 12n }))
-    .map(([nodeId, pricePerSecondAtto]) =>
-      always(admit(nodeId, { pricePerSecondAtto, operatorId: nodeId < 'node_c' ? 'operator_1' : nodeId })),
-    ),
-  anyNode.map(nodeId => always(withdraw(nodeId))),
-  fc
-    .tuple(anyJob, fc.integer({ min: 1, max: 3 }), fc.constantFrom(400, 900))
-    .map(([jobId, quorum, cpuMillis]) => always(queue(jobId, specOf(tasksOf(jobId), { cpuMillis }, quorum)))),
-  ticking,
-  ticking,
-  report(start),
-  report(complete),
-  report(fail),
-  anyTask.map(([jobId, taskId]) => always(replica(jobId, taskId))),
-  anyTask.map(([jobId, taskId]) => always(closeTask(jobId, taskId))),
-  anyJob.map(jobId => always(closeJob(jobId))),
+  // Two nodes of one operator, and prices on both sides of the caps.
+  {
+    weight: 4,
+    arbitrary: fc
+      .tuple(anyNode, fc.bigInt({ min: 1n, max: 12n }))
+      .map(([nodeId, pricePerSecondAtto]) =>
+        always(admit(nodeId, { pricePerSecondAtto, operatorId: nodeId < 'node_c' ? 'operator_1' : nodeId })),
+      ),
+  },
+  { weight: 1, arbitrary: anyNode.map(nodeId => always(withdraw(nodeId))) },
+  {
+    weight: 3,
+    arbitrary: fc
+      .tuple(anyJob, fc.integer({ min: 1, max: 3 }), fc.constantFrom(400, 900))
+      .map(([jobId, quorum, cpuMillis]) =>
+        always(queue(jobId, specOf(tasksOf(jobId), { cpuMillis }, quorum))),
+      ),
+  },
+  { weight: 8, arbitrary: fc.constant<Step>((_granted, now) => tick(now)) },
+  { weight: 8, arbitrary: report(start) },
+  { weight: 8, arbitrary: report(complete) },
+  { weight: 2, arbitrary: report(fail) },
+  { weight: 3, arbitrary: anyTask.map(([jobId, taskId]) => always(replica(jobId, taskId))) },
+  { weight: 1, arbitrary: anyTask.map(([jobId, taskId]) => always(closeTask(jobId, taskId))) },
+  { weight: 1, arbitrary: anyJob.map(jobId => always(closeJob(jobId))) },
 );
-const anySteps = fc.array(fc.tuple(anyStep, fc.constantFrom(0, 100, 5_000, 45_000)), { maxLength: 60 });
+/** Mostly well within a lease and a patience, now and then beyond both. */
+const anyWaitMs = fc.oneof(
+  { weight: 20, arbitrary: fc.integer({ min: 0, max: 500 }) },
+  { weight: 1, arbitrary: fc.constant(45_000) },
+);
+const anySteps = fc.array(fc.tuple(anyStep, anyWaitMs), {
+  maxLength: 60,
+  // Fast-check prefers short lists, in which too little happens.
+  size: 'max',
+});
 
 type Moment = { readonly state: Pool; readonly events: readonly PoolEvent[] };
 
@@ -92,6 +108,28 @@ const whateverHappens = (check: (moments: readonly Moment[]) => void) =>
   );
 const eventsOf = (moments: readonly Moment[]) => moments.flatMap(moment => moment.events);
 const isUnique = (values: readonly unknown[]) => new Set(values).size === values.length;
+
+test('the sequences are worth their name: every kind of event happens', () => {
+  const types = new Set(
+    fc
+      .sample(anySteps, { numRuns: 300, seed: 1 })
+      .flatMap(steps => eventsOf(run(steps)).map(({ type }) => type)),
+  );
+  expect([...types].sort()).toEqual([
+    'JobAbandoned',
+    'JobClosed',
+    'LeaseCompleted',
+    'LeaseFailed',
+    'LeaseStarted',
+    'LeasesExpired',
+    'LeasesGranted',
+    'NodeAdmitted',
+    'NodeWithdrawn',
+    'ReplicaQueued',
+    'TaskClosed',
+    'TasksQueued',
+  ]);
+});
 
 test('no node is ever over-committed, and free is what the live leases leave', () =>
   whateverHappens(moments => {
