@@ -132,7 +132,7 @@ export default {
     tsPreCompilationDeps: true, // types count as well: a boundary is about what one must know
     combinedDependencies: true, // all dependencies are declared in the root package.json
     doNotFollow: {
-      path: ['(^|/)node_modules/', '^(libs|services|tools|examples)/[^/]+/(dist|build)/', generated],
+      path: ['(^|/)node_modules/', '(^|/)(dist|build)/', generated],
     },
     webpackConfig: { fileName: new URL('./tools/quality/workspaces.mjs', import.meta.url).pathname },
     enhancedResolveOptions: {
