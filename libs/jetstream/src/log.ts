@@ -11,6 +11,7 @@ export const silent: Log = { info: () => undefined, warn: () => undefined, error
 
 /** One line that says what went wrong, with the causes behind it. */
 export function reasonOf(error: unknown): string {
+  if (typeof error === 'object' && error !== null && !(error instanceof Error)) return JSON.stringify(error);
   if (!(error instanceof Error)) return String(error);
   return error.cause === undefined ? error.message : `${error.message}: ${reasonOf(error.cause)}`;
 }

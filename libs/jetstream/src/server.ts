@@ -6,7 +6,8 @@ import {
   type CustomTransportStrategy,
   type MessageHandler,
 } from '@nestjs/microservices';
-import { isObservable, lastValueFrom } from 'rxjs';
+import { isObservable, lastValueFrom, throwError, type Observable } from 'rxjs';
+import { Catch, type RpcExceptionFilter } from '@nestjs/common';
 import type { Bus } from './bus.js';
 import type { Delivered } from './delivered.js';
 import type { Headers } from './headers.js';
@@ -100,6 +101,17 @@ export class JetStreamServer extends Server implements CustomTransportStrategy {
       },
       log,
     );
+  }
+}
+
+/**
+ * Hands on what a handler throws as it is, where Nest's own filter would put "Internal server error" in its place. A
+ * connected JetStreamServer needs it (`useGlobalFilters`), or `Unprocessable` would be retried like any failure.
+ */
+@Catch()
+export class HandlerErrorFilter implements RpcExceptionFilter {
+  catch(error: unknown): Observable<never> {
+    return throwError(() => error);
   }
 }
 

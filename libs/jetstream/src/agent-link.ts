@@ -1,0 +1,176 @@
+import { newId } from '@astro/event-sourcing/ids';
+import type { DesiredState, Heartbeat, NodeReport } from '@astro/messages/agent';
+import { catalogue } from '@astro/messages/catalogue';
+import { decode, encode } from '@astro/messages/codec';
+import { jetstream, JetStreamApiError, type JetStreamClient } from '@nats-io/jetstream';
+import { connect, jwtAuthenticator, type Msg, type NatsConnection } from '@nats-io/transport-node';
+import { agentInbox, agentKeyPair } from './credentials.js';
+import { backOffMs, delay } from './delay.js';
+import { DESIRED_STATE_TYPE } from './desired-state.js';
+import { envelope } from './headers.js';
+import { assertToken } from './subjects.js';
+
+export type AgentLinkOptions = {
+  readonly servers: string;
+  readonly nodeId: string;
+  /** The node's secret key: 32 bytes. */
+  readonly seed32: Uint8Array;
+  /** The current JWT, asked for at every (re)connection, so that a renewed one is used. */
+  jwt(): string;
+  readonly name: string;
+  /** Told about desired states that cannot be read, and about the connection. */
+  readonly log?: (line: string) => void;
+};
+
+type Desired = (state: DesiredState, revision: number) => void;
+
+const ANSWER_TIMEOUT_MS = 5_000;
+const CONNECT_TIMEOUT_MS = 10_000;
+/** With the back-off, a report is tried for about a minute; the caller decides what is worth more. */
+const REPORT_ATTEMPTS = 8;
+const REPORT_BACK_OFF = { baseMs: 250, maxMs: 10_000 };
+
+/** The agent's side of the bus. It may say and hear what is its node's own, and nothing else. */
+export class AgentLink {
+  readonly #connection: NatsConnection;
+  readonly #js: JetStreamClient;
+  readonly #nodeId: string;
+  readonly #log: (line: string) => void;
+  readonly #desired = new Set<Desired>();
+  readonly #reconnected = new Set<() => void>();
+  #revision = 0;
+  #up = true;
+
+  private constructor(connection: NatsConnection, { nodeId, log = () => undefined }: AgentLinkOptions) {
+    this.#connection = connection;
+    this.#js = jetstream(connection, { timeout: ANSWER_TIMEOUT_MS });
+    this.#nodeId = nodeId;
+    this.#log = log;
+    connection.subscribe(`agent.${nodeId}.desired`, {
+      callback: (error, message) => {
+        if (error) log(`desired states do not arrive: ${error.message}`);
+        else this.#receive(message);
+      },
+    });
+    void this.#watch();
+  }
+
+  /** @throws Error when no server answers or the JWT is refused */
+  static async connect(options: AgentLinkOptions): Promise<AgentLink> {
+    const { seed } = agentKeyPair(options.seed32);
+    const connection = await connect({
+      servers: options.servers.split(','),
+      name: options.name,
+      authenticator: jwtAuthenticator(() => options.jwt(), seed),
+      inboxPrefix: agentInbox(options.nodeId),
+      timeout: CONNECT_TIMEOUT_MS,
+      maxReconnectAttempts: -1,
+      // An expired JWT is refused until a renewed one is there: that is no reason to give up.
+      ignoreAuthErrorAbort: true,
+      reconnectTimeWait: 500,
+      reconnectJitter: 500,
+      pingInterval: 15_000,
+      maxPingOut: 2,
+    });
+    return new AgentLink(connection, options);
+  }
+
+  get isUp(): boolean {
+    return this.#up && !this.#connection.isClosed();
+  }
+
+  /** The newest desired state that has arrived on this connection; 0 for none. */
+  get revision(): number {
+    return this.#revision;
+  }
+
+  /**
+   * Says something about the node; resolves when it is durable. Tried again a bounded number of times, under one id,
+   * so that within two minutes it is stored once.
+   * @throws Error when it could not be made durable
+   */
+  async report<Name extends NodeReport['type']>(
+    name: Name,
+    payload: Extract<NodeReport, { type: Name }>['data'],
+    options: { readonly signal?: AbortSignal } = {},
+  ): Promise<void> {
+    const { subject, data, headers } = this.#message('report', name, payload);
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await this.#js.publish(subject, data, { headers });
+        return;
+      } catch (error) {
+        if (error instanceof JetStreamApiError || attempt === REPORT_ATTEMPTS || options.signal?.aborted) {
+          throw new Error(`${name} was not taken`, { cause: error });
+        }
+        await delay(backOffMs(attempt, REPORT_BACK_OFF), options.signal);
+      }
+    }
+  }
+
+  /** Says that the node is alive. Not repeated: the next one says the same. */
+  heartbeat(payload: Heartbeat): void {
+    if (!this.isUp) return;
+    const { subject, data, headers } = this.#message('telemetry', 'Heartbeat', payload);
+    this.#connection.publish(subject, data, { headers });
+  }
+
+  /** Calls back with the whole desired state whenever it changes. Report `DesiredStateWanted` to be told it now. */
+  onDesired(callback: Desired): void {
+    this.#desired.add(callback);
+  }
+
+  /** Calls back after each reconnection: what changed meanwhile was missed, so ask for it. */
+  onReconnect(callback: () => void): void {
+    this.#reconnected.add(callback);
+  }
+
+  async close(): Promise<void> {
+    if (this.#connection.isClosed()) return;
+    if (this.isUp) await this.#connection.drain();
+    else await this.#connection.close();
+  }
+
+  #message(kind: 'report' | 'telemetry', name: string, payload: unknown) {
+    const entry = catalogue.find(candidate => candidate.kind === kind && candidate.name === name);
+    if (!entry) throw new Error(`there is no ${kind} ${name}`);
+    const root = kind === 'report' ? 'agent' : 'telemetry';
+    return {
+      subject: `${root}.${assertToken(this.#nodeId)}.${name}`,
+      data: encode(entry.typeName, payload),
+      headers: envelope({
+        id: newId('rpt'),
+        typeName: entry.typeName,
+        source: 'node-agent',
+        subject: `node/${this.#nodeId}`,
+      }),
+    };
+  }
+
+  #receive({ data, headers }: Msg): void {
+    if (headers?.has('KV-Operation')) return;
+    const revision = Number(headers?.get('Nats-Sequence') ?? 0);
+    if (revision !== 0 && revision <= this.#revision) return;
+    let state: DesiredState;
+    try {
+      state = decode(DESIRED_STATE_TYPE, data) as DesiredState;
+    } catch (error) {
+      this.#log(`a desired state cannot be read: ${error instanceof Error ? error.message : String(error)}`);
+      return;
+    }
+    this.#revision = revision;
+    for (const callback of this.#desired) callback(state, revision);
+  }
+
+  async #watch(): Promise<void> {
+    for await (const { type } of this.#connection.status()) {
+      if (type === 'disconnect') this.#up = false;
+      if (type !== 'reconnect') continue;
+      this.#up = true;
+      this.#revision = 0;
+      this.#log('connected again');
+      for (const callback of this.#reconnected) callback();
+    }
+    this.#up = false;
+  }
+}

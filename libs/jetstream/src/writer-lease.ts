@@ -1,0 +1,84 @@
+import { JetStreamApiError } from '@nats-io/jetstream';
+import { headers } from '@nats-io/transport-node';
+import type { Bus } from './bus.js';
+import { assertToken } from './subjects.js';
+
+const STREAM = 'KV_writers';
+const WRONG_LAST_SEQUENCE = 10071;
+
+/**
+ * Which of several processes writes. The key vanishes by itself when its holder falls silent, so that another one can
+ * take over. Two may believe for a moment that they hold it: what they write must be fenced by expected positions.
+ */
+export class WriterLease {
+  readonly #bus: Bus;
+  readonly #subject: string;
+  readonly #holder: string;
+  readonly #ttlMs: number;
+  #validUntilMs = 0;
+  #revision = 0;
+
+  /**
+   * @param holder names this process alone
+   * @param ttlMs at least 1,000, which is also the unit that the server counts in: it rounds up here
+   */
+  constructor(bus: Bus, key: string, holder: string, ttlMs: number) {
+    if (ttlMs < 1_000) throw new Error('a lease lasts at least 1,000 ms');
+    this.#bus = bus;
+    this.#subject = `$KV.writers.${assertToken(key)}`;
+    this.#holder = holder;
+    this.#ttlMs = ttlMs;
+  }
+
+  /** Counted from before the last renewal was sent, so that it ends here before it ends on the server. */
+  get isHeld(): boolean {
+    return performance.now() < this.#validUntilMs;
+  }
+
+  /** Takes the lease, or renews it; false when somebody else holds it. @throws Error when the server gives no answer */
+  async acquire(): Promise<boolean> {
+    const last = await this.#bus.jsm.streams.getMessage(STREAM, { last_by_subj: this.#subject });
+    const isTaken =
+      last !== null && !last.header.has('KV-Operation') && !last.header.has('Nats-Marker-Reason');
+    if (isTaken && last.string() !== this.#holder) {
+      this.#validUntilMs = 0;
+      return false;
+    }
+    return this.#write(last?.seq ?? 0);
+  }
+
+  /** Prolongs the lease, well before it ends; false when it is lost. @throws Error when the server gives no answer */
+  async renew(): Promise<boolean> {
+    if (!this.isHeld) return this.acquire();
+    return (await this.#write(this.#revision)) || this.acquire();
+  }
+
+  /** Lets another process take over at once. */
+  async release(): Promise<void> {
+    if (!this.isHeld) return;
+    this.#validUntilMs = 0;
+    const written = headers();
+    written.set('KV-Operation', 'DEL');
+    await this.#bus.js.publish(this.#subject, undefined, {
+      headers: written,
+      expect: { lastSubjectSequence: this.#revision },
+    });
+  }
+
+  async #write(expectedRevision: number): Promise<boolean> {
+    const startedMs = performance.now();
+    try {
+      const { seq } = await this.#bus.js.publish(this.#subject, this.#holder, {
+        ttl: `${Math.ceil(this.#ttlMs / 1_000)}s`,
+        expect: { lastSubjectSequence: expectedRevision },
+      });
+      this.#revision = seq;
+      this.#validUntilMs = startedMs + this.#ttlMs;
+      return true;
+    } catch (error) {
+      if (!(error instanceof JetStreamApiError) || error.code !== WRONG_LAST_SEQUENCE) throw error;
+      this.#validUntilMs = 0;
+      return false;
+    }
+  }
+}
