@@ -7,13 +7,13 @@ const entry = /(?:^|\/)src\/main\.ts$|\.d\.ts$|^examples\//;
 const judged = /^(?:libs|services|tools)\/.*\.ts$/;
 
 /**
- * Files that nothing uses: no other file imports them or names them in a string (as a worker or a process to start),
+ * Files that nothing uses: no other file imports them or names them as a worker or a process to start,
  * and they are no entry. A file that only its own spec uses is dead as well.
  */
 export function deadFiles(files: readonly SourceFile[]): readonly Finding[] {
   const paths = new Set(files.map(file => file.path));
   const used = new Set<string>();
-  for (const file of files.filter(({ path }) => isCode(path) || path.endsWith('.json'))) {
+  for (const file of files.filter(({ path }) => !path.endsWith('.md'))) {
     for (const target of targetsOf(file, paths)) {
       if (target !== file.path && !isOwnSpec(file.path, target)) used.add(target);
     }
@@ -26,11 +26,24 @@ export function deadFiles(files: readonly SourceFile[]): readonly Finding[] {
 const isOwnSpec = (from: string, target: string) => from === target.replace(/\.ts$/, '.spec.ts');
 
 function targetsOf({ path, text }: SourceFile, paths: ReadonlySet<string>): readonly string[] {
-  const imported = ts.preProcessFile(text, true, true).importedFiles.map(({ fileName }) => fileName);
-  const named = [...text.matchAll(/(["'`])([^"'`\s]+\.js)\1/g)].map(match => match[2] ?? '');
-  return [...imported, ...named].flatMap(specifier =>
-    candidatesOf(path, specifier).filter(candidate => paths.has(candidate)),
+  const specifiers = isCode(path)
+    ? [
+        ...ts.preProcessFile(text, true, true).importedFiles.map(({ fileName }) => fileName),
+        ...[...text.matchAll(/(["'`])([^"'`\s]+\.js)\1/g)].map(match => match[2] ?? ''),
+      ]
+    : [...text.matchAll(/[\w@./-]+\.js\b/g)].map(([named]) => named); // commands of images and of npm scripts
+  return specifiers.flatMap(specifier =>
+    candidatesOf(path, specifier).flatMap(candidate =>
+      candidate.includes('${') ? filesLike(candidate, paths) : paths.has(candidate) ? [candidate] : [],
+    ),
   );
+}
+
+/** The files that a template string may name. */
+function filesLike(template: string, paths: ReadonlySet<string>): readonly string[] {
+  const parts = template.split(/\$\{[^}]*\}/).map(part => part.replace(/[.+*?^$()[\]{}|\\]/g, '\\$&'));
+  const pattern = new RegExp(`^${parts.join('[^/]+')}$`);
+  return [...paths].filter(path => pattern.test(path));
 }
 
 /** What a specifier or a path may mean: the source of a workspace's export, of a relative import, of built output. */

@@ -136,6 +136,10 @@ describe('a file is dead', () => {
       false,
     ],
     ['unless it is started as a process', [file('tools/b/run.mjs', "run('libs/a/dist/a.js');")], false],
+    ['unless a template names it', [file('run.mjs', 'run(`libs/a/dist/${name}.js`);')], false],
+    ['when a template names others', [file('run.mjs', 'run(`libs/b/dist/${name}.js`);')], true],
+    ['unless an image starts it', [file('compose.yml', 'command: [node, libs/a/dist/a.js]')], false],
+    ['when only prose names it', [file('README.md', 'see libs/a/src/a.js')], true],
     ["unless another file's spec uses it", [file('libs/a/src/b.spec.ts', "import './a.js';")], false],
   ])('%s', (_when, others, expected) => {
     expect(dead(...others)).toEqual(expected ? ['libs/a/src/a.ts'] : []);
