@@ -1,0 +1,159 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { startNats, type NatsServer } from '@astro/devstack/nats/server';
+import { startPostgres, type PostgresServer } from '@astro/devstack/postgres/server';
+import { newId } from '@astro/event-sourcing/ids';
+import { Bus } from '@astro/jetstream/bus';
+import { CommandBus } from '@astro/jetstream/command-bus';
+import { EventStore } from '@astro/jetstream/event-store';
+import type { AccountCommand } from '@astro/messages/billing';
+import type { JobEvent, JobSpec, Result } from '@astro/messages/scheduling';
+import { provision } from '@astro/postgres/provision';
+import { balanceOfTenant, earningsOfOperator } from '@astro/read-models/billing/balances';
+import { entriesOfJob, ledgerSum } from '@astro/read-models/billing/ledger';
+import { findUsage } from '@astro/read-models/billing/usage';
+import { readConfig } from '@astro/runtime/config';
+import { jsonLog } from '@astro/runtime/logging';
+import { openService, type Service } from '@astro/runtime/start-service';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { MikroORM } from '@mikro-orm/postgresql';
+import { billingConfig } from './billing.config.js';
+import { BillingModule } from './billing.module.js';
+
+let dir: string;
+let nats: NatsServer;
+let postgres: PostgresServer;
+let service: Service;
+let bus: Bus;
+
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'astro-billing-'));
+  [nats, postgres] = await Promise.all([
+    startNats({ dir: join(dir, 'nats') }),
+    startPostgres({ dir: join(dir, 'postgres') }),
+  ]);
+  const owner = { role: 'billing', password: 'owner', schema: 'billing' };
+  const reader = { role: 'gateway', password: 'reader' };
+  await provision(postgres.adminUrl, { database: 'astro', owners: [owner], reader });
+  const config = readConfig(billingConfig, {
+    NATS_URL: nats.url,
+    DATABASE_URL: `postgresql://billing:owner@127.0.0.1:${postgres.port}/astro`,
+    HTTP_PORT: '0',
+    LOG_LEVEL: 'warn',
+  });
+  const log = jsonLog('billing', config.LOG_LEVEL);
+  service = await openService({ name: 'billing', module: BillingModule.with(config), config }, log);
+  bus = await Bus.connect({ servers: nats.url, name: 'billing-spec' });
+}, 120_000);
+
+afterAll(async () => {
+  await service.stop();
+  await bus.close();
+  await Promise.all([nats.stop(), postgres.stop()]);
+  await rm(dir, { recursive: true, force: true });
+});
+
+const metadata = { correlationId: 'spec', causationId: 'spec', actor: 'service:spec' };
+const database = () => service.app.get(MikroORM).em.fork();
+
+async function credit(tenantId: string, creditId: string, amountAtto: bigint) {
+  const command: AccountCommand = { type: 'CreditAccount', data: { tenantId, creditId, amountAtto } };
+  return new CommandBus(bus, 'billing-spec').request(
+    { to: { type: 'billing.account', id: tenantId }, ...command },
+    { id: newId('cmd'), metadata, timeoutMs: 10_000 },
+  );
+}
+
+/** Records what scheduling would record for one job. */
+async function record(jobId: string, events: readonly JobEvent[]): Promise<void> {
+  const store = new EventStore(bus);
+  const aggregate = { type: 'scheduling.job', id: jobId } as const;
+  for (const event of events) {
+    const expectedPosition = (await store.load(aggregate)).at(-1)?.position ?? 0;
+    await store.append(aggregate, [event], { expectedPosition, commandId: newId('cmd'), metadata });
+  }
+}
+
+/** Reads until the read model has caught up; only Jest's own time-out ends it otherwise. */
+async function eventually<T>(read: () => Promise<T>, isThere: (value: T) => boolean): Promise<T> {
+  for (;;) {
+    const value = await read();
+    if (isThere(value)) return value;
+    await sleep(20);
+  }
+}
+
+const spec: JobSpec = {
+  name: 'train',
+  program: { cid: 'c', timeLimitMs: 1_000, memoryLimitMib: 1, outputLimitBytes: 1 },
+  requirements: {
+    deviceKind: 'cpu',
+    deviceModel: '',
+    deviceMemoryMib: 0,
+    cpuMillis: 1,
+    memoryMib: 1,
+    regions: [],
+    maxPricePerSecondAtto: 100n,
+  },
+  tasks: [{ taskId: 'task_1', inputs: [], args: [] }],
+  quorum: 2,
+};
+const resultOf = (operatorId: string): Result => ({
+  leaseId: `lease_${operatorId}`,
+  nodeId: `node_${operatorId}`,
+  operatorId,
+  fault: 'none',
+  digest: 'd',
+  outputs: [],
+  meteredMs: 2_000,
+  pricePerSecondAtto: 1_000n,
+});
+
+test('a job is paid for out of its reservation, and the rest comes back', async () => {
+  const tenantId = newId('tenant');
+  const jobId = newId('job');
+  const ids = { tenantId, jobId };
+  expect(await credit(tenantId, 'credit_1', 10_000n)).toMatchObject({ accepted: true, changed: true });
+  await record(jobId, [
+    { type: 'JobSubmitted', data: { ...ids, poolId: 'main', spec, maxCostAtto: 6_000n } },
+  ]);
+  const held = await eventually(
+    () => balanceOfTenant(database(), tenantId),
+    balance => balance.reservedAtto > 0n,
+  );
+  expect(held).toEqual({ availableAtto: 4_000n, reservedAtto: 6_000n });
+
+  const work = [resultOf('o1'), resultOf('o2')];
+  await record(jobId, [
+    { type: 'TaskSucceeded', data: { ...ids, taskId: 'task_1', outputs: [], digest: 'd', work } },
+    { type: 'JobSucceeded', data: { ...ids, tasksSucceeded: 1 } },
+  ]);
+  const rest = await eventually(
+    () => balanceOfTenant(database(), tenantId),
+    balance => balance.reservedAtto === 0n,
+  );
+  expect(rest).toEqual({ availableAtto: 6_000n, reservedAtto: 0n });
+  expect(await earningsOfOperator(database(), 'o1')).toBe(1_950n);
+  expect(await earningsOfOperator(database(), 'o2')).toBe(1_950n);
+  const usage = await eventually(
+    () => findUsage(database(), tenantId, jobId),
+    row => row !== null,
+  );
+  expect(usage).toMatchObject({ chargedAtto: 4_000n, feeAtto: 80n, burnedAtto: 20n, meteredMs: 4_000 });
+  // Two postings of the reservation, five of the charge, two of the release.
+  await eventually(
+    () => entriesOfJob(database(), jobId),
+    entries => entries.length === 9,
+  );
+  expect(await ledgerSum(database())).toBe(0n);
+}, 60_000);
+
+test('a credit of another amount under the same id is refused to the requester', async () => {
+  const tenantId = newId('tenant');
+  await credit(tenantId, 'credit_1', 5n);
+  const detail = 'amountAtto: was 5';
+  const refused = { accepted: false, rejection: 'CreditExists', detail };
+  expect(await credit(tenantId, 'credit_1', 6n)).toMatchObject(refused);
+}, 60_000);
