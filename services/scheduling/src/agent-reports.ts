@@ -1,0 +1,50 @@
+import type { TaskCompleted, TaskFailed, TaskStarted } from '@astro/messages/agent';
+import type { PoolCommand } from '@astro/messages/scheduling';
+import { isCid, isFileName } from './job/job-limits.js';
+import { resultDigest } from './result-digest.js';
+
+/** Where a report comes from: the node that its credentials let it speak for, and when the bus took it. */
+export type ReportOrigin = { readonly nodeId: string; readonly at: Date };
+
+export const reportLimits = { outputs: 64, reasonLength: 500 } as const;
+
+const DIGEST = /^[0-9a-f]{64}$/;
+
+export const startOf = (
+  { poolId, leaseId, fencingToken }: TaskStarted,
+  origin: ReportOrigin,
+): PoolCommand => ({
+  type: 'StartLease',
+  data: { poolId, leaseId, fencingToken, ...origin },
+});
+
+/** A result that is unsound is no result: the lease has failed, and another node is asked. */
+export function completionOf(report: TaskCompleted, origin: ReportOrigin): PoolCommand {
+  const { poolId, leaseId, fencingToken, fault, digest, outputs } = report;
+  const flaw = flawOf(report);
+  if (flaw) return failureOf({ poolId, leaseId, fencingToken, reason: flaw }, origin);
+  return {
+    type: 'CompleteLease',
+    data: { poolId, leaseId, fencingToken, ...origin, fault, digest, outputs },
+  };
+}
+
+export function failureOf(
+  { poolId, leaseId, fencingToken, reason }: TaskFailed,
+  { nodeId }: ReportOrigin,
+): PoolCommand {
+  const shortened = reason.slice(0, reportLimits.reasonLength);
+  return { type: 'FailLease', data: { poolId, leaseId, nodeId, fencingToken, reason: shortened } };
+}
+
+/** Agents are untrusted, so that a report's form is checked before anything is decided by it. */
+function flawOf({ fault, digest, outputs }: TaskCompleted): string | undefined {
+  if (fault === 'unspecified') return 'the report has no fault';
+  if (outputs.length > reportLimits.outputs) return `more than ${reportLimits.outputs} outputs`;
+  if (!outputs.every(output => isFileName(output.name))) return 'an output has no file name';
+  if (new Set(outputs.map(output => output.name)).size < outputs.length) return 'two outputs have one name';
+  if (!outputs.every(output => isCid(output.cid))) return 'an output has no content id';
+  if (!DIGEST.test(digest)) return 'the digest is not 64 hexadecimal digits';
+  if (digest !== resultDigest(fault, outputs)) return 'digest does not match outputs';
+  return undefined;
+}

@@ -1,0 +1,79 @@
+import { describe, expect, test } from '@jest/globals';
+import type { Grant, PoolCommand } from '@astro/messages/scheduling';
+import { assignmentsOf, touchedNodes } from './desired-state.js';
+import {
+  admit,
+  after,
+  at,
+  closeJob,
+  closeTask,
+  complete,
+  fail,
+  grantsIn,
+  poolId,
+  queue,
+  specOf,
+  start,
+  tick,
+  withdraw,
+} from './pool/pool-examples.js';
+
+const spec = specOf(['task_1', 'task_2']);
+const placed = [admit('node_a'), admit('node_b'), queue('job_1', spec), tick(at(0))];
+const grants = grantsIn(after(...placed).events);
+const onA = grants.filter(grant => grant.nodeId === 'node_a') as [Grant, Grant];
+const leaseIds = (...commands: readonly PoolCommand[]) =>
+  assignmentsOf(after(...commands).state, poolId, 'node_a').map(assignment => assignment.leaseId);
+
+describe('the assignments of a node', () => {
+  test('carry all that the node needs, oldest lease first', () => {
+    const assignments = assignmentsOf(after(...placed).state, poolId, 'node_a');
+    expect(assignments).toEqual(
+      onA.map(({ leaseId, jobId, taskId, fencingToken, deadline }, index) => {
+        const { inputs, args } = spec.tasks[index]!;
+        return {
+          poolId,
+          leaseId,
+          jobId,
+          taskId,
+          fencingToken,
+          deadline,
+          program: spec.program,
+          inputs,
+          args,
+        };
+      }),
+    );
+  });
+  test('stay while the task runs, and end with the lease', () => {
+    const [first, second] = onA;
+    const running = [...placed, start(first, at(1))];
+    expect(leaseIds(...running)).toEqual([first.leaseId, second.leaseId]);
+    expect(leaseIds(...running, complete(first, at(2)))).toEqual([second.leaseId]);
+    expect(leaseIds(...running, fail(first))).toEqual([second.leaseId]);
+  });
+  test('end with the task, the job and the node', () => {
+    expect(leaseIds(...placed, closeTask('job_1', 'task_1'))).toEqual([onA[1].leaseId]);
+    expect(leaseIds(...placed, closeJob('job_1'))).toEqual([]);
+    expect(leaseIds(...placed, withdraw('node_a'))).toEqual([]);
+  });
+});
+
+describe('the nodes that an event touches', () => {
+  const touchedBy = (...commands: readonly PoolCommand[]) => [
+    ...touchedNodes(after(...commands).events.at(-1)!),
+  ];
+  test('are those whose assignments it changes', () => {
+    expect(touchedBy(...placed)).toEqual(['node_a', 'node_b']);
+    expect(touchedBy(...placed, start(onA[0], at(1)), complete(onA[0], at(2)))).toEqual(['node_a']);
+    expect(touchedBy(...placed, fail(onA[0]))).toEqual(['node_a']);
+    expect(touchedBy(...placed, tick(at(40_001)))).toEqual(['node_a', 'node_b']);
+    expect(touchedBy(...placed, closeJob('job_1'))).toEqual(['node_a', 'node_b']);
+    expect(touchedBy(...placed, withdraw('node_b'))).toEqual(['node_b']);
+    expect(touchedBy(admit('node_a'))).toEqual(['node_a']);
+  });
+  test('are none where nothing changes for a node', () => {
+    expect(touchedBy(...placed, start(onA[0], at(1)))).toEqual([]);
+    expect(touchedBy(queue('job_1', spec))).toEqual([]);
+  });
+});

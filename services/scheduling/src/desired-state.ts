@@ -1,0 +1,45 @@
+import type { Assignment } from '@astro/messages/agent';
+import type { Pool, PoolEvent } from './pool/pool-state.js';
+
+/** The whole list of what a node should be working on, oldest lease first. A node that is not in the pool has none. */
+export function assignmentsOf(pool: Pool, poolId: string, nodeId: string): readonly Assignment[] {
+  return [...(pool.nodes.get(nodeId)?.leases ?? [])].flatMap(leaseId => {
+    const lease = pool.leases.get(leaseId);
+    const job = lease && pool.jobs.get(lease.jobId);
+    // Nobody waits for the result of a closed task, so that its node may stop.
+    const task = lease && job?.tasks.get(lease.taskId)?.spec;
+    if (!lease || !job || !task) return [];
+    const { jobId, taskId, fencingToken, deadline } = lease;
+    const { inputs, args } = task;
+    return [
+      { poolId, leaseId, jobId, taskId, fencingToken, deadline, program: job.spec.program, inputs, args },
+    ];
+  });
+}
+
+/** The nodes whose desired state an event changes. */
+export function touchedNodes({ type, data }: PoolEvent): ReadonlySet<string> {
+  const of = (leases: readonly { readonly nodeId: string }[]) => new Set(leases.map(lease => lease.nodeId));
+  switch (type) {
+    case 'LeasesGranted':
+      return of(data.grants);
+    case 'LeaseCompleted':
+      return of([data.result]);
+    case 'LeaseFailed':
+    case 'NodeWithdrawn':
+      return of([data]);
+    case 'NodeAdmitted':
+      return of([data.offer]);
+    case 'LeasesExpired':
+      return of(data.leases);
+    case 'JobClosed':
+    case 'JobAbandoned':
+      return of(data.revoked);
+    case 'TasksQueued':
+    case 'LeaseStarted':
+    case 'ReplicaQueued':
+    // A task is closed when its last lease has completed, which has told that lease's node already.
+    case 'TaskClosed':
+      return of([]);
+  }
+}

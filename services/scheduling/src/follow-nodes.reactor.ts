@@ -1,0 +1,21 @@
+import type { Reactor } from '@astro/event-sourcing/reactor';
+import type { NodeEvent } from '@astro/messages/registry';
+import type { PoolCommand } from '@astro/messages/scheduling';
+
+/** A node is in the pool while it is online. One reactor for both, so that the order of one node's events is kept. */
+export const followNodes = (poolId: string): Reactor<NodeEvent, PoolCommand> => ({
+  name: 'scheduling.follow-nodes',
+  reads: ['registry.node'],
+
+  react({ event: { type, data } }) {
+    const to = { type: 'scheduling.pool', id: poolId } as const;
+    switch (type) {
+      case 'NodeCameOnline':
+        return [{ to, type: 'AdmitNode', data: { poolId, offer: data.offer } }];
+      case 'NodeWentOffline':
+        return [{ to, type: 'WithdrawNode', data: { poolId, nodeId: data.nodeId } }];
+      case 'NodeEnrolled':
+        return [];
+    }
+  },
+});

@@ -1,0 +1,164 @@
+import { describe, expect, test } from '@jest/globals';
+import type { Message } from '@astro/event-sourcing/decider';
+import type { Reactor } from '@astro/event-sourcing/reactor';
+import type { AggregateType } from '@astro/event-sourcing/recorded';
+import type { Result } from '@astro/messages/scheduling';
+import type { ResultVerified } from '@astro/messages/verification';
+import { actOnVerdicts } from './act-on-verdicts.reactor.js';
+import { failAbandonedJobs } from './fail-abandoned-jobs.reactor.js';
+import { followJobs } from './follow-jobs.reactor.js';
+import { followNodes } from './follow-nodes.reactor.js';
+import { offerOf, specOf } from './pool/pool-examples.js';
+import { queueFundedJobs } from './queue-funded-jobs.reactor.js';
+
+const recordedAt = new Date(1000);
+
+function reaction<Event extends Message>(reactor: Reactor<Event>, event: Event) {
+  const type: AggregateType = reactor.reads[0];
+  const metadata = { correlationId: 'c', causationId: 'c', actor: 'service:spec' };
+  return reactor.react({
+    id: 'event_1',
+    aggregate: { type, id: 'x' },
+    event,
+    position: 1,
+    recordedAt,
+    metadata,
+  });
+}
+const job = { type: 'scheduling.job', id: 'job_1' };
+const pool = { type: 'scheduling.pool', id: 'main' };
+const of = { poolId: 'main', jobId: 'job_1', taskId: 'task_1' };
+const { taskId: _taskId, ...ofJob } = of;
+const spec = specOf(['task_1']);
+const result: Result = {
+  leaseId: 'lease_1',
+  nodeId: 'node_a',
+  operatorId: 'operator_a',
+  fault: 'none',
+  digest: 'd',
+  outputs: [],
+  meteredMs: 7,
+  pricePerSecondAtto: 5n,
+};
+
+describe('jobs and their money', () => {
+  test('a job whose money is reserved is queued', () =>
+    expect(
+      reaction(queueFundedJobs, {
+        type: 'FundsReserved',
+        data: { tenantId: 'tenant_1', jobId: 'job_1', postings: [] },
+      }),
+    ).toEqual([{ to: job, type: 'QueueJob', data: { jobId: 'job_1' } }]));
+  test('a job whose money cannot be reserved fails, and says how much is missing', () =>
+    expect(
+      reaction(queueFundedJobs, {
+        type: 'ReservationDeclined',
+        data: { tenantId: 'tenant_1', jobId: 'job_1', requiredAtto: 9n, availableAtto: 2n },
+      }),
+    ).toEqual([
+      {
+        to: job,
+        type: 'FailJob',
+        data: {
+          jobId: 'job_1',
+          reason: 'insufficient_funds',
+          detail: '9 atto are needed, 2 are available',
+        },
+      },
+    ]));
+  test('credit alone moves no job', () =>
+    expect(
+      reaction(queueFundedJobs, {
+        type: 'AccountCredited',
+        data: { tenantId: 'tenant_1', creditId: 'c', postings: [] },
+      }),
+    ).toEqual([]));
+});
+
+describe('jobs in the pool', () => {
+  const tenantId = 'tenant_1';
+  test('a queued job brings its tasks, with the time of its event', () =>
+    expect(reaction(followJobs('main'), { type: 'JobQueued', data: { ...ofJob, tenantId, spec } })).toEqual([
+      { to: pool, type: 'QueueTasks', data: { ...ofJob, tenantId, spec, queuedAt: recordedAt } },
+    ]));
+  test('however a job ends, it leaves the pool', () => {
+    const closed = [{ to: pool, type: 'CloseJob', data: ofJob }];
+    const end = { jobId: 'job_1', tenantId, tasksSucceeded: 1 };
+    const reactor = followJobs('main');
+    expect(reaction(reactor, { type: 'JobSucceeded', data: end })).toEqual(closed);
+    expect(reaction(reactor, { type: 'JobCancelled', data: { ...end, poolId: 'main' } })).toEqual(closed);
+    const failed = { ...end, poolId: 'main', reason: 'program_trapped' as const, detail: '' };
+    expect(reaction(reactor, { type: 'JobFailed', data: failed })).toEqual(closed);
+  });
+  test('a job that the pool gave up fails with its reason', () =>
+    expect(
+      reaction(failAbandonedJobs, {
+        type: 'JobAbandoned',
+        data: { ...ofJob, reason: 'price_cap_unmet', detail: 'why', revoked: [] },
+      }),
+    ).toEqual([
+      { to: job, type: 'FailJob', data: { jobId: 'job_1', reason: 'price_cap_unmet', detail: 'why' } },
+    ]));
+});
+
+describe('verdicts', () => {
+  const verified: ResultVerified = {
+    ...of,
+    policy: 'quorum/1',
+    digest: 'd',
+    fault: 'none',
+    outputs: [{ name: 'weights', cid: 'cid', sizeBytes: 3 }],
+    agreed: [result],
+    refuted: [{ ...result, nodeId: 'node_liar' }],
+  };
+  test('a verified result completes the task with the agreeing work only, and closes it in the pool', () =>
+    expect(reaction(actOnVerdicts, { type: 'ResultVerified', data: verified })).toEqual([
+      {
+        to: job,
+        type: 'CompleteTask',
+        data: { jobId: 'job_1', taskId: 'task_1', outputs: verified.outputs, digest: 'd', work: [result] },
+      },
+      { to: pool, type: 'CloseTask', data: of },
+    ]));
+  test.each([
+    'program_trapped',
+    'program_timed_out',
+    'program_out_of_memory',
+    'output_too_large',
+    'program_invalid',
+  ] as const)('an agreed %s fails the job for that reason', fault =>
+    expect(reaction(actOnVerdicts, { type: 'ResultVerified', data: { ...verified, fault } })).toMatchObject([
+      { to: job, type: 'FailJob', data: { reason: fault, detail: expect.stringContaining('task_1') } },
+    ]),
+  );
+  test('a disagreement asks for one more replica', () =>
+    expect(reaction(actOnVerdicts, { type: 'ResultsDisagreed', data: { ...of, quorum: 2, result } })).toEqual(
+      [{ to: pool, type: 'QueueReplica', data: of }],
+    ));
+  test('a disagreement that does not end fails the job', () =>
+    expect(
+      reaction(actOnVerdicts, {
+        type: 'VerificationFailed',
+        data: { ...of, policy: 'quorum/1', results: [result, result] },
+      }),
+    ).toMatchObject([{ to: job, type: 'FailJob', data: { reason: 'results_disagree' } }]));
+  test('a first result leaves everything open', () =>
+    expect(reaction(actOnVerdicts, { type: 'ResultReceived', data: { ...of, quorum: 2, result } })).toEqual(
+      [],
+    ));
+});
+
+describe('nodes', () => {
+  const offer = offerOf('node_a');
+  test('a node that comes online is admitted with its offer', () =>
+    expect(reaction(followNodes('main'), { type: 'NodeCameOnline', data: { offer } })).toEqual([
+      { to: pool, type: 'AdmitNode', data: { poolId: 'main', offer } },
+    ]));
+  test('a node that goes offline is withdrawn', () =>
+    expect(
+      reaction(followNodes('main'), {
+        type: 'NodeWentOffline',
+        data: { nodeId: 'node_a', lastSeenAt: recordedAt },
+      }),
+    ).toEqual([{ to: pool, type: 'WithdrawNode', data: { poolId: 'main', nodeId: 'node_a' } }]));
+});
