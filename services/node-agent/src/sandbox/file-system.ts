@@ -1,4 +1,4 @@
-import { Directory, File, Inode, OpenDirectory, OpenFile, wasi } from '@bjorn3/browser_wasi_shim';
+import { Directory, File, type Inode, OpenDirectory, OpenFile, wasi } from '@bjorn3/browser_wasi_shim';
 import type { Fd } from '@bjorn3/browser_wasi_shim';
 import type { NamedBytes } from './program-run.ts';
 

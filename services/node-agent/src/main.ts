@@ -1,0 +1,3 @@
+import { startNodeAgent } from './start-node-agent.js';
+
+await startNodeAgent();

@@ -1,0 +1,200 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { NodeReport } from '@astro/messages/agent';
+import { AgentLink } from '@astro/jetstream/agent-link';
+import { reasonOf, type Log } from '@astro/jetstream/log';
+import type { Credentials, Enrolment } from './enrol/enrolment.js';
+import { GatewayRefusal } from './gateway/gateway-client.js';
+import { MachineUsage } from './heartbeat/usage.js';
+import type { Identity } from './identity/identity.js';
+import type { NodeAgentConfig } from './node-agent.config.js';
+import type { Reconciler } from './reconcile/reconciler.js';
+
+const AGENT_VERSION = '0.1.0';
+/** Between two rounds of attempts at what the agent cannot do without. */
+const ROUND_DELAY_MS = { first: 500, max: 30_000 };
+/** Credentials are renewed after this share of their life. */
+const RENEW_AFTER = 0.7;
+const RENEW_DELAY_MIN_MS = 1_000;
+const RENEW_DELAY_MAX_MS = 24 * 3_600_000;
+
+export type NodeAgentParts = {
+  readonly config: NodeAgentConfig;
+  readonly identity: Identity;
+  readonly enrolment: Enrolment;
+  reconcilerFor(nodeId: string, report: (report: NodeReport) => Promise<void>): Reconciler;
+  readonly log: Log;
+};
+
+/** The life of a node: enrol, connect, do what is desired, say that it is alive, keep its credentials fresh. */
+export class NodeAgent {
+  readonly #parts: NodeAgentParts;
+  readonly #stop = new AbortController();
+  readonly #usage = new MachineUsage();
+  readonly #loops: Promise<void>[] = [];
+  #nodeId: string | undefined;
+  #link: AgentLink | undefined;
+  #reconciler: Reconciler | undefined;
+  #credentials: Credentials | undefined;
+  #informedAtMs = 0;
+
+  constructor(parts: NodeAgentParts) {
+    this.#parts = parts;
+  }
+
+  /** Returns at once: a gateway or a bus that is not there yet is waited for. */
+  start(): void {
+    this.#loops.push(this.#live());
+  }
+
+  /** What is missing for this node to be of use; undefined when nothing is. */
+  get missing(): string | undefined {
+    if (!this.#credentials) return 'not enrolled yet';
+    if (!this.#link?.isUp) return 'not connected to the bus';
+    return undefined;
+  }
+
+  async stop(): Promise<void> {
+    this.#stop.abort(new Error('the agent stops'));
+    await Promise.all(this.#loops);
+    await this.#reconciler?.close();
+    await this.#link?.close();
+  }
+
+  async #live(): Promise<void> {
+    const { config, identity, log } = this.#parts;
+    const { signal } = this.#stop;
+    const nodeId = await this.#untilDone('enrol', () => this.#join());
+    if (nodeId === undefined) return;
+    this.#nodeId = nodeId;
+    const link = await this.#untilDone('connect to the bus', () =>
+      AgentLink.connect({
+        servers: this.#currentCredentials().servers.join(','),
+        nodeId,
+        seed32: identity.seed32,
+        jwt: () => this.#currentCredentials().jwt,
+        name: config.AGENT_NAME,
+        log: line => log.info(line),
+      }),
+    );
+    if (!link) return;
+    this.#link = link;
+    const reconciler = this.#parts.reconcilerFor(nodeId, ({ type, data }) =>
+      link.report(type, data, { signal }),
+    );
+    this.#reconciler = reconciler;
+    link.onDesired(state => {
+      this.#informedAtMs = performance.now();
+      reconciler.want(state).catch((error: unknown) => log.error('reconcile', { reason: reasonOf(error) }));
+    });
+    link.onReconnect(() => this.#inBackground('ask for the desired state', this.#ask()));
+    log.info('connected', { nodeId });
+    this.#loops.push(this.#every(config.HEARTBEAT_MS, 'heartbeat', () => this.#beat(), signal));
+    this.#loops.push(this.#every(config.DESIRED_STATE_PATIENCE_MS, 'look', () => this.#lookAgain(), signal));
+    this.#loops.push(this.#keepCredentials(nodeId));
+  }
+
+  async #join(): Promise<string> {
+    const { enrolment } = this.#parts;
+    const known = await enrolment.enrolledAs();
+    if (known === undefined) {
+      const { nodeId, credentials } = await enrolment.enrol(this.#stop.signal);
+      this.#credentials = credentials;
+      return nodeId;
+    }
+    try {
+      this.#credentials = await enrolment.renew(known, this.#stop.signal);
+      return known;
+    } catch (error) {
+      // The registry has forgotten this node, as after a restore of its database: it is a new node then.
+      const isUnknown = error instanceof GatewayRefusal && [401, 404].includes(error.status);
+      if (!isUnknown) throw error;
+      await enrolment.forget();
+      throw error;
+    }
+  }
+
+  #beat(): void {
+    this.#link?.heartbeat({
+      agentVersion: AGENT_VERSION,
+      runningLeases: this.#reconciler?.runningLeases ?? 0,
+      ...this.#usage.read(),
+    });
+  }
+
+  /** A message may be lost and a report may have failed; asking and looking again repairs both. */
+  async #lookAgain(): Promise<void> {
+    await this.#reconciler?.reconcile();
+    const silentMs = performance.now() - this.#informedAtMs;
+    if (!this.#reconciler?.isInformed || silentMs >= this.#parts.config.DESIRED_STATE_PATIENCE_MS)
+      await this.#ask();
+  }
+
+  async #ask(): Promise<void> {
+    const revision = this.#reconciler?.isInformed ? (this.#link?.revision ?? 0) : 0;
+    await this.#link?.report('DesiredStateWanted', { revision }, { signal: this.#stop.signal });
+  }
+
+  async #keepCredentials(nodeId: string): Promise<void> {
+    const { signal } = this.#stop;
+    while (!signal.aborted) {
+      const lifeMs = this.#currentCredentials().expiresAt.getTime() - Date.now();
+      const delayMs = Math.min(Math.max(lifeMs * RENEW_AFTER, RENEW_DELAY_MIN_MS), RENEW_DELAY_MAX_MS);
+      if (!(await this.#pause(delayMs))) return;
+      const renewed = await this.#untilDone('renew the credentials', () =>
+        this.#parts.enrolment.renew(nodeId, signal),
+      );
+      if (renewed) this.#credentials = renewed;
+    }
+  }
+
+  #currentCredentials(): Credentials {
+    if (!this.#credentials) throw new Error('the node has no credentials yet');
+    return this.#credentials;
+  }
+
+  /** Tries for ever, ever more slowly, and says each time why it did not work. Undefined when the agent stops. */
+  async #untilDone<T>(what: string, action: () => Promise<T>): Promise<T | undefined> {
+    for (let delayMs = ROUND_DELAY_MS.first; ; delayMs = Math.min(2 * delayMs, ROUND_DELAY_MS.max)) {
+      if (this.#stop.signal.aborted) return undefined;
+      try {
+        return await action();
+      } catch (error) {
+        if (!this.#stop.signal.aborted)
+          this.#parts.log.warn(`could not ${what}`, { reason: reasonOf(error) });
+      }
+      if (!(await this.#pause(delayMs * (0.5 + Math.random() / 2)))) return undefined;
+    }
+  }
+
+  /** At once, and then again and again; one failure does not end it. */
+  async #every(
+    intervalMs: number,
+    what: string,
+    action: () => Promise<void> | void,
+    signal: AbortSignal,
+  ): Promise<void> {
+    while (!signal.aborted) {
+      try {
+        await action();
+      } catch (error) {
+        this.#parts.log.warn(`${what} failed`, { reason: reasonOf(error) });
+      }
+      if (!(await this.#pause(intervalMs))) return;
+    }
+  }
+
+  #inBackground(what: string, action: Promise<void>): void {
+    action.catch((error: unknown) => this.#parts.log.warn(`could not ${what}`, { reason: reasonOf(error) }));
+  }
+
+  /** False when the agent stops meanwhile. */
+  async #pause(delayMs: number): Promise<boolean> {
+    try {
+      await sleep(delayMs, undefined, { signal: this.#stop.signal });
+      return true;
+    } catch (error) {
+      if (this.#stop.signal.aborted) return false;
+      throw error;
+    }
+  }
+}

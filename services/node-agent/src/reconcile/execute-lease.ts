@@ -1,0 +1,76 @@
+import type { Assignment } from '@astro/messages/agent';
+import type { Output } from '@astro/messages/scheduling';
+import type { Content } from '../content/content.js';
+import type { TaskFiles, TaskRuntime } from '../runtime/task-runtime.js';
+import type { ProgramResult } from '../sandbox/program-run.js';
+import type { EndReport } from './lease-journal.js';
+import { resultDigest } from './result-digest.js';
+
+const REASON_CHARACTERS_MAX = 500;
+
+export type Execution = {
+  readonly content: Content;
+  readonly runtime: TaskRuntime;
+  /** Resolves when the platform is sure to hear that the task runs. */
+  started(): Promise<void>;
+};
+
+/**
+ * Fetches, runs and stores: all that a lease asks of a node. What goes wrong at the node ends the lease as failed, so
+ * that the task is tried elsewhere; what goes wrong in the program is a result.
+ * @throws the signal's reason when it aborts, and what `started` throws: the lease has not ended then
+ */
+export async function executeLease(
+  assignment: Assignment,
+  { content, runtime, started }: Execution,
+  signal: AbortSignal,
+): Promise<EndReport> {
+  const { poolId, leaseId, fencingToken } = assignment;
+  const lease = { poolId, leaseId, fencingToken };
+  const failed = (what: string, error: unknown): EndReport => {
+    signal.throwIfAborted();
+    return { type: 'TaskFailed', data: { ...lease, reason: reasonOf(what, error) } };
+  };
+
+  let files: TaskFiles;
+  try {
+    files = await fetchFiles(assignment, content, signal);
+  } catch (error) {
+    return failed('the inputs are not available', error);
+  }
+  await started();
+  let result: ProgramResult;
+  try {
+    result = await runtime.run(assignment, files, signal);
+  } catch (error) {
+    return failed('the program could not be run', error);
+  }
+  try {
+    const outputs = await storeOutputs(result, content, signal);
+    const digest = resultDigest(result.fault, outputs);
+    return { type: 'TaskCompleted', data: { ...lease, fault: result.fault, digest, outputs } };
+  } catch (error) {
+    return failed('the outputs could not be stored', error);
+  }
+}
+
+async function fetchFiles(assignment: Assignment, content: Content, signal: AbortSignal): Promise<TaskFiles> {
+  const program = await content.fetch(assignment.program.cid, signal);
+  const inputs: { name: string; bytes: Uint8Array }[] = [];
+  for (const { name, cid } of assignment.inputs)
+    inputs.push({ name, bytes: await content.fetch(cid, signal) });
+  return { program, inputs };
+}
+
+async function storeOutputs(result: ProgramResult, content: Content, signal: AbortSignal): Promise<Output[]> {
+  const outputs: Output[] = [];
+  for (const { name, bytes } of result.outputs) {
+    outputs.push({ name, cid: await content.store(bytes, signal), sizeBytes: bytes.length });
+  }
+  return outputs;
+}
+
+function reasonOf(what: string, error: unknown): string {
+  const cause = error instanceof Error ? error.message : String(error);
+  return `${what}: ${cause}`.slice(0, REASON_CHARACTERS_MAX);
+}
