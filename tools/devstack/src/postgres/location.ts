@@ -10,7 +10,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join, sep } from 'node:path';
 import { canEnter, type Account } from './account.js';
 
 const hashOf = (text: string) => createHash('sha256').update(text).digest('hex').slice(0, 12);
@@ -26,12 +26,22 @@ export const folderElsewhere = (dir: string) => join(tmpdir(), `astro-${hashOf(d
 export function clusterFolder(dir: string, account: Account | undefined): string {
   mkdirSync(dir, { recursive: true });
   if (!account) return join(dir, 'data');
-  // Passage through the folder itself is given; only folders above it, which are others', are left as they are.
-  chmodSync(dir, statSync(dir).mode | 0o011);
+  for (const folder of scratchFolders(dir)) chmodSync(folder, statSync(folder).mode | 0o011);
   if (canEnter(account, dir)) return join(dir, 'data');
   const elsewhere = folderElsewhere(dir);
   writeFileSync(join(dir, 'elsewhere.txt'), `${elsewhere}\n`);
   return elsewhere;
+}
+
+/**
+ * The folder itself, and above it those inside the temporary directory: passage through them may be given. Other
+ * folders above it are people's own, and are left as they are.
+ */
+function scratchFolders(dir: string): readonly string[] {
+  const folders = [dir];
+  for (let above = dirname(dir); above.startsWith(tmpdir() + sep); above = dirname(above))
+    folders.push(above);
+  return folders;
 }
 
 /** The installation itself, or a copy that PostgreSQL's account can enter, made once for each place it comes from. */

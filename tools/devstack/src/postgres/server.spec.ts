@@ -10,7 +10,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir, userInfo } from 'node:os';
+import { homedir, tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import { postgresAccount } from './account.js';
@@ -20,17 +20,19 @@ import { startPostgres, type PostgresServer } from './server.js';
 
 let parent: string;
 let dir: string;
+let hidden: string | undefined;
 let server: PostgresServer | undefined;
 
 beforeEach(() => {
   parent = mkdtempSync(join(tmpdir(), 'astro-postgres-spec-'));
-  chmodSync(parent, 0o755);
   dir = join(parent, 'postgres');
 });
 
 afterEach(async () => {
   await server?.stop();
   server = undefined;
+  if (hidden) rmSync(hidden, { recursive: true, force: true });
+  hidden = undefined;
   rmSync(parent, { recursive: true, force: true });
   rmSync(folderElsewhere(dir), { recursive: true, force: true });
 });
@@ -103,7 +105,9 @@ test('a port that is taken is refused, and the error names it', async () => {
 // Only root lends PostgreSQL to another account, so for nobody else is there a folder it cannot enter.
 if (userInfo().uid === 0) {
   test('root gets a server for a folder that only root can enter, its data elsewhere and named there', async () => {
-    chmodSync(parent, 0o700);
+    // Outside the temporary directory, where PostgreSQL's account is given no passage.
+    hidden = mkdtempSync(join(homedir(), '.astro-postgres-spec-'));
+    dir = join(hidden, 'postgres');
     server = await startPostgres({ dir });
     await query('CREATE TABLE kept AS SELECT 42 AS answer');
     await server.stop();
@@ -114,9 +118,8 @@ if (userInfo().uid === 0) {
 
   test('root gets a copy of an installation that only root can enter', async () => {
     const account = postgresAccount()!;
-    const hidden = join(parent, 'hidden');
+    hidden = mkdtempSync(join(homedir(), '.astro-postgres-spec-'));
     cpSync(postgresInstallation(), hidden, { recursive: true, verbatimSymlinks: true });
-    chmodSync(hidden, 0o700);
     const reachable = reachableInstallation(hidden, account);
     try {
       const { stdout } = spawnSync(join(reachable, 'bin/postgres'), ['--version'], {
