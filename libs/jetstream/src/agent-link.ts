@@ -26,7 +26,7 @@ type Desired = (state: DesiredState, revision: number) => void;
 
 const ANSWER_TIMEOUT_MS = 5_000;
 const CONNECT_TIMEOUT_MS = 10_000;
-/** With the back-off, a report is tried for about a minute; the caller decides what is worth more. */
+/** With the back-off and the waiting, a report is tried for a minute or two; the caller decides what is worth more. */
 const REPORT_ATTEMPTS = 8;
 const REPORT_BACK_OFF = { baseMs: 250, maxMs: 10_000 };
 
@@ -96,6 +96,7 @@ export class AgentLink {
   ): Promise<void> {
     const { subject, data, headers } = this.#message('report', name, payload);
     for (let attempt = 1; ; attempt++) {
+      await this.#untilUp(options.signal);
       try {
         await this.#js.publish(subject, data, { headers });
         return;
@@ -129,6 +130,12 @@ export class AgentLink {
     if (this.#connection.isClosed()) return;
     if (this.isUp) await this.#connection.drain();
     else await this.#connection.close();
+  }
+
+  /** What is sent while the connection is away is lost more often than not, so it waits, up to a limit. */
+  async #untilUp(signal?: AbortSignal): Promise<void> {
+    const deadline = Date.now() + CONNECT_TIMEOUT_MS;
+    while (!this.isUp && !signal?.aborted && Date.now() < deadline) await delay(100, signal);
   }
 
   #message(kind: 'report' | 'telemetry', name: string, payload: unknown) {
