@@ -10,6 +10,7 @@ import { stampOf, writeStamp } from './stamps.mjs';
 export class StepFailed extends Error {}
 
 const workspaceFolders = ['libs', 'services', 'tools', 'examples'];
+const workspaceManifests = () => sourcesUnder(workspaceFolders, /^package\.json$/);
 const present = path => existsSync(join(root, path));
 
 /** In the order in which they are done; each is skipped while its inputs are what they were and its outputs exist. */
@@ -17,10 +18,10 @@ const steps = [
   {
     name: 'install',
     says: 'installing (first time, about a minute)',
-    inputs: () => ['package.json', 'package-lock.json', ...sourcesUnder(workspaceFolders, /^package\.json$/)],
+    inputs: () => ['package.json', 'package-lock.json', ...workspaceManifests()],
     fingerprint: fingerprintOfContents,
     outputs: () => ['node_modules/.package-lock.json'],
-    isDone: isInstalledByHand,
+    isDone: () => isInstalledByHand(workspaceManifests()),
     run: log => run(log, npm, ['install', '--no-audit', '--no-fund']),
   },
   {
