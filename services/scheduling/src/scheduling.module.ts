@@ -1,0 +1,51 @@
+import { Bus } from '@astro/jetstream/bus';
+import { DesiredStates } from '@astro/jetstream/desired-state';
+import { Job, jobs } from '@astro/read-models/scheduling/jobs';
+import { Lease, leases } from '@astro/read-models/scheduling/leases';
+import { Task, tasks } from '@astro/read-models/scheduling/tasks';
+import { PlatformModule } from '@astro/runtime/platform.module';
+import { Module, type DynamicModule } from '@nestjs/common';
+import { actOnVerdicts } from './act-on-verdicts.reactor.js';
+import { AgentReportsController } from './agent-reports.controller.js';
+import { DesiredStateController } from './desired-state.controller.js';
+import { DesiredStatePublisher } from './desired-state.publisher.js';
+import { failAbandonedJobs } from './fail-abandoned-jobs.reactor.js';
+import { followJobs } from './follow-jobs.reactor.js';
+import { followNodes } from './follow-nodes.reactor.js';
+import { job } from './job/job.js';
+import { PlacementLoop } from './placement-loop.js';
+import { pool } from './pool/pool.js';
+import { queueFundedJobs } from './queue-funded-jobs.reactor.js';
+import { schedulingConfigToken, type SchedulingConfig } from './scheduling.config.js';
+
+@Module({})
+export class SchedulingModule {
+  static with(config: SchedulingConfig): DynamicModule {
+    return {
+      module: SchedulingModule,
+      imports: [
+        PlatformModule.forService({
+          context: 'scheduling',
+          config,
+          aggregates: { job, pool },
+          projections: [jobs, tasks, leases],
+          reactors: [
+            queueFundedJobs,
+            followJobs(config.POOL_ID),
+            followNodes(config.POOL_ID),
+            actOnVerdicts,
+            failAbandonedJobs,
+          ],
+          entities: [Job, Task, Lease],
+        }),
+      ],
+      controllers: [AgentReportsController, DesiredStateController],
+      providers: [
+        { provide: schedulingConfigToken, useValue: config },
+        { provide: DesiredStates, inject: [Bus], useFactory: (bus: Bus) => new DesiredStates(bus) },
+        DesiredStatePublisher,
+        PlacementLoop,
+      ],
+    };
+  }
+}
