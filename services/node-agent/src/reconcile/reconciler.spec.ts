@@ -1,0 +1,210 @@
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { newId } from '@astro/event-sourcing/ids';
+import { silent } from '@astro/jetstream/log';
+import type { Assignment, NodeReport } from '@astro/messages/agent';
+import { ContentCache } from '../content/content-cache.js';
+import { cidOf } from '../content/content-id.js';
+import { Content } from '../content/content.js';
+import { GatewayClient } from '../gateway/gateway-client.js';
+import { WasmRuntime } from '../runtime/wasm-runtime.js';
+import { LeaseJournal } from './lease-journal.js';
+import { Reconciler } from './reconciler.js';
+
+const ascii = (text: string) => [...new TextEncoder().encode(text)];
+
+/** `(module (memory (export "memory") 1) (func (export "_start") …))` */
+const programOf = (code: readonly number[]) =>
+  Uint8Array.from([
+    ...[0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00],
+    ...[0x01, 4, 1, 0x60, 0, 0],
+    ...[0x03, 2, 1, 0],
+    ...[0x05, 3, 1, 0x00, 1],
+    ...[0x07, 19, 2, 6, ...ascii('memory'), 0x02, 0, 6, ...ascii('_start'), 0x00, 0],
+    ...[0x0a, code.length + 4, 1, code.length + 2, 0, ...code, 0x0b],
+  ]);
+const quick = programOf([]);
+const trapping = programOf([0x00]);
+const endless = programOf([0x03, 0x40, 0x0c, 0x00, 0x0b]);
+
+let folder: string;
+let gateway: GatewayClient;
+let cache: ContentCache;
+let runtime: WasmRuntime;
+let reconcilers: Reconciler[];
+let reports: NodeReport[];
+let isBusUp: boolean;
+let waiting: { readonly isEnough: () => boolean; readonly resolve: () => void }[];
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'astro-leases-'));
+  // Nothing listens there: whatever is not in the cache is not available.
+  gateway = new GatewayClient('http://127.0.0.1:9');
+  cache = await ContentCache.open(join(folder, 'content'), 10_000);
+  for (const program of [quick, trapping, endless]) await cache.put(cidOf(program), program);
+  runtime = new WasmRuntime();
+  [reconcilers, reports, isBusUp, waiting] = [[], [], true, []];
+});
+
+afterEach(async () => {
+  await Promise.all(reconcilers.map(reconciler => reconciler.close()));
+  await runtime.close();
+  gateway.close();
+  await rm(folder, { recursive: true, force: true });
+});
+
+async function startAgent(tasksMax = 2): Promise<Reconciler> {
+  const reconciler = new Reconciler({
+    journal: await LeaseJournal.open(join(folder, 'leases')),
+    content: new Content(gateway, cache, () => Promise.resolve('token')),
+    runtime,
+    tasksMax,
+    log: silent,
+    report: async report => {
+      if (!isBusUp) throw new Error('the bus is away');
+      reports.push(report);
+      for (const { isEnough, resolve } of waiting) if (isEnough()) resolve();
+    },
+  });
+  reconcilers.push(reconciler);
+  return reconciler;
+}
+
+const until = (isEnough: () => boolean): Promise<void> =>
+  new Promise(resolve => (isEnough() ? resolve() : waiting.push({ isEnough, resolve })));
+const ofType = (type: NodeReport['type']) => reports.filter(report => report.type === type);
+
+function assignmentOf(program: Uint8Array, changes: Partial<Assignment> = {}): Assignment {
+  const limits = { timeLimitMs: 60_000, memoryLimitMib: 1, outputLimitBytes: 100 };
+  return {
+    poolId: 'main',
+    leaseId: newId('lease'),
+    jobId: newId('job'),
+    taskId: newId('task'),
+    fencingToken: 1,
+    deadline: new Date(Date.now() + 120_000),
+    program: { cid: cidOf(program), ...limits },
+    inputs: [],
+    args: [],
+    ...changes,
+  };
+}
+
+const desired = (...assignments: readonly Assignment[]) => ({ nodeId: 'node', assignments });
+const leaseOf = ({ poolId, leaseId, fencingToken }: Assignment) => ({ poolId, leaseId, fencingToken });
+
+describe('what is desired', () => {
+  test('runs once: it is reported as started, then as completed', async () => {
+    const agent = await startAgent();
+    const assignment = assignmentOf(quick);
+    await agent.want(desired(assignment));
+    await agent.want(desired(assignment));
+    await until(() => ofType('TaskCompleted').length > 0);
+    await agent.want(desired(assignment));
+    expect(reports).toMatchObject([
+      { type: 'TaskStarted', data: leaseOf(assignment) },
+      { type: 'TaskCompleted', data: { ...leaseOf(assignment), fault: 'none', outputs: [] } },
+    ]);
+  });
+
+  test('a program that traps completes with its fault', async () => {
+    await (await startAgent()).want(desired(assignmentOf(trapping)));
+    await until(() => ofType('TaskCompleted').length > 0);
+    expect(reports.at(-1)).toMatchObject({ data: { fault: 'program_trapped' } });
+  });
+
+  test('a task whose inputs cannot be had fails at the node, and was never started', async () => {
+    const missing = { name: 'weights', cid: cidOf(Uint8Array.from(ascii('missing'))) };
+    await (await startAgent()).want(desired(assignmentOf(quick, { inputs: [missing] })));
+    await until(() => reports.length > 0);
+    expect(reports.map(({ type }) => type)).toEqual(['TaskFailed']);
+  }, 30_000);
+
+  test('no more tasks run at a time than the node offers, and the next one starts when there is room', async () => {
+    const agent = await startAgent(1);
+    const [first, second] = [assignmentOf(endless), assignmentOf(quick)];
+    await agent.want(desired(first, second));
+    await until(() => ofType('TaskStarted').length === 1);
+    expect(agent.runningLeases).toBe(1);
+    await agent.want(desired(second));
+    await until(() => ofType('TaskCompleted').length === 1);
+    expect(reports.map(({ data }) => 'leaseId' in data && data.leaseId)).toEqual([
+      first.leaseId,
+      second.leaseId,
+      second.leaseId,
+    ]);
+  });
+});
+
+describe('what is no longer desired', () => {
+  test('stops, and nothing is reported of it', async () => {
+    const agent = await startAgent();
+    await agent.want(desired(assignmentOf(endless)));
+    await until(() => ofType('TaskStarted').length === 1);
+    await agent.want(desired());
+    await agent.close();
+    expect(agent.runningLeases).toBe(0);
+    expect(reports).toHaveLength(1);
+  });
+
+  test('a lease past its deadline does not start, and one that reaches it stops', async () => {
+    const agent = await startAgent();
+    const late = assignmentOf(quick, { deadline: new Date(Date.now() - 1) });
+    const soon = assignmentOf(endless, { deadline: new Date(Date.now() + 300) });
+    await agent.want(desired(late, soon));
+    await until(() => ofType('TaskStarted').length === 1);
+    const next = assignmentOf(quick);
+    await agent.want(desired(late, soon, next));
+    await until(() => ofType('TaskCompleted').length === 1);
+    expect(reports.map(({ data }) => 'leaseId' in data && data.leaseId)).not.toContain(late.leaseId);
+  });
+});
+
+describe('after a crash', () => {
+  test('a result that was not reported is reported, without another run', async () => {
+    const assignment = assignmentOf(trapping);
+    const before = await startAgent();
+    await before.want(desired(assignment));
+    await until(() => ofType('TaskStarted').length === 1);
+    isBusUp = false;
+    await untilRecorded();
+    isBusUp = true;
+    const after = await startAgent();
+    await after.want(desired(assignment));
+    await until(() => ofType('TaskCompleted').length === 1);
+    expect(ofType('TaskStarted')).toHaveLength(1);
+  });
+
+  test('a task that was running runs again', async () => {
+    const assignment = assignmentOf(endless);
+    const before = await startAgent();
+    await before.want(desired(assignment));
+    await until(() => ofType('TaskStarted').length === 1);
+    await before.close();
+    await (await startAgent()).want(desired(assignment));
+    await until(() => ofType('TaskStarted').length === 2);
+    expect(reports).toHaveLength(2);
+  });
+
+  test('a lease that ended and is forgotten by the platform leaves nothing behind', async () => {
+    const agent = await startAgent();
+    await agent.want(desired(assignmentOf(quick)));
+    await until(() => ofType('TaskCompleted').length === 1);
+    await agent.close();
+    await writeFile(join(folder, 'leases', '.half.tmp'), 'half');
+    const after = await startAgent();
+    await after.want(desired());
+    expect(await readdir(join(folder, 'leases'))).toEqual([]);
+  });
+});
+
+/** Resolves when the end of a lease is on disk. */
+async function untilRecorded(): Promise<void> {
+  for (;;) {
+    const names = await readdir(join(folder, 'leases'));
+    if (names.some(name => name.endsWith('.json'))) return;
+    await new Promise(resolve => setTimeout(resolve, 10));
+  }
+}
