@@ -1,9 +1,11 @@
-import { describe, expect, test } from '@jest/globals';
-import { existsSync, readFileSync } from 'node:fs';
+import { afterAll, describe, expect, test } from '@jest/globals';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { agentEnvironment } from './agents.js';
+import { prepareSecrets, type ProvisionPlan } from './compose/secrets.js';
 import { natsImage, postgresImage } from './infrastructure/images.js';
 import { repositoryRoot } from './repository.js';
 import { serviceNames, services } from './services.js';
@@ -131,5 +133,38 @@ describe('the compose file', () => {
         expect(environment[key] ?? 'file:').toMatch(/^(file:|\$\{)/);
       }
     }
+  });
+});
+
+describe('the secrets of a compose installation', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'astro-secrets-spec-'));
+  const contentOf = (path: string) => readFileSync(join(folder, path), 'utf8');
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  test('are made once', () => {
+    expect(prepareSecrets(folder)).toBe(true);
+    const before = contentOf('nats/nats-accounts.conf');
+    expect(prepareSecrets(folder)).toBe(false);
+    expect(contentOf('nats/nats-accounts.conf')).toBe(before);
+  });
+
+  test('lie where the containers look for them', () => {
+    for (const [name, { environment = {}, volumes = [] }] of entries) {
+      const volume = volumes.find(mount => mount.endsWith(':/secrets:ro'))?.split(':')[0];
+      for (const value of Object.values(environment)) {
+        const [, file] = /^(?:file:)?\/secrets\/(.+)$/.exec(value) ?? [];
+        if (file === undefined) continue;
+        expect([name, existsSync(join(folder, volume!.replace('secrets-', ''), file))]).toEqual([name, true]);
+      }
+    }
+  });
+
+  test('let each service log in as itself', () => {
+    const { database } = JSON.parse(contentOf('provision/provision.json')) as ProvisionPlan;
+    for (const { role, password } of [...database.owners, database.reader]) {
+      const url = new URL(contentOf(`${role}/database-url`));
+      expect([url.username, url.password, url.pathname]).toEqual([role, password, `/${database.database}`]);
+    }
+    expect(database.owners.map(({ schema }) => schema)).toEqual(services.flatMap(row => row.context ?? []));
   });
 });
