@@ -1,6 +1,6 @@
 import { derivedId } from '@astro/event-sourcing/ids';
 import { JetStreamContext } from '@astro/jetstream/server';
-import type { DesiredStateWanted, TaskCompleted, TaskFailed, TaskStarted } from '@astro/messages/agent';
+import type { NodeReport } from '@astro/messages/agent';
 import type { PoolCommand } from '@astro/messages/scheduling';
 import { logFor } from '@astro/runtime/logging';
 import { aggregateToken } from '@astro/runtime/platform.module';
@@ -25,31 +25,28 @@ export class AgentReportsController {
     @Inject(schedulingConfigToken) private readonly config: SchedulingConfig,
   ) {}
 
-  @EventPattern<string>('agent.*.TaskStarted')
-  async taskStarted(@Payload() report: TaskStarted, @Ctx() context: JetStreamContext): Promise<void> {
-    await this.#decide(startOf(report, originOf(context)), context);
-  }
-
-  @EventPattern<string>('agent.*.TaskCompleted')
-  async taskCompleted(@Payload() report: TaskCompleted, @Ctx() context: JetStreamContext): Promise<void> {
-    await this.#decide(completionOf(report, originOf(context)), context);
-  }
-
-  @EventPattern<string>('agent.*.TaskFailed')
-  async taskFailed(@Payload() report: TaskFailed, @Ctx() context: JetStreamContext): Promise<void> {
-    await this.#decide(failureOf(report, originOf(context)), context);
-  }
-
-  @EventPattern<string>('agent.*.DesiredStateWanted')
-  async desiredStateWanted(
-    @Payload() _report: DesiredStateWanted,
-    @Ctx() context: JetStreamContext,
-  ): Promise<void> {
-    await this.publisher.publish(originOf(context).nodeId);
+  /** All of them in one consumer, because the reports of one node have an order: a task starts before it ends. */
+  @EventPattern<string>('agent.*.*')
+  async reported(@Payload() data: NodeReport['data'], @Ctx() context: JetStreamContext): Promise<void> {
+    const [, nodeId, type] = context.tokens;
+    const origin: ReportOrigin = { nodeId: nodeId!, at: context.recordedAt };
+    // The transport has decoded the payload by the subject's last token.
+    const report = { type, data } as NodeReport;
+    switch (report.type) {
+      case 'TaskStarted':
+        return this.#decide(startOf(report.data, origin), context);
+      case 'TaskCompleted':
+        return this.#decide(completionOf(report.data, origin), context);
+      case 'TaskFailed':
+        return this.#decide(failureOf(report.data, origin), context);
+      case 'DesiredStateWanted':
+        return this.publisher.publish(origin.nodeId);
+    }
   }
 
   async #decide(command: PoolCommand, context: JetStreamContext): Promise<void> {
-    const { nodeId } = originOf(context);
+    // Credentials let an agent publish below its own node id only, so that the subject says who speaks.
+    const nodeId = context.tokens[1];
     const { poolId } = command.data;
     if (poolId !== this.config.POOL_ID) {
       this.#log.warn('a report is about another pool', { nodeId, poolId });
@@ -62,14 +59,8 @@ export class AgentReportsController {
       metadata: { correlationId: id, causationId: id, actor: `node:${nodeId}` },
     });
     if (outcome.accepted) return;
-    // Starts and completions come through two consumers, so the start may still be on its way: try again later.
+    // A start that had to be sent again may be on its way behind the completion: try again later.
     if (outcome.rejection === 'LeaseNotStarted') throw new Error('the lease has not been started yet');
     this.#log.warn(`a report was refused: ${outcome.rejection}`, { nodeId, subject: context.subject });
   }
 }
-
-/** Credentials let an agent publish below its own node id only, so that the subject says who speaks. */
-const originOf = ({ tokens, recordedAt }: JetStreamContext): ReportOrigin => ({
-  nodeId: tokens[1]!,
-  at: recordedAt,
-});
