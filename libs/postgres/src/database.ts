@@ -1,9 +1,10 @@
 import type { EntitySchema } from '@mikro-orm/core';
 import { MikroORM } from '@mikro-orm/postgresql';
 import { createCheckpoints } from './checkpoints.js';
+import { inTransaction } from './transaction.js';
 
 /** Projections, queries and the schema lock of one process; PostgreSQL allows 100 connections by default. */
-const maxConnections = 8;
+export const maxConnections = 8;
 const connectTimeoutMs = 5_000;
 /** No query of a read model may take longer: it would hold its connection while others wait. */
 const statementTimeoutMs = 30_000;
@@ -67,7 +68,7 @@ async function connect({ url, entities, warn }: ReaderOptions, schema?: string):
  * advisory lock, which the transaction holds while the DDL runs on another connection of the pool.
  */
 async function updateTables(orm: MikroORM, schema: string): Promise<void> {
-  await orm.em.fork().transactional(async lock => {
+  await inTransaction(orm, async lock => {
     await lock.execute('select pg_advisory_xact_lock(hashtextextended(?, 0))', [`tables of ${schema}`]);
     await orm.em.fork().execute(createCheckpoints(schema));
     await orm.schema.update({ schema, safe: true, dropTables: false });

@@ -4,6 +4,7 @@ import type { Projection } from '@astro/event-sourcing/projection';
 import type { Recorded } from '@astro/event-sourcing/recorded';
 import { ensureCheckpoint, movePosition, readPosition } from './checkpoints.js';
 import { isRetryable } from './failures.js';
+import { inTransaction } from './transaction.js';
 
 /** The checkpoint is not where this runner left it: another runner of the same projection is at work. */
 export class StaleCheckpoint extends Error {
@@ -76,7 +77,7 @@ export class ProjectionRunner {
   async #commit(fresh: readonly Recorded[], range: { from: number; to: number }): Promise<void> {
     let position = range.to;
     try {
-      await this.#orm.em.fork().transactional(async tx => {
+      await inTransaction(this.#orm, async tx => {
         // First of all, because it locks the row: a second runner waits here and then finds it moved.
         if (!(await movePosition(tx, this.name, range))) throw new StaleCheckpoint(this.name, range.from);
         for (const recorded of fresh) {
