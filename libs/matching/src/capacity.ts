@@ -23,8 +23,8 @@ export const deviceSuits = (device: Device, needs: Requirements): boolean =>
   device.memoryMib >= needs.deviceMemoryMib;
 
 /**
- * What a replica would hold of the node now, or nothing when it does not fit. The same inputs give the same device:
- * the smallest that suits, so that larger ones stay free; the first of equal ones.
+ * What a replica would hold of the node now, or nothing when it does not fit. The same inputs give the same
+ * device: the smallest that suits, so that larger ones stay free; the first of equal ones.
  */
 export function holdFor(
   needs: Requirements,

@@ -25,9 +25,10 @@ type Candidate = { readonly node: NodeSnapshot; free: FreeCapacity };
 type Choice = { readonly candidate: Candidate; readonly hold: Hold };
 
 /**
- * Places requests in their order, each on the cheapest node that fits; of equally cheap ones on the one with most
- * free CPU, then memory, then by node id. What does not fit is passed over and does not hold up the rest.
- * Deterministic. Cost: O(requests × nodes of the class) at worst; a class that found its nodes full is skipped.
+ * Places requests in their order, each on the cheapest node that fits; of equally cheap ones on the one with
+ * most free CPU, then memory, then by node id. What does not fit is passed over and does not hold up the
+ * rest. Deterministic. Cost: O(requests × nodes of the class) at worst; a class that found its nodes full is
+ * skipped.
  */
 export function place<Request extends PlacementRequest>(
   nodes: Iterable<NodeSnapshot>,

@@ -84,6 +84,8 @@ export const rules: readonly Rule[] = [
   memory,
 ];
 
-/** Whether the node could host the replica when nothing else runs on it. `ignoring` asks what one rule costs. */
+/**
+ * Whether the node could host the replica when nothing else runs on it. `ignoring` asks what one rule costs.
+ */
 export const couldHost = (needs: Requirements, node: NodeSnapshot, ignoring?: RuleName): boolean =>
   rules.every(rule => rule.name === ignoring || rule.allows(needs, node));

@@ -6,14 +6,14 @@ import { logFor } from '@astro/runtime/logging';
 import { aggregateToken } from '@astro/runtime/platform.module';
 import { Controller, Inject } from '@nestjs/common';
 import { Ctx, EventPattern, Payload } from '@nestjs/microservices';
-import { completionOf, failureOf, startOf, type ReportOrigin } from './agent-reports.js';
+import { completionOf, failureOf, startOf, type ReportOrigin } from './agent-reports.commands.js';
 import { DesiredStatePublisher } from './desired-state.publisher.js';
-import type { PoolStore } from './placement-loop.js';
+import type { PoolStore } from './placement.loop.js';
 import { schedulingConfigToken, type SchedulingConfig } from './scheduling.config.js';
 
 /**
- * What agents report becomes commands to the pool. They go to the pool's store directly, which is in this process:
- * a report is durable already, and is delivered again until it is decided.
+ * What agents report becomes commands to the pool. They go to the pool's store directly, which is in this
+ * process: a report is durable already, and is delivered again until it is decided.
  */
 @Controller()
 export class AgentReportsController {
@@ -25,7 +25,9 @@ export class AgentReportsController {
     @Inject(schedulingConfigToken) private readonly config: SchedulingConfig,
   ) {}
 
-  /** All of them in one consumer, because the reports of one node have an order: a task starts before it ends. */
+  /**
+   * All of them in one consumer, because the reports of one node have an order: a task starts before it ends.
+   */
   @EventPattern<string>('agent.*.*')
   async reported(@Payload() data: NodeReport['data'], @Ctx() context: JetStreamContext): Promise<void> {
     const [, nodeId, type] = context.tokens;

@@ -3,7 +3,7 @@ import { KeyedQueue } from '@astro/jetstream/keyed-queue';
 import { aggregateToken } from '@astro/runtime/platform.module';
 import { Inject, Injectable } from '@nestjs/common';
 import { assignmentsOf } from './desired-state.js';
-import type { PoolStore } from './placement-loop.js';
+import type { PoolStore } from './placement.loop.js';
 import { schedulingConfigToken, type SchedulingConfig } from './scheduling.config.js';
 
 /** Tells nodes what they should be working on. */
@@ -18,8 +18,8 @@ export class DesiredStatePublisher {
   ) {}
 
   /**
-   * Puts the whole list of a node, from the pool as it is now: never from an event, which may be an old one. Those of
-   * one node follow each other, so that a list is not replaced by an older one.
+   * Puts the whole list of a node, from the pool as it is now: never from an event, which may be an old one.
+   * Those of one node follow each other, so that a list is not replaced by an older one.
    */
   publish(nodeId: string): Promise<void> {
     return this.#byNode.run(nodeId, async () => {

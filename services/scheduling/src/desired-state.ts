@@ -1,7 +1,10 @@
 import type { Assignment } from '@astro/messages/agent';
 import type { Pool, PoolEvent } from './pool/pool-state.js';
 
-/** The whole list of what a node should be working on, oldest lease first. A node that is not in the pool has none. */
+/**
+ * The whole list of what a node should be working on, oldest lease first. A node that is not in the pool has
+ * none.
+ */
 export function assignmentsOf(pool: Pool, poolId: string, nodeId: string): readonly Assignment[] {
   return [...(pool.nodes.get(nodeId)?.leases ?? [])].flatMap(leaseId => {
     const lease = pool.leases.get(leaseId);

@@ -2,8 +2,8 @@ import type { Reactor } from '@astro/event-sourcing/reactor';
 import type { JobEvent, PoolCommand } from '@astro/messages/scheduling';
 
 /**
- * The pool has a job's tasks from its queueing to its end. One reactor for both, because a reactor keeps the order of
- * one job's events: a job that is cancelled right after it was queued must not stay in the pool.
+ * The pool has a job's tasks from its queueing to its end. One reactor for both, because a reactor keeps the
+ * order of one job's events: a job that is cancelled right after it was queued must not stay in the pool.
  * @param poolId the pool of a job that succeeded, whose event does not name it
  */
 export const followJobs = (poolId: string): Reactor<JobEvent, PoolCommand> => ({

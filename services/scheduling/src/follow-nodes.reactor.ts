@@ -2,7 +2,10 @@ import type { Reactor } from '@astro/event-sourcing/reactor';
 import type { NodeEvent } from '@astro/messages/registry';
 import type { PoolCommand } from '@astro/messages/scheduling';
 
-/** A node is in the pool while it is online. One reactor for both, so that the order of one node's events is kept. */
+/**
+ * A node is in the pool while it is online. One reactor for both, so that the order of one node's events is
+ * kept.
+ */
 export const followNodes = (poolId: string): Reactor<NodeEvent, PoolCommand> => ({
   name: 'scheduling.follow-nodes',
   reads: ['registry.node'],

@@ -7,8 +7,8 @@ type Seen = { readonly state: Pool; readonly position: number };
 export const BOUNDLESS_PATIENCE_MS = 0xffff_ffff;
 
 /**
- * Whether a tick is worth its while, and with what patience. A tick that found nothing to do is not repeated until
- * the pool has changed or time alone would change its answer.
+ * Whether a tick is worth its while, and with what patience. A tick that found nothing to do is not repeated
+ * until the pool has changed or time alone would change its answer.
  */
 export class PlacementPace {
   readonly #patienceMs: number;
@@ -43,7 +43,10 @@ export class PlacementPace {
     return this.#idle.until === undefined || now < this.#idle.until;
   }
 
-  /** No job is given up for want of a node that has just been lost: a restart takes a node away for a moment only. */
+  /**
+   * No job is given up for want of a node that has just been lost: a restart takes a node away for a moment
+   * only.
+   */
   #isRecovering(now: Date): boolean {
     return now < this.#recoveredAt;
   }

@@ -24,7 +24,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { MikroORM } from '@mikro-orm/postgresql';
 import { offerOf, specOf } from './pool/pool-examples.js';
 import type { PoolEvent } from './pool/pool-state.js';
-import { resultDigest } from './result-digest.js';
+import { resultDigest } from './agent-reports.digest.js';
 import { schedulingConfig } from './scheduling.config.js';
 import { SchedulingModule } from './scheduling.module.js';
 

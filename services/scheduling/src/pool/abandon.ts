@@ -7,8 +7,8 @@ import { attemptsLeft, waitingReplicas, type PoolJob, type PoolTask } from './po
 export type Abandonment = { readonly reason: JobFailure; readonly detail: string };
 
 /**
- * Why the pool gives a job up; nothing while there is hope. A job that waits for busy nodes waits as long as it
- * takes. One that no admitted node could host even when idle is given up after its patience.
+ * Why the pool gives a job up; nothing while there is hope. A job that waits for busy nodes waits as long as
+ * it takes. One that no admitted node could host even when idle is given up after its patience.
  */
 export function reasonToAbandon(
   job: PoolJob,

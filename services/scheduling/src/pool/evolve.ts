@@ -94,7 +94,9 @@ function admit(draft: Draft, offer: Offer): void {
   draft.nodes.set(offer.nodeId, { offer, free, leases, endedLeases: known?.endedLeases ?? new Map() });
 }
 
-/** Where a lease no longer fits, it keeps its CPU and memory, and free capacity goes below zero until it ends. */
+/**
+ * Where a lease no longer fits, it keeps its CPU and memory, and free capacity goes below zero until it ends.
+ */
 function holdAnew(draft: Draft, lease: Lease, offer: Offer, free: FreeCapacity) {
   const { cpuMillis, memoryMib } = lease.hold;
   const { requirements } = jobOf(draft, lease.jobId).spec;

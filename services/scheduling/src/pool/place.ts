@@ -20,7 +20,9 @@ import {
 
 type WaitingReplica = PlacementRequest & { readonly job: PoolJob; readonly attempt: number };
 
-/** One tick: what is overdue expires, what cannot be served is given up, what waits is placed where it fits. */
+/**
+ * One tick: what is overdue expires, what cannot be served is given up, what waits is placed where it fits.
+ */
 export function placeTasks({ poolId, now, patienceMs }: PlaceTasks, pool: Pool): readonly PoolEvent[] {
   const events: PoolEvent[] = [];
   let state = pool;

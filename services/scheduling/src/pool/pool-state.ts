@@ -9,7 +9,9 @@ import type {
 } from '@astro/messages/scheduling';
 import type { Offer } from '@astro/messages/registry';
 
-/** `Grant` and `ExpiredLease` are parts of events in the same file of definitions, and no events themselves. */
+/**
+ * `Grant` and `ExpiredLease` are parts of events in the same file of definitions, and no events themselves.
+ */
 export type PoolEvent = Exclude<Recorded, { readonly type: 'Grant' | 'ExpiredLease' }>;
 
 /** Limits of one pool. */
@@ -29,8 +31,9 @@ export const poolLimits = {
 } as const;
 
 /**
- * Time for a node to learn of a lease, fetch what it needs and store what it made, on top of the program's limit.
- * A constant of the domain: deadlines are recorded, but a report is judged by the same rule on every replay.
+ * Time for a node to learn of a lease, fetch what it needs and store what it made, on top of the program's
+ * limit. A constant of the domain: deadlines are recorded, but a report is judged by the same rule on every
+ * replay.
  */
 export const LEASE_GRACE_MS = 30_000;
 

@@ -259,7 +259,7 @@ describe('closing', () => {
       .when(closeTask('job_1', 'task_1'))
       .thenNothing();
   });
-  test('nothing more is placed for a closed task, and a live lease of it still gives its capacity back', () => {
+  test('nothing is placed for a closed task, and its live leases still give their capacity back', () => {
     const { events, state } = after(
       ...placed,
       closeTask('job_1', 'task_1'),

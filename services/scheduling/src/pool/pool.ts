@@ -17,7 +17,9 @@ import {
 export type PoolRejection = ReportRejection | 'JobExists' | 'JobNotFound' | 'JobHasEnded' | 'TaskNotFound';
 type PoolDecision = Decision<PoolEvent, PoolRejection>;
 
-/** The capacity of one pool: which node may do which task, until when. The unit of consistency for capacity. */
+/**
+ * The capacity of one pool: which node may do which task, until when. The unit of consistency for capacity.
+ */
 export const pool: Decider<Pool, PoolCommand, PoolEvent, PoolRejection> = {
   initialState: emptyPool,
 
@@ -67,7 +69,9 @@ function queueTasks(data: QueueTasks, pool: Pool): PoolDecision {
   });
 }
 
-/** Asked for when all results of a task are in and disagree; so while a replica is on its way it is that one. */
+/**
+ * Asked for when all results of a task are in and disagree; so while a replica is on its way it is that one.
+ */
 function queueReplica(data: QueueReplica, pool: Pool): PoolDecision {
   const job = pool.jobs.get(data.jobId);
   if (!job) return reject(pool.endedJobs.has(data.jobId) ? 'JobHasEnded' : 'JobNotFound');

@@ -25,8 +25,8 @@ export function startLease(data: StartLease, pool: Pool): ReportDecision {
 }
 
 /**
- * Use is metered from start to end by the bus's clock, never by the node's word. A result whose start is not known
- * is refused: metering it from the grant would charge the client for the node's waiting and fetching.
+ * Use is metered from start to end by the bus's clock, never by the node's word. A result whose start is not
+ * known is refused: metering it from the grant would charge the client for the node's waiting and fetching.
  */
 export function completeLease(data: CompleteLease, pool: Pool): ReportDecision {
   const lease = pool.leases.get(data.leaseId);

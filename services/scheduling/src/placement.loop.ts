@@ -29,11 +29,12 @@ const BACK_OFF = { baseMs: 200, maxMs: 10_000 };
 const UNHEALTHY_AFTER_FAILURES = 3;
 
 /**
- * Looks at the pool at every tick and places what waits. One process at a time does, the holder of the pool's writer
- * lease; should two believe that they hold it, the event store's expected position lets only one of them write.
+ * Looks at the pool at every tick and places what waits. One process at a time does, the holder of the pool's
+ * writer lease; should two believe that they hold it, the event store's expected position lets only one of
+ * them write.
  *
- * Ticks go to the aggregate store directly rather than over the command stream: nobody asked for them, so there is no
- * wish to keep, and a tick that changes nothing must leave no trace.
+ * Ticks go to the aggregate store directly rather than over the command stream: nobody asked for them, so
+ * there is no wish to keep, and a tick that changes nothing must leave no trace.
  */
 @Injectable()
 export class PlacementLoop implements OnApplicationBootstrap, BeforeApplicationShutdown {

@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import type { Fault, Output } from '@astro/messages/scheduling';
 
 /**
- * What nodes must agree on: SHA-256 in hex over the JSON of the fault and, sorted by name, of every output's name
- * and content id. Sizes are left out, because they follow from the content.
+ * What nodes must agree on: SHA-256 in hex over the JSON of the fault and, sorted by name, of every output's
+ * name and content id. Sizes are left out, because they follow from the content.
  */
 export function resultDigest(fault: Fault, outputs: readonly Output[]): string {
   const named = outputs
