@@ -26,7 +26,10 @@ type Desired = (state: DesiredState, revision: number) => void;
 
 const ANSWER_TIMEOUT_MS = 5_000;
 const CONNECT_TIMEOUT_MS = 10_000;
-/** With the back-off and the waiting, a report is tried for a minute or two; the caller decides what is worth more. */
+/**
+ * With the back-off and the waiting, a report is tried for a minute or two; the caller decides what is
+ * worth more.
+ */
 const REPORT_ATTEMPTS = 8;
 const REPORT_BACK_OFF = { baseMs: 250, maxMs: 10_000 };
 
@@ -85,8 +88,8 @@ export class AgentLink {
   }
 
   /**
-   * Says something about the node; resolves when it is durable. Tried again a bounded number of times, under one id,
-   * so that within two minutes it is stored once.
+   * Says something about the node; resolves when it is durable. Tried again a bounded number of times,
+   * under one id, so that within two minutes it is stored once.
    * @throws Error when it could not be made durable
    */
   async report<Name extends NodeReport['type']>(
@@ -116,7 +119,10 @@ export class AgentLink {
     this.#connection.publish(subject, data, { headers });
   }
 
-  /** Calls back with the whole desired state whenever it changes. Report `DesiredStateWanted` to be told it now. */
+  /**
+   * Calls back with the whole desired state whenever it changes. Report `DesiredStateWanted` to be told it
+   * now.
+   */
   onDesired(callback: Desired): void {
     this.#desired.add(callback);
   }

@@ -7,7 +7,10 @@ import { ConcurrencyConflict, type Appended, type EventStore } from './event-sto
 import { KeyedQueue } from './keyed-queue.js';
 
 const DEFAULT_CACHE_SIZE = 1_000;
-/** Commands remembered for each cached aggregate; beyond them, deciders accept a repeated command as nothing to do. */
+/**
+ * Commands remembered for each cached aggregate; beyond them, deciders accept a repeated command as nothing
+ * to do.
+ */
 const REMEMBERED_COMMANDS = 4_096;
 const CONFLICT_ATTEMPTS = 10;
 const CONFLICT_BACK_OFF = { baseMs: 5, maxMs: 250 };
@@ -15,7 +18,10 @@ const CONFLICT_BACK_OFF = { baseMs: 5, maxMs: 250 };
 type Known<State> = {
   readonly state: State;
   readonly position: number;
-  /** Commands whose events the aggregate already has, oldest first. Grows in place: each aggregate is served serially. */
+  /**
+   * Commands whose events the aggregate already has, oldest first. Grows in place: each aggregate is served
+   * serially.
+   */
   readonly commandIds: Set<string>;
 };
 
@@ -51,9 +57,10 @@ export class AggregateStore<
   }
 
   /**
-   * Decides one command and records what follows from it. A command that was recorded before is accepted without
-   * events. A lost race is decided again on the new state.
-   * @throws ConcurrencyConflict when it lost the race every time; Error when the event store gives no answer
+   * Decides one command and records what follows from it. A command that was recorded before is accepted
+   * without events. A lost race is decided again on the new state.
+   * @throws ConcurrencyConflict when it lost the race every time; Error when the event store gives no
+   * answer
    */
   execute(
     id: string,

@@ -10,13 +10,18 @@ export type BusOptions = {
 
 /** Atomic batches, message TTL and batched direct reads; older servers ignore all three without a word. */
 const OLDEST_SERVER = { major: 2, minor: 12 };
-/** An answer from JetStream that takes longer counts as lost. Requests made while the server is away end here too. */
+/**
+ * An answer from JetStream that takes longer counts as lost. Requests made while the server is away end
+ * here too.
+ */
 export const REQUEST_TIMEOUT_MS = 5_000;
 const CONNECT_TIMEOUT_MS = 10_000;
 
 type Listener = () => void;
 
-/** One connection to NATS. It reconnects for ever; while it is away, `isUp` is false and requests time out. */
+/**
+ * One connection to NATS. It reconnects for ever; while it is away, `isUp` is false and requests time out.
+ */
 export class Bus {
   readonly connection: NatsConnection;
   readonly js: JetStreamClient;
@@ -31,13 +36,18 @@ export class Bus {
     void this.#watch();
   }
 
-  /** @throws Error when the server cannot be reached, refuses the credentials, is too old or has no JetStream */
+  /**
+   * @throws Error when the server cannot be reached, refuses the credentials, is too old or has no
+   * JetStream
+   */
   static async connect(options: BusOptions): Promise<Bus> {
     const connection = await connect({
       servers: options.servers.split(','),
       name: options.name,
       timeout: CONNECT_TIMEOUT_MS,
       maxReconnectAttempts: -1,
+      // A server that starts again with other keys refuses for a while: that is no reason to give up.
+      ignoreAuthErrorAbort: true,
       reconnectTimeWait: 250,
       reconnectJitter: 250,
       pingInterval: 10_000,

@@ -96,7 +96,7 @@ test('accepting without events changes nothing', async () => {
   expect(await load(id)).toHaveLength(1);
 });
 
-test('a command that is sent twice is recorded once, and whoever asks later still hears its outcome', async () => {
+test('a command sent twice is recorded once, and a late requester still hears its outcome', async () => {
   const id = newId('tenant');
   const commandId = newId('cmd');
   const first = await request(id, 'Ada', commandId);

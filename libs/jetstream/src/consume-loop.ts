@@ -16,8 +16,9 @@ export type ConsumeLoopOptions = {
 };
 
 /**
- * Keeps messages coming: opens the consumer again after a reconnection, a stall, a deletion or an error, with
- * back-off, until it is stopped. Pull consumers have been seen to stall after a reconnection, hence all the reasons.
+ * Keeps messages coming: opens the consumer again after a reconnection, a stall, a deletion or an error,
+ * with back-off, until it is stopped. Pull consumers have been seen to stall after a reconnection, hence
+ * all the reasons.
  */
 export class ConsumeLoop {
   readonly #bus: Bus;

@@ -33,8 +33,9 @@ const AGENT_PAYLOAD_BYTES = 256 * 1024;
 const UNLIMITED = -1;
 
 /**
- * Subjects of an agent, where the server puts the name of the agent's own JWT: it cannot even name another node's. The
- * answers to its publishing come to an inbox prefix of its own, so that it cannot listen to anybody else's.
+ * Subjects of an agent, where the server puts the name of the agent's own JWT: it cannot even name another
+ * node's. The answers to its publishing come to an inbox prefix of its own, so that it cannot listen to
+ * anybody else's.
  */
 const agentScope: Partial<UserPermissionsLimits> = {
   pub: {
@@ -103,7 +104,8 @@ export type AgentJwtOptions = {
 /** A JWT that lets one node say and hear what is its own, for a while. */
 export function issueAgentJwt(options: AgentJwtOptions): string {
   const signer = fromSeed(bytesOf(options.signingSeed));
-  // Limits and permissions must be absent: the server takes them from the signing key's scope, or refuses the JWT.
+  // Limits and permissions must be absent: the server takes them from the signing key's scope, or refuses
+  // the JWT.
   const user: Partial<User> = { issuer_account: options.accountPublicKey };
   const subject = { getPublicKey: () => options.userPublicKey };
   return claims(signer, subject, assertToken(options.nodeId), 'user', user, options.ttlSeconds);
@@ -115,7 +117,10 @@ export function agentKeyPair(seed32: Uint8Array): { readonly publicKey: string; 
   return { publicKey: fromSeed(seed).getPublicKey(), seed };
 }
 
-/** Signed like any JWT, with nkeys as the algorithm. The NATS library can do it too, but only asynchronously. */
+/**
+ * Signed like any JWT, with nkeys as the algorithm. The NATS library can do it too, but only
+ * asynchronously.
+ */
 function claims<Claims>(
   signer: KeyPair,
   subject: Pick<KeyPair, 'getPublicKey'>,

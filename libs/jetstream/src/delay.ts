@@ -12,7 +12,10 @@ export function delay(durationMs: number, signal?: AbortSignal): Promise<void> {
   });
 }
 
-/** Exponential back-off with jitter on its upper half, so that rivals do not meet again. Whole: NATS takes no fractions. */
+/**
+ * Exponential back-off with jitter on its upper half, so that rivals do not meet again. Whole: NATS takes
+ * no fractions.
+ */
 export function backOffMs(attempt: number, { baseMs, maxMs }: { baseMs: number; maxMs: number }): number {
   const ceiling = Math.min(maxMs, baseMs * 2 ** Math.min(attempt - 1, 30));
   return Math.ceil(ceiling / 2 + Math.random() * (ceiling / 2));

@@ -6,8 +6,9 @@ export type Page = { readonly seq: number; readonly batch: number; readonly next
 const NOTHING_FOUND = 404;
 
 /**
- * One page of a stream's messages, read without a consumer. The server may cut a page short; the last message's
- * `pending` says how many are left. The callback form is used because the iterator form keeps its subscription.
+ * One page of a stream's messages, read without a consumer. The server may cut a page short; the last
+ * message's `pending` says how many are left. The callback form is used because the iterator form keeps its
+ * subscription.
  */
 export function readPage(bus: Bus, stream: string, page: Page): Promise<readonly StoredMsg[]> {
   return new Promise((resolve, reject) => {

@@ -21,8 +21,8 @@ export type DurableLaneOptions = {
   /** Messages of one key are handled one after the other, in the stream's order. */
   keyOf?(message: Delivered): string;
   /**
-   * `redeliver` (the default) hands a failed message back and goes on with the next of its key; `in-place` tries it
-   * again before any later one of its key.
+   * `redeliver` (the default) hands a failed message back and goes on with the next of its key; `in-place`
+   * tries it again before any later one of its key.
    */
   readonly retry?: 'redeliver' | 'in-place';
 };
@@ -35,7 +35,10 @@ const HEARTBEAT_MS = 10_000;
 /** With eight deliveries, a message has about two minutes before it becomes a dead letter. */
 const RETRY_BACK_OFF = { baseMs: 250, maxMs: 60_000 };
 const STOP_TIMEOUT_MS = 10_000;
-/** Deliveries beyond the last attempt: a process that dies while handling leaves the dead letter to the next one. */
+/**
+ * Deliveries beyond the last attempt: a process that dies while handling leaves the dead letter to the next
+ * one.
+ */
 const SPARE_DELIVERIES = 16;
 /** In-place attempts after which the lane reports itself unhealthy. */
 const UNHEALTHY_AFTER_ATTEMPTS = 3;
@@ -104,8 +107,9 @@ export class DurableLane {
   }
 
   /**
-   * What a former connection had taken and not acknowledged would come back only after later messages. Starting over
-   * from the first of them keeps the order; servers before 2.14 cannot, and deliver those late.
+   * What a former connection had taken and not acknowledged would come back only after later messages.
+   * Starting over from the first of them keeps the order; servers before 2.14 cannot, and deliver those
+   * late.
    */
   async #replayUnacknowledged(): Promise<void> {
     if (!serverIsAtLeast(this.#bus.connection, 2, 14)) return;

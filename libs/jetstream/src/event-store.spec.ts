@@ -100,7 +100,7 @@ test.each([1, 3])('an append of %i events that is repeated is recorded once', as
   expect(await store.load(aggregate)).toHaveLength(count);
 });
 
-test('a repeated append behind somebody else’s event is a conflict, so that nobody decides on a hole', async () => {
+test('a repeated append behind somebody else’s event is a conflict: nobody decides on a hole', async () => {
   const aggregate = tenant();
   const { position } = await store.append(aggregate, [registered('theirs')], after(0));
   const commandId = newId('cmd');

@@ -48,7 +48,10 @@ type Ack = {
   readonly error?: { readonly code: number; readonly err_code: number; readonly description: string };
 };
 
-/** JetStream as the event store: one stream for each context, one subject for each event name of each aggregate. */
+/**
+ * JetStream as the event store: one stream for each context, one subject for each event name of each
+ * aggregate.
+ */
 export class EventStore {
   readonly #bus: Bus;
 
@@ -162,8 +165,8 @@ export class EventStore {
   }
 
   /**
-   * What became of an append that failed or had no answer. Gives its position when it was recorded after all, and
-   * undefined when it was not and may be sent again.
+   * What became of an append that failed or had no answer. Gives its position when it was recorded after
+   * all, and undefined when it was not and may be sent again.
    */
   async #lookUp(
     aggregate: AggregateRef,

@@ -7,14 +7,17 @@ export { recordedFrom, type Delivered } from './delivered.js';
 export { Unprocessable } from './unprocessable.js';
 
 /**
- * With `handle`: messages one by one, in order for each key, acknowledged when handled, dead letters in the end.
- * With `handleBatch`: batches in strict order from a checkpoint that the handler keeps, retried for ever.
+ * With `handle`: messages one by one, in order for each key, acknowledged when handled, dead letters in the
+ * end. With `handleBatch`: batches in strict order from a checkpoint that the handler keeps, retried for
+ * ever.
  */
 export type LaneOptions =
   | (DurableLaneOptions & { readonly handleBatch?: undefined })
   | (PositionedLaneOptions & Partial<DurableLaneOptions>);
 
-/** A way of messages from one stream to one handler. Outlives restarts of the server and of the connection. */
+/**
+ * A way of messages from one stream to one handler. Outlives restarts of the server and of the connection.
+ */
 export class Lane {
   readonly name: string;
   readonly #lane: DurableLane | PositionedLane;

@@ -1,6 +1,8 @@
 import { base32upper } from 'multiformats/bases/base32';
 
-/** An nkey is base32 of a prefix that names its role, the 32 bytes of an Ed25519 key, and a CRC-16 of both. */
+/**
+ * An nkey is base32 of a prefix that names its role, the 32 bytes of an Ed25519 key, and a CRC-16 of both.
+ */
 const SEED_PREFIX = 18 << 3;
 const USER_PREFIX = 20 << 3;
 const KEY_BYTES = 32;

@@ -26,10 +26,11 @@ const RETRY_BACK_OFF = { baseMs: 100, maxMs: 15_000 };
 const UNHEALTHY_AFTER_ATTEMPTS = 3;
 
 /**
- * Batches in the stream's strict order, from a checkpoint on. Whoever keeps the checkpoint skips what is below it, so
- * no message may ever be overtaken by a later one. A durable consumer cannot promise that: what a dead process had
- * taken comes back after newer messages. So each (re)start makes a consumer of its own from the checkpoint, and a gap
- * or repetition in its numbering starts it over. A batch that fails is tried again for ever; nothing is skipped.
+ * Batches in the stream's strict order, from a checkpoint on. Whoever keeps the checkpoint skips what is
+ * below it, so no message may ever be overtaken by a later one. A durable consumer cannot promise that:
+ * what a dead process had taken comes back after newer messages. So each (re)start makes a consumer of its
+ * own from the checkpoint, and a gap or repetition in its numbering starts it over. A batch that fails is
+ * tried again for ever; nothing is skipped.
  */
 export class PositionedLane {
   readonly #bus: Bus;
@@ -88,7 +89,9 @@ export class PositionedLane {
     return consumer.consume({ ...PULL, max_messages: this.#maxInFlight });
   }
 
-  /** A checkpoint beyond the stream's end means that events were lost or that it belongs to another stream. */
+  /**
+   * A checkpoint beyond the stream's end means that events were lost or that it belongs to another stream.
+   */
   async #assertNotAhead(position: number): Promise<void> {
     const { state } = await this.#bus.jsm.streams.info(this.#options.stream);
     if (position <= state.last_seq) return;

@@ -7,8 +7,8 @@ import type { Log } from './log.js';
 import { contextOf, eventStreamOf } from './subjects.js';
 
 /**
- * Sends the commands that follow from events, in order for each aggregate. Their ids are derived from the event's, so
- * a redelivery repeats the same commands and changes nothing.
+ * Sends the commands that follow from events, in order for each aggregate. Their ids are derived from the
+ * event's, so a redelivery repeats the same commands and changes nothing.
  */
 export function reactorLane(
   bus: Bus,

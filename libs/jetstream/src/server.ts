@@ -50,9 +50,9 @@ export class JetStreamContext extends BaseRpcContext<[Delivered]> {
 }
 
 /**
- * Nest's transport over JetStream. `@EventPattern<string>('agent.*.TaskCompleted')` gets every such message at least
- * once, in order for each key: acknowledged when the handler has ended, delivered again when it throws. Nest's own
- * `handleEvent` is not used, because it swallows what handlers throw.
+ * Nest's transport over JetStream. `@EventPattern<string>('agent.*.TaskCompleted')` gets every such message
+ * at least once, in order for each key: acknowledged when the handler has ended, delivered again when it
+ * throws. Nest's own `handleEvent` is not used, because it swallows what handlers throw.
  */
 export class JetStreamServer extends Server implements CustomTransportStrategy {
   override readonly transportId = Symbol('jetstream');
@@ -105,8 +105,9 @@ export class JetStreamServer extends Server implements CustomTransportStrategy {
 }
 
 /**
- * Hands on what a handler throws as it is, where Nest's own filter would put "Internal server error" in its place. A
- * connected JetStreamServer needs it (`useGlobalFilters`), or `Unprocessable` would be retried like any failure.
+ * Hands on what a handler throws as it is, where Nest's own filter would put "Internal server error" in its
+ * place. A connected JetStreamServer needs it (`useGlobalFilters`), or `Unprocessable` would be retried
+ * like any failure.
  */
 @Catch()
 export class HandlerErrorFilter implements RpcExceptionFilter {

@@ -9,6 +9,8 @@ import { Kvm, type KvOptions } from '@nats-io/kv';
 import { nanos, type WithRequired } from '@nats-io/transport-node';
 import { catalogue } from '@astro/messages/catalogue';
 import type { Bus } from './bus.js';
+import { backOffMs, delay } from './delay.js';
+import { reasonOf, type Log } from './log.js';
 import { commandStreamOf, contexts, eventStreamOf } from './subjects.js';
 
 const SECOND_MS = 1_000;
@@ -19,18 +21,49 @@ const MIB = 1_024 * KIB;
 
 const NAME_IN_USE = 10058;
 
-/** Repeated publishing within this window is recognised by id; beyond it, expected sequences are the guard. */
+/**
+ * Repeated publishing within this window is recognised by id; beyond it, expected sequences are the guard.
+ */
 export const DUPLICATE_WINDOW_MS = 2 * 60 * SECOND_MS;
 
 type Definition = WithRequired<Partial<StreamConfig>, 'name'>;
 
-/** Makes every stream and bucket, or brings them up to date. Several processes may do this at once. */
-export async function ensureStreams(bus: Bus, options: { readonly replicas?: number } = {}): Promise<void> {
-  const replicas = options.replicas ?? 1;
+export type StreamOptions = { readonly replicas?: number; readonly log?: Log };
+
+/** A server that comes back is ready for requests a moment after it takes connections. */
+const RESTORE_ATTEMPTS = 20;
+const RESTORE_BACK_OFF = { baseMs: 50, maxMs: 2_000 };
+
+/** Buses whose streams are made again after a reconnection. */
+const kept = new WeakSet<Bus>();
+
+/**
+ * Makes every stream and bucket, or brings them up to date. Several processes may do this at once. Streams
+ * in memory go with the server that held them, so this is done again after each reconnection.
+ */
+export async function ensureStreams(bus: Bus, options: StreamOptions = {}): Promise<void> {
+  await ensureAll(bus, options);
+  if (kept.has(bus)) return;
+  kept.add(bus);
+  bus.onReconnect(() => void restore(bus, options));
+}
+
+async function ensureAll(bus: Bus, { replicas = 1 }: StreamOptions): Promise<void> {
   await Promise.all(definitions().map(definition => ensureStream(bus, definition, replicas)));
   await Promise.all(
     buckets.map(({ name, ...bucket }) => new Kvm(bus.js).create(name, { ...bucket, replicas })),
   );
+}
+
+async function restore(bus: Bus, options: StreamOptions): Promise<void> {
+  for (let attempt = 1; attempt <= RESTORE_ATTEMPTS && bus.isUp; attempt++) {
+    try {
+      return await ensureAll(bus, options);
+    } catch (error) {
+      options.log?.warn('the streams are not back yet', { attempt, reason: reasonOf(error) });
+      await delay(backOffMs(attempt, RESTORE_BACK_OFF));
+    }
+  }
 }
 
 async function ensureStream(bus: Bus, definition: Definition, replicas: number): Promise<void> {
@@ -101,7 +134,9 @@ const eventStream = (context: string): Definition => ({
   allow_direct: true,
 });
 
-/** Limits rather than a work queue: removing acknowledged messages makes a work queue several times slower. */
+/**
+ * Limits rather than a work queue: removing acknowledged messages makes a work queue several times slower.
+ */
 const commandStream = (context: string): Definition => ({
   name: commandStreamOf(context),
   subjects: [`cmd.${context}.>`],

@@ -7,8 +7,9 @@ const STREAM = 'KV_writers';
 const WRONG_LAST_SEQUENCE = 10071;
 
 /**
- * Which of several processes writes. The key vanishes by itself when its holder falls silent, so that another one can
- * take over. Two may believe for a moment that they hold it: what they write must be fenced by expected positions.
+ * Which of several processes writes. The key vanishes by itself when its holder falls silent, so that
+ * another one can take over. Two may believe for a moment that they hold it: what they write must be fenced
+ * by expected positions.
  */
 export class WriterLease {
   readonly #bus: Bus;
@@ -35,7 +36,10 @@ export class WriterLease {
     return performance.now() < this.#validUntilMs;
   }
 
-  /** Takes the lease, or renews it; false when somebody else holds it. @throws Error when the server gives no answer */
+  /**
+   * Takes the lease, or renews it; false when somebody else holds it.
+   * @throws Error when the server gives no answer
+   */
   async acquire(): Promise<boolean> {
     const last = await this.#bus.jsm.streams.getMessage(STREAM, { last_by_subj: this.#subject });
     const isTaken =
@@ -47,7 +51,10 @@ export class WriterLease {
     return this.#write(last?.seq ?? 0);
   }
 
-  /** Prolongs the lease, well before it ends; false when it is lost. @throws Error when the server gives no answer */
+  /**
+   * Prolongs the lease, well before it ends; false when it is lost.
+   * @throws Error when the server gives no answer
+   */
   async renew(): Promise<boolean> {
     if (!this.isHeld) return this.acquire();
     return (await this.#write(this.#revision)) || this.acquire();

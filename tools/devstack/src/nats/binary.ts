@@ -15,8 +15,9 @@ const PACKAGE_TIMEOUT_MS = 120_000;
 export type Progress = (line: string) => void;
 
 /**
- * Path of a NATS server of at least 2.12. Tries, in this order: the `NATS_SERVER` variable, `nats-server` on the
- * PATH, the cache, the official release archive, and Debian's package from unstable, unpacked without root.
+ * Path of a NATS server of at least 2.12. Tries, in this order: the `NATS_SERVER` variable, `nats-server`
+ * on the PATH, the cache, the official release archive, and Debian's package from unstable, unpacked
+ * without root.
  * @throws Error that lists what was tried, when none of them gives a server
  */
 export async function natsServerBinary(log: Progress = () => undefined): Promise<string> {
@@ -109,7 +110,10 @@ async function acquire(
   }
 }
 
-/** Debian's unstable release has the newest server; a private apt set-up reads it without root or a system change. */
+/**
+ * Debian's unstable release has the newest server; a private apt set-up reads it without root or a system
+ * change.
+ */
 async function unpackDebianPackage(folder: string): Promise<string> {
   const uri = await debianMirror();
   for (const name of ['state/lists/partial', 'cache/archives/partial', 'log']) {

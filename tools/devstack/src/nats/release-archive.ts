@@ -13,9 +13,9 @@ const DOWNLOAD_TIMEOUT_MS = 60_000;
 const ARCHIVE_LIMIT_BYTES = 64 * 1024 * 1024;
 
 /**
- * Fetches the official archive into `folder` and unpacks it. It is checked against the SHA256SUMS file that the
- * release publishes beside it, over HTTPS: that protects against a damaged download, and rests on the release page
- * itself for authenticity.
+ * Fetches the official archive into `folder` and unpacks it. It is checked against the SHA256SUMS file that
+ * the release publishes beside it, over HTTPS: that protects against a damaged download, and rests on the
+ * release page itself for authenticity.
  */
 export async function downloadRelease(folder: string): Promise<string> {
   const name = `nats-server-v${VERSION}-${platformName()}`;

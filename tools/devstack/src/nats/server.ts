@@ -15,7 +15,10 @@ const LOOPBACK = '127.0.0.1';
 export type ServerKit = { readonly serverConfig: string };
 
 export type NatsOptions = {
-  /** Holds the configuration, the log and everything JetStream stores: starting again here continues from it. */
+  /**
+   * Holds the configuration, the log and everything JetStream stores: starting again here continues from
+   * it.
+   */
   readonly dir: string;
   /** 0 or absent picks a free port. */
   readonly port?: number;
@@ -76,7 +79,10 @@ export async function startNats(options: NatsOptions): Promise<NatsServer> {
   };
 }
 
-/** Every write is on disk before it is acknowledged: the event store's promise, at the price of an fsync each. */
+/**
+ * Every write is on disk before it is acknowledged: the event store's promise, at the price of an fsync
+ * each.
+ */
 function configuration({ dir, kit }: NatsOptions, port: number): string {
   return [
     `listen: "${LOOPBACK}:${port}"`,
