@@ -1,0 +1,435 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { startPostgres, type PostgresServer } from '@astro/devstack/postgres/server';
+import type { Message } from '@astro/event-sourcing/decider';
+import type { Projection } from '@astro/event-sourcing/projection';
+import type { Recorded } from '@astro/event-sourcing/recorded';
+import type { AccountEvent } from '@astro/messages/billing';
+import type { ApiKeyEvent, NodeEvent, Offer, OperatorEvent, TenantEvent } from '@astro/messages/registry';
+import type { JobEvent, JobSpec, PoolEvent, Result } from '@astro/messages/scheduling';
+import type { TaskEvent } from '@astro/messages/verification';
+import { openDatabase } from '@astro/postgres/database';
+import { ProjectionRunner } from '@astro/postgres/projection-runner';
+import { provision } from '@astro/postgres/provision';
+import type { EntityManager, EntitySchema, MikroORM } from '@mikro-orm/postgresql';
+import { Balance, balanceOfTenant, balances, earningsOfOperator } from './billing/balances.js';
+import { LedgerEntry, entriesOf, entriesOfJob, ledger, ledgerSum } from './billing/ledger.js';
+import { JobUsage, findUsage, pageOfUsage, usage } from './billing/usage.js';
+import { InvalidCursor } from './page.js';
+import { ApiKey, apiKeys, findApiKeyByHash } from './registry/api-keys.js';
+import { Node, findNode, nodes, pageOfNodes } from './registry/nodes.js';
+import { Operator, findOperator, operators } from './registry/operators.js';
+import { Tenant, findTenant, tenants } from './registry/tenants.js';
+import { Job, findJob, jobs, pageOfJobs } from './scheduling/jobs.js';
+import { Lease, leases, leasesOf } from './scheduling/leases.js';
+import { Task, tasks, tasksOf } from './scheduling/tasks.js';
+import { Verdict, findVerdict, verdicts, verdictsOf } from './verification/verdicts.js';
+
+const offer = (nodeId: string, pricePerSecondAtto = 5n): Offer => ({
+  nodeId,
+  operatorId: 'operator_1',
+  region: 'de-fra',
+  inventory: {
+    devices: [{ kind: 'gpu', vendor: 'v', model: 'm', memoryMib: 8192 }],
+    cpuMillis: 4000,
+    memoryMib: 8192,
+    diskMib: 1000,
+    operatingSystem: 'linux',
+    architecture: 'x64',
+    runtimes: ['wasm'],
+  },
+  pricePerSecondAtto,
+});
+
+const spec = (name: string, taskIds: readonly string[]): JobSpec => ({
+  name,
+  program: { cid: 'cid', timeLimitMs: 1000, memoryLimitMib: 16, outputLimitBytes: 1000 },
+  requirements: {
+    deviceKind: 'cpu',
+    deviceModel: '',
+    deviceMemoryMib: 0,
+    cpuMillis: 100,
+    memoryMib: 16,
+    regions: [],
+    maxPricePerSecondAtto: 10n ** 20n,
+  },
+  tasks: taskIds.map(taskId => ({ taskId, inputs: [], args: [] })),
+  quorum: 2,
+});
+
+const result = (leaseId: string, nodeId: string, digest = 'right'): Result => ({
+  leaseId,
+  nodeId,
+  operatorId: `operator_of_${nodeId}`,
+  fault: 'none',
+  digest,
+  outputs: [{ name: 'out', cid: 'cid-out', sizeBytes: 3 }],
+  meteredMs: 1500,
+  pricePerSecondAtto: 5n,
+});
+
+const registryHistory: readonly (TenantEvent | OperatorEvent | ApiKeyEvent | NodeEvent)[] = [
+  { type: 'TenantRegistered', data: { tenantId: 'tenant_1', name: 'Ada' } },
+  { type: 'OperatorRegistered', data: { operatorId: 'operator_1', name: 'Charles' } },
+  {
+    type: 'ApiKeyIssued',
+    data: { keyId: 'key_1', owner: 'tenant', ownerId: 'tenant_1', sha256: 'aa', label: 'first' },
+  },
+  {
+    type: 'ApiKeyIssued',
+    data: { keyId: 'key_2', owner: 'operator', ownerId: 'operator_1', sha256: 'bb', label: '' },
+  },
+  { type: 'ApiKeyRevoked', data: { keyId: 'key_1' } },
+  { type: 'NodeEnrolled', data: { offer: offer('node_1'), publicKey: 'U1' } },
+  { type: 'NodeEnrolled', data: { offer: offer('node_2', 10n ** 25n), publicKey: 'U2' } },
+  { type: 'NodeEnrolled', data: { offer: offer('node_3'), publicKey: 'U3' } },
+  { type: 'NodeCameOnline', data: { offer: offer('node_1', 6n) } },
+  { type: 'NodeCameOnline', data: { offer: offer('node_2', 10n ** 25n) } },
+  { type: 'NodeWentOffline', data: { nodeId: 'node_1', lastSeenAt: new Date(0) } },
+];
+
+const pool = { poolId: 'main' };
+const job1 = { jobId: 'job_1', tenantId: 'tenant_1' };
+const job2 = { jobId: 'job_2', tenantId: 'tenant_1' };
+const grant = (leaseId: string, nodeId: string, taskId: string, jobId = 'job_1') => ({
+  leaseId,
+  jobId,
+  taskId,
+  nodeId,
+  operatorId: `operator_of_${nodeId}`,
+  pricePerSecondAtto: 5n,
+  deadline: new Date(99_000),
+  fencingToken: 7,
+});
+const started = (leaseId: string, nodeId: string, taskId: string, jobId = 'job_1'): PoolEvent => ({
+  type: 'LeaseStarted',
+  data: { ...pool, leaseId, jobId, taskId, nodeId, startedAt: new Date(50_000) },
+});
+const submitted = (job: typeof job1, name: string, taskIds: readonly string[]): JobEvent => ({
+  type: 'JobSubmitted',
+  data: { ...job, ...pool, spec: spec(name, taskIds), maxCostAtto: 10n ** 24n },
+});
+
+const schedulingHistory: readonly (JobEvent | PoolEvent)[] = [
+  submitted(job1, 'first', ['task_1', 'task_2']),
+  submitted(job2, 'second', ['task_3']),
+  submitted({ jobId: 'job_3', tenantId: 'tenant_2' }, 'foreign', ['task_4']),
+  { type: 'JobQueued', data: { ...job1, ...pool, spec: spec('first', ['task_1', 'task_2']) } },
+  {
+    type: 'LeasesGranted',
+    data: { ...pool, grants: [grant('lease_1', 'node_1', 'task_1'), grant('lease_2', 'node_2', 'task_1')] },
+  },
+  started('lease_1', 'node_1', 'task_1'),
+  {
+    type: 'LeaseCompleted',
+    data: {
+      ...pool,
+      leaseId: 'lease_1',
+      jobId: 'job_1',
+      taskId: 'task_1',
+      quorum: 2,
+      result: result('lease_1', 'node_1'),
+    },
+  },
+  { type: 'NodeWithdrawn', data: { ...pool, nodeId: 'node_2' } },
+  {
+    type: 'LeasesGranted',
+    data: { ...pool, grants: [grant('lease_3', 'node_2', 'task_2'), grant('lease_4', 'node_3', 'task_2')] },
+  },
+  {
+    type: 'LeaseFailed',
+    data: {
+      ...pool,
+      leaseId: 'lease_4',
+      jobId: 'job_1',
+      taskId: 'task_2',
+      nodeId: 'node_3',
+      reason: 'no disk',
+    },
+  },
+  {
+    type: 'TaskSucceeded',
+    data: {
+      ...job1,
+      taskId: 'task_1',
+      outputs: result('lease_1', 'node_1').outputs,
+      digest: 'right',
+      work: [result('lease_1', 'node_1')],
+    },
+  },
+  {
+    type: 'JobFailed',
+    data: { ...job2, ...pool, reason: 'insufficient_funds', detail: 'x'.repeat(300), tasksSucceeded: 0 },
+  },
+];
+
+const tenantAccount = (kind: string) => `tenant:tenant_1:${kind}`;
+const posting = (account: string, amountAtto: bigint) => ({ account, amountAtto });
+const charged = (taskId: string): AccountEvent => ({
+  type: 'TaskCharged',
+  data: {
+    ...job1,
+    taskId,
+    feeBps: 250,
+    burnBps: 2000,
+    meteredMs: 3000,
+    postings: [
+      posting(tenantAccount('reserved'), -1000n),
+      posting('operator:operator_1:earned', 500n),
+      posting('operator:operator_1:earned', 475n),
+      posting('platform:fees', 20n),
+      posting('platform:burned', 5n),
+    ],
+  },
+});
+const move = (amountAtto: bigint) => [
+  posting(tenantAccount('available'), -amountAtto),
+  posting(tenantAccount('reserved'), amountAtto),
+];
+const credit = 10n ** 30n;
+const billingHistory: readonly AccountEvent[] = [
+  {
+    type: 'AccountCredited',
+    data: {
+      tenantId: 'tenant_1',
+      creditId: 'credit_1',
+      postings: [posting('platform:funding', -credit), posting(tenantAccount('available'), credit)],
+    },
+  },
+  { type: 'FundsReserved', data: { ...job1, postings: move(5000n) } },
+  { type: 'ReservationDeclined', data: { ...job2, requiredAtto: 9n, availableAtto: 1n } },
+  charged('task_1'),
+  charged('task_2'),
+  { type: 'FundsReleased', data: { ...job1, postings: move(-3000n) } },
+];
+
+const judged = (taskId: string) => ({ ...pool, jobId: 'job_1', taskId, policy: 'quorum/1' });
+const verificationHistory: readonly TaskEvent[] = [
+  {
+    type: 'ResultReceived',
+    data: { ...pool, jobId: 'job_1', taskId: 'task_1', quorum: 2, result: result('lease_1', 'node_1') },
+  },
+  {
+    type: 'ResultVerified',
+    data: {
+      ...judged('task_1'),
+      digest: 'right',
+      fault: 'none',
+      outputs: [],
+      agreed: [result('lease_1', 'node_1'), result('lease_3', 'node_3')],
+      refuted: [result('lease_2', 'node_2', 'wrong')],
+    },
+  },
+  {
+    type: 'VerificationFailed',
+    data: { ...judged('task_2'), results: [result('lease_4', 'node_4', 'odd')] },
+  },
+];
+
+const record = (event: Message, index: number): Recorded => ({
+  id: `event_${index}`,
+  aggregate: { type: 'spec.any', id: 'any' },
+  event,
+  // Positions of one projection have gaps, because other aggregates write to the same stream.
+  position: 10 + index * 3,
+  recordedAt: new Date(1_000_000 + index * 1_000),
+  metadata: { correlationId: 'c', causationId: 'c', actor: 'service:spec' },
+});
+
+type ReadModel = {
+  readonly projection: Projection<Message, EntityManager>;
+  readonly entity: EntitySchema;
+  readonly history: readonly Message[];
+};
+const readModels: readonly ReadModel[] = [
+  { projection: tenants, entity: Tenant, history: registryHistory },
+  { projection: operators, entity: Operator, history: registryHistory },
+  { projection: apiKeys, entity: ApiKey, history: registryHistory },
+  { projection: nodes, entity: Node, history: registryHistory },
+  { projection: jobs, entity: Job, history: schedulingHistory },
+  { projection: tasks, entity: Task, history: schedulingHistory },
+  { projection: leases, entity: Lease, history: schedulingHistory },
+  { projection: balances, entity: Balance, history: billingHistory },
+  { projection: ledger, entity: LedgerEntry, history: billingHistory },
+  { projection: usage, entity: JobUsage, history: billingHistory },
+  { projection: verdicts, entity: Verdict, history: verificationHistory },
+];
+
+let dir: string;
+let server: PostgresServer;
+const databases = new Map<string, MikroORM>();
+
+beforeAll(async () => {
+  dir = mkdtempSync(join(tmpdir(), 'astro-read-models-spec-'));
+  chmodSync(dir, 0o755); // so that the server's own account can enter it
+  server = await startPostgres({ dir });
+  const schemas = [...new Set(readModels.map(({ entity }) => entity.meta.schema!))];
+  const owners = schemas.map(schema => ({ role: schema, password: schema, schema }));
+  await provision(server.adminUrl, {
+    database: 'spec',
+    owners,
+    reader: { role: 'reader', password: 'reader' },
+  });
+  for (const schema of schemas) {
+    const url = new URL(server.adminUrl);
+    [url.username, url.password, url.pathname] = [schema, schema, '/spec'];
+    const entities = readModels.map(({ entity }) => entity).filter(({ meta }) => meta.schema === schema);
+    databases.set(schema, await openDatabase({ url: url.href, schema, entities }));
+  }
+});
+
+afterAll(async () => {
+  for (const orm of databases.values()) await orm.close();
+  await server.stop();
+  rmSync(dir, { recursive: true, force: true });
+});
+
+const ormOf = ({ entity }: ReadModel) => databases.get(entity.meta.schema!)!;
+const nameOf = ({ entity }: ReadModel) => `"${entity.meta.schema}"."${entity.meta.tableName}"`;
+const rowsOf = (model: ReadModel) =>
+  ormOf(model)
+    .em.fork()
+    .execute<unknown[]>(`select * from ${nameOf(model)} as t order by t::text`);
+
+async function forget(model: ReadModel): Promise<void> {
+  await ormOf(model)
+    .em.fork()
+    .execute(`truncate ${nameOf(model)}, "${model.entity.meta.schema}"."checkpoints"`);
+}
+
+async function build(model: ReadModel, batchSize: number): Promise<void> {
+  const runner = new ProjectionRunner(ormOf(model), model.projection);
+  const recorded = model.history.map(record);
+  while (recorded.length > 0) await runner.apply(recorded.splice(0, batchSize));
+}
+
+describe.each(readModels.map(model => ({ name: model.projection.name, model })))('$name', ({ model }) => {
+  beforeEach(() => forget(model));
+
+  test('is the same whether built at once or event by event', async () => {
+    await build(model, 1_000);
+    const atOnce = await rowsOf(model);
+    expect(atOnce.length).toBeGreaterThan(0);
+    await forget(model);
+    await build(model, 1);
+    expect(await rowsOf(model)).toEqual(atOnce);
+  });
+
+  test('does not change when each event is applied again, even past the checkpoint', async () => {
+    await build(model, 1_000);
+    const before = await rowsOf(model);
+    for (const recorded of model.history.map(record)) {
+      await model.projection.apply(ormOf(model).em.fork(), recorded);
+    }
+    expect(await rowsOf(model)).toEqual(before);
+  });
+});
+
+/** Every read model of one schema, built. */
+async function built(schema: string): Promise<EntityManager> {
+  for (const model of readModels.filter(({ entity }) => entity.meta.schema === schema)) {
+    await forget(model);
+    await build(model, 1_000);
+  }
+  return databases.get(schema)!.em.fork();
+}
+
+test('a key is found by its hash until it is revoked', async () => {
+  const em = await built('registry');
+  expect(await findApiKeyByHash(em, 'aa')).toBeNull();
+  expect(await findApiKeyByHash(em, 'bb')).toMatchObject({ owner: 'operator', ownerId: 'operator_1' });
+  expect(await findTenant(em, 'tenant_1')).toMatchObject({ name: 'Ada' });
+  expect(await findOperator(em, 'operator_1')).toMatchObject({ name: 'Charles' });
+});
+
+test('a node has its latest offer and status, and nodes come in pages', async () => {
+  const em = await built('registry');
+  expect(await findNode(em, 'node_1')).toMatchObject({
+    status: 'offline',
+    pricePerSecondAtto: 6n,
+    publicKey: 'U1',
+  });
+  expect((await findNode(em, 'node_1'))?.inventory).toEqual(offer('node_1').inventory);
+  const first = await pageOfNodes(em, { limit: 2 });
+  expect(first.items.map(({ nodeId }) => nodeId)).toEqual(['node_1', 'node_2']);
+  const rest = await pageOfNodes(em, { limit: 2, cursor: first.nextCursor });
+  expect(rest.items.map(({ nodeId }) => nodeId)).toEqual(['node_3']);
+  expect(rest.nextCursor).toBeUndefined();
+  const online = await pageOfNodes(em, { limit: 2, status: 'online' });
+  expect(online.items).toMatchObject([{ nodeId: 'node_2', pricePerSecondAtto: 10n ** 25n }]);
+});
+
+test('a job is its tenant’s alone, and says how far it is', async () => {
+  const em = await built('scheduling');
+  const job = await findJob(em, 'tenant_1', 'job_1');
+  expect(job).toMatchObject({ status: 'running', taskCount: 2, tasksSucceeded: 1, maxCostAtto: 10n ** 24n });
+  expect(job?.spec.requirements.maxPricePerSecondAtto).toBe((10n ** 20n).toString());
+  expect(await findJob(em, 'tenant_2', 'job_1')).toBeNull();
+  expect(await findJob(em, 'tenant_1', 'job_2')).toMatchObject({
+    status: 'failed',
+    reason: 'insufficient_funds',
+    endedAt: record(schedulingHistory[11]!, 11).recordedAt,
+  });
+});
+
+test('jobs come newest first, a page at a time, of one status if wished', async () => {
+  const em = await built('scheduling');
+  const first = await pageOfJobs(em, 'tenant_1', { limit: 1 });
+  expect(first.items.map(({ jobId }) => jobId)).toEqual(['job_2']);
+  const rest = await pageOfJobs(em, 'tenant_1', { limit: 1, cursor: first.nextCursor });
+  expect(rest.items.map(({ jobId }) => jobId)).toEqual(['job_1']);
+  expect(rest.nextCursor).toBeUndefined();
+  expect((await pageOfJobs(em, 'tenant_1', { limit: 9, status: 'running' })).items).toHaveLength(1);
+  for (const cursor of ['', 'nonsense', Buffer.from('["x","job_1"]').toString('base64url')]) {
+    await expect(pageOfJobs(em, 'tenant_1', { limit: 1, cursor })).rejects.toBeInstanceOf(InvalidCursor);
+  }
+});
+
+test('tasks and leases say what became of them', async () => {
+  const em = await built('scheduling');
+  expect(await tasksOf(em, 'job_1')).toMatchObject([
+    { taskId: 'task_1', index: 0, status: 'succeeded', digest: 'right', outputs: [{ cid: 'cid-out' }] },
+    { taskId: 'task_2', index: 1, status: 'waiting', digest: null, outputs: [] },
+  ]);
+  expect(await leasesOf(em, 'job_1')).toMatchObject([
+    { leaseId: 'lease_1', status: 'completed', meteredMs: 1500, startedAt: new Date(50_000) },
+    { leaseId: 'lease_2', status: 'revoked', reason: 'node_withdrawn' },
+    { leaseId: 'lease_3', status: 'granted', reason: null, endedAt: null, fencingToken: 7 },
+    { leaseId: 'lease_4', status: 'failed', reason: 'no disk' },
+  ]);
+});
+
+test('balances are the sums of the postings, and the ledger sums to zero', async () => {
+  const em = await built('billing');
+  expect(await balanceOfTenant(em, 'tenant_1')).toEqual({ availableAtto: credit - 2000n, reservedAtto: 0n });
+  expect(await balanceOfTenant(em, 'nobody')).toEqual({ availableAtto: 0n, reservedAtto: 0n });
+  expect(await earningsOfOperator(em, 'operator_1')).toBe(1950n);
+  expect(await ledgerSum(em)).toBe(0n);
+  expect(await entriesOfJob(em, 'job_1')).toHaveLength(14);
+  const first = await entriesOf(em, 'operator:operator_1:earned', { limit: 3 });
+  expect(first.items.map(({ amountAtto }) => amountAtto)).toEqual([475n, 500n, 475n]);
+  const rest = await entriesOf(em, 'operator:operator_1:earned', { limit: 3, cursor: first.nextCursor });
+  expect(rest.items).toMatchObject([{ amountAtto: 500n, taskId: 'task_1', kind: 'TaskCharged' }]);
+});
+
+test('usage says what a job cost and where it went', async () => {
+  const em = await built('billing');
+  const cost = { chargedAtto: 2000n, feeAtto: 40n, burnedAtto: 10n, meteredMs: 6000, tasksCharged: 2 };
+  expect(await findUsage(em, 'tenant_1', 'job_1')).toMatchObject(cost);
+  expect(await findUsage(em, 'tenant_2', 'job_1')).toBeNull();
+  expect((await pageOfUsage(em, 'tenant_1', { limit: 5 })).items).toMatchObject([
+    { jobId: 'job_1', ...cost },
+  ]);
+});
+
+test('a verdict names who agreed and who was refuted', async () => {
+  const em = await built('verification');
+  const agreed = { outcome: 'agreed', agreed: ['node_1', 'node_3'], refuted: ['node_2'] };
+  expect(await findVerdict(em, 'task_1')).toMatchObject(agreed);
+  expect(await verdictsOf(em, 'job_1')).toMatchObject([
+    agreed,
+    { outcome: 'undecided', agreed: [], digest: null },
+  ]);
+});
