@@ -1,5 +1,6 @@
 import { jetstream, jetstreamManager, type JetStreamClient, type JetStreamManager } from '@nats-io/jetstream';
 import { connect, credsAuthenticator, type NatsConnection } from '@nats-io/transport-node';
+import { delay } from './delay.js';
 
 export type BusOptions = {
   readonly servers: string;
@@ -67,6 +68,18 @@ export class Bus {
 
   get isUp(): boolean {
     return this.#up && !this.connection.isClosed();
+  }
+
+  /**
+   * Waits for a connection that is away. What is sent meanwhile is lost more often than not, and would be waited for
+   * in vain. @throws Error when it stays away as long as an answer may take
+   */
+  async ready(): Promise<void> {
+    const deadline = Date.now() + REQUEST_TIMEOUT_MS;
+    while (!this.isUp) {
+      if (this.connection.isClosed() || Date.now() > deadline) throw new Error('NATS is not connected');
+      await delay(20);
+    }
   }
 
   /** Calls `listener` after each reconnection, until the returned function is called. */

@@ -86,6 +86,7 @@ export class CommandBus {
     });
     for (let attempt = 1; ; attempt++) {
       try {
+        await this.#bus.ready();
         return await this.#bus.js.publish(commandSubject(to, type), payload, { headers });
       } catch (error) {
         if (error instanceof JetStreamApiError || attempt === SEND_ATTEMPTS) {

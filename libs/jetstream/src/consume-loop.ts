@@ -56,6 +56,7 @@ export class ConsumeLoop {
     const forget = this.#bus.onReconnect(() => void this.#messages?.close());
     for (let failures = 0; !signal.aborted;) {
       try {
+        await this.#bus.ready();
         const messages = await this.#options.open();
         failures = 0;
         await this.#consume(messages, opened);

@@ -10,7 +10,8 @@ const NOTHING_FOUND = 404;
  * message's `pending` says how many are left. The callback form is used because the iterator form keeps its
  * subscription.
  */
-export function readPage(bus: Bus, stream: string, page: Page): Promise<readonly StoredMsg[]> {
+export async function readPage(bus: Bus, stream: string, page: Page): Promise<readonly StoredMsg[]> {
+  await bus.ready();
   return new Promise((resolve, reject) => {
     const messages: StoredMsg[] = [];
     const timer = setTimeout(

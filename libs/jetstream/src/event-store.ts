@@ -142,6 +142,7 @@ export class EventStore {
   }
 
   async #publish(outgoing: readonly Outgoing[]): Promise<Ack> {
+    await this.#bus.ready();
     const last = outgoing.at(-1)!;
     if (outgoing.length > 1) this.#openBatch(outgoing, nuid.next());
     const { connection } = this.#bus;

@@ -142,6 +142,25 @@ test('a message that ends its process every time becomes a dead letter without a
   expect(handled).toBe(0);
 });
 
+test('what a dead process had taken comes first when a key must keep its order', async () => {
+  const aggregate = tenant();
+  const options = {
+    filterSubjects: [eventsOf(aggregate)],
+    retry: 'in-place' as const,
+    durable: newId('lane'),
+  };
+  await start({ ...options, handle: async () => undefined });
+  await lanes.pop()!.stop();
+  await record(aggregate, 2);
+  const dying = await bus.js.consumers.get(stream, options.durable);
+  for (let taken = 0; taken < 2; taken++) await dying.next();
+  await record(aggregate, 1, 2);
+  const handled: string[] = [];
+  await start({ ...options, handle: async message => void handled.push(nameOf(message)) });
+  await waitFor(() => handled.length === 3);
+  expect(handled).toEqual(['0', '1', '2']);
+});
+
 test('batches come in order from the checkpoint on, and a failed one is repeated first', async () => {
   const [first, second] = [tenant(), tenant()];
   const [skipped] = await record(first, 1);
