@@ -1,6 +1,6 @@
 import { Logger as NestLogger, type LoggerService } from '@nestjs/common';
 import type { Log, LogFields } from '@astro/jetstream/log';
-import { pino, type Logger } from 'pino';
+import { pino, type DestinationStream, type Logger } from 'pino';
 
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
 
@@ -12,17 +12,19 @@ const secretPaths = ['authorization', 'password', 'credentials', 'apiKey', 'seed
 ]);
 
 /** One JSON object per line on standard output, with the name of the service. */
-export const jsonLog = (service: string, level: LogLevel): Logger =>
-  pino({
-    name: service,
-    level,
-    base: { service },
-    timestamp: pino.stdTimeFunctions.isoTime,
-    formatters: { level: label => ({ level: label }) },
-    redact: { paths: secretPaths, censor: '[redacted]' },
-    errorKey: 'error',
-    messageKey: 'message',
-  });
+export const jsonLog = (service: string, level: LogLevel, destination?: DestinationStream): Logger =>
+  pino(
+    {
+      level,
+      base: { service },
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: label => ({ level: label }) },
+      redact: { paths: secretPaths, censor: '[redacted]' },
+      errorKey: 'error',
+      messageKey: 'message',
+    },
+    destination ?? pino.destination({ fd: 1, sync: true }),
+  );
 
 /** What Nest and the libraries log through; Nest gives the name of the component as the last argument. */
 export class JsonLogger implements LoggerService {
