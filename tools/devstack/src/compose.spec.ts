@@ -47,7 +47,9 @@ const composeFile = z.strictObject({
 });
 
 const source = readFileSync(join(repositoryRoot, 'docker-compose.yml'), 'utf8');
-const { success, data, error } = composeFile.safeParse(withoutExtensions(parse(source, { merge: true })));
+const { success, data, error } = composeFile.safeParse(
+  withoutExtensions(parse(source, { merge: true }) as Record<string, unknown>),
+);
 const compose = success ? data : { name: '', services: {}, volumes: {} };
 const entries = Object.entries(compose.services);
 

@@ -23,7 +23,7 @@ async function query(url: string, text: string): Promise<unknown[]> {
   const client = new pg.Client({ connectionString: url });
   await client.connect();
   try {
-    return (await client.query({ text, rowMode: 'array' })).rows.flat();
+    return (await client.query<unknown[]>({ text, rowMode: 'array' })).rows.flat();
   } finally {
     await client.end();
   }

@@ -1,8 +1,10 @@
 import { spawn, type ChildProcess } from 'node:child_process';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { LogSink } from './log.js';
 import type { ProcessRegister } from './process-register.js';
+import { repositoryRoot } from './repository.js';
 
 export type ProcessPlan = {
   readonly name: string;
@@ -25,6 +27,8 @@ const readyAnswerLimitMs = 2_000;
 /** A process that ends this often before it was ever ready is misconfigured, not unlucky. */
 const failuresBeforeFirstReady = 3;
 const keptLines = 30;
+/** Compiled once for all starts: a quarter of what a service's start costs. */
+const compileCache = join(repositoryRoot, 'node_modules/.cache/astro/compiled');
 
 /** How long to wait before restart number `restarts`, counted from 1: doubling, up to a bound. */
 export const restartDelayMs = (restarts: number) =>
@@ -120,7 +124,7 @@ export class SupervisedProcess {
   private spawn(): void {
     const { name, script, args = [], env } = this.plan;
     const child = spawn(process.execPath, ['--enable-source-maps', script, ...args], {
-      env: { ...process.env, ...env },
+      env: { NODE_COMPILE_CACHE: compileCache, ...process.env, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
       // In a process group of its own: an interrupt typed at the terminal reaches the supervisor only, which then
       // stops everything in order.

@@ -4,7 +4,7 @@ import { ensureStreams } from '@astro/jetstream/streams';
 import { provision } from '@astro/postgres/provision';
 import type { ProvisionPlan } from './secrets.js';
 
-/** In the container `provision`: the argument is the plan that `prepare-secrets` wrote. Repeating it changes nothing. */
+/** In the container `provision`: the argument is the plan that `prepare-secrets` wrote. May be repeated. */
 const [, , file] = process.argv;
 if (!file) throw new Error('Which plan?');
 const plan = JSON.parse(readFileSync(file, 'utf8')) as ProvisionPlan;
