@@ -1,9 +1,12 @@
 import { createHash } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { Sandbox } from '@astro/node-agent/sandbox/sandbox';
 import { accuracyOf, encodeShard, type Image, readDigits, split } from './data.js';
 import { readProgram, TRAINING, trainingArgs } from './programs.js';
 import { averageWeights, initialWeights, type Weights } from './weights.js';
+
+/** A machine that is busy with other things only makes it slower. */
+jest.setTimeout(60_000);
 
 const LIMITS = { timeLimitMs: 60_000, memoryLimitMib: 32, outputLimitBytes: 1_048_576 };
 const sandbox = new Sandbox();

@@ -1,6 +1,6 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { NodeReport } from '@astro/messages/agent';
 import { AgentLink } from '@astro/jetstream/agent-link';
+import { backOffMs, delay } from '@astro/jetstream/delay';
 import { reasonOf, type Log } from '@astro/jetstream/log';
 import type { Credentials, Enrolment } from './enrol/enrolment.js';
 import { GatewayRefusal } from './gateway/gateway-client.js';
@@ -11,7 +11,7 @@ import type { Reconciler } from './reconcile/reconciler.js';
 
 const AGENT_VERSION = '0.1.0';
 /** Between two rounds of attempts at what the agent cannot do without. */
-const ROUND_DELAY_MS = { first: 500, max: 30_000 };
+const ROUND_BACK_OFF = { baseMs: 500, maxMs: 30_000 };
 /** Credentials are renewed after this share of their life. */
 const RENEW_AFTER = 0.7;
 const RENEW_DELAY_MIN_MS = 1_000;
@@ -31,7 +31,6 @@ export class NodeAgent {
   readonly #stop = new AbortController();
   readonly #usage = new MachineUsage();
   readonly #loops: Promise<void>[] = [];
-  #nodeId: string | undefined;
   #link: AgentLink | undefined;
   #reconciler: Reconciler | undefined;
   #credentials: Credentials | undefined;
@@ -65,7 +64,7 @@ export class NodeAgent {
     const { signal } = this.#stop;
     const nodeId = await this.#untilDone('enrol', () => this.#join());
     if (nodeId === undefined) return;
-    this.#nodeId = nodeId;
+    this.#loops.push(this.#keepCredentials(nodeId));
     const link = await this.#untilDone('connect to the bus', () =>
       AgentLink.connect({
         servers: this.#currentCredentials().servers.join(','),
@@ -90,7 +89,6 @@ export class NodeAgent {
     log.info('connected', { nodeId });
     this.#loops.push(this.#every(config.HEARTBEAT_MS, 'heartbeat', () => this.#beat(), signal));
     this.#loops.push(this.#every(config.DESIRED_STATE_PATIENCE_MS, 'look', () => this.#lookAgain(), signal));
-    this.#loops.push(this.#keepCredentials(nodeId));
   }
 
   async #join(): Promise<string> {
@@ -154,7 +152,7 @@ export class NodeAgent {
 
   /** Tries for ever, ever more slowly, and says each time why it did not work. Undefined when the agent stops. */
   async #untilDone<T>(what: string, action: () => Promise<T>): Promise<T | undefined> {
-    for (let delayMs = ROUND_DELAY_MS.first; ; delayMs = Math.min(2 * delayMs, ROUND_DELAY_MS.max)) {
+    for (let attempt = 1; ; attempt++) {
       if (this.#stop.signal.aborted) return undefined;
       try {
         return await action();
@@ -162,7 +160,7 @@ export class NodeAgent {
         if (!this.#stop.signal.aborted)
           this.#parts.log.warn(`could not ${what}`, { reason: reasonOf(error) });
       }
-      if (!(await this.#pause(delayMs * (0.5 + Math.random() / 2)))) return undefined;
+      if (!(await this.#pause(backOffMs(attempt, ROUND_BACK_OFF)))) return undefined;
     }
   }
 
@@ -189,12 +187,7 @@ export class NodeAgent {
 
   /** False when the agent stops meanwhile. */
   async #pause(delayMs: number): Promise<boolean> {
-    try {
-      await sleep(delayMs, undefined, { signal: this.#stop.signal });
-      return true;
-    } catch (error) {
-      if (this.#stop.signal.aborted) return false;
-      throw error;
-    }
+    await delay(delayMs, this.#stop.signal);
+    return !this.#stop.signal.aborted;
   }
 }

@@ -3,11 +3,14 @@ import type { AddressInfo } from 'node:net';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { ContentCache } from '../content/content-cache.js';
 import { cidOf } from '../content/content-id.js';
 import { Content, ContentMismatch } from '../content/content.js';
 import { GatewayClient, GatewayRefusal } from './gateway-client.js';
+
+/** A machine that is busy with other things only makes it slower. */
+jest.setTimeout(60_000);
 
 /** A network in trouble: each request is answered by the next of these, the last one again and again. */
 type Behaviour = (request: IncomingMessage, response: ServerResponse) => void;

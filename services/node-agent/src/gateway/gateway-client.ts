@@ -6,7 +6,7 @@ import { retrying, type Retry } from './retry.js';
 export const CONTENT_LIMIT_BYTES = 64 * 1024 * 1024;
 const ANSWER_LIMIT_BYTES = 1024 * 1024;
 const REQUEST_TIMEOUT_MS = 30_000;
-const RETRY: Retry = { attempts: 5, firstDelayMs: 200, maxDelayMs: 5_000 };
+const RETRY: Retry = { attempts: 5, baseMs: 200, maxMs: 5_000 };
 /** Refusals that pass: too early, too many requests, and a node that is not known everywhere yet. */
 const PASSING = [401, 408, 425, 429];
 

@@ -1,8 +1,11 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, jest, test } from '@jest/globals';
 import { InvalidConfig } from '@astro/runtime/config';
 import { type Machine, probeMachine } from './machine.js';
 import { parseNvidia, probeNvidia } from './nvidia.js';
 import { inventoryOf } from './offer.js';
+
+/** A machine that is busy with other things only makes it slower. */
+jest.setTimeout(60_000);
 
 const machine: Machine = {
   processor: { vendor: 'AMD', model: 'EPYC 9354', cores: 4 },

@@ -1,7 +1,7 @@
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { newId } from '@astro/event-sourcing/ids';
 import { silent } from '@astro/jetstream/log';
 import type { Assignment, NodeReport } from '@astro/messages/agent';
@@ -12,6 +12,9 @@ import { GatewayClient } from '../gateway/gateway-client.js';
 import { WasmRuntime } from '../runtime/wasm-runtime.js';
 import { LeaseJournal } from './lease-journal.js';
 import { Reconciler } from './reconciler.js';
+
+/** A machine that is busy with other things only makes it slower. */
+jest.setTimeout(60_000);
 
 const ascii = (text: string) => [...new TextEncoder().encode(text)];
 

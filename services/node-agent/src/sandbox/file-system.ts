@@ -148,10 +148,11 @@ class OpenOutputDirectory extends OpenDirectory {
     this.#quota = quota;
   }
 
-  /** Hard links are entries too; the bytes of an input that is linked here are counted at the end. */
+  /** A hard link is an entry too, and the bytes of an input that is linked here are counted at the end. A folder is
+   * allowed only where a rename ends, which adds nothing. */
   override path_link(path: string, inode: Inode, allowDirectory: boolean): number {
     if (path.length > PATH_CHARACTERS_MAX) return wasi.ERRNO_NAMETOOLONG;
-    this.#quota.addEntry();
+    if (!allowDirectory) this.#quota.addEntry();
     return super.path_link(path, inode, allowDirectory);
   }
 }

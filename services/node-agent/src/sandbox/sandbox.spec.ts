@@ -1,7 +1,10 @@
-import { afterAll, describe, expect, test } from '@jest/globals';
+import { afterAll, describe, expect, jest, test } from '@jest/globals';
 import asc from 'assemblyscript/asc';
 import type { FinishedRun, NamedBytes, ProgramLimits } from './program-run.js';
 import { Sandbox } from './sandbox.js';
+
+/** A machine that is busy with other things only makes it slower. */
+jest.setTimeout(60_000);
 
 const LIMITS: ProgramLimits = { timeLimitMs: 20_000, memoryLimitMib: 4, outputLimitBytes: 1_000 };
 const sandbox = new Sandbox();
@@ -150,7 +153,10 @@ describe('the limits', () => {
     ['too many files', 'for (let i = 0; i < 1000; i++) open(OUTPUT, i.toString(), CREATE);'],
     [
       'files deleted as fast as they are written',
-      'while (true) { const f = open(OUTPUT, "a", CREATE); write(f, new Uint8Array(99)); path_unlink_file(OUTPUT, utf8("a").dataStart, 1); }',
+      `while (true) {
+         write(open(OUTPUT, "a", CREATE), new Uint8Array(99));
+         path_unlink_file(OUTPUT, utf8("a").dataStart, 1);
+       }`,
     ],
   ])('outputs that are too large: %s', async (_, source) => {
     const vectors = 'store<usize>(cell, cell + 40); store<i32>(cell + 4, 8);';
@@ -173,6 +179,17 @@ describe('the limits', () => {
     );
     expect(finished.fault).toBe('none');
     expect(finished.outputs[0]!.bytes).toEqual(new Uint8Array(900));
+  });
+
+  test('a file may be written under another name and moved, as often as the program likes', async () => {
+    const finished = await run(
+      `output("a", utf8("moved"));
+       for (let i = 0; i < 50; i++) {
+         path_rename(OUTPUT, utf8("a").dataStart, 1, OUTPUT, utf8("b").dataStart, 1);
+         path_rename(OUTPUT, utf8("b").dataStart, 1, OUTPUT, utf8("a").dataStart, 1);
+       }`,
+    );
+    expect([finished.fault, text(finished, 'a')]).toEqual(['none', 'moved']);
   });
 
   test('files that are left open cannot be without number', async () => {
