@@ -1,5 +1,6 @@
+import type { PoolEvent } from '@astro/messages/scheduling';
 import type { Assignment } from '@astro/messages/agent';
-import type { Pool, PoolEvent } from './pool/pool-state.js';
+import type { Pool } from './pool/pool-state.js';
 
 /**
  * The whole list of what a node should be working on, oldest lease first. A node that is not in the pool has

@@ -1,6 +1,5 @@
 import type { Reactor } from '@astro/event-sourcing/reactor';
-import type { JobCommand } from '@astro/messages/scheduling';
-import type { PoolEvent } from './pool/pool-state.js';
+import type { JobCommand, PoolEvent } from '@astro/messages/scheduling';
 
 /** What the pool gives up has failed, with the pool's reason. */
 export const failAbandonedJobs: Reactor<PoolEvent, JobCommand> = {

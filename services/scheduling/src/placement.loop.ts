@@ -5,7 +5,7 @@ import { Bus } from '@astro/jetstream/bus';
 import { backOffMs, delay } from '@astro/jetstream/delay';
 import { reasonOf } from '@astro/jetstream/log';
 import { WriterLease } from '@astro/jetstream/writer-lease';
-import type { PoolCommand } from '@astro/messages/scheduling';
+import type { PoolCommand, PoolEvent } from '@astro/messages/scheduling';
 import { HealthChecks } from '@astro/runtime/health';
 import { logFor } from '@astro/runtime/logging';
 import { aggregateToken } from '@astro/runtime/platform.module';
@@ -17,7 +17,7 @@ import {
 } from '@nestjs/common';
 import { PlacementPace } from './placement-pace.js';
 import type { PoolRejection } from './pool/pool.js';
-import type { Pool, PoolEvent } from './pool/pool-state.js';
+import type { Pool } from './pool/pool-state.js';
 import { schedulingConfigToken, type SchedulingConfig } from './scheduling.config.js';
 
 export type PoolStore = AggregateStore<Pool, PoolCommand, PoolEvent, PoolRejection>;

@@ -43,6 +43,7 @@ export type JobEvent = {
 
 const SHA2_256 = 0x12;
 const REQUEST_TIMEOUT_MS = 15_000;
+const READ_MODEL_ATTEMPTS_MAX = 200;
 const REQUEST_ATTEMPTS_MAX = 20;
 const STREAM_ATTEMPTS_MAX = 60;
 const TERMINAL = new Set(['JobSucceeded', 'JobFailed', 'JobCancelled']);
@@ -102,6 +103,16 @@ export class Client {
 
   async job(id: string): Promise<Job> {
     return this.json<Job>(`/v1/jobs/${id}`);
+  }
+
+  /** The job after its last event: the read model may be a moment behind the event stream. */
+  async ended(id: string): Promise<Job> {
+    for (let attempt = 0; attempt < READ_MODEL_ATTEMPTS_MAX; attempt++) {
+      const job = await this.job(id);
+      if (!['submitted', 'queued', 'running'].includes(job.status)) return job;
+      await sleep(50);
+    }
+    throw new Error(`${id} has ended, but its read model does not say so`);
   }
 
   async json<T>(path: string): Promise<T> {

@@ -43,11 +43,11 @@ const request = (program: string, change: Partial<JobRequest['requirements']> = 
   tasks: [{ inputs: [] }, { inputs: [] }],
 });
 
-async function runToItsEnd(job: JobRequest, key: string): Promise<Job> {
-  const { id } = await client.submit(job, key);
+async function runToItsEnd(job: JobRequest, title: string): Promise<Job> {
+  const { id } = await client.submit(job, title.replaceAll(' ', '-'));
   for await (const event of client.events(id)) void event;
   await untilSettled(client);
-  return client.job(id);
+  return client.ended(id);
 }
 
 const available = async () =>
@@ -98,7 +98,7 @@ test('a cancelled job stops, ends once, and what was reserved comes back', async
   }
   await untilSettled(client);
   expect(types).toEqual(['JobSubmitted', 'JobQueued', 'JobCancelled']);
-  expect(await client.job(id)).toMatchObject({ status: 'cancelled' });
+  expect(await client.ended(id)).toMatchObject({ status: 'cancelled' });
   expect(await available()).toBeGreaterThan(before);
 }, 60_000);
 

@@ -108,23 +108,13 @@ async function run(client: Client, story: Story, idempotencyKey: string, request
     if (event.type === 'TaskSucceeded') verified++;
     story.progress(`${request.name}   ${bar(verified, total)} ${verified}/${total} verified   ${event.type}`);
   }
-  const job = await ended(client, id);
+  const job = await client.ended(id);
   story.progress(
     `${request.name}   ${bar(verified, total)} ${verified}/${total} verified   ${job.status}`,
     true,
   );
   if (job.status !== 'succeeded') throw new JobDidNotSucceed(job);
   return job;
-}
-
-/** The read model may be a moment behind the event stream. */
-async function ended(client: Client, id: string): Promise<Job> {
-  for (let attempt = 0; attempt < 200; attempt++) {
-    const job = await client.job(id);
-    if (!['submitted', 'queued', 'running'].includes(job.status)) return job;
-    await new Promise(resolve => setTimeout(resolve, 50));
-  }
-  throw new Error(`${id} has ended, but its read model does not say so`);
 }
 
 /** One output of every task, in the order of the tasks. */

@@ -1,13 +1,12 @@
 import { giveBack, holdFor, take, whollyFree } from '@astro/matching/capacity';
 import type { FreeCapacity } from '@astro/matching/node';
-import type { Grant, TasksQueued } from '@astro/messages/scheduling';
+import type { Grant, PoolEvent, TasksQueued } from '@astro/messages/scheduling';
 import type { Offer } from '@astro/messages/registry';
 import {
   poolLimits,
   type Lease,
   type LeaseEnd,
   type Pool,
-  type PoolEvent,
   type PoolJob,
   type PoolNode,
   type PoolTask,

@@ -1,6 +1,6 @@
 import { derivedId } from '@astro/event-sourcing/ids';
 import { place, type PlacementRequest } from '@astro/matching/place';
-import type { Grant, PlaceTasks } from '@astro/messages/scheduling';
+import type { Grant, PlaceTasks, PoolEvent } from '@astro/messages/scheduling';
 import { reasonToAbandon } from './abandon.js';
 import { evolve } from './evolve.js';
 import {
@@ -13,7 +13,6 @@ import {
   snapshotOf,
   waitingReplicas,
   type Pool,
-  type PoolEvent,
   type PoolJob,
   type PoolTask,
 } from './pool-state.js';

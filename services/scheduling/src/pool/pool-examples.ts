@@ -1,7 +1,7 @@
 import type { Offer } from '@astro/messages/registry';
-import type { Fault, Grant, JobSpec, PoolCommand, Requirements } from '@astro/messages/scheduling';
+import type { Fault, Grant, JobSpec, PoolCommand, PoolEvent, Requirements } from '@astro/messages/scheduling';
 import { pool } from './pool.js';
-import type { Pool, PoolEvent } from './pool-state.js';
+import type { Pool } from './pool-state.js';
 
 /** Examples that the specs of the pool share. */
 export const poolId = 'main';

@@ -1,18 +1,7 @@
 import type { FreeCapacity, NodeSnapshot } from '@astro/matching/node';
 import type { Hold } from '@astro/matching/capacity';
-import type {
-  ExpiredLease,
-  Grant,
-  JobSpec,
-  PoolEvent as Recorded,
-  TaskSpec,
-} from '@astro/messages/scheduling';
+import type { ExpiredLease, Grant, JobSpec, TaskSpec } from '@astro/messages/scheduling';
 import type { Offer } from '@astro/messages/registry';
-
-/**
- * `Grant` and `ExpiredLease` are parts of events in the same file of definitions, and no events themselves.
- */
-export type PoolEvent = Exclude<Recorded, { readonly type: 'Grant' | 'ExpiredLease' }>;
 
 /** Limits of one pool. */
 export const poolLimits = {

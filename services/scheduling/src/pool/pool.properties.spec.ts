@@ -1,8 +1,8 @@
 import { expect, test } from '@jest/globals';
-import type { Grant, PoolCommand } from '@astro/messages/scheduling';
+import type { Grant, PoolCommand, PoolEvent } from '@astro/messages/scheduling';
 import fc from 'fast-check';
 import { pool } from './pool.js';
-import type { Pool, PoolEvent } from './pool-state.js';
+import type { Pool } from './pool-state.js';
 import {
   admit,
   at,

@@ -1,18 +1,17 @@
 import { isDeepStrictEqual } from 'node:util';
 import { accept, reject, type Decider, type Decision } from '@astro/event-sourcing/decider';
-import type { CloseJob, CloseTask, PoolCommand, QueueReplica, QueueTasks } from '@astro/messages/scheduling';
+import type {
+  CloseJob,
+  CloseTask,
+  PoolCommand,
+  PoolEvent,
+  QueueReplica,
+  QueueTasks,
+} from '@astro/messages/scheduling';
 import { evolve } from './evolve.js';
 import { placeTasks } from './place.js';
 import { completeLease, failLease, startLease, type ReportRejection } from './reports.js';
-import {
-  emptyPool,
-  ended,
-  leasesOfJob,
-  poolLimits,
-  waitingReplicas,
-  type Pool,
-  type PoolEvent,
-} from './pool-state.js';
+import { emptyPool, ended, leasesOfJob, poolLimits, waitingReplicas, type Pool } from './pool-state.js';
 
 export type PoolRejection = ReportRejection | 'JobExists' | 'JobNotFound' | 'JobHasEnded' | 'TaskNotFound';
 type PoolDecision = Decision<PoolEvent, PoolRejection>;

@@ -1,6 +1,6 @@
 import { accept, reject, type Decision, type Rejected } from '@astro/event-sourcing/decider';
-import type { CompleteLease, FailLease, StartLease } from '@astro/messages/scheduling';
-import { isOverdue, type Lease, type LeaseEnd, type Pool, type PoolEvent } from './pool-state.js';
+import type { CompleteLease, FailLease, PoolEvent, StartLease } from '@astro/messages/scheduling';
+import { isOverdue, type Lease, type LeaseEnd, type Pool } from './pool-state.js';
 
 export type ReportRejection =
   | 'LeaseNotFound'
