@@ -167,7 +167,7 @@ test('instances that start at once agree on the tables, and keep what is in them
   });
   const open = () => openDatabase({ url, schema: 'billing', entities: [Wider] });
   const instances = await Promise.all([open(), open(), open()]);
-  const rows = await instances[0]!.em.fork().findAll(Wider);
+  const rows = await instances[0].em.fork().findAll(Wider);
   expect(rows).toMatchObject([{ name: 'all', sumAtto: 1n, note: null }]);
   await Promise.all(instances.map(instance => instance.close()));
 });

@@ -42,6 +42,7 @@ test('two neighbours exchanged, a character lost or one too many are detected', 
 
 // The format is public: keys that exist must stay valid, and scanners look for it.
 test.each([
+  ['astro_0123456789012345678901234567890123456789abc2fWrIW', true],
   ['astro_00000000000000000000000000000000000000000000000000', false],
   ['', false],
   ['astro_', false],
