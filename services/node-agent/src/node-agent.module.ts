@@ -18,7 +18,7 @@ import { GatewayClient } from './gateway/gateway-client.js';
 import { openIdentity } from './identity/identity.js';
 import { NODE_AGENT_CONFIG, type NodeAgentConfig } from './node-agent.config.js';
 import { NodeAgent } from './node-agent.js';
-import { probeMachine } from './probe/machine.js';
+import { diskFreeMib, type Machine } from './probe/machine.js';
 import { inventoryOf } from './probe/offer.js';
 import { LeaseJournal } from './reconcile/lease-journal.js';
 import { Reconciler } from './reconcile/reconciler.js';
@@ -55,13 +55,13 @@ class AgentLife implements OnApplicationBootstrap, OnApplicationShutdown {
   }
 }
 
-const agent: Provider = {
+const agentOn = (machine: Machine): Provider => ({
   provide: NodeAgent,
   inject: [NODE_AGENT_CONFIG, GatewayClient, TASK_RUNTIME],
   useFactory: async (config: NodeAgentConfig, gateway: GatewayClient, runtime: TaskRuntime) => {
     const stateDir = config.AGENT_STATE_DIR;
     await mkdir(stateDir, { recursive: true, mode: 0o700 });
-    const inventory = inventoryOf(await probeMachine(stateDir), config);
+    const inventory = inventoryOf(machine, config, await diskFreeMib(stateDir));
     const identity = await openIdentity(stateDir);
     const offer = { region: config.REGION, inventory, pricePerSecondAtto: config.PRICE_PER_SECOND_ATTO };
     const enrolment = new Enrolment(gateway, identity, { stateDir, operatorKey: config.OPERATOR_KEY, offer });
@@ -82,11 +82,15 @@ const agent: Provider = {
       },
     });
   },
-};
+});
 
 @Module({})
 export class NodeAgentModule {
-  static with(config: NodeAgentConfig, { runtime = wasm => wasm }: NodeAgentOverrides = {}): DynamicModule {
+  static with(
+    config: NodeAgentConfig,
+    machine: Machine,
+    { runtime = wasm => wasm }: NodeAgentOverrides = {},
+  ): DynamicModule {
     return {
       module: NodeAgentModule,
       providers: [
@@ -94,7 +98,7 @@ export class NodeAgentModule {
         { provide: GatewayClient, useFactory: () => new GatewayClient(config.GATEWAY_URL) },
         WasmRuntime,
         { provide: TASK_RUNTIME, inject: [WasmRuntime], useFactory: runtime },
-        agent,
+        agentOn(machine),
         AgentLife,
       ],
     };

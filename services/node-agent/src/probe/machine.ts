@@ -1,3 +1,4 @@
+import { statfs } from 'node:fs/promises';
 import { availableParallelism, totalmem } from 'node:os';
 import { arch, platform } from 'node:process';
 import systeminformation from 'systeminformation';
@@ -13,22 +14,13 @@ export type Accelerator = { readonly vendor: string; readonly model: string; rea
 export type Machine = {
   readonly processor: Processor;
   readonly memoryMib: number;
-  readonly diskFreeMib: number;
   readonly accelerators: readonly Accelerator[];
   readonly operatingSystem: string;
   readonly architecture: string;
 };
 
-/** @param folder the disk that counts is the one this folder is on */
-export async function probeMachine(folder: string): Promise<Machine> {
-  const [cpu, disks, accelerators] = await Promise.all([
-    inTime(systeminformation.cpu()),
-    inTime(systeminformation.fsSize()),
-    probeNvidia(),
-  ]);
-  const disk = disks
-    .filter(({ mount }) => folder === mount || folder.startsWith(mount.endsWith('/') ? mount : `${mount}/`))
-    .sort((left, right) => right.mount.length - left.mount.length)[0];
+export async function probeMachine(): Promise<Machine> {
+  const [cpu, accelerators] = await Promise.all([inTime(systeminformation.cpu()), probeNvidia()]);
   return {
     processor: {
       vendor: printable(cpu.manufacturer) || 'unknown',
@@ -37,11 +29,16 @@ export async function probeMachine(folder: string): Promise<Machine> {
       cores: availableParallelism(),
     },
     memoryMib: Math.floor(memoryBytes() / BYTES_PER_MIB),
-    diskFreeMib: Math.floor((disk?.available ?? 0) / BYTES_PER_MIB),
     accelerators,
     operatingSystem: platform,
     architecture: arch,
   };
+}
+
+/** What is left on the disk that this folder is on. */
+export async function diskFreeMib(folder: string): Promise<number> {
+  const { bavail, bsize } = await statfs(folder);
+  return Math.floor((bavail * bsize) / BYTES_PER_MIB);
 }
 
 /** A control group may allow less than the machine has; without one it answers 0 or an absurd number. */

@@ -1,33 +1,37 @@
 import type { Inventory } from '@astro/messages/registry';
-import { InvalidConfig } from '@astro/runtime/config';
-import type { NodeAgentConfig } from '../node-agent.config.js';
+import type { z } from 'zod';
+import { nodeAgentConfig, type NodeAgentConfig } from '../node-agent.config.js';
 import type { Machine } from './machine.js';
 
 type Share = Pick<NodeAgentConfig, 'OFFER_CPU_MILLIS' | 'OFFER_MEMORY_MIB'>;
 
-/**
- * What the node puts on the market: the share that its operator offers of the hardware that is really there.
- * @throws InvalidConfig when the machine does not have what is offered
- */
-export function inventoryOf(machine: Machine, share: Share): Inventory {
-  const { processor, memoryMib, diskFreeMib, accelerators, operatingSystem, architecture } = machine;
-  const cpuMillisMax = processor.cores * 1000;
-  const lines = [
-    share.OFFER_CPU_MILLIS > cpuMillisMax && `OFFER_CPU_MILLIS: this machine has ${cpuMillisMax}`,
-    share.OFFER_MEMORY_MIB > memoryMib && `OFFER_MEMORY_MIB: this machine has ${memoryMib}`,
-  ].filter(line => line !== false);
-  if (lines.length > 0) throw new InvalidConfig(lines);
-  const cpu = { kind: 'cpu', vendor: processor.vendor, model: processor.model } as const;
-  return {
-    devices: [
-      { ...cpu, memoryMib: share.OFFER_MEMORY_MIB },
-      ...accelerators.map(accelerator => ({ kind: 'gpu' as const, ...accelerator })),
-    ],
-    cpuMillis: share.OFFER_CPU_MILLIS,
-    memoryMib: share.OFFER_MEMORY_MIB,
-    diskMib: diskFreeMib,
-    operatingSystem,
-    architecture,
-    runtimes: ['wasm'],
-  };
-}
+/** The agent's configuration, in which no more may be offered than this machine has. */
+export const configOn = ({ processor, memoryMib }: Machine): z.ZodType<NodeAgentConfig> =>
+  nodeAgentConfig
+    .refine(share => share.OFFER_CPU_MILLIS <= processor.cores * 1000, {
+      path: ['OFFER_CPU_MILLIS'],
+      message: `must be at most ${processor.cores * 1000}, which is all that this machine has`,
+    })
+    .refine(share => share.OFFER_MEMORY_MIB <= memoryMib, {
+      path: ['OFFER_MEMORY_MIB'],
+      message: `must be at most ${memoryMib}, which is all that this machine has`,
+    });
+
+/** What the node puts on the market: the share that its operator offers of the hardware that is really there. */
+export const inventoryOf = (machine: Machine, share: Share, diskMib: number): Inventory => ({
+  devices: [
+    {
+      kind: 'cpu',
+      vendor: machine.processor.vendor,
+      model: machine.processor.model,
+      memoryMib: share.OFFER_MEMORY_MIB,
+    },
+    ...machine.accelerators.map(accelerator => ({ kind: 'gpu' as const, ...accelerator })),
+  ],
+  cpuMillis: share.OFFER_CPU_MILLIS,
+  memoryMib: share.OFFER_MEMORY_MIB,
+  diskMib,
+  operatingSystem: machine.operatingSystem,
+  architecture: machine.architecture,
+  runtimes: ['wasm'],
+});

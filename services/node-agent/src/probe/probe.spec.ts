@@ -1,8 +1,8 @@
 import { describe, expect, jest, test } from '@jest/globals';
-import { InvalidConfig } from '@astro/runtime/config';
-import { type Machine, probeMachine } from './machine.js';
+import { InvalidConfig, readConfig } from '@astro/runtime/config';
+import { diskFreeMib, type Machine, probeMachine } from './machine.js';
 import { parseNvidia, probeNvidia } from './nvidia.js';
-import { inventoryOf } from './offer.js';
+import { configOn, inventoryOf } from './offer.js';
 
 /** A machine that is busy with other things only makes it slower. */
 jest.setTimeout(60_000);
@@ -10,7 +10,6 @@ jest.setTimeout(60_000);
 const machine: Machine = {
   processor: { vendor: 'AMD', model: 'EPYC 9354', cores: 4 },
   memoryMib: 8_000,
-  diskFreeMib: 50_000,
   accelerators: [{ vendor: 'NVIDIA', model: 'H100 80GB HBM3', memoryMib: 81_559 }],
   operatingSystem: 'linux',
   architecture: 'x64',
@@ -44,7 +43,7 @@ describe('the graphics processors', () => {
 
 describe('the offer', () => {
   test('is the share of the operator, on the hardware that is there', () => {
-    expect(inventoryOf(machine, { OFFER_CPU_MILLIS: 4_000, OFFER_MEMORY_MIB: 2_000 })).toEqual({
+    expect(inventoryOf(machine, { OFFER_CPU_MILLIS: 4_000, OFFER_MEMORY_MIB: 2_000 }, 50_000)).toEqual({
       devices: [
         { kind: 'cpu', vendor: 'AMD', model: 'EPYC 9354', memoryMib: 2_000 },
         { kind: 'gpu', vendor: 'NVIDIA', model: 'H100 80GB HBM3', memoryMib: 81_559 },
@@ -58,21 +57,41 @@ describe('the offer', () => {
     });
   });
 
+  const environment = {
+    HTTP_PORT: '8080',
+    GATEWAY_URL: 'http://gateway.example:8080',
+    OPERATOR_KEY: `astro_${'0'.repeat(49)}`,
+    AGENT_STATE_DIR: '/var/lib/astro',
+    AGENT_NAME: 'alpha',
+    REGION: 'de-fra',
+    PRICE_PER_SECOND_ATTO: '1000',
+  };
+  const configWith = (cpuMillis: number, memoryMib: number) =>
+    readConfig(configOn(machine), {
+      ...environment,
+      OFFER_CPU_MILLIS: String(cpuMillis),
+      OFFER_MEMORY_MIB: String(memoryMib),
+    });
+
+  test('may be all of the machine', () => {
+    expect(configWith(4_000, 8_000)).toMatchObject({ OFFER_CPU_MILLIS: 4_000, OFFER_MEMORY_MIB: 8_000 });
+  });
+
   test('may not exceed the machine, and each excess is named', () => {
-    const offer = () => inventoryOf(machine, { OFFER_CPU_MILLIS: 4_001, OFFER_MEMORY_MIB: 8_001 });
-    expect(offer).toThrow(
+    const all = 'which is all that this machine has';
+    expect(() => configWith(4_001, 8_001)).toThrow(
       new InvalidConfig([
-        'OFFER_CPU_MILLIS: this machine has 4000',
-        'OFFER_MEMORY_MIB: this machine has 8000',
+        `OFFER_CPU_MILLIS: must be at most 4000, ${all}`,
+        `OFFER_MEMORY_MIB: must be at most 8000, ${all}`,
       ]),
     );
   });
 });
 
 test('this machine has a processor, memory and a disk', async () => {
-  const real = await probeMachine(process.cwd());
+  const real = await probeMachine();
   expect(real.processor.cores).toBeGreaterThan(0);
   expect(real.processor.model).not.toBe('');
   expect(real.memoryMib).toBeGreaterThan(256);
-  expect(real.diskFreeMib).toBeGreaterThan(0);
+  expect(await diskFreeMib(process.cwd())).toBeGreaterThan(0);
 });

@@ -2,9 +2,9 @@ import { Directory, File, type Inode, OpenDirectory, OpenFile, wasi } from '@bjo
 import type { Fd } from '@bjorn3/browser_wasi_shim';
 import type { NamedBytes } from './program-run.ts';
 
-/** The names of the outputs travel in reports and events, so that all of them must fit into a small message. */
+/** Outputs travel in reports and events by name, so that there are few of them and their names are plain. */
 const OUTPUT_ENTRIES_MAX = 64;
-const PATH_CHARACTERS_MAX = 128;
+const OUTPUT_NAME = /^(?:\.\/)*([A-Za-z0-9_-][A-Za-z0-9._-]{0,63})$/;
 
 /** Thrown through the program that writes too much. It may catch it; the quota remembers. */
 export class OutputLimitReached extends Error {
@@ -117,26 +117,15 @@ class OutputDirectory extends Directory {
     return { ret: wasi.ERRNO_SUCCESS, fd_obj: new OpenOutputDirectory(this, this.#quota) };
   }
 
+  /** Outputs lie side by side: there are no folders among them. */
   override create_entry_for_path(path: string, isDirectory: boolean): { ret: number; entry: Inode | null } {
-    if (path.length > PATH_CHARACTERS_MAX) return { ret: wasi.ERRNO_NAMETOOLONG, entry: null };
-    const created = super.create_entry_for_path(path, isDirectory);
-    if (created.entry === null) return created;
+    const name = OUTPUT_NAME.exec(path)?.[1];
+    if (isDirectory) return { ret: wasi.ERRNO_NOTSUP, entry: null };
+    if (name === undefined) return { ret: wasi.ERRNO_INVAL, entry: null };
     this.#quota.addEntry();
-    const entry = isDirectory ? new OutputDirectory(this.#quota) : new OutputFile(this.#quota);
-    this.#replace(created.entry, entry);
-    return { ret: created.ret, entry };
-  }
-
-  /** The shim always creates its own kinds of entries, in whichever folder the path leads to. */
-  #replace(made: Inode, entry: Inode): void {
-    const folders: Directory[] = [this];
-    for (let folder = folders.pop(); folder; folder = folders.pop()) {
-      for (const [name, child] of folder.contents) {
-        if (child === made) return void folder.contents.set(name, entry);
-        if (child instanceof Directory) folders.push(child);
-      }
-    }
-    throw new Error('a created entry is in no folder');
+    const entry = new OutputFile(this.#quota);
+    this.contents.set(name, entry);
+    return { ret: wasi.ERRNO_SUCCESS, entry };
   }
 }
 
@@ -148,10 +137,10 @@ class OpenOutputDirectory extends OpenDirectory {
     this.#quota = quota;
   }
 
-  /** A hard link is an entry too, and the bytes of an input that is linked here are counted at the end. A folder is
-   * allowed only where a rename ends, which adds nothing. */
+  /** A hard link is an entry too, and the bytes of an input that is linked here are counted at the end. Only a
+   * rename, which adds nothing, allows for folders. */
   override path_link(path: string, inode: Inode, allowDirectory: boolean): number {
-    if (path.length > PATH_CHARACTERS_MAX) return wasi.ERRNO_NAMETOOLONG;
+    if (!OUTPUT_NAME.test(path)) return wasi.ERRNO_INVAL;
     if (!allowDirectory) this.#quota.addEntry();
     return super.path_link(path, inode, allowDirectory);
   }
@@ -260,18 +249,10 @@ class MountedDirectory extends OpenDirectory {
 }
 
 function collect(root: Directory, quota: OutputQuota): NamedBytes[] {
-  const outputs: NamedBytes[] = [];
-  const folders: { readonly prefix: string; readonly folder: Directory }[] = [{ prefix: '', folder: root }];
-  let totalBytes = 0;
-  for (let next = folders.pop(); next; next = folders.pop()) {
-    for (const [name, entry] of next.folder.contents) {
-      if (entry instanceof Directory) folders.push({ prefix: `${next.prefix}${name}/`, folder: entry });
-      if (!(entry instanceof File)) continue;
-      totalBytes += entry.data.length;
-      if (totalBytes > quota.limitBytes) quota.refuse();
-      if (next.prefix.length + name.length > PATH_CHARACTERS_MAX) quota.refuse();
-      outputs.push({ name: next.prefix + name, bytes: entry.data.slice() });
-    }
-  }
+  const outputs = [...root.contents].flatMap(([name, entry]) =>
+    entry instanceof File ? [{ name, bytes: entry.data.slice() }] : [],
+  );
+  const totalBytes = outputs.reduce((sum, { bytes }) => sum + bytes.length, 0);
+  if (totalBytes > quota.limitBytes) quota.refuse();
   return outputs.sort((left, right) => (left.name < right.name ? -1 : 1));
 }

@@ -192,6 +192,25 @@ describe('the limits', () => {
     expect([finished.fault, text(finished, 'a')]).toEqual(['none', 'moved']);
   });
 
+  test.each([
+    ['a folder', 'path_create_directory(OUTPUT, utf8("folder").dataStart, 6) == 0 ? 0 : -1'],
+    ['a hidden file', 'open(OUTPUT, ".hidden", CREATE)'],
+    ['a name that is no plain name', 'open(OUTPUT, "a b", CREATE)'],
+    ['a name that is too long', 'open(OUTPUT, "x".repeat(65), CREATE)'],
+    [
+      'a file moved to such a name',
+      'path_rename(OUTPUT, utf8("a").dataStart, 1, OUTPUT, utf8("é").dataStart, 2) == 0 ? 0 : -1',
+    ],
+  ])('there are only files with plain names among the outputs, not %s', async (_, attempt) => {
+    const finished = await run(
+      `output("a", utf8("x"));
+       const result: i32 = ${attempt};
+       output("./b", utf8(result < 0 ? "refused" : "done"));`,
+    );
+    expect([finished.fault, text(finished, 'b')]).toEqual(['none', 'refused']);
+    expect(finished.outputs.map(({ name }) => name)).toEqual(['a', 'b']);
+  });
+
   test('files that are left open cannot be without number', async () => {
     const finished = await run(
       `output("a", utf8("x"));
