@@ -27,7 +27,6 @@ describe('a cursor', () => {
     for (let index = 0; index < cursor.length; index++) {
       const other = cursor[index] === 'A' ? 'B' : 'A';
       const changed = cursor.slice(0, index) + other + cursor.slice(index + 1);
-      if (Buffer.from(changed, 'base64url').equals(Buffer.from(cursor, 'base64url'))) continue;
       refused(() => decodeCursor('jobs tenant_1', changed));
     }
   });
@@ -36,7 +35,7 @@ describe('a cursor', () => {
     refused(() => decodeCursor(scope, encodeCursor('jobs tenant_1', 'job_01'))),
   );
 
-  test.each(['x', '!!!', 'bnVsbA', Buffer.from('["a"]').toString('base64url')])('is not %j', text =>
+  test.each(['x', '!!!', `${encodeCursor('jobs', 'job_01')}x`, 'bnVsbA', Buffer.from('["a"]').toString('base64url')])('is not %j', text =>
     refused(() => decodeCursor('jobs', text)),
   );
 

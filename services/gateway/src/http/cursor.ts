@@ -15,7 +15,10 @@ const content = z.tuple([z.string().max(128), z.string().length(16)]);
 /** @throws Problem `cursor_invalid` */
 export function decodeCursor(scope: string, cursor: string | undefined): string | undefined {
   if (cursor === undefined) return undefined;
-  const parsed = content.safeParse(parseJson(Buffer.from(cursor, 'base64url').toString()));
+  const bytes = Buffer.from(cursor, 'base64url');
+  // Decoding is lenient: only the spelling that was given out is taken.
+  if (bytes.toString('base64url') !== cursor) throw refused();
+  const parsed = content.safeParse(parseJson(bytes.toString()));
   if (!parsed.success) throw refused();
   const [after, check] = parsed.data;
   if (check !== digest(scope, after)) throw refused();

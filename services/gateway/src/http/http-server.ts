@@ -1,7 +1,8 @@
+import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http';
 import { newId } from '@astro/event-sourcing/ids';
 import type { FastifyAdapter } from '@nestjs/platform-fastify';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { Problem } from './problem.js';
+import { Problem, type ProblemCode } from './problem.js';
 import type { RouteTable } from './route-table.js';
 
 /**
@@ -46,21 +47,59 @@ export function configureHttp(adapter: FastifyAdapter, routes: RouteTable): void
   answerBrokenRequests(server);
 }
 
-/** What is not even HTTP never reaches a handler; it is answered on the bare connection. */
-function answerBrokenRequests(server: FastifyInstance): void {
-  server.server.removeAllListeners('clientError');
-  server.server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+/** Longest part of a path; the longest id has 59 characters. */
+const SEGMENT_LENGTH_MAX = 100;
+
+/**
+ * Two kinds of request never reach a hook or handler: what is not even HTTP, and what the router cannot take apart.
+ * Both would be answered in a form of the server's own, so they are answered here, on the bare connection.
+ */
+function answerBrokenRequests({ server }: FastifyInstance): void {
+  server.removeAllListeners('clientError');
+  server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
     if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
-    const problem = new Problem(
+    const { status, headers, body } = bareAnswer(
       error.code === 'HPE_HEADER_OVERFLOW' ? 'headers_too_large' : 'request_malformed',
     );
-    const body = JSON.stringify(problem.document(newId('request')));
-    const head = [
-      `HTTP/1.1 ${problem.status} ${problem.status === 431 ? 'Request Header Fields Too Large' : 'Bad Request'}`,
-      'content-type: application/problem+json',
-      `content-length: ${Buffer.byteLength(body)}`,
-      'connection: close',
-    ];
-    socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
+    const lines = Object.entries({ ...headers, connection: 'close' }).map(
+      ([name, value]) => `${name}: ${value}`,
+    );
+    socket.end([`HTTP/1.1 ${status} ${STATUS_CODES[status]}`, ...lines, '', body].join('\r\n'));
   });
+  const listeners = server.listeners('request') as ((
+    request: IncomingMessage,
+    response: ServerResponse,
+  ) => void)[];
+  server.removeAllListeners('request');
+  server.on('request', (request, response) => {
+    const flaw = flawOfTarget(request.url ?? '/');
+    if (flaw === undefined) return listeners.forEach(listener => listener.call(server, request, response));
+    const { status, headers, body } = bareAnswer(flaw);
+    response.writeHead(status, headers).end(body);
+  });
+}
+
+function flawOfTarget(target: string): ProblemCode | undefined {
+  const path = target.split('?', 1)[0]!;
+  if (path.split('/').some(segment => segment.length > SEGMENT_LENGTH_MAX)) return 'uri_too_long';
+  try {
+    decodeURIComponent(path);
+    return undefined;
+  } catch {
+    return 'request_malformed';
+  }
+}
+
+function bareAnswer(code: ProblemCode) {
+  const problem = new Problem(code);
+  const requestId = newId('request');
+  const body = JSON.stringify(problem.document(requestId));
+  const headers = {
+    ...SECURITY_HEADERS,
+    'cache-control': 'no-store',
+    'content-type': 'application/problem+json',
+    'content-length': Buffer.byteLength(body),
+    'x-request-id': requestId,
+  };
+  return { status: problem.status, headers, body };
 }

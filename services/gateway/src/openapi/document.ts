@@ -13,7 +13,7 @@ import { OPERATION, type Answer, type RoutedOperation } from './operation.js';
 type Route = { readonly tag: string; readonly name: string; readonly operation: RoutedOperation };
 
 /** OpenAPI 3.1 of what `controllers` really serve: made of the operations that route and check requests. */
-export function openApiDocument(controllers: readonly Type[]) {
+export function openApiDocument(controllers: readonly Type[]): ReturnType<typeof createDocument> {
   const paths: NonNullable<ZodOpenApiObject['paths']> = {};
   for (const route of controllers.flatMap(routesOf)) {
     const { method, path } = route.operation;
