@@ -3,6 +3,8 @@ export default {
   testEnvironment: 'node',
   extensionsToTreatAsEsm: ['.ts'],
   modulePathIgnorePatterns: ['/dist/'],
+  // Hooks start servers and whole platforms; on a busy machine that takes its time.
+  testTimeout: 60_000,
   testMatch: ['**/*.spec.ts'],
   transform: {
     '^.+\\.ts$': [
@@ -22,11 +24,12 @@ export default {
   },
   moduleNameMapper: {
     '^(\\.{1,2}/.*)\\.js$': '$1',
-    '^@astro/messages/codec$': '<rootDir>/libs/messages/src/codec.ts',
+    '^@astro/messages/(codec|result-digest)$': '<rootDir>/libs/messages/src/$1.ts',
     '^@astro/messages/(.+)$': '<rootDir>/libs/messages/src/gen/$1.ts',
     '^@astro/digits/(.+)$': '<rootDir>/examples/digits/src/$1.ts',
     '^@astro/(devstack|admin|demo)/(.+)$': '<rootDir>/tools/$1/src/$2.ts',
-    '^@astro/(gateway|registry|scheduling|billing|verification|node-agent)/(.+)$': '<rootDir>/services/$1/src/$2.ts',
+    '^@astro/(gateway|registry|scheduling|billing|verification|node-agent)/(.+)$':
+      '<rootDir>/services/$1/src/$2.ts',
     '^@astro/([^/]+)/(.+)$': '<rootDir>/libs/$1/src/$2.ts',
   },
 };

@@ -37,16 +37,16 @@ const steps = [
     says: 'compiling',
     // Generated messages are outputs of the step before, so their inputs stand for them here.
     inputs: () => [
-      'tsconfig.json',
+      'tsconfig.build.json',
       'tsconfig.base.json',
       ...sourcesUnder(
-        ['libs', 'services', 'tools', 'proto'],
+        ['libs', 'services', 'tools', 'examples', 'proto'],
         /(\.(ts|tsx|proto)|^tsconfig\.json|^package\.json)$/,
       ),
     ],
     fingerprint: fingerprintOfFiles,
     outputs: () => referencedProjects().map(project => `${project}/dist/.tsbuildinfo`),
-    run: log => run(log, pinnedNode, ['node_modules/typescript/bin/tsc', '-b']),
+    run: log => run(log, pinnedNode, ['node_modules/typescript/bin/tsc', '-b', 'tsconfig.build.json']),
   },
   {
     name: 'examples',
@@ -121,8 +121,10 @@ function run(log, file, args) {
   });
 }
 
-/** The projects that `tsc -b` builds, as the root's tsconfig lists them. */
+/** The projects that `tsc -b` builds, as tsconfig.build.json lists them. */
 const referencedProjects = () =>
-  JSON.parse(readFileSync(join(root, 'tsconfig.json'), 'utf8')).references.map(reference => reference.path);
+  JSON.parse(readFileSync(join(root, 'tsconfig.build.json'), 'utf8')).references.map(
+    reference => reference.path,
+  );
 
 const exampleBuilds = () => sourcesUnder(['examples'], /^build\.mjs$/);

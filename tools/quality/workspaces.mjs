@@ -9,7 +9,10 @@ for (const kind of ['libs', 'services', 'tools', 'examples']) {
   for (const workspace of existsSync(folder) ? readdirSync(folder) : []) {
     const source = join(folder, workspace, 'src');
     // Only the messages keep what they export in a folder of generated files; see libs/messages/package.json.
-    if (workspace === 'messages') alias['@astro/messages/codec'] = join(source, 'codec.ts');
+    if (workspace === 'messages') {
+      for (const name of ['codec', 'result-digest'])
+        alias[`@astro/messages/${name}`] = join(source, `${name}.ts`);
+    }
     alias[`@astro/${workspace}/*`] = workspace === 'messages' ? join(source, 'gen/*') : `${source}/*`;
   }
 }

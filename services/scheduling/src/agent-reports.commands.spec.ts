@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import type { TaskCompleted } from '@astro/messages/agent';
 import { completionOf, failureOf, startOf } from './agent-reports.commands.js';
-import { resultDigest } from './agent-reports.digest.js';
+import { resultDigest } from '@astro/messages/result-digest';
 
 const cid = 'bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy';
 const origin = { nodeId: 'node_a', at: new Date(5) };

@@ -23,7 +23,7 @@ import { openService, type Service } from '@astro/runtime/start-service';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { MikroORM } from '@mikro-orm/postgresql';
 import { offerOf, specOf } from './pool/pool-examples.js';
-import { resultDigest } from './agent-reports.digest.js';
+import { resultDigest } from '@astro/messages/result-digest';
 import { schedulingConfig } from './scheduling.config.js';
 import { SchedulingModule } from './scheduling.module.js';
 

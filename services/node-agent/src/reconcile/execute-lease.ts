@@ -4,7 +4,7 @@ import type { Content } from '../content/content.js';
 import type { TaskFiles, TaskRuntime } from '../runtime/task-runtime.js';
 import type { ProgramResult } from '../sandbox/program-run.js';
 import type { EndReport } from './lease-journal.js';
-import { resultDigest } from './result-digest.js';
+import { resultDigest } from '@astro/messages/result-digest';
 
 const REASON_CHARACTERS_MAX = 500;
 

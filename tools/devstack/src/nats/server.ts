@@ -51,6 +51,8 @@ export async function startNats(options: NatsOptions): Promise<NatsServer> {
   const child = spawn(binary, ['--config', config], {
     stdio: ['ignore', output, output],
     env: { ...process.env, ...options.env },
+    // In a group of its own, so that Ctrl-C does not reach it before the services that depend on it have stopped.
+    detached: true,
   });
   closeSync(output);
   let asked = false;

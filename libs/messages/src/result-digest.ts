@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Fault, Output } from '@astro/messages/scheduling';
+import type { Fault, Output } from './gen/scheduling.js';
 
 /**
  * What nodes must agree on: SHA-256 in hex over the JSON of the fault and, sorted by name, of every output's
