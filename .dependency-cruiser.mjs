@@ -1,6 +1,7 @@
 // The boundaries of ARCHITECTURE.md as errors. tools/quality/src/boundaries.spec.ts plants a breach of each.
 
-const spec = '\\.spec\\.ts$';
+/** Specs, and what several of them share. */
+const spec = '\\.(spec|fixture)\\.ts$';
 const generated = '^libs/messages/src/gen/';
 
 /** A file of a deciding service with no role suffix: the pure domain. */

@@ -34,7 +34,7 @@ const codecs = new Map<string, MessageCodec>();
  */
 export function encode(typeName: string, payload: unknown): Uint8Array {
   const codec = codecFor(typeName);
-  return toBinary(codec.schema, encodeFields(codec, payload, typeName) as ProtoMessage);
+  return toBinary(codec.schema, encodeFields(codec, payload, typeName));
 }
 
 /** The plain payload in `bytes`. @throws CodecError when the bytes are not a `typeName`. */

@@ -2,13 +2,13 @@ import { statfs } from 'node:fs/promises';
 import { availableParallelism, totalmem } from 'node:os';
 import { arch, platform } from 'node:process';
 import systeminformation from 'systeminformation';
+import type { Accelerator } from './accelerator.js';
 import { probeNvidia } from './nvidia.js';
 
 const BYTES_PER_MIB = 1024 * 1024;
 const PROBE_TIMEOUT_MS = 10_000;
 
 export type Processor = { readonly vendor: string; readonly model: string; readonly cores: number };
-export type Accelerator = { readonly vendor: string; readonly model: string; readonly memoryMib: number };
 
 /** What this machine really has, as far as this process may use it. */
 export type Machine = {

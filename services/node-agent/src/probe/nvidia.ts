@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import type { Accelerator } from './machine.js';
+import type { Accelerator } from './accelerator.js';
 
 const TIMEOUT_MS = 5_000;
 const ACCELERATORS_MAX = 63;
