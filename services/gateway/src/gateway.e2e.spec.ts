@@ -16,7 +16,7 @@ import {
   type Answer,
   type CallOptions,
   type GatewayUnderTest,
-} from './e2e-gateway.js';
+} from './gateway.fixture.js';
 import { problemDocument } from './http/problem.js';
 import { RouteTable } from './http/route-table.js';
 

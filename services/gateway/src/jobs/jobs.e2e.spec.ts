@@ -8,7 +8,7 @@ import {
   type Answer,
   type CallOptions,
   type GatewayUnderTest,
-} from '../e2e-gateway.js';
+} from '../gateway.fixture.js';
 import { jobPage, jobResource } from './jobs.schema.js';
 
 jest.setTimeout(120_000);
