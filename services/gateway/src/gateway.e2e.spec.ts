@@ -4,11 +4,14 @@ import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { derivedId, newId } from '@astro/event-sourcing/ids';
 import { agentKeyPair } from '@astro/jetstream/credentials';
+import { CommandBus } from '@astro/jetstream/command-bus';
+import { ApiKey } from '@astro/read-models/registry/api-keys';
 import { newApiKey } from '@astro/runtime/api-key';
 import { signNodeToken } from '@astro/runtime/node-token';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { decodeJwt } from 'jose';
 import { MikroORM } from '@mikro-orm/postgresql';
+import pg from 'pg';
 import {
   cidOf,
   startGateway,
@@ -112,6 +115,27 @@ describe('a caller', () => {
     expect(headers.get('ratelimit-policy')).toMatch(/^"default";q=\d+;w=\d+$/);
     expect(headers.get('ratelimit')).toMatch(/^"default";r=\d+;t=\d+$/);
   });
+});
+
+test('a key that is revoked stops working', async () => {
+  const administration = gateway.platform.administration();
+  const { tenantId, apiKey } = await administration.registerTenant('a tenant that leaves');
+  await until(() => get('/v1/account', apiKey), isOk);
+  const em = gateway.service.app.get(MikroORM).em.fork();
+  const { keyId } = await em.findOneOrFail(ApiKey, { ownerId: tenantId });
+  const commands = new CommandBus(await gateway.platform.connectBus('tester'), 'tester');
+  const revoke = {
+    to: { type: 'registry.api-key', id: keyId },
+    type: 'RevokeApiKey',
+    data: { keyId },
+  } as const;
+  const metadata = { correlationId: keyId, causationId: keyId, actor: 'service:tester' };
+  await commands.send(revoke, { id: newId('command'), metadata });
+  const refused = await until(
+    () => get('/v1/account', apiKey),
+    ({ status }) => status !== 200,
+  );
+  expectProblem(refused, 401, 'credentials_invalid');
 });
 
 describe('a request', () => {
@@ -341,4 +365,26 @@ test("the gateway's role in the database reads and does nothing else", async () 
     `create schema "mine"`,
   ])
     await expect(orm.em.fork().execute(statement)).rejects.toThrow(/permission denied/);
+});
+
+test('while the database is away reads are refused for a while, and then work again', async () => {
+  const admin = new pg.Client({ connectionString: gateway.platform.adminDatabaseUrl });
+  await admin.connect();
+  try {
+    await admin.query('alter role gateway nologin');
+    await admin.query(`select pg_terminate_backend(pid) from pg_stat_activity where usename = 'gateway'`);
+    const away = await until(
+      () => get('/v1/nodes'),
+      ({ status }) => status !== 200,
+    );
+    expectProblem(away, 503, 'reads_unavailable');
+    expect(away.headers.get('retry-after')).toMatch(/^\d+$/);
+    const ready = await gateway.call('GET', '/health/ready');
+    expect([ready.status, ready.json['status']]).toEqual([503, 'unready']);
+    await admin.query('alter role gateway login');
+    await until(() => get('/v1/nodes'), isOk);
+  } finally {
+    await admin.query('alter role gateway login');
+    await admin.end();
+  }
 });

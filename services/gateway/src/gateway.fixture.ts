@@ -11,7 +11,10 @@ import { createHash } from 'node:crypto';
 import { gatewayConfig } from './gateway.config.js';
 import { GatewayModule } from './gateway.module.js';
 
-/** A gateway in this process, with the real servers and services around it: what its end-to-end specs run against. */
+/**
+ * A gateway in this process, with the real servers and services around it: what its end-to-end specs run
+ * against.
+ */
 export type GatewayUnderTest = {
   readonly url: string;
   readonly service: Service;

@@ -1,7 +1,10 @@
 import type { Outcome } from '@astro/jetstream/command-bus';
 import { Problem, type ProblemCode } from './http/problem.js';
 
-/** What a refused command means to a client. Rejections that are not listed break a rule without a code of its own. */
+/**
+ * What a refused command means to a client. Rejections that are not listed break a rule without a code of its
+ * own.
+ */
 const problemOfRejection: Readonly<Record<string, ProblemCode>> = {
   JobExists: 'job_exists',
   JobIsInvalid: 'request_invalid',

@@ -9,8 +9,8 @@ import { cidOfSha256, type ContentId } from './cid.js';
 export const CONTENT_LIMIT_BYTES = 64 * 1024 * 1024;
 
 /**
- * Bytes by their content id, one file each, below one folder. A file appears under its name only when it is whole,
- * on disk and has the digest that it is named after.
+ * Bytes by their content id, one file each, below one folder. A file appears under its name only when it is
+ * whole, on disk and has the digest that it is named after.
  */
 export class ContentStore {
   private constructor(private readonly folder: string) {}

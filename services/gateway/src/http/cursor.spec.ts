@@ -35,9 +35,13 @@ describe('a cursor', () => {
     refused(() => decodeCursor(scope, encodeCursor('jobs tenant_1', 'job_01'))),
   );
 
-  test.each(['x', '!!!', `${encodeCursor('jobs', 'job_01')}x`, 'bnVsbA', Buffer.from('["a"]').toString('base64url')])('is not %j', text =>
-    refused(() => decodeCursor('jobs', text)),
-  );
+  test.each([
+    'x',
+    '!!!',
+    `${encodeCursor('jobs', 'job_01')}x`,
+    'bnVsbA',
+    Buffer.from('["a"]').toString('base64url'),
+  ])('is not %j', text => refused(() => decodeCursor('jobs', text)));
 
   test('that is not given begins at the start', () =>
     expect(decodeCursor('jobs', undefined)).toBeUndefined());

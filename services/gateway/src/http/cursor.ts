@@ -3,9 +3,9 @@ import { z } from 'zod';
 import { invalidField } from './problem.js';
 
 /**
- * An opaque place in a list. It is bound to the list's `scope` (which list, whose, which filter), so that a cursor
- * of another list, another tenant or another filter, or one that was edited, is refused instead of skipping rows.
- * It grants nothing: what may be read follows from the caller alone.
+ * An opaque place in a list. It is bound to the list's `scope` (which list, whose, which filter), so that a
+ * cursor of another list, another tenant or another filter, or one that was edited, is refused instead of
+ * skipping rows. It grants nothing: what may be read follows from the caller alone.
  */
 export const encodeCursor = (scope: string, after: string): string =>
   Buffer.from(JSON.stringify([after, digest(scope, after)])).toString('base64url');

@@ -1,4 +1,5 @@
 import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import { newId } from '@astro/event-sourcing/ids';
 import type { FastifyAdapter } from '@nestjs/platform-fastify';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
@@ -6,8 +7,9 @@ import { Problem, type ProblemCode } from './problem.js';
 import type { RouteTable } from './route-table.js';
 
 /**
- * Largest JSON body. A submitted job travels as one NATS message of at most 1 MiB: its protobuf form is smaller than
- * its JSON, but for the task ids that are added (34 bytes each, at most 1,000), and for the headers.
+ * Largest JSON body. A submitted job travels as one NATS message of at most 1 MiB: its protobuf form is
+ * smaller than its JSON, but for the task ids that are added (34 bytes each, at most 1,000), and for the
+ * headers.
  */
 export const JSON_BODY_LIMIT_BYTES = 960 * 1024;
 
@@ -20,7 +22,10 @@ const SECURITY_HEADERS = {
   'strict-transport-security': 'max-age=31536000',
 } as const;
 
-/** Sets the server up before Nest registers its routes: bodies, headers of every answer, and the table of routes. */
+/**
+ * Sets the server up before Nest registers its routes: bodies, headers of every answer, and the table of
+ * routes.
+ */
 export function configureHttp(adapter: FastifyAdapter, routes: RouteTable): void {
   const server: FastifyInstance = adapter.getInstance();
   server.decorateRequest('correlationId', '');
@@ -45,14 +50,30 @@ export function configureHttp(adapter: FastifyAdapter, routes: RouteTable): void
     done(null, payload),
   );
   answerBrokenRequests(server);
+  closeUnusedConnections(server);
+}
+
+/**
+ * Clients open connections ahead of their requests. Closing the server ends idle connections, but not those
+ * that never carried a request: it would wait for them until they time out.
+ */
+function closeUnusedConnections(fastify: FastifyInstance): void {
+  const unused = new Set<Socket>();
+  fastify.server.on('connection', (socket: Socket) => {
+    unused.add(socket);
+    socket.once('close', () => unused.delete(socket));
+  });
+  fastify.server.on('request', request => unused.delete(request.socket));
+  fastify.addHook('preClose', async () => unused.forEach(socket => socket.destroy()));
 }
 
 /** Longest part of a path; the longest id has 59 characters. */
 const SEGMENT_LENGTH_MAX = 100;
 
 /**
- * Two kinds of request never reach a hook or handler: what is not even HTTP, and what the router cannot take apart.
- * Both would be answered in a form of the server's own, so they are answered here, on the bare connection.
+ * Two kinds of request never reach a hook or handler: what is not even HTTP, and what the router cannot take
+ * apart. Both would be answered in a form of the server's own, so they are answered here, on the bare
+ * connection.
  */
 function answerBrokenRequests({ server }: FastifyInstance): void {
   server.removeAllListeners('clientError');

@@ -14,8 +14,8 @@ import { callerOf } from './caller.js';
 import { Problem, invalidField } from './problem.js';
 
 /**
- * A request that is in flight for longer than this was cut off by a crash: the next one with its key takes over.
- * That is safe because ids are derived from the key, so that the same command is sent again.
+ * A request that is in flight for longer than this was cut off by a crash: the next one with its key takes
+ * over. That is safe because ids are derived from the key, so that the same command is sent again.
  */
 const IN_FLIGHT_MAX_MS = 30_000;
 
@@ -32,9 +32,9 @@ const record = z.discriminatedUnion('state', [
 type IdempotencyRecord = z.infer<typeof record>;
 
 /**
- * `Idempotency-Key` on POST: the same key with the same body replays the answer, with another body it is refused,
- * and while the first is in flight too. Kept for 24 hours. Only answers that say what happened are kept: after a
- * refusal nothing was done, and after a 202 or 5xx the client should ask again.
+ * `Idempotency-Key` on POST: the same key with the same body replays the answer, with another body it is
+ * refused, and while the first is in flight too. Kept for 24 hours. Only answers that say what happened are
+ * kept: after a refusal nothing was done, and after a 202 or 5xx the client should ask again.
  */
 @Injectable()
 export class IdempotencyInterceptor implements NestInterceptor {

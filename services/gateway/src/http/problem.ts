@@ -1,6 +1,8 @@
 import { z } from 'zod';
 
-/** Every refusal that the gateway can answer. Codes are public API: never renamed, never given another status. */
+/**
+ * Every refusal that the gateway can answer. Codes are public API: never renamed, never given another status.
+ */
 export const problems = {
   request_malformed: [400, 'The request is not valid HTTP'],
   json_malformed: [400, 'The body is not valid JSON'],

@@ -41,8 +41,8 @@ export class JobEventsController implements OnModuleDestroy {
   @Operation('GET', '/v1/jobs/:id/events', {
     summary: 'Follow a job',
     description:
-      'Server-sent events: `id` is the position, `event` the name, `data` JSON. Ends after the terminal event; ' +
-      'resumes after `Last-Event-ID` or `after`.',
+      'Server-sent events: `id` is the position, `event` the name, `data` JSON. Ends after the terminal ' +
+      'event; resumes after `Last-Event-ID` or `after`.',
     callers: ['tenant'],
     pathParameters: jobPath,
     query: eventsQuery,

@@ -4,9 +4,9 @@ import { toJson } from '../http/json.js';
 const TERMINAL: ReadonlySet<string> = new Set(['JobSucceeded', 'JobFailed', 'JobCancelled']);
 
 /**
- * The events of one job as text/event-stream, from its first: those up to `after` are passed over, which is how a
- * client that already has the last event is told that nothing more will come. Ends after the job's terminal event.
- * Pulls one event at a time, so that a slow reader slows the source.
+ * The events of one job as text/event-stream, from its first: those up to `after` are passed over, which is
+ * how a client that already has the last event is told that nothing more will come. Ends after the job's
+ * terminal event. Pulls one event at a time, so that a slow reader slows the source.
  */
 export async function* eventStream(
   events: AsyncIterable<Recorded>,

@@ -212,6 +212,26 @@ describe('an idempotency key', () => {
   });
 });
 
+test('an outcome that comes late is answered by its place, and a repetition makes no second job', async () => {
+  const key = randomBytes(12).toString('hex');
+  const name = `job ${key}`;
+  gateway.platform.kill('scheduling', 'SIGSTOP');
+  try {
+    const pending = await post('/v1/jobs', jobRequest({ name }), withKey(key));
+    expect([pending.status, Object.keys(pending.json)]).toEqual([202, ['id']]);
+    expect(pending.headers.get('location')).toBe(`/v1/jobs/${String(pending.json['id'])}`);
+    expect((await post('/v1/jobs', jobRequest({ name }), withKey(key))).json).toEqual(pending.json);
+    gateway.platform.kill('scheduling', 'SIGCONT');
+    const submit = () => post('/v1/jobs', jobRequest({ name }), withKey(key));
+    const known = await until(submit, ({ status }) => status === 201);
+    expect(known.json['id']).toBe(pending.json['id']);
+    const { items } = jobPage.parse((await get('/v1/jobs?limit=100')).json);
+    expect(items.filter(job => job.name === name)).toHaveLength(1);
+  } finally {
+    gateway.platform.kill('scheduling', 'SIGCONT');
+  }
+});
+
 describe('the list of jobs', () => {
   test('is passed through page by page, each job once, the newest first', async () => {
     for (let job = 0; job < 5; job++) await submit({ name: `job ${job}` });

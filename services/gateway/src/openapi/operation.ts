@@ -22,7 +22,10 @@ export type Answer = {
 
 export type Method = 'GET' | 'HEAD' | 'POST' | 'PUT';
 
-/** One route, whole: what the server does with a request and what the OpenAPI document says are the same thing. */
+/**
+ * One route, whole: what the server does with a request and what the OpenAPI document says are the same
+ * thing.
+ */
 export type OperationDescription = {
   readonly summary: string;
   readonly description?: string;
