@@ -71,9 +71,9 @@ export default {
     ),
     rule(
       'messages-alone',
-      'Payloads know only protobuf and the shape of a message.',
+      'Payloads know only protobuf, content ids and the shape of a message.',
       { path: '^libs/messages/', pathNot: spec },
-      { path: ['^libs/(?!event-sourcing/|messages/)', npm('(?!@bufbuild/|@types/)[^/]+')] },
+      { path: ['^libs/(?!event-sourcing/|messages/)', npm('(?!@bufbuild/|multiformats/|@types/)[^/]+')] },
     ),
     rule(
       'matching-alone',

@@ -87,25 +87,23 @@ for (const context of new Set(files.map(file => contextOf(file.package)))) {
     }
     if (messages.length === 0) continue;
     const alias = camel(file.name.replace('astro/', '').replace('.proto', '').replaceAll(/[/]/g, '_'));
-    schemaImports.push(
-      `import { file_${file.name.replace('.proto', '').replaceAll('/', '_')} as ${alias} } from './${file.name.replace('.proto', '_pb.js')}';`,
-    );
+    const path = file.name.replace('.proto', '');
+    schemaImports.push(`import { file_${path.replaceAll('/', '_')} as ${alias} } from './${path}_pb.js';`);
     entries.push({ alias, context, role, messages, package: file.package });
   }
   const header = unions.length ? "import type { Message } from '@astro/event-sourcing/decider';\n" : '';
-  const text = `${banner}${header}${[...imports].sort().join('\n')}\n\n${body.join('\n\n')}\n\n${unions.join('\n\n')}\n`;
+  const text = [`${banner}${header}${[...imports].sort().join('\n')}`, ...body, ...unions].join('\n\n');
   mkdirSync(out, { recursive: true });
-  writeFileSync(join(out, `${context}.ts`), text);
+  writeFileSync(join(out, `${context}.ts`), `${text}\n`);
 }
 
 const rows = entries
   .filter(entry => entry.role)
-  .flatMap(({ context, role, messages, package: packageName }) =>
-    messages.map(
-      name =>
-        `  { kind: '${role.kind}', context: '${context}', aggregate: '${role.aggregate}', name: '${name}', typeName: '${packageName}.${name}' },`,
-    ),
-  );
+  .flatMap(({ context, role, messages, package: packageName }) => {
+    const { kind, aggregate } = role;
+    return messages.map(name => ({ kind, context, aggregate, name, typeName: `${packageName}.${name}` }));
+  })
+  .map(entry => `  ${JSON.stringify(entry)},`);
 writeFileSync(
   join(out, 'catalogue.ts'),
   `${banner}import { createRegistry, type Registry } from '@bufbuild/protobuf';

@@ -2,6 +2,8 @@ import { HandlerErrorFilter } from '@astro/jetstream/server';
 import { Module, type DynamicModule, type Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { FastifyInstance } from 'fastify';
+import type { Socket } from 'node:net';
 import type { Logger } from 'pino';
 import type { CommonConfig } from './config.js';
 import { JsonLogger, jsonLog } from './logging.js';
@@ -54,6 +56,7 @@ export async function startService(options: ServiceOptions): Promise<void> {
 export async function openService(options: ServiceOptions, log: Logger): Promise<Service> {
   const { module, config, bodyLimitBytes = defaultBodyLimitBytes } = options;
   const adapter = new FastifyAdapter({ bodyLimit: bodyLimitBytes, forceCloseConnections: 'idle' });
+  closeUnusedConnections(adapter.getInstance());
   const app = await NestFactory.create<NestFastifyApplication>(ServiceModule.around(module), adapter, {
     logger: new JsonLogger(log),
     abortOnError: false,
@@ -71,6 +74,20 @@ export async function openService(options: ServiceOptions, log: Logger): Promise
     await app.close();
     throw error;
   }
+}
+
+/**
+ * Clients open connections ahead of their requests. Closing the server ends idle connections, but not those
+ * that never carried a request: it would wait for them until they time out.
+ */
+function closeUnusedConnections(fastify: FastifyInstance): void {
+  const unused = new Set<Socket>();
+  fastify.server.on('connection', (socket: Socket) => {
+    unused.add(socket);
+    socket.once('close', () => unused.delete(socket));
+  });
+  fastify.server.on('request', request => unused.delete(request.socket));
+  fastify.addHook('preClose', async () => unused.forEach(socket => socket.destroy()));
 }
 
 async function shutDown(service: Service, signal: string, log: Logger): Promise<void> {

@@ -6,7 +6,7 @@ import { generateOperatorKit } from '@astro/jetstream/credentials';
 import { readConfig } from '@astro/runtime/config';
 import { jsonLog } from '@astro/runtime/logging';
 import { openService, type Service } from '@astro/runtime/start-service';
-import { cidOfSha256 } from './content/cid.js';
+import { cidOfSha256 } from '@astro/messages/content-id';
 import { createHash } from 'node:crypto';
 import { gatewayConfig } from './gateway.config.js';
 import { GatewayModule } from './gateway.module.js';

@@ -11,7 +11,7 @@ import { Lane } from '@astro/jetstream/lane';
 import { silent } from '@astro/jetstream/log';
 import type { Assignment, NodeReport } from '@astro/messages/agent';
 import { decode } from '@astro/messages/codec';
-import { cidOf } from './content/content-id.js';
+import { cidOf } from '@astro/messages/content-id';
 
 /** The spec speaks for the scheduler: it writes desired states and hears the reports. All else is the platform. */
 const AGENT = {

@@ -1,8 +1,5 @@
-import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { CID } from 'multiformats/cid';
-import * as raw from 'multiformats/codecs/raw';
-import { create as multihash } from 'multiformats/hashes/digest';
+import { cidOf } from '@astro/messages/content-id';
 
 export type Output = { readonly name: string; readonly cid: string; readonly sizeBytes: number };
 export type Task = { readonly id: string; readonly status: string; readonly outputs: readonly Output[] };
@@ -41,7 +38,6 @@ export type JobEvent = {
   readonly data: Record<string, unknown>;
 };
 
-const SHA2_256 = 0x12;
 const REQUEST_TIMEOUT_MS = 15_000;
 const READ_MODEL_ATTEMPTS_MAX = 200;
 const REQUEST_ATTEMPTS_MAX = 20;
@@ -58,10 +54,6 @@ export class Problem extends Error {
     super(`${status} ${document.code ?? document.title ?? 'unknown'}: ${document.detail ?? ''}`);
   }
 }
-
-/** CIDv1 of raw bytes by SHA-256, in base32: how content is named everywhere. */
-export const cidOf = (bytes: Uint8Array): string =>
-  CID.createV1(raw.code, multihash(SHA2_256, createHash('sha256').update(bytes).digest())).toString();
 
 /** The gateway as a tenant sees it: plain REST with an API key. */
 export class Client {

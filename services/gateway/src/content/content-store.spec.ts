@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { cidOfSha256, parseCid, type ContentId } from './cid.js';
+import { cidOfSha256, parseCid, type ContentId } from '@astro/messages/content-id';
 import { CONTENT_LIMIT_BYTES, ContentStore } from './content-store.js';
 
 let folder: string;

@@ -4,7 +4,7 @@ import { mkdir, open, readdir, rename, rm, stat, type FileHandle } from 'node:fs
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { Problem } from '../http/problem.js';
-import { cidOfSha256, type ContentId } from './cid.js';
+import { cidOfSha256, type ContentId } from '@astro/messages/content-id';
 
 export const CONTENT_LIMIT_BYTES = 64 * 1024 * 1024;
 

@@ -6,7 +6,8 @@ import type { CallerKind } from '../http/caller.js';
 import { Problem } from '../http/problem.js';
 import { Slots } from '../http/slots.js';
 import { Operation } from '../openapi/operation.js';
-import { contentId, parseCid, type ContentId } from './cid.js';
+import { parseCid, type ContentId } from '@astro/messages/content-id';
+import { contentId } from './cid.schema.js';
 import { CONTENT_LIMIT_BYTES, ContentStore, contentTooLarge } from './content-store.js';
 
 const UPLOADS_MAX = 64;

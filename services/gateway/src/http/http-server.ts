@@ -1,5 +1,4 @@
 import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { Socket } from 'node:net';
 import { newId } from '@astro/event-sourcing/ids';
 import type { FastifyAdapter } from '@nestjs/platform-fastify';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
@@ -50,21 +49,6 @@ export function configureHttp(adapter: FastifyAdapter, routes: RouteTable): void
     done(null, payload),
   );
   answerBrokenRequests(server);
-  closeUnusedConnections(server);
-}
-
-/**
- * Clients open connections ahead of their requests. Closing the server ends idle connections, but not those
- * that never carried a request: it would wait for them until they time out.
- */
-function closeUnusedConnections(fastify: FastifyInstance): void {
-  const unused = new Set<Socket>();
-  fastify.server.on('connection', (socket: Socket) => {
-    unused.add(socket);
-    socket.once('close', () => unused.delete(socket));
-  });
-  fastify.server.on('request', request => unused.delete(request.socket));
-  fastify.addHook('preClose', async () => unused.forEach(socket => socket.destroy()));
 }
 
 /** Longest part of a path; the longest id has 59 characters. */

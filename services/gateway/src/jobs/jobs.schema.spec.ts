@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { cidOfSha256 } from '../content/cid.js';
+import { cidOfSha256 } from '@astro/messages/content-id';
 import { Problem } from '../http/problem.js';
 import { RequestValidation } from '../http/validation.js';
 import { jobRequest, jobsQuery } from './jobs.schema.js';

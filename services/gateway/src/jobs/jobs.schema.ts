@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { contentId } from '../content/cid.js';
+import { contentId } from '../content/cid.schema.js';
 import { pageOf, pageQuery } from '../http/page.js';
 
 export const TASKS_MAX = 1_000;

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { ContentCache } from './content-cache.js';
-import { cidOf } from './content-id.js';
+import { cidOf } from '@astro/messages/content-id';
 
 const QUOTA_BYTES = 100;
 let folder: string;

@@ -1,7 +1,7 @@
 import { mkdir, readdir, readFile, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { replaceFile } from '../state/json-file.js';
-import { cidOf, isCid } from './content-id.js';
+import { cidOf, isCid } from '@astro/messages/content-id';
 
 /** Content by its id in one folder, least recently used out first. What it answers always has the digest asked for. */
 export class ContentCache {

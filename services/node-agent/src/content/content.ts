@@ -1,6 +1,6 @@
 import { CONTENT_LIMIT_BYTES, type GatewayClient } from '../gateway/gateway-client.js';
 import type { ContentCache } from './content-cache.js';
-import { cidOf, isCid } from './content-id.js';
+import { cidOf, isCid } from '@astro/messages/content-id';
 
 /** The bytes that came for a content id are others. */
 export class ContentMismatch extends Error {

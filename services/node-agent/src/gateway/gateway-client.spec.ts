@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { ContentCache } from '../content/content-cache.js';
-import { cidOf } from '../content/content-id.js';
+import { cidOf } from '@astro/messages/content-id';
 import { Content, ContentMismatch } from '../content/content.js';
 import { GatewayClient, GatewayRefusal } from './gateway-client.js';
 

@@ -6,7 +6,7 @@ import { newId } from '@astro/event-sourcing/ids';
 import { silent } from '@astro/jetstream/log';
 import type { Assignment, NodeReport } from '@astro/messages/agent';
 import { ContentCache } from '../content/content-cache.js';
-import { cidOf } from '../content/content-id.js';
+import { cidOf } from '@astro/messages/content-id';
 import { Content } from '../content/content.js';
 import { GatewayClient } from '../gateway/gateway-client.js';
 import { WasmRuntime } from '../runtime/wasm-runtime.js';

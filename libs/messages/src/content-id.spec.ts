@@ -5,7 +5,7 @@ import { CID } from 'multiformats/cid';
 import { identity } from 'multiformats/hashes/identity';
 import { create as multihash } from 'multiformats/hashes/digest';
 import { base58btc } from 'multiformats/bases/base58';
-import { cidOfSha256, parseCid } from './cid.js';
+import { cidOfSha256, parseCid } from './content-id.js';
 
 const RAW = 0x55;
 const DAG_PB = 0x70;

@@ -1,7 +1,7 @@
+import { createHash } from 'node:crypto';
 import { CID } from 'multiformats/cid';
 import * as raw from 'multiformats/codecs/raw';
 import { create as multihash } from 'multiformats/hashes/digest';
-import { z } from 'zod';
 
 const SHA2_256 = 0x12;
 const SHA2_256_BYTES = 32;
@@ -35,14 +35,8 @@ export function parseCid(text: string): ContentId | CidFlaw {
 export const cidOfSha256 = (sha256: Uint8Array): string =>
   CID.createV1(raw.code, multihash(SHA2_256, sha256)).toString();
 
-export const contentId = z
-  .string()
-  .check(context => {
-    const parsed = parseCid(context.value);
-    if ('rule' in parsed) context.issues.push({ code: 'custom', message: parsed.rule, input: context.value });
-  })
-  .meta({
-    description: 'CIDv1 of the raw bytes by SHA-256, in lower-case base32',
-    example: 'bafkreifzjut3te7nhyekklss27nh3k72ysco7y32koao5eei66wof36n5e',
-    override: { pattern: '^b[a-z2-7]{58}$' },
-  });
+/** The content id of these bytes. */
+export const cidOf = (bytes: Uint8Array): string => cidOfSha256(createHash('sha256').update(bytes).digest());
+
+/** Also what keeps a content id from being another file's path. */
+export const isCid = (text: string): boolean => 'sha256' in parseCid(text);
