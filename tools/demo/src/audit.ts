@@ -94,6 +94,17 @@ export const balanceOf = (audit: Audit, account: string): bigint => audit.balanc
 export const earnedByOperators = (audit: Audit): bigint =>
   sum([...audit.balances].filter(([account]) => account.startsWith('operator:')).map(([, amount]) => amount));
 
+/** What left the tenants' accounts: all credit less what they still hold. */
+export function chargedAtto(audit: Audit): bigint {
+  const held = [...audit.balances]
+    .filter(([account]) => account.startsWith('tenant:'))
+    .reduce((sum, [, amount]) => sum + amount, 0n);
+  return -balanceOf(audit, 'platform:funding') - held;
+}
+/** The fee that stays with the platform, after its burned share. */
+export const feeAtto = (audit: Audit): bigint => balanceOf(audit, 'platform:fees');
+export const burnedAtto = (audit: Audit): bigint => balanceOf(audit, 'platform:burned');
+
 const postingsOf = ({ data }: AccountEvent): readonly Posting[] => ('postings' in data ? data.postings : []);
 
 const sum = (amounts: readonly bigint[]): bigint => amounts.reduce((total, amount) => total + amount, 0n);

@@ -1,10 +1,20 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { localTenant } from '@astro/devstack/local-market';
 import type { Platform } from '@astro/devstack/platform';
-import { auditEvents, balanceOf, earnedByOperators, type Audit } from './audit.js';
+import {
+  auditEvents,
+  balanceOf,
+  burnedAtto,
+  chargedAtto,
+  earnedByOperators,
+  feeAtto,
+  type Audit,
+} from './audit.js';
 import { Client } from './client.js';
 import { trainDigits, type Training } from './federated-training.js';
 import { honestNodes, openMarket, type Market } from './market.js';
-import type { Story } from './story.js';
+import { tellMarket } from './result.js';
+import { astro, type Story } from './story.js';
 
 const SETTLED_WAIT_MS = 30_000;
 
@@ -33,10 +43,11 @@ export async function runMainJob(platform: Platform, story: Story): Promise<Main
   story.step(
     `${honestNodes} agents of different operators joined, and one more that will lie about its results`,
   );
-  story.step('a client opened an account and holds 1,000 ASTRO');
+  const client = new Client(platform.gatewayUrl, market.tenantKey);
+  await tellMarket(client, market, story);
+  story.step(`a client opened an account and holds ${astro(localTenant.creditAtto)} ASTRO`);
 
   story.chapter('The job: learn hand-written digits on other people’s machines');
-  const client = new Client(platform.gatewayUrl, market.tenantKey);
   const training = await trainDigits(client, story, market.tenantId);
   await untilSettled(client);
   const bus = await platform.connectBus('audit');
@@ -75,17 +86,6 @@ export function reportOf({ training, audit }: MainJob, wallMs: number): Report {
     wallMs,
   };
 }
-
-/** What left the tenants' accounts: all credit less what they still hold. */
-export function chargedAtto(audit: Audit): bigint {
-  const held = [...audit.balances]
-    .filter(([account]) => account.startsWith('tenant:'))
-    .reduce((sum, [, amount]) => sum + amount, 0n);
-  return -balanceOf(audit, 'platform:funding') - held;
-}
-/** The fee that stays with the platform, after its burned share. */
-export const feeAtto = (audit: Audit): bigint => balanceOf(audit, 'platform:fees');
-export const burnedAtto = (audit: Audit): bigint => balanceOf(audit, 'platform:burned');
 
 /** The last charges follow the end of the job; nothing stays reserved after them. */
 export async function untilSettled(client: Client): Promise<void> {
