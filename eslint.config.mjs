@@ -81,7 +81,9 @@ export default tseslint.config(
       '**/dist/',
       '**/build/',
       'libs/messages/src/gen/',
-      'examples/*/assembly/', // AssemblyScript has its own compiler and other types
+      // AssemblyScript has its own compiler and other types.
+      'examples/*/assembly/',
+      'examples/wasi/*.ts',
     ],
   },
   { linterOptions: { noInlineConfig: true, reportUnusedDisableDirectives: 'error' }, rules: everywhere },

@@ -1,6 +1,6 @@
 import { readNetwork } from './network';
 import { readShard } from './shard';
-import { writeOutput } from './wasi';
+import { writeOutput } from '../../wasi/wasi';
 
 /** Reads `weights` and `shard`, writes `predictions`: one byte for each image, the digit. */
 const network = readNetwork();

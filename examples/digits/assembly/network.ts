@@ -1,5 +1,5 @@
 import { PIXELS } from './shard';
-import { fail, readInput } from './wasi';
+import { fail, readInput } from '../../wasi/wasi';
 
 export const CLASSES: i32 = 10;
 const LANES: i32 = 4;

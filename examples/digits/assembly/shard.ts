@@ -1,4 +1,4 @@
-import { fail, readInput } from './wasi';
+import { fail, readInput } from '../../wasi/wasi';
 
 export const PIXELS: i32 = 784;
 const MAGIC: u32 = 0x31474944; // "DIG1"

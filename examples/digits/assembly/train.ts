@@ -1,6 +1,6 @@
 import { readNetwork } from './network';
 import { readShard } from './shard';
-import { fail, programArguments, writeOutput } from './wasi';
+import { fail, programArguments, writeOutput } from '../../wasi/wasi';
 
 /** Arguments: epochs, learning rate, seed of the order. Reads `weights` and `shard`, writes `weights`. */
 const args = programArguments();

@@ -7,7 +7,7 @@ import {
   type MessageHandler,
 } from '@nestjs/microservices';
 import { isObservable, lastValueFrom, throwError, type Observable } from 'rxjs';
-import { Catch, type RpcExceptionFilter } from '@nestjs/common';
+import { applyDecorators, Catch, Controller, UseFilters, type RpcExceptionFilter } from '@nestjs/common';
 import type { Bus } from './bus.js';
 import type { Delivered } from './delivered.js';
 import type { Headers } from './headers.js';
@@ -105,9 +105,8 @@ export class JetStreamServer extends Server implements CustomTransportStrategy {
 }
 
 /**
- * Hands on what a handler throws as it is, where Nest's own filter would put "Internal server error" in its
- * place. A connected JetStreamServer needs it (`useGlobalFilters`), or `Unprocessable` would be retried
- * like any failure.
+ * Hands on what a handler throws as it is, where Nest's own filter would put "Internal server error" in its place
+ * and `Unprocessable` would be retried like any failure.
  */
 @Catch()
 export class HandlerErrorFilter implements RpcExceptionFilter {
@@ -115,6 +114,10 @@ export class HandlerErrorFilter implements RpcExceptionFilter {
     return throwError(() => error);
   }
 }
+
+/** A controller whose handlers take messages: what they throw decides between a retry and a dead letter. */
+export const MessageController = (): ClassDecorator =>
+  applyDecorators(Controller(), UseFilters(HandlerErrorFilter));
 
 async function deliver(handler: MessageHandler, message: Delivered): Promise<void> {
   const result: unknown = await handler(payloadOf(message), new JetStreamContext([message]));

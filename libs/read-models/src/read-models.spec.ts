@@ -416,7 +416,7 @@ test('balances are the sums of the postings, and the ledger sums to zero', async
 
 test('usage says what a job cost and where it went', async () => {
   const em = await built('billing');
-  const cost = { chargedAtto: 2000n, feeAtto: 40n, burnedAtto: 10n, meteredMs: 6000, tasksCharged: 2 };
+  const cost = { chargedAtto: 2000n, feeAtto: 50n, burnedAtto: 10n, meteredMs: 6000, tasksCharged: 2 };
   expect(await findUsage(em, 'tenant_1', 'job_1')).toMatchObject(cost);
   expect(await findUsage(em, 'tenant_2', 'job_1')).toBeNull();
   expect((await pageOfUsage(em, 'tenant_1', { limit: 5 })).items).toMatchObject([

@@ -1,4 +1,3 @@
-import { HandlerErrorFilter } from '@astro/jetstream/server';
 import { Module, type DynamicModule, type Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
@@ -63,9 +62,7 @@ export async function openService(options: ServiceOptions, log: Logger): Promise
   });
   try {
     await options.configure?.(app);
-    for (const strategy of app.get(Transports).all) {
-      app.connectMicroservice({ strategy }).useGlobalFilters(new HandlerErrorFilter());
-    }
+    for (const strategy of app.get(Transports).all) app.connectMicroservice({ strategy });
     await app.init();
     await app.startAllMicroservices();
     await app.listen(config.HTTP_PORT, config.HTTP_HOST);

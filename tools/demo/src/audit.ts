@@ -101,8 +101,8 @@ export function chargedAtto(audit: Audit): bigint {
     .reduce((sum, [, amount]) => sum + amount, 0n);
   return -balanceOf(audit, 'platform:funding') - held;
 }
-/** The fee that stays with the platform, after its burned share. */
-export const feeAtto = (audit: Audit): bigint => balanceOf(audit, 'platform:fees');
+/** The whole fee, with its burned share. */
+export const feeAtto = (audit: Audit): bigint => balanceOf(audit, 'platform:fees') + burnedAtto(audit);
 export const burnedAtto = (audit: Audit): bigint => balanceOf(audit, 'platform:burned');
 
 const postingsOf = ({ data }: AccountEvent): readonly Posting[] => ('postings' in data ? data.postings : []);

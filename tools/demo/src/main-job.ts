@@ -63,8 +63,7 @@ export function assertPromises({ training, audit, market }: MainJob): void {
     audit.succeeded !== audit.tasks && `${audit.succeeded} of ${audit.tasks} tasks succeeded`,
     training.accuracy <= 0.9 && `the accuracy is ${training.accuracy}`,
     balanceOf(audit, `operator:${market.liar.operatorId}:earned`) !== 0n && 'the lying operator was paid',
-    chargedAtto(audit) !== earnedByOperators(audit) + feeAtto(audit) + burnedAtto(audit) &&
-      'charges do not add up',
+    chargedAtto(audit) !== earnedByOperators(audit) + feeAtto(audit) && 'charges do not add up',
   ].filter(problem => problem !== false);
   if (broken.length > 0) throw new Error(broken.join('; '));
 }
@@ -79,7 +78,7 @@ export function reportOf({ training, audit }: MainJob, wallMs: number): Report {
     accuracy: training.accuracy,
     chargedAtto: String(chargedAtto(audit)),
     providersAtto: String(earnedByOperators(audit)),
-    feeAtto: String(feeAtto(audit) + burnedAtto(audit)),
+    feeAtto: String(feeAtto(audit)),
     burnedAtto: String(burnedAtto(audit)),
     ledgerSumAtto: String(audit.ledgerSumAtto),
     events: audit.events,

@@ -58,8 +58,8 @@ export function tellResult({ market, training, audit }: MainJob, story: Story): 
     ['the client deposited', localTenant.creditAtto],
     ['the client was charged', charged],
     ['  of which operators earned', earnedByOperators(audit)],
-    ['  of which the platform keeps as fee', feeAtto(audit)],
-    ['  of which was burned', burnedAtto(audit)],
+    ['  of which the fee', feeAtto(audit)],
+    ['    of which was burned', burnedAtto(audit)],
     ['the client still has', localTenant.creditAtto - charged],
     ['sum over all accounts of the ledger', audit.ledgerSumAtto],
   ] as const;

@@ -13,10 +13,10 @@ export const JobUsage = defineEntity({
   properties: p => ({
     jobId: p.text().primary(),
     tenantId: p.text(),
-    /** Everything the tenant paid: operators' share, fee and burned share. */
+    /** Everything the tenant paid: what operators earned, and the fee. */
     chargedAtto: p.type(Atto),
-    /** What the platform kept. */
     feeAtto: p.type(Atto),
+    /** The burned share of the fee. */
     burnedAtto: p.type(Atto),
     meteredMs: p.bigint('number'),
     tasksCharged: p.integer(),
@@ -59,7 +59,7 @@ const add = (
       jobId,
       tenantId,
       (-sumOf(postings, `tenant:${tenantId}:reserved`)).toString(),
-      sumOf(postings, 'platform:fees').toString(),
+      (sumOf(postings, 'platform:fees') + sumOf(postings, 'platform:burned')).toString(),
       sumOf(postings, 'platform:burned').toString(),
       meteredMs,
       recordedAt,

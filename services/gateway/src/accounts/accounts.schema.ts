@@ -29,7 +29,7 @@ export const usagePage = pageOf(
     .object({
       jobId: z.string(),
       chargedAtto: atto.meta({ description: 'All that the tenant paid for the job' }),
-      feeAtto: atto.meta({ description: 'Of which the platform kept this' }),
+      feeAtto: atto.meta({ description: 'Of which this is the fee; operators earned the rest' }),
       burnedAtto: atto.meta({ description: 'Of which this was burned' }),
       meteredMs: z.int(),
       tasksCharged: z.int(),
