@@ -60,6 +60,8 @@ export class Client {
   constructor(
     private readonly gatewayUrl: string,
     private readonly apiKey: string,
+    /** Ends every request, stream and retry. */
+    private readonly signal: AbortSignal = new AbortController().signal,
   ) {}
 
   /** Stores `bytes` and answers their content id; repeating it changes nothing. */
@@ -102,7 +104,7 @@ export class Client {
     for (let attempt = 0; attempt < READ_MODEL_ATTEMPTS_MAX; attempt++) {
       const job = await this.job(id);
       if (!['submitted', 'queued', 'running'].includes(job.status)) return job;
-      await sleep(50);
+      await this.pause(50);
     }
     throw new Error(`${id} has ended, but its read model does not say so`);
   }
@@ -125,7 +127,7 @@ export class Client {
       } catch (error) {
         if (error instanceof Problem && error.status < 500 && error.status !== 404) throw error;
       }
-      await sleep(500);
+      await this.pause(500);
     }
     throw new Error(`the event stream of ${jobId} could not be kept open`);
   }
@@ -137,6 +139,7 @@ export class Client {
         accept: 'text/event-stream',
         'last-event-id': after,
       },
+      signal: this.signal,
     });
     if (!response.ok) throw await problemOf(response);
     let text = '';
@@ -158,6 +161,10 @@ export class Client {
     }
   }
 
+  private pause(ms: number): Promise<void> {
+    return sleep(ms, undefined, { signal: this.signal });
+  }
+
   private async request(
     method: string,
     path: string,
@@ -175,13 +182,13 @@ export class Client {
             ...headers,
           },
           ...(body !== undefined && { body }),
-          signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
+          signal: AbortSignal.any([this.signal, AbortSignal.timeout(REQUEST_TIMEOUT_MS)]),
         });
         if (response.ok) return response;
         throw await problemOf(response);
       } catch (error) {
         if (attempt === REQUEST_ATTEMPTS_MAX || !isWorthARetry(error)) throw error;
-        await sleep(Math.min(250 * attempt, 2_000));
+        await this.pause(Math.min(250 * attempt, 2_000));
       }
     }
   }

@@ -38,12 +38,12 @@ export type Report = {
 export type MainJob = { readonly market: Market; readonly training: Training; readonly audit: Audit };
 
 /** Opens a market on a running platform, trains the digits over it and audits what happened from the events. */
-export async function runMainJob(platform: Platform, story: Story): Promise<MainJob> {
+export async function runMainJob(platform: Platform, story: Story, signal: AbortSignal): Promise<MainJob> {
   const market = await openMarket(platform);
   story.step(
     `${honestNodes} agents of different operators joined, and one more that will lie about its results`,
   );
-  const client = new Client(platform.gatewayUrl, market.tenantKey);
+  const client = new Client(platform.gatewayUrl, market.tenantKey, signal);
   await tellMarket(client, market, story);
   story.step(`a client opened an account and holds ${astro(localTenant.creditAtto)} ASTRO`);
 

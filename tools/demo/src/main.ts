@@ -34,12 +34,7 @@ async function demo(json: boolean): Promise<void> {
       },
     });
     story.progress(`ready at ${platform.gatewayUrl}`, true);
-    const aborted = new Promise<never>((_, reject) =>
-      interrupted.signal.addEventListener('abort', () => reject(interrupted.signal.reason as Error), {
-        once: true,
-      }),
-    );
-    const outcome = await Promise.race([runMainJob(platform, story), aborted]);
+    const outcome = await runMainJob(platform, story, interrupted.signal);
     tellResult(outcome, story);
     assertPromises(outcome);
     const report = reportOf(outcome, Date.now() - startedAt);
@@ -48,7 +43,8 @@ async function demo(json: boolean): Promise<void> {
     await rm(stateDir, { recursive: true, force: true });
     story.step('everything has stopped');
     if (json) process.stdout.write(`${JSON.stringify(report)}\n`);
-  } catch (error) {
+  } catch (failure) {
+    const error: unknown = interrupted.signal.aborted ? interrupted.signal.reason : failure;
     await platform?.stop();
     story.line(`\nThe demo failed: ${error instanceof Error ? error.message : String(error)}`);
     story.line(`The log of all processes is in ${logFile}`);
