@@ -1,16 +1,10 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { startNats, type NatsServer } from '@astro/devstack/nats/server';
-import { startPostgres, type PostgresServer } from '@astro/devstack/postgres/server';
+import { startGround, type Ground } from '@astro/devstack/ground';
 import { newId } from '@astro/event-sourcing/ids';
-import { Bus } from '@astro/jetstream/bus';
 import { CommandBus } from '@astro/jetstream/command-bus';
 import { EventStore } from '@astro/jetstream/event-store';
 import type { AccountCommand } from '@astro/messages/billing';
 import type { JobEvent, JobSpec, Result } from '@astro/messages/scheduling';
-import { provision } from '@astro/postgres/provision';
 import { balanceOfTenant, earningsOfOperator } from '@astro/read-models/billing/balances';
 import { entriesOfJob, ledgerSum } from '@astro/read-models/billing/ledger';
 import { findUsage } from '@astro/read-models/billing/usage';
@@ -22,37 +16,21 @@ import { MikroORM } from '@mikro-orm/postgresql';
 import { billingConfig } from './billing.config.js';
 import { BillingModule } from './billing.module.js';
 
-let dir: string;
-let nats: NatsServer;
-let postgres: PostgresServer;
+let ground: Ground;
 let service: Service;
-let bus: Bus;
 
 beforeAll(async () => {
-  dir = await mkdtemp(join(tmpdir(), 'astro-billing-'));
-  [nats, postgres] = await Promise.all([
-    startNats({ dir: join(dir, 'nats') }),
-    startPostgres({ dir: join(dir, 'postgres') }),
-  ]);
-  const owner = { role: 'billing', password: 'owner', schema: 'billing' };
-  const reader = { role: 'gateway', password: 'reader' };
-  await provision(postgres.adminUrl, { database: 'astro', owners: [owner], reader });
+  ground = await startGround('billing');
   const config = readConfig(billingConfig, {
-    NATS_URL: nats.url,
-    DATABASE_URL: `postgresql://billing:owner@127.0.0.1:${postgres.port}/astro`,
-    HTTP_PORT: '0',
-    LOG_LEVEL: 'warn',
+    ...ground.environment,
   });
   const log = jsonLog('billing', config.LOG_LEVEL);
   service = await openService({ name: 'billing', module: BillingModule.with(config), config }, log);
-  bus = await Bus.connect({ servers: nats.url, name: 'billing-spec' });
 }, 120_000);
 
 afterAll(async () => {
   await service.stop();
-  await bus.close();
-  await Promise.all([nats.stop(), postgres.stop()]);
-  await rm(dir, { recursive: true, force: true });
+  await ground.stop();
 });
 
 const metadata = { correlationId: 'spec', causationId: 'spec', actor: 'service:spec' };
@@ -60,7 +38,7 @@ const database = () => service.app.get(MikroORM).em.fork();
 
 async function credit(tenantId: string, creditId: string, amountAtto: bigint) {
   const command: AccountCommand = { type: 'CreditAccount', data: { tenantId, creditId, amountAtto } };
-  return new CommandBus(bus, 'billing-spec').request(
+  return new CommandBus(ground.bus, 'billing-spec').request(
     { to: { type: 'billing.account', id: tenantId }, ...command },
     { id: newId('cmd'), metadata, timeoutMs: 10_000 },
   );
@@ -68,7 +46,7 @@ async function credit(tenantId: string, creditId: string, amountAtto: bigint) {
 
 /** Records what scheduling would record for one job. */
 async function record(jobId: string, events: readonly JobEvent[]): Promise<void> {
-  const store = new EventStore(bus);
+  const store = new EventStore(ground.bus);
   const aggregate = { type: 'scheduling.job', id: jobId } as const;
   for (const event of events) {
     const expectedPosition = (await store.load(aggregate)).at(-1)?.position ?? 0;
@@ -141,7 +119,7 @@ test('a job is paid for out of its reservation, and the rest comes back', async 
     () => findUsage(database(), tenantId, jobId),
     row => row !== null,
   );
-  expect(usage).toMatchObject({ chargedAtto: 4_000n, feeAtto: 80n, burnedAtto: 20n, meteredMs: 4_000 });
+  expect(usage).toMatchObject({ chargedAtto: 4_000n, feeAtto: 100n, burnedAtto: 20n, meteredMs: 4_000 });
   // Two postings of the reservation, five of the charge, two of the release.
   await eventually(
     () => entriesOfJob(database(), jobId),

@@ -1,17 +1,11 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { startNats, type NatsServer } from '@astro/devstack/nats/server';
-import { startPostgres, type PostgresServer } from '@astro/devstack/postgres/server';
+import { startGround, type Ground } from '@astro/devstack/ground';
 import { newId } from '@astro/event-sourcing/ids';
 import type { AggregateRef } from '@astro/event-sourcing/recorded';
-import { Bus } from '@astro/jetstream/bus';
 import { CommandBus } from '@astro/jetstream/command-bus';
 import { EventStore } from '@astro/jetstream/event-store';
 import { encode } from '@astro/messages/codec';
 import type { NodeCommand, Offer, OperatorCommand } from '@astro/messages/registry';
-import { provision } from '@astro/postgres/provision';
 import { findNode } from '@astro/read-models/registry/nodes';
 import { findOperator } from '@astro/read-models/registry/operators';
 import { readConfig } from '@astro/runtime/config';
@@ -22,19 +16,13 @@ import { MikroORM } from '@mikro-orm/postgresql';
 import { registryConfig } from './registry.config.js';
 import { RegistryModule } from './registry.module.js';
 
-let dir: string;
-let nats: NatsServer;
-let postgres: PostgresServer;
+let ground: Ground;
 let service: Service;
-let bus: Bus;
 let commands: CommandBus;
 
 const openRegistry = (): Promise<Service> => {
   const config = readConfig(registryConfig, {
-    NATS_URL: nats.url,
-    DATABASE_URL: `postgresql://registry:owner@127.0.0.1:${postgres.port}/astro`,
-    HTTP_PORT: '0',
-    LOG_LEVEL: 'error',
+    ...ground.environment,
     HEARTBEAT_TIMEOUT_MS: '1000',
   });
   const log = jsonLog('registry', config.LOG_LEVEL);
@@ -42,24 +30,14 @@ const openRegistry = (): Promise<Service> => {
 };
 
 beforeAll(async () => {
-  dir = await mkdtemp(join(tmpdir(), 'astro-registry-'));
-  [nats, postgres] = await Promise.all([
-    startNats({ dir: join(dir, 'nats') }),
-    startPostgres({ dir: join(dir, 'postgres') }),
-  ]);
-  const owner = { role: 'registry', password: 'owner', schema: 'registry' };
-  const reader = { role: 'gateway', password: 'reader' };
-  await provision(postgres.adminUrl, { database: 'astro', owners: [owner], reader });
+  ground = await startGround('registry');
   service = await openRegistry();
-  bus = await Bus.connect({ servers: nats.url, name: 'registry-spec' });
-  commands = new CommandBus(bus, 'registry-spec');
+  commands = new CommandBus(ground.bus, 'registry-spec');
 }, 120_000);
 
 afterAll(async () => {
   await service.stop();
-  await bus.close();
-  await Promise.all([nats.stop(), postgres.stop()]);
-  await rm(dir, { recursive: true, force: true });
+  await ground.stop();
 });
 
 const metadata = { correlationId: 'spec', causationId: 'spec', actor: 'service:spec' };
@@ -69,7 +47,7 @@ const request = (to: AggregateRef, command: NodeCommand | OperatorCommand) =>
   commands.request({ to, ...command }, { id: newId('cmd'), metadata, timeoutMs: 10_000 });
 
 const heartbeat = (nodeId: string) =>
-  bus.js.publish(
+  ground.bus.js.publish(
     `telemetry.${nodeId}.Heartbeat`,
     encode('astro.agent.v1.Heartbeat', {
       agentVersion: '0.1.0',
@@ -88,7 +66,7 @@ async function untilNodeIs(status: 'online' | 'offline', nodeId: string): Promis
 }
 
 const eventsOf = async (nodeId: string): Promise<string[]> => {
-  const recorded = await new EventStore(bus).load({ type: 'registry.node', id: nodeId });
+  const recorded = await new EventStore(ground.bus).load({ type: 'registry.node', id: nodeId });
   return recorded.map(({ event }) => event.type);
 };
 

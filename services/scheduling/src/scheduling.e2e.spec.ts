@@ -1,20 +1,14 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { startNats, type NatsServer } from '@astro/devstack/nats/server';
-import { startPostgres, type PostgresServer } from '@astro/devstack/postgres/server';
+import { startGround, type Ground } from '@astro/devstack/ground';
 import type { Message } from '@astro/event-sourcing/decider';
 import { newId } from '@astro/event-sourcing/ids';
 import type { AggregateRef, AggregateType } from '@astro/event-sourcing/recorded';
-import { Bus } from '@astro/jetstream/bus';
 import { CommandBus } from '@astro/jetstream/command-bus';
 import { DesiredStates } from '@astro/jetstream/desired-state';
 import { EventStore } from '@astro/jetstream/event-store';
 import type { Assignment, NodeReport } from '@astro/messages/agent';
 import { encode, typeNameOf } from '@astro/messages/codec';
 import type { JobEvent, JobSpec, PoolEvent, Result } from '@astro/messages/scheduling';
-import { provision } from '@astro/postgres/provision';
 import { findJob } from '@astro/read-models/scheduling/jobs';
 import { leasesOf } from '@astro/read-models/scheduling/leases';
 import { readConfig } from '@astro/runtime/config';
@@ -27,21 +21,15 @@ import { resultDigest } from '@astro/messages/result-digest';
 import { schedulingConfig } from './scheduling.config.js';
 import { SchedulingModule } from './scheduling.module.js';
 
-let dir: string;
-let nats: NatsServer;
-let postgres: PostgresServer;
+let ground: Ground;
 let service: Service;
-let bus: Bus;
 let commands: CommandBus;
 let events: EventStore;
 let desired: DesiredStates;
 
 const openScheduling = (): Promise<Service> => {
   const config = readConfig(schedulingConfig, {
-    NATS_URL: nats.url,
-    DATABASE_URL: `postgresql://scheduling:owner@127.0.0.1:${postgres.port}/astro`,
-    HTTP_PORT: '0',
-    LOG_LEVEL: 'error',
+    ...ground.environment,
     TICK_MS: '20',
     PLACEMENT_PATIENCE_MS: '500',
   });
@@ -50,28 +38,18 @@ const openScheduling = (): Promise<Service> => {
 };
 
 beforeAll(async () => {
-  dir = await mkdtemp(join(tmpdir(), 'astro-scheduling-'));
-  [nats, postgres] = await Promise.all([
-    startNats({ dir: join(dir, 'nats') }),
-    startPostgres({ dir: join(dir, 'postgres') }),
-  ]);
-  const owner = { role: 'scheduling', password: 'owner', schema: 'scheduling' };
-  const reader = { role: 'gateway', password: 'reader' };
-  await provision(postgres.adminUrl, { database: 'astro', owners: [owner], reader });
+  ground = await startGround('scheduling');
   service = await openScheduling();
-  bus = await Bus.connect({ servers: nats.url, name: 'scheduling-spec' });
-  commands = new CommandBus(bus, 'scheduling-spec');
-  events = new EventStore(bus);
-  desired = new DesiredStates(bus);
+  commands = new CommandBus(ground.bus, 'scheduling-spec');
+  events = new EventStore(ground.bus);
+  desired = new DesiredStates(ground.bus);
   for (const nodeId of ['node_a', 'node_b'])
     await happened('registry.node', nodeId, { type: 'NodeCameOnline', data: { offer: offerOf(nodeId) } });
 }, 120_000);
 
 afterAll(async () => {
   await service.stop();
-  await bus.close();
-  await Promise.all([nats.stop(), postgres.stop()]);
-  await rm(dir, { recursive: true, force: true });
+  await ground.stop();
 });
 
 const metadata = { correlationId: 'spec', causationId: 'spec', actor: 'service:spec' };
@@ -120,7 +98,7 @@ const assignmentOn = (nodeId: string, taskId: string) =>
     (await desired.get(nodeId))?.state.assignments.find(assignment => assignment.taskId === taskId),
   );
 const report = (nodeId: string, { type, data }: NodeReport) =>
-  bus.js.publish(`agent.${nodeId}.${type}`, encode(typeNameOf('report', 'agent.node', type), data));
+  ground.bus.js.publish(`agent.${nodeId}.${type}`, encode(typeNameOf('report', 'agent.node', type), data));
 const outputs = [{ name: 'weights.bin', cid: specOf(['x']).program.cid, sizeBytes: 9 }];
 const digest = resultDigest('none', outputs);
 const started = ({ poolId, leaseId, fencingToken }: Assignment): NodeReport => ({

@@ -1,14 +1,8 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { startNats, type NatsServer } from '@astro/devstack/nats/server';
-import { startPostgres, type PostgresServer } from '@astro/devstack/postgres/server';
+import { startGround, type Ground } from '@astro/devstack/ground';
 import { newId } from '@astro/event-sourcing/ids';
-import { Bus } from '@astro/jetstream/bus';
 import { EventStore } from '@astro/jetstream/event-store';
 import type { PoolEvent, Result } from '@astro/messages/scheduling';
-import { provision } from '@astro/postgres/provision';
 import { findVerdict } from '@astro/read-models/verification/verdicts';
 import { readConfig } from '@astro/runtime/config';
 import { jsonLog } from '@astro/runtime/logging';
@@ -18,38 +12,22 @@ import { MikroORM } from '@mikro-orm/postgresql';
 import { verificationConfig } from './verification.config.js';
 import { VerificationModule } from './verification.module.js';
 
-let dir: string;
-let nats: NatsServer;
-let postgres: PostgresServer;
+let ground: Ground;
 let service: Service;
-let bus: Bus;
 
 beforeAll(async () => {
-  dir = await mkdtemp(join(tmpdir(), 'astro-verification-'));
-  [nats, postgres] = await Promise.all([
-    startNats({ dir: join(dir, 'nats') }),
-    startPostgres({ dir: join(dir, 'postgres') }),
-  ]);
-  const owner = { role: 'verification', password: 'owner', schema: 'verification' };
-  const reader = { role: 'gateway', password: 'reader' };
-  await provision(postgres.adminUrl, { database: 'astro', owners: [owner], reader });
+  ground = await startGround('verification');
   const config = readConfig(verificationConfig, {
-    NATS_URL: nats.url,
-    DATABASE_URL: `postgresql://verification:owner@127.0.0.1:${postgres.port}/astro`,
-    HTTP_PORT: '0',
-    LOG_LEVEL: 'warn',
+    ...ground.environment,
   });
   const log = jsonLog('verification', config.LOG_LEVEL);
   const module = VerificationModule.with(config);
   service = await openService({ name: 'verification', module, config }, log);
-  bus = await Bus.connect({ servers: nats.url, name: 'verification-spec' });
 }, 120_000);
 
 afterAll(async () => {
   await service.stop();
-  await bus.close();
-  await Promise.all([nats.stop(), postgres.stop()]);
-  await rm(dir, { recursive: true, force: true });
+  await ground.stop();
 });
 
 const metadata = { correlationId: 'spec', causationId: 'spec', actor: 'service:spec' };
@@ -68,7 +46,7 @@ async function complete(taskId: string, node: string, digest: string): Promise<R
   };
   const ids = { poolId: 'main', jobId: 'job_1', taskId, leaseId: result.leaseId };
   const event: PoolEvent = { type: 'LeaseCompleted', data: { ...ids, quorum: 2, result } };
-  const store = new EventStore(bus);
+  const store = new EventStore(ground.bus);
   const pool = { type: 'scheduling.pool', id: 'main' } as const;
   const expectedPosition = (await store.load(pool)).at(-1)?.position ?? 0;
   await store.append(pool, [event], { expectedPosition, commandId: newId('cmd'), metadata });
@@ -102,7 +80,7 @@ test('what asks scheduling for one more result carries the one that disagreed', 
   const taskId = newId('task');
   await complete(taskId, 'a', 'one');
   const other = await complete(taskId, 'b', 'another');
-  const store = new EventStore(bus);
+  const store = new EventStore(ground.bus);
   let events = await store.load({ type: 'verification.task', id: taskId });
   while (events.length < 2) {
     await sleep(20);

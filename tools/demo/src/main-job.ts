@@ -13,8 +13,8 @@ import {
 import { Client } from './client.js';
 import { trainDigits, type Training } from './federated-training.js';
 import { honestNodes, openMarket, type Market } from './market.js';
-import { tellMarket } from './result.js';
 import { astro, type Story } from './story.js';
+import { tellMarket } from './tell-market.js';
 
 const SETTLED_WAIT_MS = 30_000;
 

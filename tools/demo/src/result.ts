@@ -1,39 +1,7 @@
 import { localTenant } from '@astro/devstack/local-market';
 import { balanceOf, burnedAtto, chargedAtto, earnedByOperators, feeAtto } from './audit.js';
-import type { Client } from './client.js';
 import type { MainJob } from './main-job.js';
-import type { Market } from './market.js';
 import { astro, type Story } from './story.js';
-
-type Node = {
-  readonly operatorId: string;
-  readonly region: string;
-  readonly pricePerSecondAtto: string;
-  readonly status: string;
-  readonly inventory: {
-    readonly cpuMillis: number;
-    readonly memoryMib: number;
-    readonly devices: readonly { readonly kind: string; readonly model: string }[];
-  };
-};
-
-/** Who offers what, as the gateway shows it to the client. */
-export async function tellMarket(client: Client, market: Market, story: Story): Promise<void> {
-  const { items } = await client.json<{ items: readonly Node[] }>('/v1/nodes');
-  story.line('');
-  story.table(
-    ['operator', 'region', 'device', 'cores', 'MiB', 'ASTRO a second'],
-    items.map(({ operatorId, region, inventory, pricePerSecondAtto }) => [
-      market.operators.get(operatorId) ?? operatorId,
-      region,
-      inventory.devices.map(({ kind, model }) => `${kind} ${model}`).join(', '),
-      inventory.cpuMillis / 1_000,
-      inventory.memoryMib,
-      astro(BigInt(pricePerSecondAtto)),
-    ]),
-  );
-  story.line('');
-}
 
 /** What happened and where the money went, added up from the events alone. */
 export function tellResult({ market, training, audit }: MainJob, story: Story): void {
