@@ -1,5 +1,5 @@
 import type { Recorded } from '@astro/event-sourcing/recorded';
-import { typeNameOf, decode } from '@astro/messages/codec';
+import { decodeMessage } from '@astro/messages/codec';
 import type { JsMsg } from '@nats-io/jetstream';
 import { metadataOf, plainHeaders, type Headers } from './headers.js';
 import { addressOf } from './subjects.js';
@@ -36,7 +36,7 @@ export function recordedFrom(message: Omit<Delivered, 'deliveries'>): Recorded {
   return {
     id,
     aggregate,
-    event: { type: name, data: decode(typeNameOf('event', aggregate.type, name), message.data) },
+    event: decodeMessage('event', aggregate.type, name, message.data),
     position: message.position,
     recordedAt: message.recordedAt,
     metadata: metadataOf(message.headers),
