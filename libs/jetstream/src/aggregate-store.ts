@@ -2,6 +2,7 @@ import type { Decider, Message } from '@astro/event-sourcing/decider';
 import type { AggregateRef, AggregateType, Metadata, Recorded } from '@astro/event-sourcing/recorded';
 import type { Outcome } from '@astro/messages/runtime';
 import { LRUCache } from 'lru-cache';
+import { crashPoint } from './crash-point.js';
 import { backOffMs, delay } from './delay.js';
 import { ConcurrencyConflict, type Appended, type EventStore } from './event-store.js';
 import { KeyedQueue } from './keyed-queue.js';
@@ -114,10 +115,12 @@ export class AggregateStore<
     known: Known<State>,
     options: { readonly commandId: string; readonly metadata: Metadata },
   ): Promise<Appended> {
+    crashPoint('before-publish');
     const appended = await this.#store.append(aggregate, events, {
       ...options,
       expectedPosition: known.position,
     });
+    crashPoint('after-puback');
     if (appended.repeated) return appended;
     const { position } = appended;
     const steps = events.map(event => ({ event, position, commandId: options.commandId }));

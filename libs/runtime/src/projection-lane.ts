@@ -2,6 +2,7 @@ import type { EntityManager, MikroORM } from '@mikro-orm/postgresql';
 import type { Message } from '@astro/event-sourcing/decider';
 import type { Projection } from '@astro/event-sourcing/projection';
 import type { Bus } from '@astro/jetstream/bus';
+import { crashPoint } from '@astro/jetstream/crash-point';
 import { consumerNameOf, Lane, recordedFrom } from '@astro/jetstream/lane';
 import type { Log } from '@astro/jetstream/log';
 import { contextOf, eventStreamOf } from '@astro/jetstream/subjects';
@@ -25,7 +26,10 @@ export function projectionLane(
       durable: consumerNameOf(`${projection.name}_projection`),
       filterSubjects: projection.reads.map(type => `evt.${type}.>`),
       startAfter: () => runner.position(),
-      handleBatch: messages => runner.apply(messages.map(recordedFrom)),
+      handleBatch: async messages => {
+        await runner.apply(messages.map(recordedFrom));
+        crashPoint('after-commit');
+      },
       maxInFlight: maxBatch,
     },
     log,
