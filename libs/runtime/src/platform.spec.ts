@@ -71,6 +71,8 @@ const TenantName = defineEntity({
 /** Counts how often it applied an event, so that a repetition shows. */
 const tenantNames: Projection<TenantEvent, EntityManager> = {
   name: 'registry.tenant-names',
+  version: 1,
+  tables: ['tenant_names'],
   reads: ['registry.tenant'],
   async apply(em, { event: { data } }) {
     const known = await em.findOne(TenantName, { tenantId: data.tenantId });
