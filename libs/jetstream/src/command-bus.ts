@@ -2,11 +2,13 @@ import type { Metadata } from '@astro/event-sourcing/recorded';
 import type { Directed } from '@astro/event-sourcing/reactor';
 import { decode, encode, typeNameOf } from '@astro/messages/codec';
 import type { Outcome } from '@astro/messages/runtime';
-import { JetStreamApiError, type PubAck } from '@nats-io/jetstream';
+import { JetStreamApiError } from '@nats-io/jetstream';
+import { BATCH_INCOMPLETE, type Stored } from './atomic-batch.js';
 import type { Bus } from './bus.js';
 import { backOffMs, delay } from './delay.js';
 import { readPage } from './direct-read.js';
-import { envelope, subjectOf } from './headers.js';
+import { GroupCommit } from './group-commit.js';
+import { envelopeFields, subjectOf } from './headers.js';
 import { assertToken, commandSubject, contextOf } from './subjects.js';
 
 export type { Outcome } from '@astro/messages/runtime';
@@ -20,10 +22,14 @@ const SEND_BACK_OFF = { baseMs: 100, maxMs: 1_000 };
 
 type Settle = (outcome: Outcome) => void;
 
-/** Sends commands to the aggregates of any context, and hears what became of them. */
+/**
+ * Sends commands to the aggregates of any context, and hears what became of them. Those sent at the same
+ * time share a write.
+ */
 export class CommandBus {
   readonly #bus: Bus;
   readonly #requester: string;
+  readonly #commits = new Map<string, GroupCommit>();
   readonly #waiting = new Map<string, Set<Settle>>();
   #waitingCount = 0;
   #listening = false;
@@ -72,29 +78,38 @@ export class CommandBus {
   async #publish(
     command: Directed,
     options: { readonly id: string; readonly metadata: Metadata },
-  ): Promise<PubAck> {
+  ): Promise<Stored> {
     const { to, type, data } = command;
     const typeName = typeNameOf('command', to.type, type);
-    const payload = encode(typeName, data);
-    const headers = envelope({
+    const context = contextOf(to.type);
+    const headers = envelopeFields({
       id: options.id,
       typeName,
-      source: contextOf(to.type),
+      source: context,
       subject: subjectOf(to),
       metadata: options.metadata,
       requester: this.#requester,
     });
+    const messages = [{ subject: commandSubject(to, type), data: encode(typeName, data), headers }];
     for (let attempt = 1; ; attempt++) {
       try {
-        await this.#bus.ready();
-        return await this.#bus.js.publish(commandSubject(to, type), payload, { headers });
+        return await this.#commitOf(context).store({ messages, key: options.id });
       } catch (error) {
-        if (error instanceof JetStreamApiError || attempt === SEND_ATTEMPTS) {
+        const isRefused = error instanceof JetStreamApiError && error.code !== BATCH_INCOMPLETE;
+        if (isRefused || attempt === SEND_ATTEMPTS) {
           throw new Error(`${type} could not be sent`, { cause: error });
         }
         await delay(backOffMs(attempt, SEND_BACK_OFF));
       }
     }
+  }
+
+  #commitOf(context: string): GroupCommit {
+    const known = this.#commits.get(context);
+    if (known) return known;
+    const commit = new GroupCommit(this.#bus);
+    this.#commits.set(context, commit);
+    return commit;
   }
 
   #wait(commandId: string): { readonly outcome: Promise<Outcome>; end(): void } {

@@ -146,6 +146,7 @@ const commandStream = (context: string): Definition => ({
   max_msg_size: 4 * MIB,
   duplicate_window: nanos(DUPLICATE_WINDOW_MS),
   deny_delete: true,
+  allow_atomic: true,
 });
 
 const subjectsOf = (kind: 'report' | 'telemetry', root: string): string[] =>
