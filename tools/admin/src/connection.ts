@@ -6,6 +6,8 @@ export type Connection = {
   readonly gatewayUrl: string;
   readonly natsUrl: string;
   readonly natsCredentialsFile?: string;
+  /** As the role that may read every schema and write none. */
+  readonly databaseUrl: string;
 };
 
 export const connectionFile = (home: string) => join(home, 'connection.json');
