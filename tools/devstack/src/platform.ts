@@ -252,6 +252,7 @@ export class Platform {
     const connection: Connection = {
       gatewayUrl: this.gatewayUrl,
       natsUrl,
+      databaseUrl: this.databaseUrlOf(edge),
       ...(natsCredentialsFile === undefined ? {} : { natsCredentialsFile }),
     };
     writePrivately(connectionFile(this.state.path), `${JSON.stringify(connection, undefined, 2)}\n`);
