@@ -12,6 +12,7 @@ const commands = {
   start: args => runOnPinnedNode('tools/devstack/dist/start.js', args),
   reset: args => runOnPinnedNode('tools/devstack/dist/reset.js', args),
   admin: args => runOnPinnedNode('tools/admin/dist/main.js', args),
+  chaos: args => runOnPinnedNode('tools/chaos/dist/main.js', args),
   check: args => runOnPinnedNode('tools/bootstrap/check.mjs', args),
   build: async () => 0,
   test,
