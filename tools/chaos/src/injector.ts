@@ -43,7 +43,9 @@ export class Injector {
   async heal(): Promise<void> {
     await Promise.all(this.running);
     const { platform } = this.ground;
-    for (const name of this.armed) await platform.restart(name);
+    // Who did not become ready in the midst of other faults was given up, and is down.
+    const down = platform.processNames.filter(name => platform.pid(name) === undefined);
+    for (const name of new Set([...this.armed, ...down])) await platform.restart(name);
     this.armed.clear();
     for (const name of platform.processNames) await platform.untilReady(name);
   }
