@@ -21,6 +21,10 @@ const MAX_PAGE_BYTES = 5 * 1_024 * 1_024;
 
 const END_OF_BATCH = 204;
 const NOTHING_FOUND = 404;
+const reasons: Readonly<Record<number, string>> = {
+  408: 'the server did not understand the request',
+  503: 'it is not there, or allows no direct reads',
+};
 
 /**
  * Messages of a stream above `afterSequence`, oldest first, byte for byte; none when there are no more. A page may
@@ -52,7 +56,7 @@ export async function readStored(
         const code = message.headers?.code ?? 0;
         if (error) end(error);
         else if (code === END_OF_BATCH || code === NOTHING_FOUND) end();
-        else if (code !== 0) end(new Error(`${stream} could not be read: ${message.headers?.description}`));
+        else if (code !== 0) end(new Error(`${stream} could not be read: ${reasons[code] ?? code}`));
         else messages.push(storedMessageOf(message));
       },
     });

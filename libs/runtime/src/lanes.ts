@@ -2,8 +2,6 @@ import type { BeforeApplicationShutdown, OnApplicationBootstrap } from '@nestjs/
 import type { Lane } from '@astro/jetstream/lane';
 import type { HealthChecks } from './health.js';
 
-type RunningLane = Pick<Lane, 'name' | 'healthy' | 'start' | 'stop'>;
-
 /** What a service runs beside its requests. */
 type Running = Pick<Lane, 'name' | 'healthy' | 'start' | 'stop'>;
 

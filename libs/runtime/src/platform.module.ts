@@ -11,6 +11,7 @@ import { AggregateStore } from '@astro/jetstream/aggregate-store';
 import { Bus } from '@astro/jetstream/bus';
 import { CommandBus } from '@astro/jetstream/command-bus';
 import { commandLane } from '@astro/jetstream/command-lane';
+import { replaysLane } from '@astro/jetstream/dead-letters-replays';
 import { EventStore } from '@astro/jetstream/event-store';
 import { reactorLane } from '@astro/jetstream/reactor-lane';
 import { JetStreamServer } from '@astro/jetstream/server';
@@ -132,7 +133,7 @@ type LaneDependencies = [
   ...AggregateStore<unknown, Message, Message>[],
 ];
 
-/** Commands are decided, events projected and reacted to, each in a lane of its own. */
+/** Commands are decided, events projected, reacted to and archived, each in a lane of its own. */
 function lanes(options: PlatformOptions): Provider {
   const { context, aggregates = {}, reactors = [], projections = [], reader } = options;
   const names = Object.keys(aggregates);
@@ -161,7 +162,15 @@ function lanes(options: PlatformOptions): Provider {
       const reactorLanes = reactors.map(reactor => reactorLane(bus, reactor, commands, logFor(reactor.name)));
       const projectionLanes = projectionLanesOf(options, bus, orm);
       for (const lane of projectionLanes) reports.register(() => lane.report());
-      return new Lanes([...commandLanes, ...reactorLanes, ...projectionLanes], checks);
+      const replays =
+        reactors.length === 0
+          ? []
+          : [replaysLane(bus, serviceName(options), reactors, commands, logFor('replays'))];
+      const archivers = orm ? archiversOf(options, bus) : [];
+      return new Lanes(
+        [...commandLanes, ...reactorLanes, ...replays, ...projectionLanes, ...archivers],
+        checks,
+      );
     },
   };
 }
@@ -175,6 +184,15 @@ const projectionLanesOf = (
     projection =>
       new ProjectionLane({ bus, orm: orm!, projection, url, entities, log: logFor(projection.name) }),
   );
+
+/** A context's events are archived by the service that owns them, into its own schema. */
+function archiversOf({ context, config, reader }: PlatformOptions, bus: Bus): Archiver[] {
+  if (context === undefined || reader) return [];
+  const log = logFor('archive');
+  const warn = (line: string) => log.warn(line);
+  const archive = new Archive({ url: config.DATABASE_URL, schema: context, warn });
+  return [new Archiver(bus, archive, context, log)];
+}
 
 const jetStreamServer = (options: PlatformOptions): Provider => ({
   provide: JetStreamServer,
