@@ -92,13 +92,14 @@ for (const context of new Set(files.map(file => contextOf(file.package)))) {
     }
     if (messages.length === 0) continue;
     const alias = camel(file.name.replace('astro/', '').replace('.proto', '').replaceAll(/[/]/g, '_'));
-    schemaImports.push(
-      `import { file_${file.name.replace('.proto', '').replaceAll('/', '_')} as ${alias} } from './${file.name.replace('.proto', '_pb.js')}';`,
-    );
+    const descriptor = `file_${file.name.replace('.proto', '').replaceAll('/', '_')}`;
+    const module = file.name.replace('.proto', '_pb.js');
+    schemaImports.push(`import { ${descriptor} as ${alias} } from './${module}';`);
     entries.push({ alias, context, role, messages, package: file.package });
   }
   const header = unions.length ? "import type { Message } from '@astro/event-sourcing/decider';\n" : '';
-  const text = `${banner}${header}${[...imports].sort().join('\n')}\n\n${body.join('\n\n')}\n\n${unions.join('\n\n')}\n`;
+  const parts = [[...imports].sort().join('\n'), body.join('\n\n'), unions.join('\n\n')];
+  const text = `${banner}${header}${parts.join('\n\n')}\n`;
   mkdirSync(out, { recursive: true });
   writeFileSync(join(out, `${context}.ts`), text);
 }
@@ -108,7 +109,8 @@ const rows = entries
   .flatMap(({ context, role, messages, package: packageName }) =>
     messages.map(
       name =>
-        `  { kind: '${role.kind}', context: '${context}', aggregate: '${role.aggregate}', name: '${name}', typeName: '${packageName}.${name}' },`,
+        `  { kind: '${role.kind}', context: '${context}', aggregate: '${role.aggregate}', name: '${name}',` +
+        ` typeName: '${packageName}.${name}' },`,
     ),
   );
 writeFileSync(

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { derivedId } from '@astro/event-sourcing/ids';
 import type { CommandBus } from '@astro/jetstream/command-bus';
 import { endlessProgram, idleProgram, trappingProgram } from '@astro/demo/broken-programs';
-import { Client, Problem, type JobRequest } from '@astro/demo/client';
+import { Problem, type Client, type JobRequest } from '@astro/demo/client';
 import { Random } from './random.js';
 
 /** A write that was acknowledged, and therefore must be there afterwards. */
@@ -18,7 +18,7 @@ const atto = 10n ** 18n;
 
 type Programs = { readonly idle: string; readonly trapping: string; readonly endless: string };
 
-/** Work like a tenant's, all of it through the gateway, and credits through the bus. What it does follows from the seed. */
+/** Work like a tenant's through the gateway, and credits through the bus. What it does follows from the seed. */
 export class Load {
   readonly acknowledged: Acknowledged[] = [];
   /** Attempts that were not acknowledged: what became of them is open. */

@@ -6,7 +6,8 @@ import { parseArgs } from 'node:util';
 import { describe, faultKinds, planOf, type FaultKind } from './plan.js';
 import { runSeed, type Result } from './run.js';
 
-const usage = `usage: npm run chaos -- --seed N [--runs K] [--minutes M] [--faults ${faultKinds.join(',')}] [--plan] [--quiet]`;
+const usage = `usage: npm run chaos -- --seed N [--runs K] [--minutes M] [--plan] [--quiet]
+  [--faults ${faultKinds.join(',')}]`;
 /** What of the section on faults cannot be checked yet, because there is no chain and no archive to compare with. */
 const notChecked = 'not checked yet: I4 and the chain side of I5 (no chain), the archive side of I7';
 

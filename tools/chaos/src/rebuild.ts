@@ -45,13 +45,13 @@ export async function snapshotOf(databaseUrl: string): Promise<Snapshot> {
     const tables = new Map<string, readonly string[]>();
     for (const context of contexts) {
       for (const { entity } of readModels[context]) {
-        const name = `${context}.${entity.meta.tableName}`;
+        const table = entity.meta.tableName;
         const { rows } = await client.query<{ row: string }>(
-          `select to_jsonb(t)::text as row from ${escapeIdentifier(context)}.${escapeIdentifier(entity.meta.tableName)} t
+          `select to_jsonb(t)::text as row from ${escapeIdentifier(context)}.${escapeIdentifier(table)} t
            order by 1`,
         );
         tables.set(
-          name,
+          `${context}.${table}`,
           rows.map(({ row }) => row),
         );
       }
