@@ -12,6 +12,7 @@ const commands = {
   start: args => runOnPinnedNode('tools/devstack/dist/start.js', args),
   reset: args => runOnPinnedNode('tools/devstack/dist/reset.js', args),
   admin: args => runOnPinnedNode('tools/admin/dist/main.js', args),
+  projection: args => runOnPinnedNode('tools/projections/dist/main.js', args),
   archive: args => runOnPinnedNode('tools/archivist/dist/main.js', args),
   'dead-letters': args => runOnPinnedNode('tools/dead-letters/dist/main.js', args),
   chaos: args => runOnPinnedNode('tools/chaos/dist/main.js', args),
