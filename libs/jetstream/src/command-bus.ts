@@ -20,7 +20,30 @@ const MAX_WAITING = 10_000;
 const SEND_ATTEMPTS = 3;
 const SEND_BACK_OFF = { baseMs: 100, maxMs: 1_000 };
 
-type Settle = (outcome: Outcome) => void;
+/** One request for an outcome; the same command may be asked for more than once. */
+class Waiter {
+  #settle: (outcome?: Outcome) => void = () => undefined;
+  #timer: NodeJS.Timeout | undefined;
+  readonly #outcome: Promise<Outcome | undefined>;
+
+  constructor(readonly forget: () => void) {
+    this.#outcome = new Promise(resolve => (this.#settle = resolve));
+  }
+
+  settle(outcome: Outcome): void {
+    this.#settle(outcome);
+  }
+
+  outcomeBefore(deadline: number): Promise<Outcome | undefined> {
+    this.#timer = setTimeout(this.#settle, deadline - Date.now());
+    return this.#outcome;
+  }
+
+  end(): void {
+    clearTimeout(this.#timer);
+    this.forget();
+  }
+}
 
 /**
  * Sends commands to the aggregates of any context, and hears what became of them. Those sent at the same
@@ -30,7 +53,7 @@ export class CommandBus {
   readonly #bus: Bus;
   readonly #requester: string;
   readonly #commits = new Map<string, GroupCommit>();
-  readonly #waiting = new Map<string, Set<Settle>>();
+  readonly #waiting = new Map<string, Set<Waiter>>();
   #waitingCount = 0;
   #listening = false;
 
@@ -60,17 +83,15 @@ export class CommandBus {
     this.#listen();
     const deadline = Date.now() + options.timeoutMs;
     const waiter = this.#wait(options.id);
-    const timer = new AbortController();
     try {
       const { duplicate } = await this.#publish(command, options);
       // A command sent before may have been decided before anybody here listened.
       const known = duplicate ? await this.#lookUp(options.id) : undefined;
       if (known) return known;
-      const outcome = await Promise.race([waiter.outcome, delay(deadline - Date.now(), timer.signal)]);
+      const outcome = await waiter.outcomeBefore(deadline);
       // Outcomes that were published while the connection was away are in the stream only.
       return outcome ?? (await this.#lookUp(options.id));
     } finally {
-      timer.abort();
       waiter.end();
     }
   }
@@ -112,23 +133,19 @@ export class CommandBus {
     return commit;
   }
 
-  #wait(commandId: string): { readonly outcome: Promise<Outcome>; end(): void } {
+  #wait(commandId: string): Waiter {
     if (this.#waitingCount >= MAX_WAITING)
       throw new Error(`${MAX_WAITING} requests already wait for outcomes`);
     this.#waitingCount += 1;
-    const settles = this.#waiting.get(commandId) ?? new Set();
-    this.#waiting.set(commandId, settles);
-    let settle: Settle = () => undefined;
-    const outcome = new Promise<Outcome>(resolve => (settle = resolve));
-    settles.add(settle);
-    return {
-      outcome,
-      end: () => {
-        this.#waitingCount -= 1;
-        settles.delete(settle);
-        if (settles.size === 0) this.#waiting.delete(commandId);
-      },
-    };
+    const waiters = this.#waiting.get(commandId) ?? new Set();
+    this.#waiting.set(commandId, waiters);
+    const waiter = new Waiter(() => {
+      this.#waitingCount -= 1;
+      waiters.delete(waiter);
+      if (waiters.size === 0) this.#waiting.delete(commandId);
+    });
+    waiters.add(waiter);
+    return waiter;
   }
 
   #listen(): void {
@@ -136,10 +153,10 @@ export class CommandBus {
     this.#listening = true;
     this.#bus.connection.subscribe(`out.${this.#requester}.>`, {
       callback: (error, message) => {
-        const settles = error ? undefined : this.#waiting.get(message.subject.split('.')[2] ?? '');
-        if (!settles) return;
+        const waiters = error ? undefined : this.#waiting.get(message.subject.split('.')[2] ?? '');
+        if (!waiters) return;
         const outcome = decode(OUTCOME_TYPE, message.data) as Outcome;
-        for (const settle of settles) settle(outcome);
+        for (const waiter of waiters) waiter.settle(outcome);
       },
     });
   }

@@ -170,6 +170,13 @@ const buckets: readonly Bucket[] = [
     markerTTL: 60 * SECOND_MS,
   },
   {
+    name: 'snapshots',
+    description: 'States of long-lived aggregates; any of them can be lost and is made again.',
+    history: 1,
+    ttl: 30 * DAY_MS,
+    maxValueSize: MIB,
+  },
+  {
     name: 'idempotency',
     description: 'Answers already given, by idempotency key.',
     history: 1,
