@@ -99,7 +99,8 @@ function columnOf(property: EntityProperty): Column {
   return { property: property.name, type, textOf: type === 'jsonb' ? jsonText : plainText };
 }
 
-const jsonText = (value: unknown): string => quotedItem(JSON.stringify(value));
+/** JSON holds no control characters, so that JSON's own quotation of a string is an array's too. */
+const jsonText = (value: unknown): string => JSON.stringify(JSON.stringify(value));
 
 function plainText(value: unknown): string {
   switch (typeof value) {

@@ -15,7 +15,7 @@ import { serveNewGeneration } from './new-generation.js';
 import type { ProjectionReport, ProjectionState } from './projection-reports.js';
 
 /** Events of one transaction: enough to spare round trips, few enough to be done well within any time-out. */
-const maxBatch = 256;
+const maxBatch = 1_000;
 /** Meetings with another runner of the same projection in one batch; each of them means that it moved on. */
 const maxMeetings = 10;
 const retryMs = 1_000;
