@@ -1,8 +1,7 @@
 import type { AggregateType, Recorded } from '@astro/event-sourcing/recorded';
 import { DeliverPolicy } from '@nats-io/jetstream';
 import type { Bus } from './bus.js';
-import { recordedFrom } from './delivered.js';
-import { plainHeaders } from './headers.js';
+import { deliveredOf, recordedFrom } from './delivered.js';
 import { contextOf, eventStreamOf } from './subjects.js';
 
 export type EventRange = {
@@ -34,9 +33,8 @@ export async function* eventBatches(bus: Bus, range: EventRange): AsyncGenerator
   try {
     let batch: Recorded[] = [];
     for await (const message of messages) {
-      const { subject, seq: position, time: recordedAt, data, headers } = message;
-      if (position <= upTo)
-        batch.push(recordedFrom({ subject, position, recordedAt, data, headers: plainHeaders(headers) }));
+      const position = message.seq;
+      if (position <= upTo) batch.push(recordedFrom(deliveredOf(message)));
       const isLast = position >= lastPosition;
       if (batch.length > 0 && (isLast || batch.length >= batchSize)) {
         yield batch;

@@ -5,7 +5,7 @@ import { encode, typeNameOf } from '@astro/messages/codec';
 import { DeliverPolicy, JetStreamApiError, type StoredMsg } from '@nats-io/jetstream';
 import { BATCH_INCOMPLETE, MAX_BATCH_MESSAGES, type Outgoing } from './atomic-batch.js';
 import type { Bus } from './bus.js';
-import { recordedFrom } from './delivered.js';
+import { deliveredOf, recordedFrom } from './delivered.js';
 import { readPage } from './direct-read.js';
 import { GroupCommit } from './group-commit.js';
 import { envelopeFields, plainHeaders, subjectOf } from './headers.js';
@@ -120,15 +120,9 @@ export class EventStore {
     options.signal.addEventListener('abort', close, { once: true });
     try {
       if (options.signal.aborted) return;
-      for await (const { subject, seq, time, data, headers } of messages) {
+      for await (const message of messages) {
         if (options.signal.aborted) return;
-        yield recordedFrom({
-          subject,
-          position: seq,
-          recordedAt: time,
-          data,
-          headers: plainHeaders(headers),
-        });
+        yield recordedFrom(deliveredOf(message));
       }
     } finally {
       options.signal.removeEventListener('abort', close);
