@@ -82,7 +82,12 @@ for (const context of new Set(files.map(file => contextOf(file.package)))) {
     const role = roleOf(file);
     const messages = (file.messageType ?? []).map(message => message.name);
     if (role) {
-      const members = messages.map(name => `  | Message<'${name}', ${name}>`).join('\n');
+      // What is deprecated is read as the message that took its place (see upcasts.ts), so that nobody meets it.
+      const living = (file.messageType ?? []).filter(message => !message.options?.deprecated);
+      const members = living
+        .map(({ name }) => name)
+        .map(name => `  | Message<'${name}', ${name}>`)
+        .join('\n');
       unions.push(`export type ${pascal(role.stem)}${pascal(role.kind)} =\n${members};`);
     }
     if (messages.length === 0) continue;

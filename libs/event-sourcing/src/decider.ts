@@ -22,6 +22,14 @@ export const reject = <Rejection extends string>(
 ): Rejected<Rejection> =>
   detail === undefined ? { accepted: false, rejection } : { accepted: false, rejection, detail };
 
+/** How a state is written down, so that a long history need not be read again from its beginning. */
+export type SnapshotFormat<State> = {
+  /** Grows whenever `State` or the meaning of an event for it changes: what another version wrote is not read. */
+  readonly version: number;
+  encode(state: State): Uint8Array;
+  decode(bytes: Uint8Array): State;
+};
+
 /**
  * The rules of one aggregate. Pure: no clock, no random, no I/O, so that a replay gives the same answer.
  * `decide` never changes `state`; `evolve` returns the next state and accepts every event ever recorded.
@@ -35,6 +43,8 @@ export type Decider<
   readonly initialState: State;
   decide(command: Command, state: State): Decision<Event, Rejection>;
   evolve(state: State, event: Event): State;
+  /** Without it every load reads the whole history that is not cached. */
+  readonly snapshot?: SnapshotFormat<State>;
 };
 
 /** A decider whose types were forgotten, for tables that hold several. */

@@ -8,7 +8,16 @@ import type { AggregateType, Recorded } from './recorded.js';
 export type Projection<Event extends Message, Tx> = {
   /** `<context>.<read-model>`: names the consumer and the checkpoint. */
   readonly name: string;
+  /**
+   * 1 at first, one more whenever the same events give other rows or columns: the tables are then filled anew
+   * beside those that serve.
+   */
+  readonly version: number;
+  /** The tables that this projection, and nothing else, fills; in the schema of its context. */
+  readonly tables: readonly [string, ...string[]];
   /** The aggregates it reads; all of one context, because positions of two streams do not compare. */
   readonly reads: readonly [AggregateType, ...AggregateType[]];
   apply(tx: Tx, recorded: Recorded<Event>): Promise<unknown>;
+  /** Of hot read models: in few statements what `apply` does to the events one by one, in their order. */
+  applyBatch?(tx: Tx, batch: readonly Recorded<Event>[]): Promise<unknown>;
 };

@@ -2,9 +2,11 @@ import type { Decider, Message } from '@astro/event-sourcing/decider';
 import type { AggregateRef, AggregateType, Metadata, Recorded } from '@astro/event-sourcing/recorded';
 import type { Outcome } from '@astro/messages/runtime';
 import { LRUCache } from 'lru-cache';
+import { crashPoint } from './crash-point.js';
 import { backOffMs, delay } from './delay.js';
 import { ConcurrencyConflict, type Appended, type EventStore } from './event-store.js';
 import { KeyedQueue } from './keyed-queue.js';
+import { MAX_SNAPSHOT_BYTES, type Snapshots } from './snapshots.js';
 
 const DEFAULT_CACHE_SIZE = 1_000;
 /**
@@ -15,9 +17,25 @@ const REMEMBERED_COMMANDS = 4_096;
 const CONFLICT_ATTEMPTS = 10;
 const CONFLICT_BACK_OFF = { baseMs: 5, maxMs: 250 };
 
+/** Reading this many events costs about as much as reading a snapshot. */
+const EVENTS_BETWEEN_SNAPSHOTS = 500;
+
+export type AggregateStoreOptions = {
+  /** Aggregates whose state is kept in memory: 1,000 unless told. */
+  readonly cacheSize?: number;
+  /** Where states are kept between processes, for deciders that say how to write them down. */
+  readonly snapshots?: Snapshots;
+  /** Events of one aggregate after which its state is written down again: 500 unless told. */
+  readonly eventsBetweenSnapshots?: number;
+};
+
 type Known<State> = {
   readonly state: State;
   readonly position: number;
+  /** Of the event at `position`; empty when there is none. */
+  readonly eventId: string;
+  /** Events since the state was last written down. */
+  readonly unsaved: number;
   /**
    * Commands whose events the aggregate already has, oldest first. Grows in place: each aggregate is served
    * serially.
@@ -37,17 +55,21 @@ export class AggregateStore<
   readonly #decider: Decider<State, Command, Event, Rejection>;
   readonly #cache: LRUCache<string, Known<State>>;
   readonly #queue = new KeyedQueue();
+  readonly #snapshots: Snapshots | undefined;
+  readonly #eventsBetweenSnapshots: number;
 
   constructor(
     store: EventStore,
     type: AggregateType,
     decider: Decider<State, Command, Event, Rejection>,
-    options: { readonly cacheSize?: number } = {},
+    options: AggregateStoreOptions = {},
   ) {
     this.#store = store;
     this.#type = type;
     this.#decider = decider;
     this.#cache = new LRUCache({ max: options.cacheSize ?? DEFAULT_CACHE_SIZE });
+    this.#snapshots = decider.snapshot && options.snapshots;
+    this.#eventsBetweenSnapshots = options.eventsBetweenSnapshots ?? EVENTS_BETWEEN_SNAPSHOTS;
   }
 
   /** The aggregate as of now, with the position of its last event (0 when it has none). */
@@ -114,51 +136,98 @@ export class AggregateStore<
     known: Known<State>,
     options: { readonly commandId: string; readonly metadata: Metadata },
   ): Promise<Appended> {
+    crashPoint('before-publish');
     const appended = await this.#store.append(aggregate, events, {
       ...options,
       expectedPosition: known.position,
     });
+    crashPoint('after-puback');
     if (appended.repeated) return appended;
-    const { position } = appended;
-    const steps = events.map(event => ({ event, position, commandId: options.commandId }));
-    this.#cache.set(aggregate.id, this.#evolve(known, steps));
+    const { position, eventIds } = appended;
+    const { commandId } = options;
+    const steps = events.map((event, index) => ({ id: eventIds[index]!, event, position, commandId }));
+    this.#keep(aggregate.id, this.#evolve(known, steps));
     return appended;
   }
 
-  /** Reads what happened since the cached position. */
+  /** Reads what happened since the cached position, or else since the last snapshot. */
   async #catchUp(id: string): Promise<Known<State>> {
-    const known = this.#cache.get(id) ?? {
-      state: this.#decider.initialState,
-      position: 0,
-      commandIds: new Set<string>(),
-    };
-    const since = await this.#store.load({ type: this.#type, id }, known.position);
+    const known = this.#cache.get(id) ?? (await this.#fromSnapshot(id)) ?? this.#beginning();
+    const since = await this.#load(id, known.position);
     if (since.length === 0) return known;
-    const next = this.#evolve(known, (since as readonly Recorded<Event>[]).map(step));
-    this.#cache.set(id, next);
-    return next;
+    return this.#keep(id, this.#evolve(known, since.map(step)));
   }
 
-  #evolve(
-    known: Known<State>,
-    steps: readonly { readonly event: Event; readonly position: number; readonly commandId: string }[],
-  ): Known<State> {
+  #beginning(): Known<State> {
+    const { initialState: state } = this.#decider;
+    return { state, position: 0, eventId: '', unsaved: 0, commandIds: new Set() };
+  }
+
+  async #load(id: string, afterPosition: number): Promise<readonly Recorded<Event>[]> {
+    return (await this.#store.load({ type: this.#type, id }, afterPosition)) as readonly Recorded<Event>[];
+  }
+
+  /**
+   * What a snapshot says, brought up to date. Undefined when there is none of this version, or when the event
+   * that it ends with is not in the stream: then the stream is right.
+   */
+  async #fromSnapshot(id: string): Promise<Known<State> | undefined> {
+    const format = this.#decider.snapshot;
+    const found = format && (await this.#snapshots?.read({ type: this.#type, id }));
+    if (!format || found?.version !== format.version) return undefined;
+    const { position, eventId, commandIds } = found;
+    const [last, ...since] = await this.#load(id, position - 1);
+    if (last?.position !== position || last.id !== eventId) return undefined;
+    const state = this.#snapshots!.decode({ type: this.#type, id }, found, format);
+    if (state === undefined) return undefined;
+    const known = { state, position, eventId, unsaved: 0, commandIds: new Set(commandIds) };
+    return this.#keep(id, this.#evolve(known, since.map(step)));
+  }
+
+  /** Remembers the state, and writes it down when enough has happened since the last time. */
+  #keep(id: string, known: Known<State>): Known<State> {
+    const isDue = this.#snapshots !== undefined && known.unsaved >= this.#eventsBetweenSnapshots;
+    const kept = isDue ? { ...known, unsaved: 0 } : known;
+    this.#cache.set(id, kept);
+    if (isDue) this.#writeDown(id, kept);
+    return kept;
+  }
+
+  /** Not awaited: a snapshot that fails is missed by nobody, and a later one takes its place. */
+  #writeDown(id: string, { state, position, eventId, commandIds }: Known<State>): void {
+    const { version, encode } = this.#decider.snapshot!;
+    const bytes = encode(state);
+    if (bytes.byteLength > MAX_SNAPSHOT_BYTES) return;
+    const snapshot = { version, position, eventId, commandIds: [...commandIds], state: bytes };
+    void this.#snapshots!.write({ type: this.#type, id }, snapshot);
+  }
+
+  #evolve(known: Known<State>, steps: readonly Step<Event>[]): Known<State> {
     const { commandIds } = known;
-    let { state, position } = known;
+    let { state, position, eventId } = known;
     for (const next of steps) {
       state = this.#decider.evolve(state, next.event);
       position = next.position;
+      eventId = next.id;
       commandIds.add(next.commandId);
     }
     for (const oldest of commandIds) {
       if (commandIds.size <= REMEMBERED_COMMANDS) break;
       commandIds.delete(oldest);
     }
-    return { state, position, commandIds };
+    return { state, position, eventId, unsaved: known.unsaved + steps.length, commandIds };
   }
 }
 
-const step = <Event extends Message>({ event, position, metadata }: Recorded<Event>) => ({
+type Step<Event extends Message> = {
+  readonly id: string;
+  readonly event: Event;
+  readonly position: number;
+  readonly commandId: string;
+};
+
+const step = <Event extends Message>({ id, event, position, metadata }: Recorded<Event>): Step<Event> => ({
+  id,
   event,
   position,
   commandId: metadata.causationId,

@@ -2,11 +2,13 @@ import type { Metadata } from '@astro/event-sourcing/recorded';
 import type { Directed } from '@astro/event-sourcing/reactor';
 import { decode, encode, typeNameOf } from '@astro/messages/codec';
 import type { Outcome } from '@astro/messages/runtime';
-import { JetStreamApiError, type PubAck } from '@nats-io/jetstream';
+import { JetStreamApiError } from '@nats-io/jetstream';
+import { BATCH_INCOMPLETE, type Stored } from './atomic-batch.js';
 import type { Bus } from './bus.js';
 import { backOffMs, delay } from './delay.js';
 import { readPage } from './direct-read.js';
-import { envelope, subjectOf } from './headers.js';
+import { GroupCommit } from './group-commit.js';
+import { envelopeFields, subjectOf } from './headers.js';
 import { assertToken, commandSubject, contextOf } from './subjects.js';
 
 export type { Outcome } from '@astro/messages/runtime';
@@ -18,13 +20,40 @@ const MAX_WAITING = 10_000;
 const SEND_ATTEMPTS = 3;
 const SEND_BACK_OFF = { baseMs: 100, maxMs: 1_000 };
 
-type Settle = (outcome: Outcome) => void;
+/** One request for an outcome; the same command may be asked for more than once. */
+class Waiter {
+  #settle: (outcome?: Outcome) => void = () => undefined;
+  #timer: NodeJS.Timeout | undefined;
+  readonly #outcome: Promise<Outcome | undefined>;
 
-/** Sends commands to the aggregates of any context, and hears what became of them. */
+  constructor(readonly forget: () => void) {
+    this.#outcome = new Promise(resolve => (this.#settle = resolve));
+  }
+
+  settle(outcome: Outcome): void {
+    this.#settle(outcome);
+  }
+
+  outcomeBefore(deadline: number): Promise<Outcome | undefined> {
+    this.#timer = setTimeout(this.#settle, deadline - Date.now());
+    return this.#outcome;
+  }
+
+  end(): void {
+    clearTimeout(this.#timer);
+    this.forget();
+  }
+}
+
+/**
+ * Sends commands to the aggregates of any context, and hears what became of them. Those sent at the same
+ * time share a write.
+ */
 export class CommandBus {
   readonly #bus: Bus;
   readonly #requester: string;
-  readonly #waiting = new Map<string, Set<Settle>>();
+  readonly #commits = new Map<string, GroupCommit>();
+  readonly #waiting = new Map<string, Set<Waiter>>();
   #waitingCount = 0;
   #listening = false;
 
@@ -54,17 +83,15 @@ export class CommandBus {
     this.#listen();
     const deadline = Date.now() + options.timeoutMs;
     const waiter = this.#wait(options.id);
-    const timer = new AbortController();
     try {
       const { duplicate } = await this.#publish(command, options);
       // A command sent before may have been decided before anybody here listened.
       const known = duplicate ? await this.#lookUp(options.id) : undefined;
       if (known) return known;
-      const outcome = await Promise.race([waiter.outcome, delay(deadline - Date.now(), timer.signal)]);
+      const outcome = await waiter.outcomeBefore(deadline);
       // Outcomes that were published while the connection was away are in the stream only.
       return outcome ?? (await this.#lookUp(options.id));
     } finally {
-      timer.abort();
       waiter.end();
     }
   }
@@ -72,24 +99,25 @@ export class CommandBus {
   async #publish(
     command: Directed,
     options: { readonly id: string; readonly metadata: Metadata },
-  ): Promise<PubAck> {
+  ): Promise<Stored> {
     const { to, type, data } = command;
     const typeName = typeNameOf('command', to.type, type);
-    const payload = encode(typeName, data);
-    const headers = envelope({
+    const context = contextOf(to.type);
+    const headers = envelopeFields({
       id: options.id,
       typeName,
-      source: contextOf(to.type),
+      source: context,
       subject: subjectOf(to),
       metadata: options.metadata,
       requester: this.#requester,
     });
+    const messages = [{ subject: commandSubject(to, type), data: encode(typeName, data), headers }];
     for (let attempt = 1; ; attempt++) {
       try {
-        await this.#bus.ready();
-        return await this.#bus.js.publish(commandSubject(to, type), payload, { headers });
+        return await this.#commitOf(context).store({ messages, key: options.id });
       } catch (error) {
-        if (error instanceof JetStreamApiError || attempt === SEND_ATTEMPTS) {
+        const isRefused = error instanceof JetStreamApiError && error.code !== BATCH_INCOMPLETE;
+        if (isRefused || attempt === SEND_ATTEMPTS) {
           throw new Error(`${type} could not be sent`, { cause: error });
         }
         await delay(backOffMs(attempt, SEND_BACK_OFF));
@@ -97,23 +125,27 @@ export class CommandBus {
     }
   }
 
-  #wait(commandId: string): { readonly outcome: Promise<Outcome>; end(): void } {
+  #commitOf(context: string): GroupCommit {
+    const known = this.#commits.get(context);
+    if (known) return known;
+    const commit = new GroupCommit(this.#bus);
+    this.#commits.set(context, commit);
+    return commit;
+  }
+
+  #wait(commandId: string): Waiter {
     if (this.#waitingCount >= MAX_WAITING)
       throw new Error(`${MAX_WAITING} requests already wait for outcomes`);
     this.#waitingCount += 1;
-    const settles = this.#waiting.get(commandId) ?? new Set();
-    this.#waiting.set(commandId, settles);
-    let settle: Settle = () => undefined;
-    const outcome = new Promise<Outcome>(resolve => (settle = resolve));
-    settles.add(settle);
-    return {
-      outcome,
-      end: () => {
-        this.#waitingCount -= 1;
-        settles.delete(settle);
-        if (settles.size === 0) this.#waiting.delete(commandId);
-      },
-    };
+    const waiters = this.#waiting.get(commandId) ?? new Set();
+    this.#waiting.set(commandId, waiters);
+    const waiter = new Waiter(() => {
+      this.#waitingCount -= 1;
+      waiters.delete(waiter);
+      if (waiters.size === 0) this.#waiting.delete(commandId);
+    });
+    waiters.add(waiter);
+    return waiter;
   }
 
   #listen(): void {
@@ -121,10 +153,10 @@ export class CommandBus {
     this.#listening = true;
     this.#bus.connection.subscribe(`out.${this.#requester}.>`, {
       callback: (error, message) => {
-        const settles = error ? undefined : this.#waiting.get(message.subject.split('.')[2] ?? '');
-        if (!settles) return;
+        const waiters = error ? undefined : this.#waiting.get(message.subject.split('.')[2] ?? '');
+        if (!waiters) return;
         const outcome = decode(OUTCOME_TYPE, message.data) as Outcome;
-        for (const settle of settles) settle(outcome);
+        for (const waiter of waiters) waiter.settle(outcome);
       },
     });
   }

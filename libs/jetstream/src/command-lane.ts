@@ -11,6 +11,9 @@ import { Lane, Unprocessable } from './lane.js';
 import type { Log } from './log.js';
 import { addressOf, commandStreamOf, outcomeSubject } from './subjects.js';
 
+/** While one batch of events is written, the commands of the next ones are decided. */
+const MAX_IN_FLIGHT = 1_024;
+
 /** An aggregate store whose types were forgotten, for tables that hold several. */
 export type AnyAggregateStore = Pick<AggregateStore<unknown, Message, Message>, 'execute'>;
 
@@ -19,10 +22,12 @@ export type CommandLaneOptions = {
   /** By the aggregate's name without its context, for example `job`. */
   readonly aggregates: Readonly<Record<string, AnyAggregateStore>>;
   readonly log: Log;
+  /** A part of the context's commands, for one of several processes that share them: all unless told. */
+  readonly part?: { readonly durable: string; readonly filterSubjects: readonly string[] };
 };
 
 /** Decides every command of a context: one aggregate's in order, different aggregates' side by side. */
-export function commandLane(bus: Bus, { context, aggregates, log }: CommandLaneOptions): Lane {
+export function commandLane(bus: Bus, { context, aggregates, log, part }: CommandLaneOptions): Lane {
   const handle = async (message: Delivered) => {
     const id = message.headers['ce-id'];
     if (!id) throw new Unprocessable('the command has no ce-id');
@@ -33,8 +38,9 @@ export function commandLane(bus: Bus, { context, aggregates, log }: CommandLaneO
     bus,
     {
       stream: commandStreamOf(context),
-      durable: `${context}_commands`,
-      filterSubjects: [`cmd.${context}.>`],
+      durable: part?.durable ?? `${context}_commands`,
+      filterSubjects: part?.filterSubjects ?? [`cmd.${context}.>`],
+      maxInFlight: MAX_IN_FLIGHT,
       handle,
     },
     log,

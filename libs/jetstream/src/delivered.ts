@@ -1,5 +1,5 @@
 import type { Recorded } from '@astro/event-sourcing/recorded';
-import { typeNameOf, decode } from '@astro/messages/codec';
+import { decodeMessage } from '@astro/messages/codec';
 import type { JsMsg } from '@nats-io/jetstream';
 import { metadataOf, plainHeaders, type Headers } from './headers.js';
 import { addressOf } from './subjects.js';
@@ -22,11 +22,18 @@ export type Delivered = {
 export const deliveredOf = (message: JsMsg): Delivered => ({
   subject: message.subject,
   position: message.seq,
-  recordedAt: message.time,
+  recordedAt: timeOf(message),
   deliveries: message.info.deliveryCount,
   data: message.data,
   headers: plainHeaders(message.headers),
 });
+
+/**
+ * When the stream took it, to the millisecond below. The client's own `time` goes through a floating-point number
+ * of nanoseconds, which near the end of a millisecond gives the next one: another time than a direct read gives.
+ */
+export const timeOf = ({ timestampNanos }: Pick<JsMsg, 'timestampNanos'>): Date =>
+  new Date(Number(timestampNanos / 1_000_000n));
 
 /** The event in a message of an event stream. @throws CodecError or Unprocessable when it is not one */
 export function recordedFrom(message: Omit<Delivered, 'deliveries'>): Recorded {
@@ -36,7 +43,7 @@ export function recordedFrom(message: Omit<Delivered, 'deliveries'>): Recorded {
   return {
     id,
     aggregate,
-    event: { type: name, data: decode(typeNameOf('event', aggregate.type, name), message.data) },
+    event: decodeMessage('event', aggregate.type, name, message.data),
     position: message.position,
     recordedAt: message.recordedAt,
     metadata: metadataOf(message.headers),

@@ -2,6 +2,7 @@ import { AckPolicy, DeliverPolicy, type ConsumerMessages, type JsMsg } from '@na
 import { nanos } from '@nats-io/transport-node';
 import { serverIsAtLeast, type Bus } from './bus.js';
 import { ConsumeLoop, PULL } from './consume-loop.js';
+import { crashPoint } from './crash-point.js';
 import { DeadLetters } from './dead-letters.js';
 import { backOffMs, delay } from './delay.js';
 import { deliveredOf, type Delivered } from './delivered.js';
@@ -141,6 +142,7 @@ export class DurableLane {
       try {
         await this.#options.handle(work.delivered);
         this.#stuck.delete(work.delivered.position);
+        crashPoint('before-ack');
         work.message.ack();
         return;
       } catch (error) {

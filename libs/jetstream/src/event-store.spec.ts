@@ -1,6 +1,4 @@
-import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createConnection, createServer, type AddressInfo, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { newId } from '@astro/event-sourcing/ids';
@@ -10,6 +8,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { Bus } from './bus.js';
 import { ConcurrencyConflict, EventStore } from './event-store.js';
 import { ensureStreams } from './streams.js';
+import { startUnreliableLine, waitFor } from './unreliable-line.fixture.js';
 
 const metadata = { correlationId: 'req-1', causationId: 'req-1', actor: 'operator:o1', tenantId: 't1' };
 const registered = (name: string) => ({ type: 'TenantRegistered', data: { tenantId: 't1', name } });
@@ -162,32 +161,3 @@ test('the lost answers to an append of one event and of three are found in the s
   await remote.close();
   line.close();
 }, 30_000);
-
-async function waitFor(holds: () => Promise<boolean>): Promise<void> {
-  while (!(await holds())) await new Promise(resolve => setTimeout(resolve, 20));
-}
-
-/** Forwards to the server; can lose what the server answers until the line is cut and made anew. */
-async function startUnreliableLine(port: number) {
-  let losing = false;
-  const cuts = new Set<() => void>();
-  const line: Server = createServer(client => {
-    const upstream = createConnection({ port, host: '127.0.0.1' });
-    client.pipe(upstream);
-    upstream.on('data', data => losing || client.write(data));
-    const cut = () => [client, upstream].forEach(socket => socket.destroy());
-    client.on('error', cut).on('close', cut);
-    upstream.on('error', cut).on('close', cut);
-    cuts.add(cut);
-  }).listen(0, '127.0.0.1');
-  await once(line, 'listening');
-  return {
-    port: (line.address() as AddressInfo).port,
-    loseAnswers: () => (losing = true),
-    cut() {
-      losing = false;
-      for (const cut of cuts) cut();
-    },
-    close: () => line.close(),
-  };
-}

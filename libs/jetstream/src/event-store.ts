@@ -3,11 +3,12 @@ import { derivedId } from '@astro/event-sourcing/ids';
 import type { AggregateRef, Metadata, Recorded } from '@astro/event-sourcing/recorded';
 import { encode, typeNameOf } from '@astro/messages/codec';
 import { DeliverPolicy, JetStreamApiError, type StoredMsg } from '@nats-io/jetstream';
-import { nuid, type MsgHdrs } from '@nats-io/transport-node';
-import { REQUEST_TIMEOUT_MS, type Bus } from './bus.js';
-import { recordedFrom } from './delivered.js';
+import { BATCH_INCOMPLETE, MAX_BATCH_MESSAGES, type Outgoing } from './atomic-batch.js';
+import type { Bus } from './bus.js';
+import { deliveredOf, recordedFrom } from './delivered.js';
 import { readPage } from './direct-read.js';
-import { envelope, plainHeaders, subjectOf } from './headers.js';
+import { GroupCommit } from './group-commit.js';
+import { envelopeFields, plainHeaders, subjectOf } from './headers.js';
 import { contextOf, eventsOf, eventStreamOf, eventSubject } from './subjects.js';
 
 /** Somebody else appended to the aggregate since it was read. */
@@ -30,8 +31,7 @@ export type Appended = {
   readonly repeated: boolean;
 };
 
-/** The server takes at most 1,000 messages in one atomic batch. */
-const MAX_EVENTS_PER_APPEND = 1_000;
+const MAX_EVENTS_PER_APPEND = MAX_BATCH_MESSAGES;
 const PAGE_SIZE = 512;
 /** Times that an append without an answer is looked up and sent again. */
 const APPEND_ATTEMPTS = 3;
@@ -40,20 +40,14 @@ const WRONG_LAST_SEQUENCE = 10071;
 const WRONG_LAST_SEQUENCE_UNKNOWN = 10164;
 const BATCH_HAS_DUPLICATE = 10201;
 
-type Outgoing = { readonly subject: string; readonly data: Uint8Array; readonly headers: MsgHdrs };
-
-type Ack = {
-  readonly seq: number;
-  readonly duplicate?: boolean;
-  readonly error?: { readonly code: number; readonly err_code: number; readonly description: string };
-};
-
 /**
  * JetStream as the event store: one stream for each context, one subject for each event name of each
- * aggregate.
+ * aggregate. Concurrent appends to aggregates of one context share a write; a refusal of one of them leaves
+ * the others alone.
  */
 export class EventStore {
   readonly #bus: Bus;
+  readonly #commits = new Map<string, GroupCommit>();
 
   constructor(bus: Bus) {
     this.#bus = bus;
@@ -93,11 +87,12 @@ export class EventStore {
       );
     }
     const eventIds = events.map((_event, index) => derivedId('evt', options.commandId, index));
-    const outgoing = events.map((event, index) => prepare(aggregate, event, eventIds[index]!, options));
-    expectPosition(outgoing[0]!.headers, aggregate, options.expectedPosition);
+    const messages = events.map((event, index) => prepare(aggregate, event, eventIds[index]!, options));
+    messages[0] = expecting(messages[0]!, aggregate, options.expectedPosition);
+    const commit = this.#commitOf(eventStreamOf(contextOf(aggregate.type)));
     for (let attempt = 1; ; attempt++) {
       try {
-        const { seq, duplicate } = await this.#publish(outgoing);
+        const { seq, duplicate } = await commit.store({ messages, key: subjectOf(aggregate) });
         if (!duplicate) return { position: seq, eventIds, repeated: false };
         if (seq <= options.expectedPosition) return { position: seq, eventIds, repeated: true };
         throw new Error('the first of the events had been recorded before');
@@ -125,15 +120,9 @@ export class EventStore {
     options.signal.addEventListener('abort', close, { once: true });
     try {
       if (options.signal.aborted) return;
-      for await (const { subject, seq, time, data, headers } of messages) {
+      for await (const message of messages) {
         if (options.signal.aborted) return;
-        yield recordedFrom({
-          subject,
-          position: seq,
-          recordedAt: time,
-          data,
-          headers: plainHeaders(headers),
-        });
+        yield recordedFrom(deliveredOf(message));
       }
     } finally {
       options.signal.removeEventListener('abort', close);
@@ -141,28 +130,12 @@ export class EventStore {
     }
   }
 
-  async #publish(outgoing: readonly Outgoing[]): Promise<Ack> {
-    await this.#bus.ready();
-    const last = outgoing.at(-1)!;
-    if (outgoing.length > 1) this.#openBatch(outgoing, nuid.next());
-    const { connection } = this.#bus;
-    const answer = await connection.request(last.subject, last.data, {
-      headers: last.headers,
-      timeout: REQUEST_TIMEOUT_MS,
-    });
-    const ack = answer.json<Ack>();
-    if (ack.error) throw new JetStreamApiError(ack.error);
-    return ack;
-  }
-
-  /** Sends all but the last message of an atomic batch; the last one commits it and carries the answer. */
-  #openBatch(outgoing: readonly Outgoing[], batchId: string): void {
-    for (const [index, { subject, data, headers }] of outgoing.entries()) {
-      headers.set('Nats-Batch-Id', batchId);
-      headers.set('Nats-Batch-Sequence', String(index + 1));
-      if (index === outgoing.length - 1) headers.set('Nats-Batch-Commit', '1');
-      else this.#bus.connection.publish(subject, data, { headers });
-    }
+  #commitOf(stream: string): GroupCommit {
+    const known = this.#commits.get(stream);
+    if (known) return known;
+    const commit = new GroupCommit(this.#bus);
+    this.#commits.set(stream, commit);
+    return commit;
   }
 
   /**
@@ -175,7 +148,8 @@ export class EventStore {
     expectedPosition: number,
     error: unknown,
   ): Promise<number | undefined> {
-    const code = error instanceof JetStreamApiError ? error.code : undefined;
+    const refusal = error instanceof JetStreamApiError ? error.code : undefined;
+    const code = refusal === BATCH_INCOMPLETE ? undefined : refusal;
     const raced =
       code === WRONG_LAST_SEQUENCE || code === WRONG_LAST_SEQUENCE_UNKNOWN || code === BATCH_HAS_DUPLICATE;
     // Any other answer is a refusal that repeating does not change.
@@ -200,7 +174,7 @@ function prepare(aggregate: AggregateRef, event: Message, id: string, options: A
   return {
     subject: eventSubject(aggregate, event.type),
     data: encode(typeName, event.data),
-    headers: envelope({
+    headers: envelopeFields({
       id,
       typeName,
       source: contextOf(aggregate.type),
@@ -210,8 +184,12 @@ function prepare(aggregate: AggregateRef, event: Message, id: string, options: A
   };
 }
 
-/** In an atomic batch the first message alone carries it: it covers the aggregate's every subject. */
-function expectPosition(written: MsgHdrs, aggregate: AggregateRef, position: number): void {
-  written.set('Nats-Expected-Last-Subject-Sequence', String(position));
-  written.set('Nats-Expected-Last-Subject-Sequence-Subject', eventsOf(aggregate));
-}
+/** The first message of an append alone carries it: it covers the aggregate's every subject. */
+const expecting = (message: Outgoing, aggregate: AggregateRef, position: number): Outgoing => ({
+  ...message,
+  headers: {
+    ...message.headers,
+    'Nats-Expected-Last-Subject-Sequence': String(position),
+    'Nats-Expected-Last-Subject-Sequence-Subject': eventsOf(aggregate),
+  },
+});

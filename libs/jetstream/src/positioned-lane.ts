@@ -14,7 +14,7 @@ export type PositionedLaneOptions = {
   handleBatch(messages: readonly Delivered[]): Promise<void>;
   /** Position of the last message that was handled for good: the checkpoint. Asked at every (re)start. */
   startAfter(): Promise<number>;
-  /** Messages taken and not yet handled, and the most in one batch: 1,000 unless told. */
+  /** The most in one batch, 1,000 unless told; as many again wait behind it. */
   readonly maxInFlight?: number;
 };
 
@@ -81,12 +81,13 @@ export class PositionedLane {
       opt_start_seq: position + 1,
       ack_policy: AckPolicy.All,
       ack_wait: nanos(ACK_WAIT_MS),
-      max_ack_pending: this.#maxInFlight,
+      // The next batch arrives while one is being handled.
+      max_ack_pending: 2 * this.#maxInFlight,
       inactive_threshold: nanos(INACTIVE_MS),
       mem_storage: true,
     });
     const consumer = await this.#bus.js.consumers.get(stream, name);
-    return consumer.consume({ ...PULL, max_messages: this.#maxInFlight });
+    return consumer.consume({ ...PULL, max_messages: 2 * this.#maxInFlight });
   }
 
   /**

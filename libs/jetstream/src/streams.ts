@@ -146,6 +146,7 @@ const commandStream = (context: string): Definition => ({
   max_msg_size: 4 * MIB,
   duplicate_window: nanos(DUPLICATE_WINDOW_MS),
   deny_delete: true,
+  allow_atomic: true,
 });
 
 const subjectsOf = (kind: 'report' | 'telemetry', root: string): string[] =>
@@ -167,6 +168,13 @@ const buckets: readonly Bucket[] = [
     history: 1,
     maxValueSize: KIB,
     markerTTL: 60 * SECOND_MS,
+  },
+  {
+    name: 'snapshots',
+    description: 'States of long-lived aggregates; any of them can be lost and is made again.',
+    history: 1,
+    ttl: 30 * DAY_MS,
+    maxValueSize: MIB,
   },
   {
     name: 'idempotency',

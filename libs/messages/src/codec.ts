@@ -6,16 +6,17 @@ import {
   type DescField,
   type DescMessage,
   type Message as ProtoMessage,
+  type Registry,
 } from '@bufbuild/protobuf';
 import { timestampDate, timestampFromDate, type Timestamp } from '@bufbuild/protobuf/wkt';
 import { catalogue, registry, type CatalogueEntry } from './gen/catalogue.js';
+import { upcasts, type Plain, type Upcasts } from './upcasts.js';
 
 /** A payload that does not fit its schema. Never worth a retry. */
 export class CodecError extends Error {
   override readonly name = 'CodecError';
 }
 
-type Plain = Record<string, unknown>;
 type Convert = (value: unknown, path: string) => unknown;
 type FieldCodec = {
   readonly name: string;
@@ -25,28 +26,26 @@ type FieldCodec = {
 };
 type MessageCodec = { readonly schema: DescMessage; readonly fields: readonly FieldCodec[] };
 
-const codecs = new Map<string, MessageCodec>();
-
 /**
  * Bytes of a plain payload, whose types are in `gen/<context>.ts`.
  * @param typeName full protobuf name, for example `astro.scheduling.v1.JobSubmitted`
  * @throws CodecError naming the field and the rule
  */
-export function encode(typeName: string, payload: unknown): Uint8Array {
-  const codec = codecFor(typeName);
-  return toBinary(codec.schema, encodeFields(codec, payload, typeName));
-}
+export const encode = (typeName: string, payload: unknown): Uint8Array => today.encode(typeName, payload);
 
-/** The plain payload in `bytes`. @throws CodecError when the bytes are not a `typeName`. */
-export function decode(typeName: string, bytes: Uint8Array): unknown {
-  const codec = codecFor(typeName);
-  let message: ProtoMessage;
-  try {
-    message = fromBinary(codec.schema, bytes);
-  } catch (cause) {
-    throw new CodecError(`these bytes are not a ${typeName}`, { cause });
-  }
-  return decodeFields(codec, message, typeName);
+/** The plain payload in `bytes`, in today's shape. @throws CodecError when the bytes are not a `typeName`. */
+export const decode = (typeName: string, bytes: Uint8Array): unknown => today.decode(typeName, bytes).data;
+
+/** A message with the name that it has today, whatever it was called when it was recorded. @throws CodecError */
+export function decodeMessage(
+  kind: CatalogueEntry['kind'],
+  aggregateType: string,
+  name: string,
+  bytes: Uint8Array,
+): { readonly type: string; readonly data: unknown } {
+  const recordedAs = typeNameOf(kind, aggregateType, name);
+  const { typeName, data } = today.decode(recordedAs, bytes);
+  return { type: typeName === recordedAs ? name : typeName.slice(typeName.lastIndexOf('.') + 1), data };
 }
 
 /** Full protobuf name of a message that travels on its own subject. @throws CodecError when there is none. */
@@ -60,27 +59,101 @@ const byKey = new Map(
   catalogue.map(entry => [`${entry.kind} ${entry.context}.${entry.aggregate} ${entry.name}`, entry]),
 );
 
-function codecFor(typeName: string): MessageCodec {
-  const known = codecs.get(typeName);
-  if (known) return known;
-  const schema = registry.getMessage(typeName);
-  if (!schema) throw new CodecError(`there is no message ${typeName} in proto/`);
-  return codecOf(schema);
-}
+/** The codecs of every message of one schema, each made when it is first needed. */
+export class Codecs {
+  readonly #registry: Registry;
+  readonly #upcasts: Upcasts;
+  readonly #known = new Map<string, MessageCodec>();
 
-function codecOf(schema: DescMessage): MessageCodec {
-  const known = codecs.get(schema.typeName);
-  if (known) return known;
-  const fields: FieldCodec[] = [];
-  const codec = { schema, fields };
-  codecs.set(schema.typeName, codec); // before its fields, so that a recursive message ends
-  fields.push(...schema.fields.map(fieldCodec));
-  return codec;
+  constructor(registry: Registry, upcasts: Upcasts) {
+    this.#registry = registry;
+    this.#upcasts = upcasts;
+  }
+
+  encode(typeName: string, payload: unknown): Uint8Array {
+    const codec = this.#named(typeName);
+    return toBinary(codec.schema, encodeFields(codec, payload, typeName));
+  }
+
+  /** @returns the payload in today's shape, and the type that it is of today. */
+  decode(typeName: string, bytes: Uint8Array): { readonly typeName: string; readonly data: unknown } {
+    const codec = this.#named(typeName);
+    let message: ProtoMessage;
+    try {
+      message = fromBinary(codec.schema, bytes);
+    } catch (cause) {
+      throw new CodecError(`these bytes are not a ${typeName}`, { cause });
+    }
+    const data = this.#decodeFields(codec, message, typeName);
+    return { typeName: this.#upcasts[typeName]?.becomes ?? typeName, data };
+  }
+
+  /** What a recorded payload lacks is only missing once its upcast has had a look at it. */
+  #decodeFields(codec: MessageCodec, message: ProtoMessage, path: string): Plain {
+    const payload: Record<string, unknown> = {};
+    for (const field of codec.fields) {
+      const value = (message as unknown as Plain)[field.name];
+      if (value === undefined || (value === '' && field.decode === atto.decode)) continue;
+      payload[field.name] = field.decode(value, `${path}.${field.name}`);
+    }
+    const upcast = this.#upcasts[codec.schema.typeName];
+    if (!upcast) return complete(codec, payload, path);
+    return complete(upcast.becomes ? this.#named(upcast.becomes) : codec, upcast.payload(payload), path);
+  }
+
+  #named(typeName: string): MessageCodec {
+    const known = this.#known.get(typeName);
+    if (known) return known;
+    const schema = this.#registry.getMessage(typeName);
+    if (!schema) throw new CodecError(`there is no message ${typeName} in proto/`);
+    return this.#of(schema);
+  }
+
+  #of(schema: DescMessage): MessageCodec {
+    const known = this.#known.get(schema.typeName);
+    if (known) return known;
+    const fields: FieldCodec[] = [];
+    const codec = { schema, fields };
+    this.#known.set(schema.typeName, codec); // before its fields, so that a recursive message ends
+    fields.push(...schema.fields.map(field => this.#field(field)));
+    return codec;
+  }
+
+  #field(field: DescField): FieldCodec {
+    const one = this.#value(field);
+    const required = !field.proto.proto3Optional;
+    const name = field.localName;
+    if (field.fieldKind === 'list') {
+      const each =
+        (convert: Convert): Convert =>
+        (value, path) => {
+          if (!Array.isArray(value)) throw new CodecError(`${path} must be a list`);
+          return value.map((item, index) => convert(item, `${path}[${index}]`));
+        };
+      return { name, required, encode: each(one.encode), decode: each(one.decode) };
+    }
+    return { name, required, ...one };
+  }
+
+  #value(field: DescField): { encode: Convert; decode: Convert } {
+    if (field.message?.typeName === 'google.protobuf.Timestamp') return timestamp;
+    if (field.message && field.fieldKind !== 'map') {
+      const inner = this.#of(field.message);
+      return {
+        encode: (value, path) => encodeFields(inner, value, path),
+        decode: (value, path) => this.#decodeFields(inner, value as ProtoMessage, path),
+      };
+    }
+    if (field.enum) return enumeration(field.enum);
+    if (field.name.endsWith('_atto')) return atto;
+    if (field.scalar !== undefined && longScalars.has(field.scalar)) return long;
+    return same;
+  }
 }
 
 function encodeFields(codec: MessageCodec, payload: unknown, path: string): ProtoMessage {
   if (typeof payload !== 'object' || payload === null) throw new CodecError(`${path} must be an object`);
-  const init: Plain = {};
+  const init: Record<string, unknown> = {};
   for (const field of codec.fields) {
     const value = (payload as Plain)[field.name];
     if (value !== undefined) init[field.name] = field.encode(value, `${path}.${field.name}`);
@@ -89,45 +162,10 @@ function encodeFields(codec: MessageCodec, payload: unknown, path: string): Prot
   return create(codec.schema, init);
 }
 
-function decodeFields(codec: MessageCodec, message: ProtoMessage, path: string): Plain {
-  const payload: Plain = {};
-  for (const field of codec.fields) {
-    const value = (message as unknown as Plain)[field.name];
-    if (value !== undefined) payload[field.name] = field.decode(value, `${path}.${field.name}`);
-    else if (field.required) throw new CodecError(`${path}.${field.name} is missing`);
-  }
+function complete(codec: MessageCodec, payload: Plain, path: string): Plain {
+  for (const { name, required } of codec.fields)
+    if (required && payload[name] === undefined) throw new CodecError(`${path}.${name} is missing`);
   return payload;
-}
-
-function fieldCodec(field: DescField): FieldCodec {
-  const one = valueCodec(field);
-  const required = !field.proto.proto3Optional;
-  const name = field.localName;
-  if (field.fieldKind === 'list') {
-    const each =
-      (convert: Convert): Convert =>
-      (value, path) => {
-        if (!Array.isArray(value)) throw new CodecError(`${path} must be a list`);
-        return value.map((item, index) => convert(item, `${path}[${index}]`));
-      };
-    return { name, required, encode: each(one.encode), decode: each(one.decode) };
-  }
-  return { name, required, ...one };
-}
-
-function valueCodec(field: DescField): { encode: Convert; decode: Convert } {
-  if (field.message?.typeName === 'google.protobuf.Timestamp') return timestamp;
-  if (field.message && field.fieldKind !== 'map') {
-    const inner = codecOf(field.message);
-    return {
-      encode: (value, path) => encodeFields(inner, value, path),
-      decode: (value, path) => decodeFields(inner, value as ProtoMessage, path),
-    };
-  }
-  if (field.enum) return enumeration(field.enum);
-  if (field.name.endsWith('_atto')) return atto;
-  if (field.scalar !== undefined && longScalars.has(field.scalar)) return long;
-  return same;
 }
 
 /** int64, uint64, fixed64, sfixed64 and sint64 in protobuf's own numbering. */
@@ -188,3 +226,5 @@ function enumeration(schema: DescEnum): { encode: Convert; decode: Convert } {
     },
   };
 }
+
+const today = new Codecs(registry, upcasts);

@@ -40,3 +40,11 @@ export function isRetryable(failure: unknown): boolean {
   }
   return false;
 }
+
+/** Whether a statement gave up because others hold what it wants to lock. */
+export function isLockTimeout(failure: unknown): boolean {
+  for (let error = failure; error instanceof Error; error = error.cause) {
+    if ('code' in error && (error.code === '55P03' || error.code === '40P01')) return true;
+  }
+  return false;
+}

@@ -25,6 +25,8 @@ type Added = Message<'Added', { readonly amountAtto: bigint }>;
 
 const totals: Projection<Added, EntityManager> = {
   name: 'billing.totals',
+  version: 1,
+  tables: ['totals'],
   reads: ['billing.account'],
   async apply(em, { event: { data } }) {
     if (data.amountAtto < 0n) throw new Error('cannot add this');
@@ -128,6 +130,65 @@ test('of two runners at the same moment, one applies each event', async () => {
   expect(results.map(({ status }) => status)).toContain('fulfilled');
   expect(await sum()).toBe(20n);
   expect(await position()).toBe(20);
+});
+
+test('two runners under load apply each event once, whatever batches they are given', async () => {
+  const events = Array.from({ length: 600 }, (_, index) => added(index + 1));
+  let lost = 0;
+  const run = async (batchSize: number) => {
+    const runner = new ProjectionRunner(orm, totals);
+    for (let from = 0; from < events.length;) {
+      try {
+        await runner.apply(events.slice(from, from + batchSize));
+        from += batchSize;
+      } catch (cause) {
+        if (!(cause instanceof StaleCheckpoint)) throw cause;
+        lost += 1; // the same batch again, as a lane does
+      }
+    }
+  };
+  await Promise.all([run(3), run(5)]);
+  expect(await sum()).toBe(600n);
+  expect(await position()).toBe(600);
+  expect(lost).toBeGreaterThan(0); // else they never met
+});
+
+test('a batch that is applied at once is as much one with its checkpoint as one applied event by event', async () => {
+  const atOnce: Projection<Added, EntityManager> = {
+    ...totals,
+    apply: () => Promise.reject(new Error('not one by one')),
+    async applyBatch(em, batch) {
+      for (const recorded of batch) await totals.apply(em, recorded);
+      if (batch.some(({ position }) => position === 4)) throw new Error('not this batch');
+    },
+  };
+  const runner = new ProjectionRunner(orm, atOnce);
+  await runner.apply([added(1), added(2)]);
+  await expect(runner.apply([added(2), added(3), added(4)])).rejects.toMatchObject({ position: 4 });
+  expect(await sum()).toBe(2n);
+  expect(await position()).toBe(2);
+});
+
+test('a read waits for its write while the projection is paused, and no longer than it may', async () => {
+  const runner = new ProjectionRunner(orm, totals);
+  await runner.apply([added(1)]);
+  const reading = orm.em.fork();
+  expect(await waitForPosition(reading, totals.name, 2, 100)).toBe(false);
+  const waiting = waitForPosition(reading, totals.name, 2, 20_000).then(async seen => ({
+    seen,
+    sum: await sum(),
+  }));
+  await runner.apply([added(2)]);
+  expect(await waiting).toEqual({ seen: true, sum: 2n });
+});
+
+test('a runner stands back when a later version of its projection has taken over', async () => {
+  const runner = new ProjectionRunner(orm, totals);
+  await runner.apply([added(1)]);
+  await orm.em.fork().execute('update billing.checkpoints set version = 2');
+  await expect(runner.apply([added(2)])).rejects.toBeInstanceOf(StaleCheckpoint);
+  await expect(runner.apply([added(2)])).rejects.toMatchObject({ name: 'Superseded', liveVersion: 2 });
+  expect(await sum()).toBe(1n);
 });
 
 test('events out of order are refused, because the later one would hide the earlier', async () => {

@@ -2,7 +2,7 @@ import type { EntityManager, MikroORM } from '@mikro-orm/postgresql';
 import type { Message } from '@astro/event-sourcing/decider';
 import type { Projection } from '@astro/event-sourcing/projection';
 import type { Recorded } from '@astro/event-sourcing/recorded';
-import { ensureCheckpoint, movePosition, readPosition } from './checkpoints.js';
+import { ensureCheckpoint, movePosition, readCheckpoint } from './checkpoints.js';
 import { isRetryable } from './failures.js';
 import { inTransaction } from './transaction.js';
 
@@ -17,12 +17,24 @@ export class StaleCheckpoint extends Error {
   }
 }
 
+/** Another version of the projection took over: what this one would write does not fit the tables that serve. */
+export class Superseded extends Error {
+  override readonly name = 'Superseded';
+  constructor(
+    readonly projection: string,
+    readonly version: number,
+    readonly liveVersion: number,
+  ) {
+    super(`version ${version} of ${projection} gave way to version ${liveVersion}`);
+  }
+}
+
 /** Nothing of the batch was applied. */
 export class ProjectionFailed extends Error {
   override readonly name = 'ProjectionFailed';
   constructor(
     readonly projection: string,
-    /** Of the event that could not be applied; that of the batch's end when the transaction as a whole failed. */
+    /** Of the event that could not be applied; that of the batch's end when the batch as a whole failed. */
     readonly position: number,
     /** Whether the database was the reason, so that the same batch can succeed later. */
     readonly retryable: boolean,
@@ -32,34 +44,53 @@ export class ProjectionFailed extends Error {
   }
 }
 
+/** How durable a commit must be before it counts. */
+export type RunnerOptions = {
+  /**
+   * Commits are not waited for to reach the disk. After a crash of the server, the last batches and their
+   * checkpoints are missing together: right for a generation that nobody reads yet.
+   */
+  readonly lazyCommits?: boolean;
+};
+
 /** Applies batches of one projection, each together with its checkpoint. Calls of one runner must not overlap. */
 export class ProjectionRunner {
   readonly #orm: MikroORM;
   readonly #projection: Projection<Message, EntityManager>;
+  readonly #lazyCommits: boolean;
   /** Where this runner believes the checkpoint to be; unknown at first and after every failure. */
   #position: number | undefined;
 
-  constructor(orm: MikroORM, projection: Projection<Message, EntityManager>) {
+  constructor(
+    orm: MikroORM,
+    projection: Projection<Message, EntityManager>,
+    { lazyCommits = false }: RunnerOptions = {},
+  ) {
     this.#orm = orm;
     this.#projection = projection;
+    this.#lazyCommits = lazyCommits;
   }
 
   get name(): string {
     return this.#projection.name;
   }
 
-  /** Position of the last event applied, read from the database. */
+  /** Position of the last event applied, read from the database. @throws Superseded */
   async position(): Promise<number> {
     const em = this.#orm.em.fork();
-    await ensureCheckpoint(em, this.name);
-    this.#position = await readPosition(em, this.name);
-    return this.#position;
+    await ensureCheckpoint(em, this.#projection);
+    const { position, version } = (await readCheckpoint(em, this.name))!;
+    if (version !== this.#projection.version)
+      throw new Superseded(this.name, this.#projection.version, version);
+    this.#position = position;
+    return position;
   }
 
   /**
    * Applies what lies after the checkpoint, in one transaction with it.
    * @param batch in the order of the stream, without gaps in what the projection reads
    * @throws StaleCheckpoint, after which `position` tells where the other runner is
+   * @throws Superseded when the next call finds another version in its place
    * @throws ProjectionFailed
    */
   async apply(batch: readonly Recorded[]): Promise<void> {
@@ -78,8 +109,11 @@ export class ProjectionRunner {
     let position = range.to;
     try {
       await inTransaction(this.#orm, async tx => {
+        if (this.#lazyCommits) await tx.execute('set local synchronous_commit = off');
         // First of all, because it locks the row: a second runner waits here and then finds it moved.
-        if (!(await movePosition(tx, this.name, range))) throw new StaleCheckpoint(this.name, range.from);
+        if (!(await movePosition(tx, this.#projection, range)))
+          throw new StaleCheckpoint(this.name, range.from);
+        if (this.#projection.applyBatch) return this.#projection.applyBatch(tx, fresh);
         for (const recorded of fresh) {
           position = recorded.position;
           await this.#projection.apply(tx, recorded);
@@ -88,6 +122,7 @@ export class ProjectionRunner {
           tx.clear();
         }
         position = range.to;
+        return undefined;
       });
     } catch (cause) {
       if (cause instanceof StaleCheckpoint) throw cause;

@@ -1,4 +1,5 @@
 import { Client, escapeIdentifier, escapeLiteral } from 'pg';
+import { schemaAt, stages } from './stage.js';
 
 export type Login = { readonly role: string; readonly password: string };
 export type ProvisionOptions = {
@@ -64,13 +65,18 @@ function grants({ database, owners, reader }: ProvisionOptions): string[] {
     ...owners.flatMap(owner => {
       const role = escapeIdentifier(owner.role);
       const schema = escapeIdentifier(owner.schema);
+      const schemas = stages.map(stage => escapeIdentifier(schemaAt(owner.schema, stage)));
       return [
         `grant connect on database ${db} to ${role}`,
-        `create schema if not exists ${schema} authorization ${role}`,
-        `alter schema ${schema} owner to ${role}`,
+        ...schemas.flatMap(each => [
+          `create schema if not exists ${each} authorization ${role}`,
+          `alter schema ${each} owner to ${role}`,
+          // A table that is filled at another stage and then moved here takes its grants along. The reader may not
+          // use the schemas of other stages, and so sees nothing in them.
+          `alter default privileges for role ${role} in schema ${each} grant select on tables to ${readerRole}`,
+        ]),
         `grant usage on schema ${schema} to ${readerRole}`,
         `grant select on all tables in schema ${schema} to ${readerRole}`,
-        `alter default privileges for role ${role} in schema ${schema} grant select on tables to ${readerRole}`,
       ];
     }),
   ];

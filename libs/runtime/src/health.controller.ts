@@ -1,9 +1,13 @@
 import { Controller, Get, Inject, ServiceUnavailableException } from '@nestjs/common';
 import { HealthChecks, type HealthReport } from './health.js';
+import { ProjectionReports, type ProjectionReport } from './projection-reports.js';
 
 @Controller('health')
 export class HealthController {
-  constructor(@Inject(HealthChecks) private readonly checks: HealthChecks) {}
+  constructor(
+    @Inject(HealthChecks) private readonly checks: HealthChecks,
+    @Inject(ProjectionReports) private readonly projectionReports: ProjectionReports,
+  ) {}
 
   /** The process answers; a supervisor restarts it when this fails. */
   @Get('live')
@@ -17,5 +21,11 @@ export class HealthController {
     const { ready, checks } = await this.checks.report();
     if (!ready) throw new ServiceUnavailableException({ status: 'unready', checks });
     return { status: 'ready', checks };
+  }
+
+  /** How far each projection of the service has come, and how far its stream. */
+  @Get('projections')
+  async projections(): Promise<{ projections: readonly ProjectionReport[] }> {
+    return { projections: await this.projectionReports.all() };
   }
 }

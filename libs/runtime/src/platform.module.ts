@@ -2,6 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { MikroORM, type EntityManager, type EntitySchema } from '@mikro-orm/postgresql';
 import { Module, type DynamicModule, type OnApplicationShutdown, type Provider } from '@nestjs/common';
+import { Archive } from '@astro/archive/archive';
+import { Archiver } from '@astro/archive/archiver';
 import type { AnyDecider, Message } from '@astro/event-sourcing/decider';
 import type { Projection } from '@astro/event-sourcing/projection';
 import type { Reactor } from '@astro/event-sourcing/reactor';
@@ -9,6 +11,7 @@ import { AggregateStore } from '@astro/jetstream/aggregate-store';
 import { Bus } from '@astro/jetstream/bus';
 import { CommandBus } from '@astro/jetstream/command-bus';
 import { commandLane } from '@astro/jetstream/command-lane';
+import { replaysLane } from '@astro/jetstream/dead-letters-replays';
 import { EventStore } from '@astro/jetstream/event-store';
 import { reactorLane } from '@astro/jetstream/reactor-lane';
 import { JetStreamServer } from '@astro/jetstream/server';
@@ -19,7 +22,8 @@ import { HealthChecks } from './health.js';
 import { Lanes } from './lanes.js';
 import { logFor } from './logging.js';
 import { connectPatiently } from './patience.js';
-import { projectionLane } from './projection-lane.js';
+import { ProjectionLane } from './projection-lane.js';
+import { ProjectionReports } from './projection-reports.js';
 import { RuntimeModule } from './runtime.module.js';
 import { Transports } from './transports.js';
 
@@ -99,13 +103,13 @@ const aggregateStores = ({ context, aggregates = {} }: PlatformOptions): Provide
 
 function database(options: PlatformOptions): Provider[] {
   if (!hasDatabase(options)) return [];
-  const { config, context, entities = [], reader = false } = options;
+  const { config, context, entities = [], projections = [], reader = false } = options;
   const log = logFor('database');
   const connection = { url: config.DATABASE_URL, entities, warn: (line: string) => log.warn(line) };
   const open = () => {
     if (reader) return openReader(connection);
     if (context === undefined) throw new Error('a service without a context can only read tables');
-    return openDatabase({ ...connection, schema: context });
+    return openDatabase({ ...connection, schema: context, projections });
   };
   return [
     {
@@ -120,33 +124,31 @@ function database(options: PlatformOptions): Provider[] {
   ];
 }
 
-/** Commands are decided, events projected and reacted to, each in a lane of its own. */
-function lanes({
-  context,
-  aggregates = {},
-  projections = [],
-  reactors = [],
-  reader,
-}: PlatformOptions): Provider {
+type LaneDependencies = [
+  Bus,
+  CommandBus,
+  HealthChecks,
+  ProjectionReports,
+  MikroORM | undefined,
+  ...AggregateStore<unknown, Message, Message>[],
+];
+
+/** Commands are decided, events projected, reacted to and archived, each in a lane of its own. */
+function lanes(options: PlatformOptions): Provider {
+  const { context, aggregates = {}, reactors = [], projections = [], reader } = options;
   const names = Object.keys(aggregates);
   if (reader && projections.length > 0) throw new Error('a reader cannot run projections');
-  type Dependencies = [
-    Bus,
-    CommandBus,
-    HealthChecks,
-    MikroORM | undefined,
-    ...AggregateStore<unknown, Message, Message>[],
-  ];
   return {
     provide: Lanes,
     inject: [
       Bus,
       CommandBus,
       HealthChecks,
+      ProjectionReports,
       { token: MikroORM, optional: true },
       ...names.map(aggregateToken),
     ],
-    useFactory(...[bus, commands, checks, orm, ...stores]: Dependencies) {
+    useFactory(...[bus, commands, checks, reports, orm, ...stores]: LaneDependencies) {
       const commandLanes =
         context === undefined || names.length === 0
           ? []
@@ -158,12 +160,38 @@ function lanes({
               }),
             ];
       const reactorLanes = reactors.map(reactor => reactorLane(bus, reactor, commands, logFor(reactor.name)));
-      const projectionLanes = projections.map(projection =>
-        projectionLane(bus, orm!, projection, logFor(projection.name)),
+      const projectionLanes = projectionLanesOf(options, bus, orm);
+      for (const lane of projectionLanes) reports.register(() => lane.report());
+      const replays =
+        reactors.length === 0
+          ? []
+          : [replaysLane(bus, serviceName(options), reactors, commands, logFor('replays'))];
+      const archivers = orm ? archiversOf(options, bus) : [];
+      return new Lanes(
+        [...commandLanes, ...reactorLanes, ...replays, ...projectionLanes, ...archivers],
+        checks,
       );
-      return new Lanes([...commandLanes, ...reactorLanes, ...projectionLanes], checks);
     },
   };
+}
+
+const projectionLanesOf = (
+  { config: { DATABASE_URL: url }, entities = [], projections = [] }: PlatformOptions,
+  bus: Bus,
+  orm: MikroORM | undefined,
+): ProjectionLane[] =>
+  projections.map(
+    projection =>
+      new ProjectionLane({ bus, orm: orm!, projection, url, entities, log: logFor(projection.name) }),
+  );
+
+/** A context's events are archived by the service that owns them, into its own schema. */
+function archiversOf({ context, config, reader }: PlatformOptions, bus: Bus): Archiver[] {
+  if (context === undefined || reader) return [];
+  const log = logFor('archive');
+  const warn = (line: string) => log.warn(line);
+  const archive = new Archive({ url: config.DATABASE_URL, schema: context, warn });
+  return [new Archiver(bus, archive, context, log)];
 }
 
 const jetStreamServer = (options: PlatformOptions): Provider => ({

@@ -71,6 +71,8 @@ const TenantName = defineEntity({
 /** Counts how often it applied an event, so that a repetition shows. */
 const tenantNames: Projection<TenantEvent, EntityManager> = {
   name: 'registry.tenant-names',
+  version: 1,
+  tables: ['tenant_names'],
   reads: ['registry.tenant'],
   async apply(em, { event: { data } }) {
     const known = await em.findOne(TenantName, { tenantId: data.tenantId });
@@ -166,6 +168,9 @@ test('a command has an outcome, fills the read model and is reacted to', async (
   expect(outcome).toMatchObject({ accepted: true, changed: true });
   expect(await waitForPosition(em(), tenantNames.name, outcome!.position, waitLimitMs)).toBe(true);
   expect(await em().findOne(TenantName, { tenantId })).toMatchObject({ name: 'Ada', appliedCount: 1 });
+  const projections = await fetch(`${service.url}/health/projections`);
+  const report = { name: tenantNames.name, state: 'live', version: 1, position: outcome!.position, lag: 0 };
+  expect(await projections.json()).toMatchObject({ projections: [report] });
   await until(async () => (await keyEvents(tenantId)).length > 0);
   expect(await keyEvents(tenantId)).toMatchObject([
     { event: { type: 'ApiKeyIssued', data: { label: 'Ada' } } },

@@ -1,13 +1,14 @@
 import { Global, Module } from '@nestjs/common';
 import { HealthController } from './health.controller.js';
 import { HealthChecks } from './health.js';
+import { ProjectionReports } from './projection-reports.js';
 import { Transports } from './transports.js';
 
 /** What every service has, whether or not it has a bus or a database. */
 @Global()
 @Module({
   controllers: [HealthController],
-  providers: [HealthChecks, Transports],
-  exports: [HealthChecks, Transports],
+  providers: [HealthChecks, ProjectionReports, Transports],
+  exports: [HealthChecks, ProjectionReports, Transports],
 })
 export class RuntimeModule {}

@@ -6,6 +6,10 @@ export type Connection = {
   readonly gatewayUrl: string;
   readonly natsUrl: string;
   readonly natsCredentialsFile?: string;
+  /** Of the role that owns the schema, by context. */
+  readonly databaseUrls?: Readonly<Record<string, string>>;
+  /** As the role that may read every schema and write none. */
+  readonly databaseUrl: string;
 };
 
 export const connectionFile = (home: string) => join(home, 'connection.json');

@@ -195,8 +195,10 @@ export class Client {
 }
 
 /** Every request here may be repeated: content is named by its digest, a submission by its idempotency key. */
-const isWorthARetry = (error: unknown): boolean =>
-  error instanceof Problem ? [409, 429, 502, 503, 504].includes(error.status) : true;
+function isWorthARetry(error: unknown): boolean {
+  if (!(error instanceof Problem)) return true;
+  return error.document.code === 'idempotency_key_in_flight' || [429, 502, 503, 504].includes(error.status);
+}
 
 async function problemOf(response: Response): Promise<Problem> {
   const text = await response.text();

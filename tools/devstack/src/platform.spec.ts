@@ -76,6 +76,18 @@ describe('a started platform', () => {
     expect(await store.load(tenant)).toHaveLength(1);
   }, 30_000);
 
+  test('gets its PostgreSQL back when that is killed, with all that was committed', async () => {
+    const url = platform!.databaseUrlOf('gateway');
+    const startedAt = () => query(platform!.adminDatabaseUrl, 'SELECT pg_postmaster_start_time()::text');
+    const [before] = await startedAt();
+    platform!.signalServer('postgres', 'SIGKILL');
+    // Refused connections are what everybody meets until it is back.
+    const answer = () => startedAt().catch((error: unknown) => [error]);
+    let [now] = await answer();
+    for (; now === before || typeof now !== 'string'; [now] = await answer()) await sleep(50);
+    expect(await query(url, 'SELECT value FROM billing.probe')).toEqual([1]);
+  }, 60_000);
+
   test(
     'continues after a stop: same addresses, same keys, same data',
     async () => {

@@ -9,7 +9,7 @@ import { agentEntry, agentEnvironment, type AgentPlan } from './agents.js';
 import { provisionDatabase, type Databases } from './databases.js';
 import { writePrivately } from './files.js';
 import { chosenKind, startInfrastructure } from './infrastructure/choose.js';
-import type { Infrastructure, InfrastructureKind } from './infrastructure/infrastructure.js';
+import type { Infrastructure, InfrastructureKind, ServerName } from './infrastructure/infrastructure.js';
 import type { LogSink } from './log.js';
 import { PortBook } from './port-book.js';
 import { ProcessRegister } from './process-register.js';
@@ -30,6 +30,8 @@ export type PlatformOptions = {
   /** Ports to try first: of `gateway`, `nats`, `postgres`, or a service. */
   readonly ports?: Readonly<Record<string, number>>;
   readonly logLevel?: string;
+  /** What JetStream may reserve on disk; what it finds to be free when it is not given. */
+  readonly natsStoreMaxBytes?: number;
   readonly log?: LogSink;
   /** Ends a start that is under way; what was started by then is stopped. */
   readonly signal?: AbortSignal;
@@ -136,6 +138,11 @@ export class Platform {
     this.agents.delete(name);
   }
 
+  /** Of every service and agent that is kept running. */
+  get processNames(): readonly string[] {
+    return this.supervisor.names;
+  }
+
   /** Undefined while the process waits for its restart. */
   pid(name: string): number | undefined {
     return this.supervisor.pid(name);
@@ -146,8 +153,16 @@ export class Platform {
     this.supervisor.kill(name, signal);
   }
 
-  restart(name: string): Promise<void> {
-    return this.supervisor.restart(name);
+  /** Sends a signal to one of the servers under the services; when that ends it, it is started again. */
+  signalServer(server: ServerName, signal: NodeJS.Signals): void {
+    const infrastructure = this.started(this.infrastructure);
+    if (!infrastructure.signal) throw new Error(`${server} is no process of this platform`);
+    infrastructure.signal(server, signal);
+  }
+
+  /** @param env something more in the environment, until the process ends. */
+  restart(name: string, env?: Readonly<Record<string, string>>): Promise<void> {
+    return this.supervisor.restart(name, env);
   }
 
   untilReady(name: string): Promise<void> {
@@ -171,7 +186,9 @@ export class Platform {
     const leftovers = await register.stopLeftovers();
     if (leftovers.length > 0) log(me, `stopped what an earlier run left behind: ${leftovers.join(', ')}`);
     const kind = options.infra ?? chosenKind(process.env);
-    this.infrastructure = await startInfrastructure(kind, { state, ports, register, log });
+    const { natsStoreMaxBytes } = options;
+    const ground = { state, ports, register, log, ...(natsStoreMaxBytes && { natsStoreMaxBytes }) };
+    this.infrastructure = await startInfrastructure(kind, ground);
     options.signal?.throwIfAborted();
 
     log(me, 'preparing the database and the streams');
@@ -249,9 +266,14 @@ export class Platform {
     if (!this.httpPorts.has(edge)) return;
     const { natsUrl, credentialsFileOf } = this.started(this.infrastructure);
     const natsCredentialsFile = credentialsFileOf('admin');
+    const contexts = services.flatMap(({ context }) => context ?? []);
     const connection: Connection = {
       gatewayUrl: this.gatewayUrl,
       natsUrl,
+      databaseUrls: Object.fromEntries(
+        contexts.map(context => [context, this.started(this.databases).urlOf(context)]),
+      ),
+      databaseUrl: this.databaseUrlOf(edge),
       ...(natsCredentialsFile === undefined ? {} : { natsCredentialsFile }),
     };
     writePrivately(connectionFile(this.state.path), `${JSON.stringify(connection, undefined, 2)}\n`);

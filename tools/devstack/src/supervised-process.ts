@@ -45,6 +45,8 @@ export class SupervisedProcess {
   private wasReady = false;
   private readonly lines: string[] = [];
   private pendingRestart: AbortController | undefined;
+  /** For the next start alone. */
+  private nextEnv: Readonly<Record<string, string>> = {};
 
   constructor(
     private readonly plan: ProcessPlan,
@@ -59,6 +61,11 @@ export class SupervisedProcess {
   /** Undefined while it is not running. */
   get pid(): number | undefined {
     return this.child?.pid;
+  }
+
+  /** Gives the next start, and none after it, something more in its environment. */
+  prepare(env: Readonly<Record<string, string>>): void {
+    this.nextEnv = env;
   }
 
   /** Resolves when it is ready. @throws with its last lines when it never gets there; it is stopped then. */
@@ -124,13 +131,14 @@ export class SupervisedProcess {
   private spawn(): void {
     const { name, script, args = [], env } = this.plan;
     const child = spawn(process.execPath, ['--enable-source-maps', script, ...args], {
-      env: { NODE_COMPILE_CACHE: compileCache, ...process.env, ...env },
+      env: { NODE_COMPILE_CACHE: compileCache, ...process.env, ...env, ...this.nextEnv },
       stdio: ['ignore', 'pipe', 'pipe'],
       // In a process group of its own: an interrupt typed at the terminal reaches the supervisor only, which then
       // stops everything in order.
       detached: true,
     });
     this.child = child;
+    this.nextEnv = {};
     const startedAt = Date.now();
     if (child.pid !== undefined) this.register.add(name, child.pid);
     for (const stream of [child.stdout, child.stderr]) {

@@ -37,10 +37,11 @@ export class Supervisor {
     this.named(name).kill(signal);
   }
 
-  /** Stops the process in order and starts it again. */
-  async restart(name: string): Promise<void> {
+  /** Stops the process in order and starts it again; `env` is for this start alone. */
+  async restart(name: string, env: Readonly<Record<string, string>> = {}): Promise<void> {
     const supervised = this.named(name);
     await supervised.stop();
+    supervised.prepare(env);
     await supervised.start();
   }
 

@@ -2,6 +2,7 @@ import type { Projection } from '@astro/event-sourcing/projection';
 import type { AccountEvent, Posting } from '@astro/messages/billing';
 import { Atto } from '@astro/postgres/atto';
 import { defineEntity, type EntityManager, type InferEntity } from '@mikro-orm/postgresql';
+import { folding } from '../fold.js';
 
 /** What each account of the ledger holds. An account without a row holds nothing. */
 export const Balance = defineEntity({
@@ -19,33 +20,30 @@ export type Balance = InferEntity<typeof Balance>;
 
 export const balances: Projection<AccountEvent, EntityManager> = {
   name: 'billing.balances',
+  version: 1,
+  tables: ['balances'],
   reads: ['billing.account'],
-  async apply(em, { event: { type, data }, position }) {
-    switch (type) {
-      case 'AccountCredited':
-      case 'FundsReserved':
-      case 'TaskCharged':
-      case 'FundsReleased':
-        return add(em, data.postings, position);
-    }
-  },
+  ...folding<AccountEvent, Balance>(Balance, {
+    keysOf: event => [...new Set(postingsOf(event).map(({ account }) => account))],
+    evolve(balance, { event, position }, account) {
+      if (balance !== undefined && balance.position >= position) return balance;
+      let balanceAtto = balance?.balanceAtto ?? 0n;
+      for (const posting of postingsOf(event))
+        if (posting.account === account) balanceAtto += posting.amountAtto;
+      return { account, balanceAtto, position };
+    },
+  }),
 };
 
-async function add(em: EntityManager, postings: readonly Posting[], position: number): Promise<void> {
-  const deltas = new Map<string, bigint>();
-  for (const { account, amountAtto } of postings)
-    deltas.set(account, (deltas.get(account) ?? 0n) + amountAtto);
-  if (deltas.size === 0) return;
-  // In one order everywhere, so that two transactions never wait for each other.
-  const rows = [...deltas].sort(([a], [b]) => (a < b ? -1 : 1));
-  await em.execute(
-    `insert into "billing"."balances" as b ("account", "balance_atto", "position")
-     values ${rows.map(() => '(?, ?, ?)').join(', ')}
-     on conflict ("account") do update
-     set "balance_atto" = b."balance_atto" + excluded."balance_atto", "position" = excluded."position"
-     where b."position" < excluded."position"`,
-    rows.flatMap(([account, delta]) => [account, delta.toString(), position]),
-  );
+function postingsOf({ type, data }: AccountEvent): readonly Posting[] {
+  switch (type) {
+    case 'AccountCredited':
+    case 'FundsReserved':
+    case 'TaskCharged':
+    case 'FundsReleased':
+      return data.postings;
+  }
+  return [];
 }
 
 /** The accounts that begin with `prefix`, for example `tenant:<id>:`, by name. */

@@ -1,6 +1,9 @@
 import type { Projection } from '@astro/event-sourcing/projection';
+import type { Recorded } from '@astro/event-sourcing/recorded';
 import type { AccountEvent } from '@astro/messages/billing';
 import { Atto } from '@astro/postgres/atto';
+import { writeRows } from '@astro/postgres/rows';
+import { tableOf } from '@astro/postgres/stage';
 import { defineEntity, type EntityManager, type InferEntity } from '@mikro-orm/postgresql';
 import { InvalidCursor, keyIn, pageOf, rowsFor, type Page, type PageQuery } from '../page.js';
 
@@ -28,26 +31,26 @@ export type LedgerEntry = InferEntity<typeof LedgerEntry>;
 
 export const ledger: Projection<AccountEvent, EntityManager> = {
   name: 'billing.ledger',
+  version: 1,
+  tables: ['ledger'],
   reads: ['billing.account'],
-  async apply(em, { id: eventId, event: { type: kind, data }, recordedAt, position }) {
-    if (!('postings' in data) || data.postings.length === 0) return;
-    const about = {
-      tenantId: data.tenantId,
-      jobId: 'jobId' in data ? data.jobId : null,
-      taskId: 'taskId' in data ? data.taskId : null,
-    };
-    const entries = data.postings.map((posting, index) => ({
-      ...posting,
-      ...about,
-      eventId,
-      index,
-      kind,
-      recordedAt,
-      position,
-    }));
-    await em.upsertMany(LedgerEntry, entries, { onConflictAction: 'ignore' });
-  },
+  apply: (em, recorded) => writeRows(em, LedgerEntry, entriesIn(recorded), 'ignore'),
+  applyBatch: (em, batch) => writeRows(em, LedgerEntry, batch.flatMap(entriesIn), 'ignore'),
 };
+
+function entriesIn({ id, event: { type: kind, data }, recordedAt, position }: Recorded<AccountEvent>) {
+  if (!('postings' in data)) return [];
+  const about = {
+    eventId: id,
+    kind,
+    tenantId: data.tenantId,
+    jobId: 'jobId' in data ? data.jobId : null,
+    taskId: 'taskId' in data ? data.taskId : null,
+    recordedAt,
+    position,
+  };
+  return data.postings.map((posting, index) => ({ ...posting, ...about, index }));
+}
 
 /** Postings of one account, newest first. @throws InvalidCursor */
 export async function entriesOf(
@@ -79,7 +82,7 @@ export const entriesOfJob = (em: EntityManager, jobId: string) =>
 /** Sum of all postings: zero, or money came from nowhere or got lost. */
 export async function ledgerSum(em: EntityManager): Promise<bigint> {
   const [row] = await em.execute<{ sum: string }[]>(
-    `select coalesce(sum("amount_atto"), 0)::text as "sum" from "billing"."ledger"`,
+    `select coalesce(sum("amount_atto"), 0)::text as "sum" from ${tableOf(em, LedgerEntry)}`,
   );
   return BigInt(row!.sum);
 }

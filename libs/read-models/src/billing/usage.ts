@@ -1,7 +1,8 @@
 import type { Projection } from '@astro/event-sourcing/projection';
-import type { AccountEvent, Posting, TaskCharged } from '@astro/messages/billing';
+import type { AccountEvent, Posting } from '@astro/messages/billing';
 import { Atto } from '@astro/postgres/atto';
 import { defineEntity, type EntityManager, type InferEntity } from '@mikro-orm/postgresql';
+import { folding } from '../fold.js';
 import { pageOf, rowsFor, timeAndIdIn, type Page, type PageQuery } from '../page.js';
 
 /** What each job has cost its tenant, and where the money went. */
@@ -29,43 +30,29 @@ export type JobUsage = InferEntity<typeof JobUsage>;
 
 export const usage: Projection<AccountEvent, EntityManager> = {
   name: 'billing.usage',
+  version: 1,
+  tables: ['usage'],
   reads: ['billing.account'],
-  async apply(em, { event: { type, data }, recordedAt, position }) {
-    switch (type) {
-      case 'TaskCharged':
-        return add(em, data, { recordedAt, position });
-    }
-  },
+  ...folding<AccountEvent, JobUsage>(JobUsage, {
+    keysOf: ({ type, data }) => (type === 'TaskCharged' ? [data.jobId] : []),
+    evolve(used, { event: { type, data }, recordedAt, position }) {
+      if (type !== 'TaskCharged' || (used !== undefined && used.position >= position)) return used;
+      const { jobId, tenantId, postings } = data;
+      const before = used ?? { ...nothingCharged, jobId, tenantId, firstChargedAt: recordedAt };
+      return {
+        ...before,
+        chargedAtto: before.chargedAtto - sumOf(postings, `tenant:${tenantId}:reserved`),
+        feeAtto: before.feeAtto + sumOf(postings, 'platform:fees') + sumOf(postings, 'platform:burned'),
+        burnedAtto: before.burnedAtto + sumOf(postings, 'platform:burned'),
+        meteredMs: before.meteredMs + data.meteredMs,
+        tasksCharged: before.tasksCharged + 1,
+        position,
+      };
+    },
+  }),
 };
 
-const add = (
-  em: EntityManager,
-  { jobId, tenantId, meteredMs, postings }: TaskCharged,
-  { recordedAt, position }: { recordedAt: Date; position: number },
-) =>
-  em.execute(
-    `insert into "billing"."usage" as u ("job_id", "tenant_id", "charged_atto", "fee_atto", "burned_atto",
-       "metered_ms", "tasks_charged", "first_charged_at", "position")
-     values (?, ?, ?, ?, ?, ?, 1, ?, ?)
-     on conflict ("job_id") do update
-     set "charged_atto" = u."charged_atto" + excluded."charged_atto",
-         "fee_atto" = u."fee_atto" + excluded."fee_atto",
-         "burned_atto" = u."burned_atto" + excluded."burned_atto",
-         "metered_ms" = u."metered_ms" + excluded."metered_ms",
-         "tasks_charged" = u."tasks_charged" + 1,
-         "position" = excluded."position"
-     where u."position" < excluded."position"`,
-    [
-      jobId,
-      tenantId,
-      (-sumOf(postings, `tenant:${tenantId}:reserved`)).toString(),
-      (sumOf(postings, 'platform:fees') + sumOf(postings, 'platform:burned')).toString(),
-      sumOf(postings, 'platform:burned').toString(),
-      meteredMs,
-      recordedAt,
-      position,
-    ],
-  );
+const nothingCharged = { chargedAtto: 0n, feeAtto: 0n, burnedAtto: 0n, meteredMs: 0, tasksCharged: 0 };
 
 const sumOf = (postings: readonly Posting[], account: string): bigint =>
   postings.reduce((sum, posting) => (posting.account === account ? sum + posting.amountAtto : sum), 0n);

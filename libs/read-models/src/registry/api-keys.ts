@@ -24,6 +24,8 @@ export type ApiKey = InferEntity<typeof ApiKey>;
 
 export const apiKeys: Projection<ApiKeyEvent, EntityManager> = {
   name: 'registry.api-keys',
+  version: 1,
+  tables: ['api_keys'],
   reads: ['registry.api-key'],
   async apply(em, { event: { type, data }, recordedAt }) {
     switch (type) {

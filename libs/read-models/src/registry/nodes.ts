@@ -31,6 +31,8 @@ export type Node = InferEntity<typeof Node>;
 
 export const nodes: Projection<NodeEvent, EntityManager> = {
   name: 'registry.nodes',
+  version: 1,
+  tables: ['nodes'],
   reads: ['registry.node'],
   async apply(em, { event: { type, data }, recordedAt, position }) {
     const change = { lastChangeAt: recordedAt, position };

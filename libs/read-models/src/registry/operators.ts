@@ -17,6 +17,8 @@ export type Operator = InferEntity<typeof Operator>;
 
 export const operators: Projection<OperatorEvent, EntityManager> = {
   name: 'registry.operators',
+  version: 1,
+  tables: ['operators'],
   reads: ['registry.operator'],
   async apply(em, { event: { type, data }, recordedAt: registeredAt }) {
     switch (type) {

@@ -17,6 +17,8 @@ export type Tenant = InferEntity<typeof Tenant>;
 
 export const tenants: Projection<TenantEvent, EntityManager> = {
   name: 'registry.tenants',
+  version: 1,
+  tables: ['tenants'],
   reads: ['registry.tenant'],
   async apply(em, { event: { type, data }, recordedAt: registeredAt }) {
     switch (type) {

@@ -1,14 +1,10 @@
 import type { Projection } from '@astro/event-sourcing/projection';
-import type { JobEvent, JobFailure, JobSpec, PoolEvent } from '@astro/messages/scheduling';
+import type { Recorded } from '@astro/event-sourcing/recorded';
+import type { JobEvent, JobFailure, JobSpec, JobSubmitted, PoolEvent } from '@astro/messages/scheduling';
 import { Atto } from '@astro/postgres/atto';
 import { storedJson, type StoredJson } from '@astro/postgres/stored-json';
-import {
-  defineEntity,
-  raw,
-  type EntityData,
-  type EntityManager,
-  type InferEntity,
-} from '@mikro-orm/postgresql';
+import { defineEntity, type EntityManager, type InferEntity } from '@mikro-orm/postgresql';
+import { folding } from '../fold.js';
 import { pageOf, rowsFor, timeAndIdIn, type Page, type PageQuery } from '../page.js';
 
 export type JobStatus = 'submitted' | 'queued' | 'running' | 'succeeded' | 'failed' | 'cancelled';
@@ -42,51 +38,75 @@ export type Job = InferEntity<typeof Job>;
 
 export const jobs: Projection<JobEvent | PoolEvent, EntityManager> = {
   name: 'scheduling.jobs',
+  version: 1,
+  tables: ['jobs'],
   reads: ['scheduling.job', 'scheduling.pool'],
-  async apply(em, { event: { type, data }, recordedAt, position }) {
-    const change = (jobId: string, changes: EntityData<Job>, where: { status?: JobStatus } = {}) =>
-      em.nativeUpdate(Job, { jobId, position: { $lt: position }, ...where }, { ...changes, position });
-    switch (type) {
-      case 'JobSubmitted':
-        return em.upsert(
-          Job,
-          {
-            jobId: data.jobId,
-            tenantId: data.tenantId,
-            poolId: data.poolId,
-            name: data.spec.name,
-            status: 'submitted',
-            maxCostAtto: data.maxCostAtto,
-            taskCount: data.spec.tasks.length,
-            tasksSucceeded: 0,
-            createdAt: recordedAt,
-            spec: storedJson(data.spec),
-            position,
-          },
-          { onConflictAction: 'ignore' },
-        );
-      case 'JobQueued':
-        return change(data.jobId, { status: 'queued' });
-      case 'LeaseStarted':
-        return change(data.jobId, { status: 'running' }, { status: 'queued' });
-      case 'TaskSucceeded':
-        return change(data.jobId, { tasksSucceeded: raw('"tasks_succeeded" + 1') });
-      case 'JobSucceeded':
-        return change(data.jobId, { ...ended('succeeded', data), endedAt: recordedAt });
-      case 'JobFailed': {
-        const { reason, detail } = data;
-        return change(data.jobId, { ...ended('failed', data), reason, detail, endedAt: recordedAt });
+  ...folding<JobEvent | PoolEvent, Job>(Job, {
+    keysOf({ type, data }) {
+      switch (type) {
+        case 'JobSubmitted':
+        case 'JobQueued':
+        case 'LeaseStarted':
+        case 'TaskSucceeded':
+        case 'JobSucceeded':
+        case 'JobFailed':
+        case 'JobCancelled':
+          return [data.jobId];
       }
-      case 'JobCancelled':
-        return change(data.jobId, { ...ended('cancelled', data), endedAt: recordedAt });
-    }
-  },
+      return [];
+    },
+    evolve(job, recorded) {
+      const { event, position } = recorded;
+      if (event.type === 'JobSubmitted') return job ?? submitted(event.data, recorded);
+      if (job === undefined || job.position >= position) return job;
+      const changes = changesTo(job, recorded);
+      return changes === undefined ? job : { ...job, ...changes, position };
+    },
+  }),
 };
 
-const ended = (status: JobStatus, { tasksSucceeded }: { tasksSucceeded: number }) => ({
-  status,
-  tasksSucceeded,
+type Place = Pick<Recorded, 'recordedAt' | 'position'>;
+
+const submitted = (data: JobSubmitted, { recordedAt, position }: Place): Job => ({
+  jobId: data.jobId,
+  tenantId: data.tenantId,
+  poolId: data.poolId,
+  name: data.spec.name,
+  status: 'submitted',
+  reason: null,
+  detail: null,
+  maxCostAtto: data.maxCostAtto,
+  taskCount: data.spec.tasks.length,
+  tasksSucceeded: 0,
+  createdAt: recordedAt,
+  endedAt: null,
+  spec: storedJson(data.spec),
+  position,
 });
+
+/** Undefined when the event leaves the job as it is. */
+function changesTo(
+  job: Job,
+  { event: { type, data }, recordedAt: endedAt }: Recorded<JobEvent | PoolEvent>,
+): Partial<Job> | undefined {
+  switch (type) {
+    case 'JobQueued':
+      return { status: 'queued' };
+    case 'LeaseStarted':
+      return job.status === 'queued' ? { status: 'running' } : undefined;
+    case 'TaskSucceeded':
+      return { tasksSucceeded: job.tasksSucceeded + 1 };
+    case 'JobSucceeded':
+      return { status: 'succeeded', tasksSucceeded: data.tasksSucceeded, endedAt };
+    case 'JobFailed': {
+      const { tasksSucceeded, reason, detail } = data;
+      return { status: 'failed', tasksSucceeded, reason, detail, endedAt };
+    }
+    case 'JobCancelled':
+      return { status: 'cancelled', tasksSucceeded: data.tasksSucceeded, endedAt };
+  }
+  return undefined;
+}
 
 /** The tenant's job; another tenant's is as good as none. */
 export const findJob = (em: EntityManager, tenantId: string, jobId: string) =>

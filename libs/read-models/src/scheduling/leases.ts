@@ -1,7 +1,9 @@
 import type { Projection } from '@astro/event-sourcing/projection';
-import type { ExpiredLease, Fault, Grant, PoolEvent } from '@astro/messages/scheduling';
+import type { Recorded } from '@astro/event-sourcing/recorded';
+import type { ExpiredLease, Fault, LeasesGranted, PoolEvent } from '@astro/messages/scheduling';
 import { Atto } from '@astro/postgres/atto';
-import { defineEntity, type EntityData, type EntityManager, type InferEntity } from '@mikro-orm/postgresql';
+import { defineEntity, type EntityManager, type InferEntity } from '@mikro-orm/postgresql';
+import { folding } from '../fold.js';
 
 export type LeaseStatus = 'granted' | 'started' | 'completed' | 'failed' | 'expired' | 'revoked';
 
@@ -39,59 +41,82 @@ const live: readonly LeaseStatus[] = ['granted', 'started'];
 
 export const leases: Projection<PoolEvent, EntityManager> = {
   name: 'scheduling.leases',
+  version: 1,
+  tables: ['leases'],
   reads: ['scheduling.pool'],
-  async apply(em, { event: { type, data }, recordedAt: endedAt }) {
-    const end = (ended: readonly Pick<ExpiredLease, 'leaseId'>[], changes: EntityData<Lease>) =>
-      em.nativeUpdate(
-        Lease,
-        { leaseId: { $in: ended.map(({ leaseId }) => leaseId) }, status: { $in: [...live] } },
-        { ...changes, endedAt },
-      );
-    switch (type) {
-      case 'LeasesGranted':
-        return em.upsertMany(
-          Lease,
-          data.grants.map(grant => granted(data.poolId, grant, endedAt)),
-          { onConflictAction: 'ignore' },
-        );
-      case 'LeaseStarted': {
-        const { leaseId, startedAt } = data;
-        return em.nativeUpdate(Lease, { leaseId, status: 'granted' }, { status: 'started', startedAt });
+  ...folding<PoolEvent, Lease>(Lease, {
+    keysOf({ type, data }) {
+      switch (type) {
+        case 'LeasesGranted':
+          return idsOf(data.grants);
+        case 'LeaseStarted':
+        case 'LeaseCompleted':
+        case 'LeaseFailed':
+          return [data.leaseId];
+        case 'LeasesExpired':
+          return idsOf(data.leases);
+        case 'JobClosed':
+        case 'JobAbandoned':
+          return idsOf(data.revoked);
       }
-      case 'LeaseCompleted': {
-        const { meteredMs, fault, digest } = data.result;
-        return end([data], { status: 'completed', meteredMs, fault, digest });
-      }
-      case 'LeaseFailed':
-        return end([data], { status: 'failed', reason: data.reason });
-      case 'LeasesExpired':
-        return end(data.leases, { status: 'expired' });
-      case 'JobClosed':
-        return end(data.revoked, { status: 'revoked', reason: 'job_closed' });
-      case 'JobAbandoned':
-        return end(data.revoked, { status: 'revoked', reason: data.reason });
-      case 'NodeWithdrawn':
-        // Only what was granted before: a repeated batch must not end what the node was given since it came back.
-        return em.nativeUpdate(
-          Lease,
-          {
-            poolId: data.poolId,
-            nodeId: data.nodeId,
-            status: { $in: [...live] },
-            grantedAt: { $lte: endedAt },
-          },
-          { status: 'revoked', reason: 'node_withdrawn', endedAt },
-        );
-    }
-  },
+      return [];
+    },
+    evolve(lease, { event, recordedAt }, _leaseId, index) {
+      if (event.type === 'LeasesGranted') return lease ?? granted(event.data, index, recordedAt);
+      if (lease === undefined || !live.includes(lease.status)) return lease;
+      if (event.type !== 'LeaseStarted') return { ...lease, ...endBy(event), endedAt: recordedAt };
+      if (lease.status === 'started') return lease;
+      return { ...lease, status: 'started', startedAt: event.data.startedAt };
+    },
+    // Names the node only, whose leases may be any.
+    sweep: { type: 'NodeWithdrawn', apply: revokeLeasesOfNode },
+  }),
 };
 
-const granted = (poolId: string, grant: Grant, grantedAt: Date) => ({
-  ...grant,
+const idsOf = (named: readonly Pick<ExpiredLease, 'leaseId'>[]) => named.map(({ leaseId }) => leaseId);
+
+const granted = ({ poolId, grants }: LeasesGranted, index: number, grantedAt: Date): Lease => ({
+  ...grants[index]!,
   poolId,
-  status: 'granted' as const,
+  status: 'granted',
   grantedAt,
+  startedAt: null,
+  endedAt: null,
+  meteredMs: null,
+  fault: null,
+  digest: null,
+  reason: null,
 });
+
+/** What became of a lease that the event ends. */
+function endBy({ type, data }: PoolEvent): Partial<Lease> {
+  switch (type) {
+    case 'LeaseCompleted': {
+      const { meteredMs, fault, digest } = data.result;
+      return { status: 'completed', meteredMs, fault, digest };
+    }
+    case 'LeaseFailed':
+      return { status: 'failed', reason: data.reason };
+    case 'LeasesExpired':
+      return { status: 'expired' };
+    case 'JobClosed':
+      return { status: 'revoked', reason: 'job_closed' };
+    case 'JobAbandoned':
+      return { status: 'revoked', reason: data.reason };
+  }
+  throw new Error(`${type} ends no lease`);
+}
+
+async function revokeLeasesOfNode(em: EntityManager, { event, recordedAt }: Recorded<PoolEvent>) {
+  if (event.type !== 'NodeWithdrawn') return;
+  const { poolId, nodeId } = event.data;
+  // Only what was granted before: a repeated batch must not end what the node was given since it came back.
+  await em.nativeUpdate(
+    Lease,
+    { poolId, nodeId, status: { $in: [...live] }, grantedAt: { $lte: recordedAt } },
+    { status: 'revoked', reason: 'node_withdrawn', endedAt: recordedAt },
+  );
+}
 
 /** In the order in which they were granted. */
 export const leasesOf = (em: EntityManager, jobId: string) =>

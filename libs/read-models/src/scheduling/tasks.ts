@@ -1,6 +1,7 @@
 import type { Projection } from '@astro/event-sourcing/projection';
-import type { JobEvent, Output, PoolEvent } from '@astro/messages/scheduling';
+import type { JobEvent, JobSubmitted, Output, PoolEvent } from '@astro/messages/scheduling';
 import { defineEntity, type EntityManager, type InferEntity } from '@mikro-orm/postgresql';
+import { folding } from '../fold.js';
 
 export type TaskStatus = 'waiting' | 'running' | 'succeeded';
 
@@ -22,34 +23,44 @@ export const Task = defineEntity({
 });
 export type Task = InferEntity<typeof Task>;
 
-/** A job has at most 1,000 tasks; an insert of all of them would exceed no limit, but hold a large statement. */
-const rowsPerInsert = 250;
-
 export const tasks: Projection<JobEvent | PoolEvent, EntityManager> = {
   name: 'scheduling.tasks',
+  version: 1,
+  tables: ['tasks'],
   reads: ['scheduling.job', 'scheduling.pool'],
-  async apply(em, { event: { type, data } }) {
-    switch (type) {
-      case 'JobSubmitted': {
-        const { jobId, spec } = data;
-        const rows = spec.tasks.map(({ taskId }, index) => ({
-          taskId,
-          jobId,
-          index,
-          status: 'waiting' as const,
-          outputs: [],
-        }));
-        return em.upsertMany(Task, rows, { onConflictAction: 'ignore', batchSize: rowsPerInsert });
+  ...folding<JobEvent | PoolEvent, Task>(Task, {
+    keysOf({ type, data }) {
+      switch (type) {
+        case 'JobSubmitted':
+          return data.spec.tasks.map(({ taskId }) => taskId);
+        case 'LeaseStarted':
+        case 'TaskSucceeded':
+          return [data.taskId];
       }
-      case 'LeaseStarted':
-        return em.nativeUpdate(Task, { taskId: data.taskId, status: 'waiting' }, { status: 'running' });
-      case 'TaskSucceeded': {
-        const { taskId, outputs, digest } = data;
-        return em.nativeUpdate(Task, { taskId }, { status: 'succeeded', outputs, digest });
+      return [];
+    },
+    evolve(task, { event: { type, data } }, _taskId, index) {
+      switch (type) {
+        case 'JobSubmitted':
+          return task ?? waiting(data, index);
+        case 'LeaseStarted':
+          return task?.status === 'waiting' ? { ...task, status: 'running' } : task;
+        case 'TaskSucceeded':
+          return task && { ...task, status: 'succeeded', outputs: data.outputs, digest: data.digest };
       }
-    }
-  },
+      return task;
+    },
+  }),
 };
+
+const waiting = ({ jobId, spec }: JobSubmitted, index: number): Task => ({
+  taskId: spec.tasks[index]!.taskId,
+  jobId,
+  index,
+  status: 'waiting',
+  outputs: [],
+  digest: null,
+});
 
 export const tasksOf = (em: EntityManager, jobId: string) =>
   em.find(Task, { jobId }, { orderBy: { index: 'asc' } });

@@ -28,6 +28,8 @@ export type Verdict = InferEntity<typeof Verdict>;
 
 export const verdicts: Projection<TaskEvent, EntityManager> = {
   name: 'verification.verdicts',
+  version: 1,
+  tables: ['verdicts'],
   reads: ['verification.task'],
   async apply(em, { event: { type, data }, recordedAt: verifiedAt }) {
     switch (type) {

@@ -58,6 +58,7 @@ function makeSecrets(): Record<string, string> {
     gatewayUrl: 'http://gateway:8080',
     natsUrl,
     natsCredentialsFile: '/secrets/nats.creds',
+    databaseUrl: databaseUrl(reader.role, reader.password, database),
   };
   return {
     'nats/nats-accounts.conf': kit.serverConfig,

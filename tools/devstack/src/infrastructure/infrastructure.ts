@@ -12,8 +12,12 @@ export type Infrastructure = {
   readonly databaseAdminUrl: string;
   readonly agentAccountPublicKey: string;
   readonly agentSigningSeed: string;
+  /** Strikes a server that runs as a process of this machine; absent where it does not. */
+  signal?(server: ServerName, signal: NodeJS.Signals): void;
   stop(): Promise<void>;
 };
+
+export type ServerName = 'nats' | 'postgres';
 
 export type InfrastructureKind = 'embedded' | 'containers' | 'external';
 
@@ -23,4 +27,6 @@ export type Ground = {
   readonly ports: PortBook;
   readonly register: ProcessRegister;
   readonly log: LogSink;
+  /** What JetStream may reserve on disk; what it finds to be free when it is not given. */
+  readonly natsStoreMaxBytes?: number;
 };

@@ -24,6 +24,8 @@ export type NatsOptions = {
   readonly port?: number;
   readonly kit?: ServerKit;
   readonly env?: NodeJS.ProcessEnv;
+  /** What JetStream may reserve on disk, in place of three quarters of what it finds to be free. */
+  readonly storeMaxBytes?: number;
   readonly log?: Progress;
   /** Called when the server ends without having been asked to. */
   readonly onExit?: (reason: string) => void;
@@ -85,13 +87,14 @@ export async function startNats(options: NatsOptions): Promise<NatsServer> {
  * Every write is on disk before it is acknowledged: the event store's promise, at the price of an fsync
  * each.
  */
-function configuration({ dir, kit }: NatsOptions, port: number): string {
+function configuration({ dir, kit, storeMaxBytes }: NatsOptions, port: number): string {
   return [
     `listen: "${LOOPBACK}:${port}"`,
     `max_payload: ${MAX_PAYLOAD_BYTES}`,
     'jetstream {',
     `  store_dir: ${JSON.stringify(join(dir, 'jetstream'))}`,
     '  sync_interval: always',
+    ...(storeMaxBytes === undefined ? [] : [`  max_file_store: ${storeMaxBytes}`]),
     '}',
     kit?.serverConfig ?? '',
     '',

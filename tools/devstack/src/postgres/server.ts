@@ -11,6 +11,14 @@ import { ensureCluster, type Cluster } from './cluster.js';
 import { stopLeftoverServer } from './leftover.js';
 import { clusterFolder, reachableInstallation } from './location.js';
 
+export type PostgresOptions = {
+  readonly dir: string;
+  /** A free one when it is not given. */
+  readonly port?: number;
+  /** Called when the server ends without having been asked to. */
+  readonly onExit?: (reason: string) => void;
+};
+
 export type PostgresServer = {
   /** URL of the superuser, for provisioning. */
   readonly adminUrl: string;
@@ -40,7 +48,7 @@ const settings = {
 };
 
 /** Starts PostgreSQL on the data of `dir`, which is made when it is not there. Works for root too. */
-export async function startPostgres(options: { dir: string; port?: number }): Promise<PostgresServer> {
+export async function startPostgres(options: PostgresOptions): Promise<PostgresServer> {
   const dir = resolve(options.dir);
   const account = postgresAccount();
   const bin = join(reachableInstallation(postgresInstallation(), account), 'bin');
@@ -52,7 +60,21 @@ export async function startPostgres(options: { dir: string; port?: number }): Pr
   const port = options.port ?? (await freePort());
   const adminUrl = `postgresql://postgres:${password}@127.0.0.1:${port}/postgres`;
   const server = await startWithRetries(cluster, port, adminUrl);
-  return { adminUrl, port, pid: server.pid!, stop: () => stop(server) };
+  let asked = false;
+  const ended = () => {
+    if (!asked) options.onExit?.(`PostgreSQL ended with ${server.signalCode ?? server.exitCode}`);
+  };
+  if (hasEnded(server)) ended();
+  else server.once('exit', ended);
+  return {
+    adminUrl,
+    port,
+    pid: server.pid!,
+    stop: () => {
+      asked = true;
+      return stop(server);
+    },
+  };
 }
 
 function passwordIn(dir: string): string {
@@ -99,7 +121,7 @@ async function waitUntilReady(server: ChildProcess, adminUrl: string): Promise<s
   const deadline = Date.now() + readyLimitMs;
   while (Date.now() < deadline) {
     if (spawnError) return `could not be started (${spawnError.message})`;
-    if (server.exitCode !== null || server.signalCode !== null) return `ended with code ${server.exitCode}`;
+    if (hasEnded(server)) return `ended with code ${server.exitCode}`;
     const answer = await ask(adminUrl);
     if (answer === 'ready') return undefined;
     // Whatever else answers there, with its own users and passwords, is not the server that was started.
@@ -122,9 +144,11 @@ async function ask(adminUrl: string): Promise<'ready' | 'not yet' | Error> {
   }
 }
 
+const hasEnded = (server: ChildProcess) => server.exitCode !== null || server.signalCode !== null;
+
 /** A fast shutdown: sessions are cut, everything is written. */
 async function stop(server: ChildProcess): Promise<void> {
-  if (server.pid === undefined || server.exitCode !== null || server.signalCode !== null) return;
+  if (server.pid === undefined || hasEnded(server)) return;
   const ended = new Promise<void>(resolveEnded => server.once('exit', () => resolveEnded()));
   server.kill('SIGINT');
   await ended;

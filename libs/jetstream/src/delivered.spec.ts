@@ -1,0 +1,9 @@
+import { expect, test } from '@jest/globals';
+import { timeOf } from './delivered.js';
+
+test('the time of a delivery is the one that a direct read of the same message gives', () => {
+  // What the server writes for this moment in a direct read, and in the subject for acknowledgements.
+  const directly = new Date(Date.parse('2026-11-23T13:29:34.784999999Z'));
+  expect(timeOf({ timestampNanos: 1_795_440_574_784_999_999n })).toEqual(directly);
+  expect(directly.toISOString()).toBe('2026-11-23T13:29:34.784Z');
+});

@@ -1,0 +1,31 @@
+import { contexts } from '@astro/jetstream/subjects';
+import { expect, test } from '@jest/globals';
+import { readRequest, UsageError } from './request.js';
+
+test('every context is verified unless one is named', () => {
+  expect(readRequest(['verify'])).toEqual({ kind: 'verify', contexts, allowedLagMs: 60_000 });
+  expect(readRequest(['verify', '--context', 'billing', '--lag-seconds', '0'])).toEqual({
+    kind: 'verify',
+    contexts: ['billing'],
+    allowedLagMs: 0,
+  });
+});
+
+test('one stream is restored at a time', () => {
+  expect(readRequest(['restore', '--context', 'billing'])).toEqual({ kind: 'restore', context: 'billing' });
+});
+
+test.each([
+  [[], 'A command is missing.'],
+  [['burn'], 'There is no command burn.'],
+  [['restore'], 'Which stream?'],
+  [['restore', '--context', 'money'], 'There is no context money.'],
+  [['restore', '--context', 'billing', '--lag-seconds', '1'], '--lag-seconds belongs to verify.'],
+  [['verify', '--context'], '--context has no value.'],
+  [['verify', '--context', 'billing', '--context', 'registry'], '--context is given twice.'],
+  [['verify', '--lag-seconds', '-1'], '"-1" is not a number of seconds.'],
+  [['verify', 'billing'], 'What does billing mean?'],
+])('%j is refused', (args, problem) => {
+  expect(() => readRequest(args)).toThrow(UsageError);
+  expect(() => readRequest(args)).toThrow(problem);
+});

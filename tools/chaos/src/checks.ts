@@ -1,0 +1,125 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Platform } from '@astro/devstack/platform';
+import type { Bus } from '@astro/jetstream/bus';
+import { commandStreamOf, contexts } from '@astro/jetstream/subjects';
+import type { History } from './history.js';
+import {
+  lostWrites,
+  notEndedOnce,
+  recordedTwice,
+  settledTwice,
+  stillReserved,
+  unbalanced,
+  wrongDeadLetters,
+  type Breach,
+} from './invariants.js';
+import type { Acknowledged } from './load.js';
+import { newestOf } from './message-tap.js';
+import { allDeadLetters, type Dose } from './poison.js';
+import { differences, Rebuild, snapshotOf } from './rebuild.js';
+import { busyLanes, livenessLimitMs } from './settle.js';
+
+/** A read model that is whole catches up with a quiet stream well within this time. */
+const catchUpLimitMs = 30_000;
+const pollMs = 500;
+/** Commands given once more at the end, of each context. */
+const repeatedMax = 1_000;
+
+export type Evidence = {
+  readonly platform: Platform;
+  readonly bus: Bus;
+  readonly history: History;
+  readonly acknowledged: readonly Acknowledged[];
+  readonly doses: readonly Dose[];
+  readonly say: (line: string) => void;
+};
+
+/** Everything that must hold whatever was done to the platform. */
+export async function checkEverything(evidence: Evidence): Promise<readonly Breach[]> {
+  const { bus, history, doses, say } = evidence;
+  await history.catchUp();
+  say('checking the ledger, the jobs and the writes that were acknowledged');
+  const fromEvents = checkEvents(evidence);
+  const letters = wrongDeadLetters(await allDeadLetters(bus), doses);
+  say('rebuilding the read models, twice');
+  const rebuilt = await checkReadModels(evidence);
+  say('giving the recorded commands once more');
+  const repeated = await checkRepetition(evidence);
+  await history.catchUp();
+  // Repeating must not have broken what held before.
+  const afterwards = repeated.length > 0 ? [] : checkEvents(evidence);
+  return distinct([...fromEvents, ...letters, ...rebuilt, ...repeated, ...afterwards]);
+}
+
+function checkEvents({ history, acknowledged }: Evidence): readonly Breach[] {
+  const events = history.all;
+  return [
+    ...unbalanced(history.of('billing')),
+    ...notEndedOnce(events),
+    ...settledTwice(events),
+    ...stillReserved(events),
+    ...lostWrites(events, acknowledged),
+    ...recordedTwice(events),
+  ];
+}
+
+/** I3: the read models equal a rebuild; I8: applying everything again changes nothing. */
+async function checkReadModels({ platform, history }: Evidence): Promise<readonly Breach[]> {
+  const rebuild = await Rebuild.create(
+    platform.adminDatabaseUrl,
+    `chaos_rebuild_${process.pid}_${Date.now()}`,
+  );
+  try {
+    await rebuild.replay(history);
+    const fresh = await snapshotOf(rebuild.url);
+    const deadline = Date.now() + catchUpLimitMs;
+    let different = differences(await snapshotOf(platform.adminDatabaseUrl), fresh);
+    while (different.length > 0 && Date.now() < deadline) {
+      await sleep(pollMs);
+      different = differences(await snapshotOf(platform.adminDatabaseUrl), fresh);
+    }
+    await rebuild.replay(history);
+    const again = differences(fresh, await snapshotOf(rebuild.url));
+    return [
+      ...different.map(detail => ({ invariant: 'I3', detail: `live against rebuilt: ${detail}` })),
+      ...again.map(detail => ({ invariant: 'I8', detail: `once against twice: ${detail}` })),
+    ];
+  } finally {
+    await rebuild.drop();
+  }
+}
+
+/** I8: commands whose events are recorded, given once more after the duplicate window, lead to no event. */
+async function checkRepetition({ bus, history }: Evidence): Promise<readonly Breach[]> {
+  const recorded = new Set(history.all.map(({ metadata }) => metadata.causationId));
+  const before = new Set(history.all.map(({ id }) => id));
+  const repeated = new Set<string>();
+  for (const context of contexts) {
+    const messages = await newestOf(bus, commandStreamOf(context), repeatedMax);
+    for (const message of messages) {
+      if (!recorded.has(message.id) || repeated.has(message.id)) continue;
+      repeated.add(message.id);
+      await message.repeat('second-replay');
+    }
+  }
+  const deadline = Date.now() + livenessLimitMs;
+  while ((await busyLanes(bus)).length > 0 && Date.now() < deadline) await sleep(pollMs);
+  await history.catchUp();
+  const busy = (await busyLanes(bus)).map(lane => ({
+    invariant: 'liveness',
+    detail: `after the repetition: ${lane}`,
+  }));
+  return [
+    ...busy,
+    ...history.all
+      .filter(({ id, metadata }) => !before.has(id) && repeated.has(metadata.causationId))
+      .map(({ event, id, metadata }) => ({
+        invariant: 'I8',
+        detail: `${event.type} ${id} came of the repeated command ${metadata.causationId}`,
+      })),
+  ];
+}
+
+const distinct = (breaches: readonly Breach[]): readonly Breach[] => [
+  ...new Map(breaches.map(breach => [`${breach.invariant} ${breach.detail}`, breach])).values(),
+];

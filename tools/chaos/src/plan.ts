@@ -1,0 +1,108 @@
+import type { ServerName } from '@astro/devstack/infrastructure/infrastructure';
+import { crashPoints, type CrashPoint } from '@astro/jetstream/crash-point';
+import { poisons, type Poison } from './poison.js';
+import { Random } from './random.js';
+
+/** What can be done to a running platform. */
+export type Fault =
+  | { readonly kind: 'kill' | 'restart'; readonly target: string }
+  | { readonly kind: 'pause'; readonly target: string; readonly forMs: number }
+  | { readonly kind: 'kill-server'; readonly server: ServerName }
+  | { readonly kind: 'pause-server'; readonly server: ServerName; readonly forMs: number }
+  | { readonly kind: 'crash-point'; readonly target: string; readonly at: CrashPoint; readonly count: number }
+  | { readonly kind: 'duplicates'; readonly of: 'commands' | 'reports'; readonly count: number }
+  | { readonly kind: 'poison'; readonly poison: Poison }
+  | { readonly kind: 'partition'; readonly agent: string; readonly forMs: number }
+  | { readonly kind: 'disk-full'; readonly server: ServerName; readonly forMs: number };
+export type FaultKind = Fault['kind'];
+export type PlannedFault = { readonly atMs: number; readonly fault: Fault };
+
+/** By weight: what happens often in life happens often here. */
+const weights: Readonly<Record<FaultKind, number>> = {
+  kill: 5,
+  pause: 3,
+  restart: 2,
+  'kill-server': 3,
+  'pause-server': 2,
+  'crash-point': 6,
+  duplicates: 4,
+  poison: 4,
+  partition: 2,
+  'disk-full': 1,
+};
+export const faultKinds = Object.keys(weights) as readonly FaultKind[];
+
+/** Services whose commands, reactors and projections pass the crash points. */
+const deciding = ['registry', 'scheduling', 'verification', 'billing'];
+const serviceNames = [...deciding, 'gateway'];
+export const agentNames = ['ash', 'birch', 'cedar'] as const;
+const targets = [...serviceNames, ...agentNames];
+const servers: readonly ServerName[] = ['nats', 'postgres'];
+
+const firstAfterMs = 3_000;
+const gapMs = { least: 1_000, most: 5_000 };
+const shortPauseMs = { least: 500, most: 8_000 };
+/** Beyond a lane's ack wait of 30 s: what the paused process holds is handed to nobody else, or handed twice. */
+const longPauseMs = 35_000;
+/** Beyond a lease: the time limit of the load's programs and 30 s of grace. */
+const longPartitionMs = 45_000;
+const longFaultsFromMs = 60_000;
+
+/** The faults of a run, which follow from the seed, the length and what is allowed, and from nothing else. */
+export function planOf(
+  seed: number,
+  durationMs: number,
+  allowed: readonly FaultKind[],
+): readonly PlannedFault[] {
+  const random = new Random(seed);
+  const choices = faultKinds
+    .filter(kind => allowed.includes(kind))
+    .map(item => ({ item, weight: weights[item] }));
+  const planned: PlannedFault[] = [];
+  if (durationMs >= longFaultsFromMs) planned.push(...longFaults(random, allowed));
+  for (let atMs = firstAfterMs; atMs < durationMs; atMs += random.between(gapMs.least, gapMs.most))
+    planned.push({ atMs, fault: faultOf(random.weighted(choices), random) });
+  return planned.sort((left, right) => left.atMs - right.atMs);
+}
+
+/** One of each that takes longer than what guards against it, early enough to end with the run. */
+function longFaults(random: Random, allowed: readonly FaultKind[]): readonly PlannedFault[] {
+  const pause: Fault = { kind: 'pause', target: random.pick(targets), forMs: longPauseMs };
+  const partition: Fault = { kind: 'partition', agent: random.pick(agentNames), forMs: longPartitionMs };
+  return [pause, partition]
+    .filter(({ kind }) => allowed.includes(kind))
+    .map(fault => ({ atMs: random.between(firstAfterMs, 4 * firstAfterMs), fault }));
+}
+
+function faultOf(kind: FaultKind, random: Random): Fault {
+  const forMs = random.between(shortPauseMs.least, shortPauseMs.most);
+  switch (kind) {
+    case 'kill':
+    case 'restart':
+      return { kind, target: random.pick(targets) };
+    case 'pause':
+      return { kind, target: random.pick(targets), forMs };
+    case 'kill-server':
+      return { kind, server: random.pick(servers) };
+    case 'pause-server':
+    case 'disk-full':
+      return { kind, server: random.pick(servers), forMs };
+    case 'crash-point':
+      return {
+        kind,
+        target: random.pick(deciding),
+        at: random.pick(crashPoints),
+        count: random.between(1, 12),
+      };
+    case 'duplicates':
+      return { kind, of: random.pick(['commands', 'reports'] as const), count: random.between(1, 20) };
+    case 'poison':
+      return { kind, poison: random.pick(poisons) };
+    case 'partition':
+      return { kind, agent: random.pick(agentNames), forMs };
+  }
+}
+
+/** For people, and for whoever replays: `12.3 s pause scheduling 4000`. */
+export const describe = ({ atMs, fault: { kind, ...how } }: PlannedFault): string =>
+  `${(atMs / 1_000).toFixed(1)} s ${kind} ${Object.values(how).join(' ')}`;

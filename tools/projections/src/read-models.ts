@@ -1,0 +1,34 @@
+import type { EntityManager, EntitySchema } from '@mikro-orm/postgresql';
+import type { Message } from '@astro/event-sourcing/decider';
+import type { Projection } from '@astro/event-sourcing/projection';
+import { Balance, balances } from '@astro/read-models/billing/balances';
+import { LedgerEntry, ledger } from '@astro/read-models/billing/ledger';
+import { JobUsage, usage } from '@astro/read-models/billing/usage';
+import { ApiKey, apiKeys } from '@astro/read-models/registry/api-keys';
+import { Node, nodes } from '@astro/read-models/registry/nodes';
+import { Operator, operators } from '@astro/read-models/registry/operators';
+import { Tenant, tenants } from '@astro/read-models/registry/tenants';
+import { Job, jobs } from '@astro/read-models/scheduling/jobs';
+import { Lease, leases } from '@astro/read-models/scheduling/leases';
+import { Task, tasks } from '@astro/read-models/scheduling/tasks';
+import { Verdict, verdicts } from '@astro/read-models/verification/verdicts';
+
+export type ReadModel = {
+  readonly projection: Projection<Message, EntityManager>;
+  readonly entities: readonly EntitySchema[];
+};
+
+/** Every read model of the platform. */
+export const readModels: readonly ReadModel[] = [
+  { projection: tenants, entities: [Tenant] },
+  { projection: operators, entities: [Operator] },
+  { projection: apiKeys, entities: [ApiKey] },
+  { projection: nodes, entities: [Node] },
+  { projection: jobs, entities: [Job] },
+  { projection: tasks, entities: [Task] },
+  { projection: leases, entities: [Lease] },
+  { projection: balances, entities: [Balance] },
+  { projection: ledger, entities: [LedgerEntry] },
+  { projection: usage, entities: [JobUsage] },
+  { projection: verdicts, entities: [Verdict] },
+];
