@@ -1,6 +1,7 @@
 import { HandlerErrorFilter } from '@astro/jetstream/server';
 import { Module, type DynamicModule, type Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
+import type { CustomTransportStrategy, NestMicroservice } from '@nestjs/microservices';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { Logger } from 'pino';
 import type { CommonConfig } from './config.js';
@@ -61,7 +62,7 @@ export async function openService(options: ServiceOptions, log: Logger): Promise
   try {
     await options.configure?.(app);
     for (const strategy of app.get(Transports).all) {
-      app.connectMicroservice({ strategy }).useGlobalFilters(new HandlerErrorFilter());
+      connectTransport(app, strategy);
     }
     await app.init();
     await app.startAllMicroservices();
@@ -71,6 +72,18 @@ export async function openService(options: ServiceOptions, log: Logger): Promise
     await app.close();
     throw error;
   }
+}
+
+/**
+ * Nest gives the handlers their filters when they are registered, and registers them while it connects a transport:
+ * a filter that is added afterwards filters nothing. So registration is put off until the filter is there.
+ */
+function connectTransport(app: NestFastifyApplication, strategy: CustomTransportStrategy): void {
+  const transport = app.connectMicroservice({ strategy }, { deferInitialization: true }) as NestMicroservice;
+  transport.useGlobalFilters(new HandlerErrorFilter());
+  transport.registerListeners();
+  transport.setIsInitialized(true);
+  transport.setIsInitHookCalled(true);
 }
 
 async function shutDown(service: Service, signal: string, log: Logger): Promise<void> {
