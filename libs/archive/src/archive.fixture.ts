@@ -7,7 +7,7 @@ import { newId } from '@astro/event-sourcing/ids';
 import type { AggregateRef } from '@astro/event-sourcing/recorded';
 import { Bus } from '@astro/jetstream/bus';
 import { EventStore } from '@astro/jetstream/event-store';
-import { silent } from '@astro/jetstream/log';
+import { silent, type Log } from '@astro/jetstream/log';
 import { readStored, type StoredMessage } from '@astro/jetstream/stored-messages';
 import { restoreStream } from '@astro/jetstream/stream-restore';
 import { ensureStreams } from '@astro/jetstream/streams';
@@ -84,7 +84,7 @@ export class ArchiveWorld {
   }
 
   /** An archiver with connections of its own, as each service process has one. */
-  async archiver(log = silent): Promise<Archiver> {
+  async archiver(log: Log = silent): Promise<Archiver> {
     const archive = new Archive({ url: this.url(), schema: context });
     const archiver = new Archiver(this.bus, archive, context, log);
     this.archivers.push(archiver);

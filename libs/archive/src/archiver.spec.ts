@@ -26,7 +26,7 @@ async function expectWholeChain(count: number): Promise<void> {
   const rows = await rowsOfArchive();
   expect(rows.map(row => row.sequence)).toEqual(Array.from({ length: count }, (_, index) => index + 1));
   for (const row of rows) expect(row.hash).toEqual(row.expectedHash);
-  expect(await world.archive().head(stream)).toEqual({ sequence: count, hash: rows.at(-1)!.hash });
+  expect(await world.archive().head(stream)).toEqual({ sequence: count, hash: rows.at(-1)?.hash });
 }
 
 test('every event is archived as the stream holds it, while more are appended', async () => {

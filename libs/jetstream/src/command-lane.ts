@@ -67,7 +67,10 @@ async function decide(
   }
 }
 
-/** Not awaited: an outcome is a courtesy, kept in memory for two minutes; the event is the record. */
+/**
+ * Not awaited: an outcome is a courtesy, kept in memory for two minutes; the event is the record. No more of them
+ * wait in this process than messages are in flight, because each goes before the acknowledgement of its command.
+ */
 function answer(bus: Bus, message: Delivered, outcome: Outcome): void {
   const requester = message.headers['astro-requester'];
   if (!requester) return;

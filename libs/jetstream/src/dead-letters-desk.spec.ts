@@ -173,7 +173,7 @@ test('a replayed event reaches the reactor that failed, and is no second event',
     },
   };
   const commands = new CommandBus(bus, 'spec');
-  await running(reactorLane(bus, reactor as Reactor, commands, silent));
+  await running(reactorLane(bus, reactor, commands, silent));
   const event = { type: 'TenantRegistered', data: { tenantId, name: 'Ada' } };
   await new EventStore(bus).append({ type: 'registry.tenant', id: tenantId }, [event], {
     expectedPosition: 0,
@@ -184,7 +184,7 @@ test('a replayed event reaches the reactor that failed, and is no second event',
   const events = await readStored(bus, 'EVT_REGISTRY', 0);
 
   await expect(desk.replay(position, decision)).rejects.toThrow(/no service handles events again/);
-  await running(replaysLane(bus, `spec-${tenantId}`, [reactor as Reactor], commands, silent));
+  await running(replaysLane(bus, `spec-${tenantId}`, [reactor], commands, silent));
   isBroken = false;
   await desk.replay(position, decision);
 

@@ -17,7 +17,7 @@ export type DurableLaneOptions = {
   handle(message: Delivered): Promise<void>;
   /** Messages taken from the stream and not yet acknowledged: 256 unless told. */
   readonly maxInFlight?: number;
-  /** Attempts at one message before it becomes a dead letter: 8 unless told. */
+  /** Attempts at one message before it becomes a dead letter: 10 unless told. */
   readonly maxDeliveries?: number;
   /** Messages of one key are handled one after the other, in the stream's order. */
   keyOf?(message: Delivered): string;
@@ -29,11 +29,14 @@ export type DurableLaneOptions = {
 };
 
 const DEFAULT_MAX_IN_FLIGHT = 256;
-const DEFAULT_MAX_DELIVERIES = 8;
+const DEFAULT_MAX_DELIVERIES = 10;
 const ACK_WAIT_MS = 30_000;
 /** Well below half of the ack wait, so that one lost heartbeat does no harm. */
 const HEARTBEAT_MS = 10_000;
-/** With eight deliveries, a message has about two minutes before it becomes a dead letter. */
+/**
+ * With ten deliveries, a message has one to two minutes before it becomes a dead letter. That must be well beyond the
+ * ack wait: what a process that died had taken comes back only then, and later messages may wait for it.
+ */
 const RETRY_BACK_OFF = { baseMs: 250, maxMs: 60_000 };
 const STOP_TIMEOUT_MS = 10_000;
 /**

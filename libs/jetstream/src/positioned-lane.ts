@@ -18,6 +18,8 @@ export type PositionedLaneOptions = {
   readonly maxInFlight?: number;
 };
 
+type Arrived = { readonly message: JsMsg; readonly delivered: Delivered };
+
 const DEFAULT_MAX_IN_FLIGHT = 1_000;
 /** An idle or abandoned consumer is removed by the server after this long. */
 const INACTIVE_MS = 60_000;
@@ -39,7 +41,7 @@ export class PositionedLane {
   readonly #loop: ConsumeLoop;
   readonly #maxInFlight: number;
   readonly #stopping = new AbortController();
-  #waiting: JsMsg[] = [];
+  #waiting: Arrived[] = [];
   #draining: Promise<void> | undefined;
   #lastDelivery = 0;
   #failedAttempts = 0;
@@ -110,14 +112,15 @@ export class PositionedLane {
       throw new Error(`delivery ${deliverySequence} came after ${this.#lastDelivery}`);
     }
     this.#lastDelivery = deliverySequence;
-    this.#waiting.push(message);
+    // Read on arrival, which is while another batch is being handled.
+    this.#waiting.push({ message, delivered: deliveredOf(message) });
     this.#draining ??= this.#drain().finally(() => (this.#draining = undefined));
   }
 
   async #drain(): Promise<void> {
     while (this.#waiting.length > 0 && !this.#stopping.signal.aborted) {
       const batch = this.#waiting.splice(0, this.#maxInFlight);
-      if (await this.#handle(batch.map(deliveredOf))) batch.at(-1)!.ack();
+      if (await this.#handle(batch.map(({ delivered }) => delivered))) batch.at(-1)!.message.ack();
     }
   }
 

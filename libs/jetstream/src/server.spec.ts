@@ -7,20 +7,20 @@ import { newId } from '@astro/event-sourcing/ids';
 import { encode } from '@astro/messages/codec';
 import type { TaskStarted } from '@astro/messages/agent';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { Module, type INestMicroservice } from '@nestjs/common';
+import { Controller, Module, type INestMicroservice } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { Ctx, EventPattern, Payload } from '@nestjs/microservices';
 import { Bus } from './bus.js';
 import { DeadLetters } from './dead-letters.js';
 import { Unprocessable } from './lane.js';
 import { silent } from './log.js';
-import { JetStreamContext, JetStreamServer, MessageController } from './server.js';
+import { HandlerErrorFilter, JetStreamContext, JetStreamServer } from './server.js';
 import { ensureStreams } from './streams.js';
 
 type Call = { readonly payload: TaskStarted; readonly node: string | undefined; readonly deliveries: number };
 const calls: Call[] = [];
 
-@MessageController()
+@Controller()
 class ReportsController {
   @EventPattern<string>('agent.*.TaskStarted')
   async started(@Payload() payload: TaskStarted, @Ctx() context: JetStreamContext): Promise<void> {
@@ -48,6 +48,7 @@ beforeAll(async () => {
   await ensureStreams(bus);
   strategy = new JetStreamServer({ bus, service: 'spec', log: silent });
   app = await NestFactory.createMicroservice(ReportsModule, { strategy, logger: false });
+  app.useGlobalFilters(new HandlerErrorFilter());
   await app.listen();
 }, 120_000);
 

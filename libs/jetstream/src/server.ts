@@ -7,7 +7,7 @@ import {
   type MessageHandler,
 } from '@nestjs/microservices';
 import { isObservable, lastValueFrom, throwError, type Observable } from 'rxjs';
-import { applyDecorators, Catch, Controller, UseFilters, type RpcExceptionFilter } from '@nestjs/common';
+import { Catch, type RpcExceptionFilter } from '@nestjs/common';
 import type { Bus } from './bus.js';
 import type { Delivered } from './delivered.js';
 import type { Headers } from './headers.js';
@@ -106,7 +106,7 @@ export class JetStreamServer extends Server implements CustomTransportStrategy {
 
 /**
  * Hands on what a handler throws as it is, where Nest's own filter would put "Internal server error" in its place
- * and `Unprocessable` would be retried like any failure.
+ * and `Unprocessable` would be retried like any failure. Whoever connects a JetStreamServer adds it.
  */
 @Catch()
 export class HandlerErrorFilter implements RpcExceptionFilter {
@@ -114,10 +114,6 @@ export class HandlerErrorFilter implements RpcExceptionFilter {
     return throwError(() => error);
   }
 }
-
-/** A controller whose handlers take messages: what they throw decides between a retry and a dead letter. */
-export const MessageController = (): ClassDecorator =>
-  applyDecorators(Controller(), UseFilters(HandlerErrorFilter));
 
 async function deliver(handler: MessageHandler, message: Delivered): Promise<void> {
   const result: unknown = await handler(payloadOf(message), new JetStreamContext([message]));

@@ -133,7 +133,7 @@ const rows = (orm = reader) =>
     .execute<{ id: string; times: number; actor?: string }[]>('select * from billing.seen order by 1');
 const sumOf = (found: readonly { times: number }[]) => found.reduce((sum, { times }) => sum + times, 0);
 
-test('a new generation is filled beside the one that serves, and takes its place with all that was written since', async () => {
+test('a new generation is filled beside the one that serves, and takes over with all written since', async () => {
   const runner = new ProjectionRunner(live, seen);
   await runner.apply(history(20));
   await live.em.fork().execute(`update billing.seen set times = 100 where id = 'id_1'`); // what a rebuild mends
@@ -207,7 +207,7 @@ test('who reads meanwhile finds all rows in each of many swaps, while the live r
   expect(sumOf(await rows())).toBe(last);
 });
 
-test('a later version with other columns is deployed beside the earlier one, which it then replaces for good', async () => {
+test('a later version with other columns is deployed beside the earlier one, and replaces it', async () => {
   const old = new ProjectionRunner(live, seen);
   await old.apply(history(10));
   const options = { url: urlAs('billing'), schema: 'billing', entities: [SeenBy], projections: [seenBy] };

@@ -169,7 +169,7 @@ test('a projection tells how far it is behind its stream', async () => {
   expect(await lane.report()).toEqual(report);
 });
 
-test('a later version is filled beside the earlier one, takes over and goes on; the earlier one stands back', async () => {
+test('a later version is filled beside the earlier one, which stands back when it takes over', async () => {
   const old = await run();
   expect(await reached(await register(20))).toBe(true);
   const before = await rows();

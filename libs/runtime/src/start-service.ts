@@ -1,5 +1,7 @@
+import { HandlerErrorFilter } from '@astro/jetstream/server';
 import { Module, type DynamicModule, type Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
+import type { CustomTransportStrategy, NestMicroservice } from '@nestjs/microservices';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyInstance } from 'fastify';
 import type { Socket } from 'node:net';
@@ -62,7 +64,7 @@ export async function openService(options: ServiceOptions, log: Logger): Promise
   });
   try {
     await options.configure?.(app);
-    for (const strategy of app.get(Transports).all) app.connectMicroservice({ strategy });
+    for (const strategy of app.get(Transports).all) connectTransport(app, strategy);
     await app.init();
     await app.startAllMicroservices();
     await app.listen(config.HTTP_PORT, config.HTTP_HOST);
@@ -85,6 +87,18 @@ function closeUnusedConnections(fastify: FastifyInstance): void {
   });
   fastify.server.on('request', request => unused.delete(request.socket));
   fastify.addHook('preClose', async () => unused.forEach(socket => socket.destroy()));
+}
+
+/**
+ * Nest gives the handlers their filters when they are registered, and registers them while it connects a transport:
+ * a filter that is added afterwards filters nothing. So registration is put off until the filter is there.
+ */
+function connectTransport(app: NestFastifyApplication, strategy: CustomTransportStrategy): void {
+  const transport = app.connectMicroservice({ strategy }, { deferInitialization: true }) as NestMicroservice;
+  transport.useGlobalFilters(new HandlerErrorFilter());
+  transport.registerListeners();
+  transport.setIsInitialized(true);
+  transport.setIsInitHookCalled(true);
 }
 
 async function shutDown(service: Service, signal: string, log: Logger): Promise<void> {

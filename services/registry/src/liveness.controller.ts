@@ -1,12 +1,18 @@
 import { performance } from 'node:perf_hooks';
 import { derivedId } from '@astro/event-sourcing/ids';
 import { CommandBus } from '@astro/jetstream/command-bus';
-import { JetStreamContext, MessageController } from '@astro/jetstream/server';
+import { JetStreamContext } from '@astro/jetstream/server';
 import type { Heartbeat } from '@astro/messages/agent';
 import type { NodeCommand } from '@astro/messages/registry';
 import { Node } from '@astro/read-models/registry/nodes';
 import { MikroORM } from '@mikro-orm/postgresql';
-import { Inject, Logger, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
+import {
+  Controller,
+  Inject,
+  Logger,
+  type OnApplicationBootstrap,
+  type OnModuleDestroy,
+} from '@nestjs/common';
 import { Ctx, EventPattern, Payload } from '@nestjs/microservices';
 import { LRUCache } from 'lru-cache';
 import { Presence, type Sighting } from './node/presence.js';
@@ -22,7 +28,7 @@ const MAX_STRANGERS = 1_000;
 const actor = 'service:registry';
 
 /** Turns heartbeats and their absence into commands. */
-@MessageController()
+@Controller()
 export class LivenessController implements OnApplicationBootstrap, OnModuleDestroy {
   readonly #log = new Logger(LivenessController.name);
   readonly #presence = new Presence();

@@ -1,10 +1,10 @@
 import { derivedId } from '@astro/event-sourcing/ids';
-import { JetStreamContext, MessageController } from '@astro/jetstream/server';
+import { JetStreamContext } from '@astro/jetstream/server';
 import type { NodeReport } from '@astro/messages/agent';
 import type { PoolCommand } from '@astro/messages/scheduling';
 import { logFor } from '@astro/runtime/logging';
 import { aggregateToken } from '@astro/runtime/platform.module';
-import { Inject } from '@nestjs/common';
+import { Controller, Inject } from '@nestjs/common';
 import { Ctx, EventPattern, Payload } from '@nestjs/microservices';
 import { completionOf, failureOf, startOf, type ReportOrigin } from './agent-reports.commands.js';
 import { DesiredStatePublisher } from './desired-state.publisher.js';
@@ -15,7 +15,7 @@ import { schedulingConfigToken, type SchedulingConfig } from './scheduling.confi
  * What agents report becomes commands to the pool. They go to the pool's store directly, which is in this
  * process: a report is durable already, and is delivered again until it is decided.
  */
-@MessageController()
+@Controller()
 export class AgentReportsController {
   readonly #log = logFor('agent-reports');
 

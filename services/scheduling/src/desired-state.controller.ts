@@ -1,13 +1,13 @@
 import type { PoolEvent } from '@astro/messages/scheduling';
-import { JetStreamContext, MessageController } from '@astro/jetstream/server';
-import { Inject } from '@nestjs/common';
+import { JetStreamContext } from '@astro/jetstream/server';
+import { Controller, Inject } from '@nestjs/common';
 import { Ctx, EventPattern, Payload } from '@nestjs/microservices';
 import { touchedNodes } from './desired-state.js';
 import { DesiredStatePublisher } from './desired-state.publisher.js';
 import { schedulingConfigToken, type SchedulingConfig } from './scheduling.config.js';
 
 /** Keeps the desired state of every node in step with the pool. */
-@MessageController()
+@Controller()
 export class DesiredStateController {
   constructor(
     private readonly publisher: DesiredStatePublisher,

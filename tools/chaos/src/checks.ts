@@ -1,7 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Platform } from '@astro/devstack/platform';
+import { Archive } from '@astro/archive/archive';
+import { verify } from '@astro/archive/verify';
 import type { Bus } from '@astro/jetstream/bus';
-import { commandStreamOf, contexts } from '@astro/jetstream/subjects';
+import { commandStreamOf, contexts, eventStreamOf } from '@astro/jetstream/subjects';
 import type { History } from './history.js';
 import {
   lostWrites,
@@ -22,6 +24,8 @@ import { busyLanes, livenessLimitMs } from './settle.js';
 /** A read model that is whole catches up with a quiet stream well within this time. */
 const catchUpLimitMs = 30_000;
 const pollMs = 500;
+/** The stream has been quiet for longer by the time that this is asked. */
+const archiveLagMs = 5_000;
 /** Commands given once more at the end, of each context. */
 const repeatedMax = 1_000;
 
@@ -43,12 +47,14 @@ export async function checkEverything(evidence: Evidence): Promise<readonly Brea
   const letters = wrongDeadLetters(await allDeadLetters(bus), doses);
   say('rebuilding the read models, twice');
   const rebuilt = await checkReadModels(evidence);
+  say('comparing the archive with the streams');
+  const archived = await checkArchive(evidence);
   say('giving the recorded commands once more');
   const repeated = await checkRepetition(evidence);
   await history.catchUp();
   // Repeating must not have broken what held before.
   const afterwards = repeated.length > 0 ? [] : checkEvents(evidence);
-  return distinct([...fromEvents, ...letters, ...rebuilt, ...repeated, ...afterwards]);
+  return distinct([...fromEvents, ...letters, ...rebuilt, ...archived, ...repeated, ...afterwards]);
 }
 
 function checkEvents({ history, acknowledged }: Evidence): readonly Breach[] {
@@ -87,6 +93,23 @@ async function checkReadModels({ platform, history }: Evidence): Promise<readonl
   } finally {
     await rebuild.drop();
   }
+}
+
+/** I7: every event of a quiet stream is in the archive, and its chain of hashes is whole. */
+async function checkArchive({ platform, bus }: Evidence): Promise<readonly Breach[]> {
+  const breaches: Breach[] = [];
+  for (const context of contexts) {
+    const archive = new Archive({ url: platform.databaseUrlOf(context), schema: context });
+    try {
+      const { findings } = await verify(bus, archive, eventStreamOf(context), { allowedLagMs: archiveLagMs });
+      breaches.push(
+        ...findings.map(({ says }) => ({ invariant: 'I7', detail: `archive of ${context}: ${says}` })),
+      );
+    } finally {
+      await archive.close();
+    }
+  }
+  return breaches;
 }
 
 /** I8: commands whose events are recorded, given once more after the duplicate window, lead to no event. */

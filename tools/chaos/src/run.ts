@@ -23,6 +23,8 @@ export type RunOptions = {
   /** An empty folder, for all that the run keeps. */
   readonly stateDir: string;
   readonly say: (line: string) => void;
+  /** Ends the run early; what was started is stopped. */
+  readonly signal?: AbortSignal;
   /** Every line of every process. */
   readonly log: (source: string, line: string) => void;
 };
@@ -45,7 +47,7 @@ const natsStoreMaxBytes = 16 * 1024 ** 3;
 
 /** Boots a platform, loads it, strikes it by the plan of the seed, heals it and checks what must hold. */
 export async function runSeed(options: RunOptions): Promise<Result> {
-  const { stateDir, faults, say, log } = options;
+  const { stateDir, faults, say, log, signal } = options;
   const disks = faults.includes('disk-full') ? await mountDisks(stateDir, say) : {};
   let platform: Platform | undefined;
   const natsPort = () => Number(new URL(platform!.natsUrl).port);
@@ -56,9 +58,10 @@ export async function runSeed(options: RunOptions): Promise<Result> {
       infra: 'embedded',
       env: { ...env, gateway: { NATS_PUBLIC_URL: proxy.url } },
       natsStoreMaxBytes,
+      ...(signal && { signal }),
       log,
     });
-    return await strikeAndCheck(platform, proxy, disks, options);
+    return await Promise.race([strikeAndCheck(platform, proxy, disks, options), interruption(signal)]);
   } finally {
     await platform?.stop();
     await proxy.close();
@@ -102,6 +105,13 @@ async function strikeAndCheck(
       ? breaches
       : [{ invariant: 'liveness', detail: 'not everything ended in time' }, ...breaches],
   };
+}
+
+/** Rejects when the run is asked to end, and not before. */
+function interruption(signal: AbortSignal | undefined): Promise<never> {
+  return new Promise((_, reject) =>
+    signal?.addEventListener('abort', () => reject(signal.reason as Error), { once: true }),
+  );
 }
 
 /** The servers' folders get disks of their own, before anything is stored in them. */

@@ -1,0 +1,32 @@
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+
+export type Instance = { stop(): Promise<{ readonly rssMb: number }> };
+
+/** Starts one service instance as a process of its own; resolves when its command lane takes commands. */
+export async function startInstance(servers: string, aggregate: 'tenant' | 'operator'): Promise<Instance> {
+  const entry = new URL('./pipeline-instance.js', import.meta.url).pathname;
+  const child = fork(entry, [servers, aggregate], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+  await message(child);
+  return {
+    async stop() {
+      const answer = message(child);
+      child.send('stop');
+      const memory = (await answer) as { readonly rssMb: number };
+      await once(child, 'exit');
+      return memory;
+    },
+  };
+}
+
+async function message(child: ReturnType<typeof fork>): Promise<unknown> {
+  const ended = new AbortController();
+  const end = () => ended.abort(new Error('a service instance ended early'));
+  child.once('exit', end);
+  try {
+    const [received] = (await once(child, 'message', { signal: ended.signal })) as [unknown];
+    return received;
+  } finally {
+    child.removeListener('exit', end);
+  }
+}
