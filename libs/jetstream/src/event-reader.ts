@@ -23,7 +23,7 @@ export async function* eventBatches(bus: Bus, range: EventRange): AsyncGenerator
   const lastPosition = Math.min(upTo, await lastPositionOf(bus, reads));
   if (lastPosition <= afterPosition) return;
   const consumer = await bus.js.consumers.get(eventStreamOf(contextOf(reads[0])), {
-    filter_subjects: filtersOf(reads),
+    filter_subjects: [filterOf(reads)],
     deliver_policy: DeliverPolicy.StartSequence,
     opt_start_seq: afterPosition + 1,
   });
@@ -49,14 +49,25 @@ export async function* eventBatches(bus: Bus, range: EventRange): AsyncGenerator
   }
 }
 
+/**
+ * One subject that covers all of `reads`, and possibly more. A server delivers by one filter as fast as without, but by
+ * two filters over a million subjects thirty times as slowly, so what is too much is left out here.
+ */
+export function filterOf(reads: EventRange['reads']): string {
+  const [first, ...more] = reads;
+  return more.length === 0 ? `evt.${first}.>` : `evt.${contextOf(first)}.>`;
+}
+
+/** Whether the subject is that of an event of one of these aggregates. */
+export const isAmong = (reads: EventRange['reads'], subject: string): boolean =>
+  reads.some(type => subject.startsWith(`evt.${type}.`));
+
 /** Position of the last event of these aggregates; 0 when there is none. */
 export async function lastPositionOf(bus: Bus, reads: EventRange['reads']): Promise<number> {
   await bus.ready();
   const stream = eventStreamOf(contextOf(reads[0]));
   const last = await Promise.all(
-    filtersOf(reads).map(last_by_subj => bus.jsm.direct.getMessage(stream, { last_by_subj })),
+    reads.map(type => bus.jsm.direct.getMessage(stream, { last_by_subj: `evt.${type}.>` })),
   );
   return Math.max(0, ...last.map(message => message?.seq ?? 0));
 }
-
-const filtersOf = (reads: EventRange['reads']): string[] => reads.map(type => `evt.${type}.>`);

@@ -42,7 +42,7 @@ export async function readRows<Row extends object>(
   keys: readonly string[],
 ): Promise<readonly Row[]> {
   const where = { [keyOf(em, entity)]: { $in: [...keys] } } as never;
-  return (await em.find(entity, where, { disableIdentityMap: true })) as readonly Row[];
+  return em.find(entity, where, { disableIdentityMap: true });
 }
 
 /** Property of the one key column. */

@@ -39,7 +39,7 @@ export async function fill({
     ...(signal === undefined ? {} : { signal }),
   };
   let events = 0;
-  let applying: Promise<{ readonly failure?: unknown }> = Promise.resolve({});
+  let applying: Promise<{ readonly failure?: Error }> = Promise.resolve({});
   for await (const batch of eventBatches(bus, range)) {
     rethrow(await applying);
     applying = settled(runner.apply(batch));
@@ -51,12 +51,12 @@ export async function fill({
 }
 
 /** A failure waits until somebody asks for it, instead of ending the process as one that nobody handles. */
-const settled = (work: Promise<void>): Promise<{ readonly failure?: unknown }> =>
+const settled = (work: Promise<void>): Promise<{ readonly failure?: Error }> =>
   work.then(
     () => ({}),
-    (failure: unknown) => ({ failure }),
+    (failure: unknown) => ({ failure: failure instanceof Error ? failure : new Error(String(failure)) }),
   );
 
-function rethrow({ failure }: { readonly failure?: unknown }): void {
+function rethrow({ failure }: { readonly failure?: Error }): void {
   if (failure !== undefined) throw failure;
 }

@@ -2,10 +2,9 @@ import type { EntityManager, EntitySchema, MikroORM } from '@mikro-orm/postgresq
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Message } from '@astro/event-sourcing/decider';
 import type { Projection } from '@astro/event-sourcing/projection';
-import type { Recorded } from '@astro/event-sourcing/recorded';
 import type { Bus } from '@astro/jetstream/bus';
-import { lastPositionOf } from '@astro/jetstream/event-reader';
-import { consumerNameOf, Lane, recordedFrom } from '@astro/jetstream/lane';
+import { filterOf, isAmong, lastPositionOf } from '@astro/jetstream/event-reader';
+import { consumerNameOf, Lane, recordedFrom, type Delivered } from '@astro/jetstream/lane';
 import { reasonOf, type Log } from '@astro/jetstream/log';
 import { contextOf, eventStreamOf } from '@astro/jetstream/subjects';
 import { readCheckpoint } from '@astro/postgres/checkpoints';
@@ -55,9 +54,9 @@ export class ProjectionLane {
       {
         stream: eventStreamOf(contextOf(projection.reads[0])),
         durable: this.name,
-        filterSubjects: projection.reads.map(type => `evt.${type}.>`),
+        filterSubjects: [filterOf(projection.reads)],
         startAfter: () => this.#unlessSuperseded(() => this.#runner.position()),
-        handleBatch: messages => this.#unlessSuperseded(() => this.#apply(messages.map(recordedFrom))),
+        handleBatch: messages => this.#unlessSuperseded(() => this.#apply(messages)),
         maxInFlight: maxBatch,
       },
       log,
@@ -96,7 +95,9 @@ export class ProjectionLane {
     return { name: projection.name, state: this.#state, version, position, lastPosition, lag };
   }
 
-  async #apply(batch: readonly Recorded[]): Promise<void> {
+  async #apply(messages: readonly Delivered[]): Promise<void> {
+    const { reads } = this.#options.projection;
+    const batch = messages.filter(({ subject }) => isAmong(reads, subject)).map(recordedFrom);
     for (let meetings = 1; ; meetings++) {
       try {
         return await this.#runner.apply(batch);
