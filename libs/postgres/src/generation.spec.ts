@@ -173,15 +173,15 @@ test('a generation that did not catch up does not take over', async () => {
 test('who reads meanwhile finds all rows in each of many swaps, while the live runner goes on', async () => {
   const runner = new ProjectionRunner(live, seen);
   await runner.apply(history(100));
-  let done = false;
+  const done = new AbortController();
   const reading = Array.from({ length: 4 }, async () => {
     const sums: number[] = [];
-    while (!done) sums.push(sumOf(await rows()));
+    while (!done.signal.aborted) sums.push(sumOf(await rows()));
     return sums;
   });
   const running = (async () => {
     let position = 100;
-    while (!done) {
+    while (!done.signal.aborted) {
       try {
         await runner.apply([sighted(position + 1)]);
         position += 1;
@@ -197,7 +197,7 @@ test('who reads meanwhile finds all rows in each of many swaps, while the live r
     await generation.close();
     opened.pop();
   }
-  done = true;
+  done.abort();
   const last = await running;
   for (const sums of await Promise.all(reading)) {
     expect(sums.length).toBeGreaterThan(0);

@@ -58,5 +58,6 @@ const settled = (work: Promise<void>): Promise<{ readonly failure?: Error }> =>
   );
 
 function rethrow({ failure }: { readonly failure?: Error }): void {
-  if (failure !== undefined) throw failure;
+  if (failure === undefined) return;
+  throw failure instanceof Error ? failure : new Error('a batch could not be applied', { cause: failure });
 }
