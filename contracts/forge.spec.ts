@@ -1,0 +1,75 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, test } from '@jest/globals';
+import { contractsFolder, forge } from './tools/forge.mjs';
+import { gasReport, storageLayouts } from './tools/measure.mjs';
+
+type Outcome = { readonly status: string; readonly reason: string | null };
+type Suites = Record<string, { readonly test_results: Record<string, Outcome> }>;
+
+/** Lines of our own sources that the tests must run through, in percent. */
+const COVERAGE_PERCENT = 95;
+const MINUTES = 60_000;
+
+// The names of the tests are Forge's, so it runs before they are declared.
+const run = await forge(['test', '--json']);
+const suites = suitesOf(run.stdout);
+
+describe('the contracts', () => {
+  test('are tested', () => {
+    expect(run.stderr).not.toContain('Error');
+    expect(Object.keys(suites).length).toBeGreaterThan(0);
+  });
+
+  for (const [suite, { test_results }] of Object.entries(suites)) {
+    describe(suite.split(':')[1]!, () => {
+      test.each(Object.entries(test_results))('%s', (_name, { status, reason }) => {
+        expect({ status, reason }).toEqual({ status: 'Success', reason: null });
+      });
+    });
+  }
+
+  test(
+    `are covered above ${COVERAGE_PERCENT} % of lines`,
+    async () => {
+      const { stdout } = await forge([
+        'coverage',
+        '--report',
+        'summary',
+        '--no-match-path',
+        'test/invariant/*',
+        '--no-match-coverage',
+        'test/',
+      ]);
+      const total = /\|\s*Total\s*\|\s*([\d.]+)%/.exec(stdout);
+      expect(Number(total?.[1])).toBeGreaterThan(COVERAGE_PERCENT);
+    },
+    10 * MINUTES,
+  );
+
+  test(
+    'cost the gas that is committed (npm run snapshots -w @astro/contracts)',
+    async () => {
+      expect(await gasReport()).toEqual(await committed('gas.json'));
+    },
+    10 * MINUTES,
+  );
+
+  test(
+    'keep their state where it was (npm run snapshots -w @astro/contracts)',
+    async () => {
+      expect(await storageLayouts()).toEqual(await committed('storage.json'));
+    },
+    5 * MINUTES,
+  );
+});
+
+/** What Forge printed, without the warnings of the compiler that may stand before it. */
+function suitesOf(stdout: string): Suites {
+  const start = stdout.indexOf('{');
+  return start < 0 ? {} : (JSON.parse(stdout.slice(start)) as Suites);
+}
+
+async function committed(name: string): Promise<unknown> {
+  return JSON.parse(await readFile(join(contractsFolder, 'snapshots', name), 'utf8'));
+}

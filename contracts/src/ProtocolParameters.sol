@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.30;
+
+import {AccessControl} from "@openzeppelin/contracts/access/AccessControl.sol";
+
+/// @notice What holders can tune by vote. `…Bps` are hundredths of a percent, `…Seconds` seconds, the others base units
+/// of ASTRO unless their name says what they count.
+enum Parameter {
+    FeeBps,
+    FeeBurnShareBps,
+    MinOperatorStake,
+    MinValidatorStake,
+    MaxDelegationMultiple,
+    UnbondingSeconds,
+    DisputeWindowSeconds,
+    AppealWindowSeconds,
+    AppealTimeoutSeconds,
+    AccusationBond,
+    MaxSlashBps,
+    SlashReporterShareBps,
+    SlashBurnShareBps,
+    WithdrawalDelaySeconds,
+    PauseLimitSeconds,
+    RewardChallengeSeconds
+}
+
+/// @title The parameters of the protocol, each within hard bounds
+/// @notice The bounds are code: no vote, key or upgrade of another contract can pass them.
+contract ProtocolParameters is AccessControl {
+    uint256 private constant WHOLE_BPS = 10_000;
+
+    mapping(Parameter parameter => uint256) private _values;
+
+    /// @notice A parameter has another value from now on.
+    event ParameterSet(Parameter indexed parameter, uint256 from, uint256 to);
+
+    /// @notice The value lies outside of what the code allows for this parameter.
+    error OutOfBounds(Parameter parameter, uint256 value, uint256 min, uint256 max);
+    /// @notice The deployment must give one value for each parameter, in the order of the enumeration.
+    error WrongNumberOfValues(uint256 given, uint256 expected);
+
+    /// @param admin Who may set parameters: the timelock.
+    /// @param initial One value for each parameter, in the order of `Parameter`.
+    constructor(address admin, uint256[] memory initial) {
+        uint256 expected = uint256(type(Parameter).max) + 1;
+        if (initial.length != expected) revert WrongNumberOfValues(initial.length, expected);
+        _grantRole(DEFAULT_ADMIN_ROLE, admin);
+        for (uint256 index = 0; index < expected; ++index) _set(Parameter(index), initial[index]);
+    }
+
+    /// @notice Sets one parameter, within its bounds.
+    function set(Parameter parameter, uint256 value) external onlyRole(DEFAULT_ADMIN_ROLE) {
+        _set(parameter, value);
+    }
+
+    /// @notice The value of a parameter.
+    function get(Parameter parameter) external view returns (uint256) {
+        return _values[parameter];
+    }
+
+    /// @notice The least and the most that a parameter can be, both included.
+    function bounds(Parameter parameter) public pure returns (uint256 min, uint256 max) {
+        if (parameter == Parameter.FeeBps) return (100, 500);
+        if (parameter == Parameter.FeeBurnShareBps) return (0, WHOLE_BPS);
+        if (parameter == Parameter.MinOperatorStake) return (1 ether, 10_000_000 ether);
+        if (parameter == Parameter.MinValidatorStake) return (1 ether, 10_000_000 ether);
+        if (parameter == Parameter.MaxDelegationMultiple) return (0, 100);
+        if (parameter == Parameter.UnbondingSeconds) return (7 days, 60 days);
+        if (parameter == Parameter.DisputeWindowSeconds) return (1 days, 14 days);
+        if (parameter == Parameter.AppealWindowSeconds) return (1 days, 14 days);
+        if (parameter == Parameter.AppealTimeoutSeconds) return (14 days, 60 days);
+        if (parameter == Parameter.AccusationBond) return (1 ether, 1_000_000 ether);
+        if (parameter == Parameter.MaxSlashBps) return (100, 5_000);
+        if (parameter == Parameter.SlashReporterShareBps) return (0, 5_000);
+        if (parameter == Parameter.SlashBurnShareBps) return (0, WHOLE_BPS);
+        if (parameter == Parameter.WithdrawalDelaySeconds) return (1 days, 14 days);
+        if (parameter == Parameter.PauseLimitSeconds) return (1 hours, 14 days);
+        return (1 hours, 14 days);
+    }
+
+    function _set(Parameter parameter, uint256 value) private {
+        (uint256 min, uint256 max) = bounds(parameter);
+        if (value < min || value > max) revert OutOfBounds(parameter, value, min, max);
+        emit ParameterSet(parameter, _values[parameter], value);
+        _values[parameter] = value;
+    }
+}

@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.30;
+
+import {IAccessControl} from "@openzeppelin/contracts/access/IAccessControl.sol";
+import {Debit, Escrow, Withdrawal} from "../src/Escrow.sol";
+import {ExpiringPause} from "../src/ExpiringPause.sol";
+import {Parameter} from "../src/ProtocolParameters.sol";
+import {Payout, Payouts} from "../src/Payouts.sol";
+import {Protocol} from "./support/Protocol.sol";
+import {Tree} from "./support/Tree.sol";
+
+contract EscrowTest is Protocol {
+    bytes32 private constant BATCH = "batch";
+
+    address private tenant = actor("tenant");
+    address private provider = actor("provider");
+    address private another = actor("another");
+
+    function setUp() public override {
+        super.setUp();
+        fund(tenant, 1_000_000 ether);
+        vm.prank(tenant);
+        escrow.deposit(tenant, 10_000 ether);
+    }
+
+    function test_anybodyDepositsForATenant() public {
+        fund(another, 5 ether);
+        vm.startPrank(another);
+        escrow.deposit(tenant, 5 ether);
+        vm.expectRevert(Escrow.NoTenant.selector);
+        escrow.deposit(address(0), 5 ether);
+        vm.expectRevert(Escrow.NoAmount.selector);
+        escrow.deposit(tenant, 0);
+        vm.stopPrank();
+        vm.assertEq(escrow.balanceOf(tenant), 10_005 ether, "balance");
+    }
+
+    function test_depositsByPermit() public {
+        uint256 key = 0xB0B;
+        address owner = vm.addr(key);
+        vm.prank(holder);
+        token.transfer(owner, 7 ether);
+        bytes32 permit = keccak256(
+            abi.encode(
+                keccak256("Permit(address owner,address spender,uint256 value,uint256 nonce,uint256 deadline)"),
+                owner,
+                address(escrow),
+                7 ether,
+                0,
+                GENESIS
+            )
+        );
+        bytes32 digest = keccak256(abi.encodePacked("\x19\x01", token.DOMAIN_SEPARATOR(), permit));
+        (uint8 v, bytes32 r, bytes32 s) = vm.sign(key, digest);
+        // Somebody else uses the signature first: the deposit goes through all the same.
+        token.permit(owner, address(escrow), 7 ether, GENESIS, v, r, s);
+        vm.prank(owner);
+        escrow.depositWithPermit(tenant, 7 ether, GENESIS, v, r, s);
+        vm.assertEq(escrow.balanceOf(tenant), 10_007 ether, "balance");
+    }
+
+    function test_aBatchPaysProvidersTreasuryAndTheFire() public {
+        Payout[] memory payouts = _payouts(975 ether);
+        uint256 supply = token.totalSupply();
+        _settle(BATCH, payouts, 1_000 ether);
+        vm.assertEq(supply - token.totalSupply(), 5 ether, "a fifth of 2.5 % burned");
+        vm.assertEq(token.balanceOf(address(treasury)), TREASURY + 20 ether, "the rest of the fee");
+        vm.assertEq(escrow.balanceOf(tenant), 9_000 ether, "debited");
+        escrow.claim(payouts[0], Tree.proofOf(payouts, 0));
+        escrow.claim(payouts[2], Tree.proofOf(payouts, 2));
+        escrow.claim(payouts[1], Tree.proofOf(payouts, 1));
+        vm.assertEq(token.balanceOf(provider) + token.balanceOf(another), 975 ether, "all is paid");
+        (bytes32 root, uint256 total, uint256 paid) = escrow.batchOf(BATCH);
+        vm.assertTrue(root == Tree.rootOf(payouts), "root");
+        vm.assertEq(total, paid, "paid");
+        (uint256 deposits, uint256 unclaimed) = escrow.liabilities();
+        vm.assertEq(deposits, 9_000 ether, "deposits");
+        vm.assertEq(unclaimed, 0, "unclaimed");
+    }
+
+    function test_anEntryIsPaidOnceAndOnlyWithItsProof() public {
+        Payout[] memory payouts = _payouts(975 ether);
+        _settle(BATCH, payouts, 1_000 ether);
+        bytes32[] memory proof = Tree.proofOf(payouts, 0);
+        escrow.claim(payouts[0], proof);
+        vm.expectRevert(abi.encodeWithSelector(Payouts.AlreadyPaid.selector, BATCH, 0));
+        escrow.claim(payouts[0], proof);
+        Payout memory forged = Payout(BATCH, 1, provider, 900 ether);
+        vm.expectRevert(abi.encodeWithSelector(Payouts.InvalidProof.selector, BATCH, 1, provider, 900 ether));
+        escrow.claim(forged, Tree.proofOf(payouts, 1));
+    }
+
+    function test_aTreeThatPromisesTooMuchPaysNoMoreThanItsBatch() public {
+        Payout[] memory payouts = _payouts(3 * 975 ether);
+        _settle(BATCH, payouts, 1_000 ether);
+        escrow.claim(payouts[0], Tree.proofOf(payouts, 0));
+        bytes32[] memory proof = Tree.proofOf(payouts, 1);
+        vm.expectRevert(abi.encodeWithSelector(Payouts.ListExhausted.selector, BATCH, 975 ether, 0));
+        escrow.claim(payouts[1], proof);
+    }
+
+    function test_aBatchIsSettledOnce() public {
+        Payout[] memory payouts = _payouts(975 ether);
+        _settle(BATCH, payouts, 1_000 ether);
+        vm.prank(settler);
+        vm.expectRevert(abi.encodeWithSelector(Escrow.AlreadySettled.selector, BATCH));
+        escrow.settle(BATCH, Tree.rootOf(payouts), 975 ether, _debits(1_000 ether));
+    }
+
+    function test_wrongBatchesAreRefused() public {
+        vm.startPrank(settler);
+        vm.expectRevert(abi.encodeWithSelector(Escrow.NoRoot.selector, BATCH));
+        escrow.settle(BATCH, 0, 975 ether, _debits(1_000 ether));
+        vm.expectRevert(abi.encodeWithSelector(Escrow.NetMismatch.selector, BATCH, 980 ether, 975 ether));
+        escrow.settle(BATCH, "root", 980 ether, _debits(1_000 ether));
+        vm.expectRevert(
+            abi.encodeWithSelector(Escrow.InsufficientBalance.selector, tenant, 10_001 ether, 10_000 ether)
+        );
+        escrow.settle(BATCH, "root", 1, _debits(10_001 ether));
+        vm.expectRevert(Escrow.NoAmount.selector);
+        escrow.settle(BATCH, "root", 0, _debits(0));
+        vm.expectRevert(abi.encodeWithSelector(Escrow.WrongNumberOfDebits.selector, 0, 500));
+        escrow.settle(BATCH, "root", 0, new Debit[](0));
+        vm.expectRevert(abi.encodeWithSelector(Escrow.WrongNumberOfDebits.selector, 501, 500));
+        escrow.settle(BATCH, "root", 0, new Debit[](501));
+        vm.stopPrank();
+    }
+
+    function testFuzz_theFeeIsSplitWithoutLoss(uint256 gross, uint256 feeBps, uint256 burnShareBps) public {
+        gross = bound(gross, 1, 10_000 ether);
+        feeBps = bound(feeBps, 100, 500);
+        burnShareBps = bound(burnShareBps, 0, 10_000);
+        setParameter(Parameter.FeeBps, feeBps);
+        setParameter(Parameter.FeeBurnShareBps, burnShareBps);
+        uint256 supply = token.totalSupply();
+        uint256 net = gross - (gross * feeBps) / 10_000;
+        vm.prank(settler);
+        escrow.settle(BATCH, "root", net, _debits(gross));
+        uint256 burned = supply - token.totalSupply();
+        uint256 toTreasury = token.balanceOf(address(treasury)) - TREASURY;
+        vm.assertEq(net + burned + toTreasury, gross, "nothing lost");
+        vm.assertEq(token.balanceOf(address(escrow)), 10_000 ether - gross + net, "what is owed");
+    }
+
+    function test_aTenantLeavesWithoutThePlatform() public {
+        vm.startPrank(tenant);
+        vm.expectRevert(
+            abi.encodeWithSelector(Escrow.InsufficientBalance.selector, tenant, 10_001 ether, 10_000 ether)
+        );
+        escrow.announceWithdrawal(10_001 ether);
+        escrow.announceWithdrawal(10_000 ether);
+        Withdrawal memory announced = escrow.withdrawalOf(tenant);
+        vm.assertEq(announced.availableAt, GENESIS + 3 days, "delay");
+        vm.warp(announced.availableAt - 1);
+        vm.expectRevert(
+            abi.encodeWithSelector(Escrow.NothingToWithdraw.selector, tenant, announced.availableAt)
+        );
+        escrow.withdraw();
+        vm.stopPrank();
+        // What was worked in the meantime is paid first.
+        _settle(BATCH, _payouts(975 ether), 1_000 ether);
+        vm.warp(announced.availableAt);
+        vm.startPrank(tenant);
+        vm.assertEq(escrow.withdraw(), 9_000 ether, "what is left");
+        vm.expectRevert(abi.encodeWithSelector(Escrow.NothingToWithdraw.selector, tenant, 0));
+        escrow.withdraw();
+        vm.stopPrank();
+    }
+
+    function test_thePlatformGivesBack() public {
+        vm.startPrank(settler);
+        escrow.refund(tenant, 4_000 ether, "closed");
+        vm.expectRevert(Escrow.NoAmount.selector);
+        escrow.refund(tenant, 0, "closed");
+        vm.expectRevert(abi.encodeWithSelector(Escrow.InsufficientBalance.selector, tenant, 7_000 ether, 6_000 ether));
+        escrow.refund(tenant, 7_000 ether, "closed");
+        vm.stopPrank();
+        vm.assertEq(token.balanceOf(tenant), 994_000 ether, "back at once");
+    }
+
+    function test_aPauseStopsEverythingAndEndsByItself() public {
+        vm.prank(tenant);
+        escrow.announceWithdrawal(1 ether);
+        vm.warp(GENESIS + 3 days);
+        vm.prank(guardian);
+        escrow.pause();
+        uint64 until = escrow.pausedUntil();
+        vm.assertEq(until, GENESIS + 5 days, "bounded");
+        bytes memory paused = abi.encodeWithSelector(ExpiringPause.IsPaused.selector, until);
+        vm.startPrank(tenant);
+        vm.expectRevert(paused);
+        escrow.deposit(tenant, 1 ether);
+        vm.expectRevert(paused);
+        escrow.withdraw();
+        vm.stopPrank();
+        vm.startPrank(settler);
+        vm.expectRevert(paused);
+        escrow.refund(tenant, 1 ether, "closed");
+        vm.expectRevert(paused);
+        escrow.settle(BATCH, "root", 1, _debits(1));
+        vm.stopPrank();
+        vm.expectRevert(paused);
+        escrow.claim(Payout(BATCH, 0, provider, 1), new bytes32[](0));
+        vm.warp(until);
+        vm.prank(tenant);
+        escrow.withdraw();
+        vm.prank(guardian);
+        vm.expectRevert(abi.encodeWithSelector(ExpiringPause.PausedRecently.selector, until + 2 days));
+        escrow.pause();
+        vm.warp(until + 2 days);
+        vm.prank(guardian);
+        escrow.pause();
+        asTimelock(address(escrow), abi.encodeCall(ExpiringPause.resume, ()));
+        vm.prank(tenant);
+        escrow.deposit(tenant, 1 ether);
+    }
+
+    function testFuzz_rolesAreNeeded(address caller) public {
+        vm.assume(caller != settler && caller != guardian && caller != address(timelock));
+        vm.startPrank(caller);
+        vm.expectRevert(_unauthorized(caller, escrow.SETTLER_ROLE()));
+        escrow.settle(BATCH, "root", 1, new Debit[](0));
+        vm.expectRevert(_unauthorized(caller, escrow.SETTLER_ROLE()));
+        escrow.refund(tenant, 1, "closed");
+        vm.expectRevert(_unauthorized(caller, escrow.GUARDIAN_ROLE()));
+        escrow.pause();
+        vm.expectRevert(_unauthorized(caller, 0));
+        escrow.resume();
+        vm.expectRevert(_unauthorized(caller, 0));
+        escrow.upgradeToAndCall(address(this), "");
+        vm.stopPrank();
+    }
+
+    function _unauthorized(address caller, bytes32 role) private pure returns (bytes memory) {
+        return abi.encodeWithSelector(IAccessControl.AccessControlUnauthorizedAccount.selector, caller, role);
+    }
+
+    function _settle(bytes32 batch, Payout[] memory payouts, uint256 gross) private {
+        vm.prank(settler);
+        escrow.settle(batch, Tree.rootOf(payouts), (gross * 9_750) / 10_000, _debits(gross));
+    }
+
+    function _debits(uint256 amount) private view returns (Debit[] memory debits) {
+        debits = new Debit[](1);
+        debits[0] = Debit(tenant, amount);
+    }
+
+    function _payouts(uint256 net) private view returns (Payout[] memory payouts) {
+        payouts = new Payout[](3);
+        payouts[0] = Payout(BATCH, 0, provider, net / 3);
+        payouts[1] = Payout(BATCH, 1, another, net / 3);
+        payouts[2] = Payout(BATCH, 2, provider, net - 2 * (net / 3));
+    }
+}
