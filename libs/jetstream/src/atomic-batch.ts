@@ -27,15 +27,15 @@ type Ack = Stored & {
 };
 
 /**
- * Messages that are stored side by side in one stream, all or none. Each goes to the server when the next one comes, so
- * that the server gets the batch ready while the rest of it is still being made; nothing counts before `commit`. A batch
- * that is never committed is forgotten by the server after a while.
+ * Messages that are stored side by side in one stream, all or none. Each goes to the server when the next one
+ * comes, so that the server gets the batch ready while the rest of it is still being made; nothing counts
+ * before `commit`. A batch that is never committed is forgotten by the server after a while.
  */
 export class AtomicBatch {
   readonly #bus: Bus;
   readonly #messages: Outgoing[] = [];
   #sent = 0;
-  #failure: unknown;
+  #failure: Error | undefined;
   /** Given when a second message shows that it is more than one. */
   #id = '';
 
@@ -47,11 +47,11 @@ export class AtomicBatch {
   add(message: Outgoing): void {
     this.#messages.push(message);
     // What is sent while the connection is away is lost more often than not.
-    if (!this.#bus.isUp || this.#failure !== undefined) return;
+    if (!this.#bus.isUp || this.#failure) return;
     try {
       this.#sendAllButLast();
     } catch (error) {
-      this.#failure = error;
+      this.#failure = error instanceof Error ? error : new Error(String(error));
     }
   }
 
@@ -61,7 +61,7 @@ export class AtomicBatch {
    * open what became of the messages
    */
   async commit(): Promise<Stored> {
-    if (this.#failure !== undefined) throw this.#failure;
+    if (this.#failure) throw this.#failure;
     if (!this.#bus.isUp) await this.#bus.ready();
     this.#sendAllButLast();
     const { subject, data, headers } = this.#messages.at(-1)!;
