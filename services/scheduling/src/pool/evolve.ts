@@ -68,7 +68,8 @@ function admit(pool: Pool, offer: Offer): void {
     lease.hold = holdAnew(pool, lease, offer, free);
     free = take(free, lease.hold);
   }
-  pool.nodes.set(offer.nodeId, { offer, free, leases, endedLeases: known?.endedLeases ?? new Map() });
+  const endedLeases = known?.endedLeases ?? new Map<string, LeaseEnd>();
+  pool.nodes.set(offer.nodeId, { offer, free, leases, endedLeases });
   pool.nodeChanges += 1;
 }
 

@@ -1,11 +1,11 @@
 import { derivedId } from '@astro/event-sourcing/ids';
 import type { NodeSnapshot } from '@astro/matching/node';
+import { Room } from '@astro/matching/room';
 import type { Grant, PlaceTasks, PoolEvent } from '@astro/messages/scheduling';
 import { jobsToAbandon } from './abandon.js';
 import type { PoolTask } from './pool-job.js';
 import { LEASE_GRACE_MS, poolLimits } from './pool-limits.js';
 import { ended, isOverdue, leasesOfJob, snapshotOf, type Lease, type Pool } from './pool-state.js';
-import { Room } from './room.js';
 import { inOrder } from './in-order.js';
 
 /**
@@ -50,12 +50,12 @@ function grantsFor(pool: Pool, now: Date): readonly Grant[] {
     const { task, group } = next;
     const operatorsExcluded = new Set(task.operators);
     for (let replica = 1; replica <= group.replicas; replica += 1) {
-      const node = room.take(group.requirements, operatorsExcluded, group.nodesExcluded);
+      const taken = room.take(group.requirements, operatorsExcluded, group.nodesExcluded);
       // Where the first replica of a task finds no room, no task of its group does: room only shrinks here.
-      if (!node && replica === 1) waiting.skip(group);
-      if (!node || grants.length === poolLimits.grantsOfTick) break;
-      operatorsExcluded.add(node.operatorId);
-      grants.push(grantOf(task, replica, node, now, pool.nextFencingToken + grants.length));
+      if (!taken && replica === 1) waiting.skip(group);
+      if (!taken || grants.length === poolLimits.grantsOfTick) break;
+      operatorsExcluded.add(taken.node.operatorId);
+      grants.push(grantOf(task, replica, taken.node, now, pool.nextFencingToken + grants.length));
     }
   }
   return grants;

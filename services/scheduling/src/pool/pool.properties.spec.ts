@@ -188,7 +188,7 @@ test('a decision leaves the pool as it is, and comes out the same again', () =>
 const factsOf = ({ nodes, leases, jobs, nextFencingToken, endedJobs }: Pool) =>
   JSON.stringify([nodes, leases, jobs, nextFencingToken, endedJobs], (key, value: unknown) => {
     if (key === 'job') return undefined;
-    if (value instanceof Set || value instanceof Map) return [...value];
+    if (value instanceof Set || value instanceof Map) return [...(value as Iterable<unknown>)];
     return typeof value === 'bigint' ? `${value}` : value;
   });
 

@@ -1,8 +1,8 @@
-import { holdFor, take } from '@astro/matching/capacity';
-import type { FreeCapacity, NodeSnapshot } from '@astro/matching/node';
-import { couldHost } from '@astro/matching/rules';
-import type { Requirements } from '@astro/messages/scheduling';
+import { holdFor, take, type Hold } from './capacity.js';
+import type { FreeCapacity, NodeSnapshot, Requirements } from './node.js';
+import { couldHost } from './rules.js';
 
+export type Taken = { readonly node: NodeSnapshot; readonly hold: Hold };
 type Candidate = { readonly node: NodeSnapshot; free: FreeCapacity };
 
 /** The free capacity of a pool as one tick uses it up; the pool itself does not change. */
@@ -22,7 +22,7 @@ export class Room {
     needs: Requirements,
     operatorsExcluded: ReadonlySet<string>,
     nodesExcluded: ReadonlySet<string>,
-  ): NodeSnapshot | undefined {
+  ): Taken | undefined {
     let best: Candidate | undefined;
     for (const candidate of this.#eligibleFor(needs)) {
       const { node, free } = candidate;
@@ -31,8 +31,11 @@ export class Room {
       if (!holdFor(needs, { total: node.total, free })) continue;
       if (!best || compareFree(candidate, best) < 0) best = candidate;
     }
-    if (best) best.free = take(best.free, holdFor(needs, { total: best.node.total, free: best.free })!);
-    return best?.node;
+    if (!best) return undefined;
+    const { node, free } = best;
+    const hold = holdFor(needs, { total: node.total, free })!;
+    best.free = take(free, hold);
+    return { node, hold };
   }
 
   #eligibleFor(needs: Requirements): readonly Candidate[] {
