@@ -1,4 +1,4 @@
-import type { TaskQueue, WaitingTask } from './task-queue.js';
+import type { TaskQueue, WaitingTask, Walk } from './task-queue.js';
 
 /** Room that is kept for a task that does not fit yet: from when, and where as the pool knows it. */
 export type Reservation = { readonly fromMs: number };
@@ -66,7 +66,7 @@ export type Tick<Task extends WaitingTask, Kept extends Reservation> = {
 export function admit<Task extends WaitingTask, Kept extends Reservation>(
   tick: Tick<Task, Kept>,
 ): Admission<Task, Kept> {
-  const { queue, room, nowMs, rules, upperMs } = tick;
+  const { queue, room, rules } = tick;
   const walk = queue.walk(tick.useOfEntitlement);
   const started: Task[] = [];
   const begin = (task: Task) => {
@@ -89,23 +89,34 @@ export function admit<Task extends WaitingTask, Kept extends Reservation>(
     if (rules.backfillDepthMax === 0) break;
   }
 
-  // 3. Others pass if they are gone by then, or run where the head needs nothing.
+  // 3. Others pass it.
+  const startsLeft = () => rules.startsMax - started.length;
+  if (promised) passHead(promised, walk, tick, startsLeft, begin);
+
+  // 4. The walk is over: now the queue may change.
+  for (const { taskId } of started) queue.remove(taskId);
+  return { started, promised };
+}
+
+/** Starts those after the head that are gone by its reservation, or that run where it needs nothing. */
+function passHead<Task extends WaitingTask, Kept extends Reservation>(
+  { reservation, isHard }: Promised<Kept>,
+  walk: Walk<Task>,
+  { room, nowMs, rules, upperMs }: Tick<Task, Kept>,
+  startsLeft: () => number,
+  begin: (task: Task) => void,
+): void {
   const refusedBeside = new Set<string>();
-  for (let depth = 0; promised && depth < rules.backfillDepthMax; depth++) {
-    const task = started.length < rules.startsMax ? walk.next() : undefined;
-    if (!task) break;
+  for (let depth = 0; depth < rules.backfillDepthMax && startsLeft() > 0; depth++) {
+    const task = walk.next();
+    if (!task) return;
     const { classKey } = task;
-    const { reservation, isHard } = promised;
     const endsInTime = !isHard && nowMs + upperMs(task) <= reservation.fromMs;
     if (!endsInTime && refusedBeside.has(classKey)) continue;
     if (endsInTime ? room.start(task) : room.startBeside(task, reservation)) begin(task);
     else if (endsInTime) walk.leaveOut(classKey);
     else refusedBeside.add(classKey);
   }
-
-  // 4. The walk is over: now the queue may change.
-  for (const { taskId } of started) queue.remove(taskId);
-  return { started, promised };
 }
 
 /** The promise to the head, which outlives the tick; nothing when no empty pool would host it. */
