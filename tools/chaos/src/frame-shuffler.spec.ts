@@ -14,7 +14,7 @@ beforeEach(() => {
   forwarded = [];
   shuffler = new FrameShuffler(bytes => forwarded.push(bytes.toString()));
 });
-afterEach(() => jest.useRealTimers());
+afterEach(() => void jest.useRealTimers());
 
 const take = (text: string) => {
   for (const frame of new FrameReader().push(Buffer.from(text))) shuffler.take(frame);

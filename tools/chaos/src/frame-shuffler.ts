@@ -11,7 +11,7 @@ const heldMax = 1_000;
 const barriers = new Set(['PING', 'PONG']);
 const keepsItsPlace = [Buffer.from('NATS/1.0 '), Buffer.from('Nats-Batch-Id')];
 
-/** One direction of a connection: holds messages for a moment and lets them go in another order, while it is told to. */
+/** One direction of a connection: while it is told to, it holds messages a moment and changes their order. */
 export class FrameShuffler {
   private held: Buffer[] = [];
   private random: Random | undefined;

@@ -13,7 +13,7 @@ export type Acknowledged =
 const submitters = 3;
 const pauseMs = { least: 200, most: 1_200 };
 /** For each submitter and each minute of faults: a slow machine is not given more work for being slow. */
-const turnsPerMinute = 60;
+const turnsPerMinute = 40;
 const refusalsMax = 20;
 const outcomeTimeoutMs = 5_000;
 const actor = 'service:chaos';
