@@ -68,7 +68,7 @@ export class Load {
     await Promise.all(this.running);
   }
 
-  /** One more job that cannot but succeed on a platform that is whole. @throws what the gateway said to it in the end */
+  /** One more job that cannot but succeed on a platform that is whole. @throws what the gateway said to it */
   async submitLast(): Promise<string> {
     const request = this.request(this.programs.idle, { timeLimitMs: lastTimeLimitMs, taskCount: 1 });
     const { id } = await this.client.submit(request, `chaos-${this.seed}-last`);
