@@ -26,8 +26,8 @@ describe('clearing', () => {
     expect(outcomes([bid('a', 1, 2n)], { millis: 5, reserveAtto: 3n })).toEqual({ a: 'belowReserve' }));
 
   test('of equal bids the earlier wins, then the first by id, and all pay what they bid', () => {
-    const bids = [bid('c', 1, 4n, 1), bid('b', 1, 4n, 0), bid('a', 1, 4n, 1)];
-    expect(outcomes(bids, { millis: 2, reserveAtto: 0n })).toEqual({ a: 'won', b: 'won', c: 'outbid' });
+    const bids = [bid('b', 1, 4n, 1), bid('c', 1, 4n, 0), bid('a', 1, 4n, 1)];
+    expect(outcomes(bids, { millis: 2, reserveAtto: 0n })).toEqual({ a: 'won', b: 'outbid', c: 'won' });
     expect(clearAuction(bids, { millis: 2, reserveAtto: 0n }).priceAtto).toBe(4n);
   });
 
@@ -114,12 +114,12 @@ describe('whatever the bids', () => {
     fc.assert(
       fc.property(anyBids(1), anySupply, fc.bigInt({ min: 0n, max: 25n }), (bids, supply, lieAtto) => {
         const [honest, ...others] = bids;
-        fc.pre(honest !== undefined);
+        if (!honest) return;
         const gain = (limitAtto: bigint) => {
-          const { priceAtto, outcomes: all } = clearAuction([{ ...honest!, limitAtto }, ...others], supply);
-          return all.get(honest!.bidId) === 'won' ? honest!.limitAtto - priceAtto : 0n;
+          const { priceAtto, outcomes: all } = clearAuction([{ ...honest, limitAtto }, ...others], supply);
+          return all.get(honest.bidId) === 'won' ? honest.limitAtto - priceAtto : 0n;
         };
-        expect(gain(lieAtto) <= gain(honest!.limitAtto)).toBe(true);
+        expect(gain(lieAtto) <= gain(honest.limitAtto)).toBe(true);
       }),
     );
   });

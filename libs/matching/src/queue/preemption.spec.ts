@@ -72,7 +72,7 @@ const anyLeases = (maxLength: number, places: readonly string[]) =>
         gpus: fc.integer({ min: 1, max: 4 }),
         lostWork: fc.nat(20),
       }),
-      { maxLength },
+      { maxLength, size: 'max' },
     )
     .map(all => all.map((f, at) => lease(`l${at}`, f.placeId, f.gpus, f.lostWork)));
 const anyNeed = fc.integer({ min: 1, max: 10 });
