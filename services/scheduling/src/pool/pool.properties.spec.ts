@@ -1,4 +1,5 @@
 import { expect, test } from '@jest/globals';
+import { comesBack, shapeDigestOf } from '@astro/event-sourcing/specify-snapshot';
 import type { Grant, PoolCommand, PoolEvent } from '@astro/messages/scheduling';
 import fc from 'fast-check';
 import { pool } from './pool.js';
@@ -208,3 +209,16 @@ test('a job leaves the pool at most once and does not come back', () =>
     }
     expect(isUnique(left)).toBe(true);
   }));
+
+test('a state comes back from its snapshot as it was', () =>
+  whateverHappens(moments => {
+    for (const { state } of moments) comesBack(pool.snapshot!, state);
+  }));
+
+test('a state of another shape has another version of its snapshot', () => {
+  const states = fc
+    .sample(anySteps, { numRuns: 300, seed: 7 })
+    .flatMap(run)
+    .map(({ state }) => state);
+  expect(`${pool.snapshot!.version} ${shapeDigestOf(states)}`).toBe('1 3830bb549eb2ca1a');
+});

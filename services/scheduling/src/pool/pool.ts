@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { accept, reject, type Decider, type Decision } from '@astro/event-sourcing/decider';
+import { structured } from '@astro/event-sourcing/snapshot-format';
 import type {
   CloseJob,
   CloseTask,
@@ -51,6 +52,8 @@ export const pool: Decider<Pool, PoolCommand, PoolEvent, PoolRejection> = {
   },
 
   evolve,
+
+  snapshot: structured(1),
 };
 
 function queueTasks(data: QueueTasks, pool: Pool): PoolDecision {
