@@ -23,15 +23,22 @@ export const shapeDigestOf = (states: readonly unknown[]): string =>
 /** A line for each record or collection, sorted, such as `open.*: chargedTasks Set, leftAtto bigint`. */
 export function shapeOf(states: readonly unknown[]): readonly string[] {
   const parts = new Map<string, Set<string>>();
-  for (const state of states) describe(state, '', parts);
+  for (const state of states) describe(state, '', parts, []);
   return [...parts].map(([path, members]) => `${path || 'state'}: ${[...members].sort().join(', ')}`).sort();
 }
 
-function describe(value: unknown, path: string, parts: Map<string, Set<string>>): void {
+/** What holds itself is described once. */
+function describe(
+  value: unknown,
+  path: string,
+  parts: Map<string, Set<string>>,
+  holders: readonly unknown[],
+): void {
   for (const [name, member] of membersOf(value)) {
     const members = parts.get(path) ?? new Set();
     parts.set(path, members.add(`${name} ${typeNameOf(member)}`));
-    describe(member, path === '' ? name : `${path}.${name}`, parts);
+    if (holders.includes(member)) continue;
+    describe(member, path === '' ? name : `${path}.${name}`, parts, [...holders, value]);
   }
 }
 
