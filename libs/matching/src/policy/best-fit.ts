@@ -1,27 +1,22 @@
-import { freeDevices, type AllocationPolicy } from './potential.js';
-import type { NodeShape } from './workload.js';
+import type { DirectPolicy } from '../engine/policy.js';
+import { freeUnits } from './demand-rate.js';
 
 /** The largest node of the published trace, by which its simulator scales. */
-const largestNode = { cpuMillis: 128_000, devices: 8 } as const;
+const largestNode = { cpuMillis: 128_000, units: 8 } as const;
 
 /**
- * A request goes where the least is left, CPU and devices counting the same.
+ * A request goes where the least is left, CPU and units counting the same; integer scores, as in the simulator of
+ * Weng et al., USENIX ATC 2023.
  *
- * The simulator rescales the integer scores over the feasible nodes of each decision. That keeps their order, and no
- * two of them become equal, so it is left out here.
+ * The simulator then rescales the scores over the feasible nodes of each decision. That keeps their order and makes
+ * no two of them equal, so it is left out.
  */
-export function bestFit(shapes: readonly NodeShape[]): AllocationPolicy {
-  return {
-    name: 'bestfit',
-    keepsDeviceOrder: true,
-    deviceChoice: 'tightest device',
-    value: state =>
-      Math.floor(
-        100 *
-          (1 -
-            (0.5 * state.cpuMillis) / largestNode.cpuMillis -
-            (0.5 * freeDevices(state, shapes[state.shape]!.deviceCount)) / largestNode.devices),
-      ),
-    score: (_before, after) => after,
-  };
-}
+export const bestFit: DirectPolicy = {
+  kind: 'direct',
+  name: 'bestfit',
+  score: (_demand, _before, after) => {
+    const cpu = after.freeCpuMillis / largestNode.cpuMillis;
+    const units = freeUnits(after.freeShares, after.shape.unitCount) / largestNode.units;
+    return Math.floor(100 * (1 - 0.5 * cpu - 0.5 * units));
+  },
+};

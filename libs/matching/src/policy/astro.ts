@@ -1,0 +1,148 @@
+import { groupSuits } from '../engine/demand.js';
+import type { NodeState, PotentialPolicy } from '../engine/policy.js';
+import { wholeShare, type Shape, type UnitGroup } from '../engine/shape.js';
+import { freeUnits, unitsAskedFor } from './demand-rate.js';
+import { typicalByShape, type TypicalOnShape } from './fragmentation.js';
+import {
+  cpuPrices,
+  freeSteps,
+  groupWeights,
+  hostingWorth,
+  rowLength,
+  scenarioGroups,
+} from './learning/hosting-worth.js';
+import type { PlacementValues } from './learning/placement-values.js';
+
+/**
+ * How much each part of the value counts, in units. One set for every workload, found on the published trace
+ * (docs/research/placement.md).
+ */
+const weights = { copies: 0.03, scarcity: 0.03, concentration: 0.003 } as const;
+
+/** Gains that differ by less are equal: they come of adding in another order. */
+const gainStep = 1e-6;
+
+/** What the policy keeps of a shape. */
+type ShapeWorth = {
+  /** One for each group of the shape. */
+  readonly tables: readonly Float64Array[];
+  /** Of each group: units that requests which not every unit suits ask for, for each unit that suits them. */
+  readonly scarcity: readonly number[];
+};
+
+/**
+ * Places a request where it takes the least of what the pool can still host. The value of a node is the sum of
+ *
+ * 1. what its free units and CPU can host at best, of requests that are worth what they use up of the whole fleet:
+ *    a relaxation by Lagrange, the least over prices of CPU, averaged over scenarios of demand;
+ * 2. a little for each copy of the typical requests that still fits, which serves the near future;
+ * 3. a little for free units that few others can replace for requests that ask for a model;
+ * 4. a little for free units that stand together on one node.
+ *
+ * Equal gains go to the node with the least free CPU and units, then to the first in the engine's order.
+ *
+ * The value of the free units is the fluid relaxation of network revenue management (Talluri and van Ryzin, 1998:
+ * bid prices of a linear program), resolved to single nodes.
+ */
+export function astro(values: PlacementValues): PotentialPolicy {
+  const worthOf = worthByShape(values);
+  const typicalOf = typicalByShape(values.typical);
+  const hosted = hostedBy(groupWeights(values.scenarios));
+  return {
+    kind: 'potential',
+    name: 'astro',
+    potential: state => {
+      const { shape, freeShares } = state;
+      const { tables, scarcity } = worthOf(shape);
+      const idle = freeUnits(freeShares, shape.unitCount);
+      let value = hosted(state, tables);
+      value += weights.copies * copiesWorth(state, typicalOf(shape));
+      for (const [index, { first, count }] of shape.groups.entries()) {
+        if (scarcity[index] === 0) continue;
+        value += weights.scarcity * scarcity[index]! * freeUnits(freeShares.subarray(first), count);
+      }
+      return shape.unitCount === 0 ? value : value + (weights.concentration * idle * idle) / shape.unitCount;
+    },
+    // What is free makes a difference of less than one step, so it decides among equal gains alone.
+    score: (gain, _demand, { shape, freeCpuMillis, freeShares }) => {
+      const free = freeCpuMillis / 128_000 + freeUnits(freeShares, shape.unitCount) / 8;
+      return (Math.round(gain / gainStep) - free / (1 + free)) * gainStep;
+    },
+  };
+}
+
+/** Tables are made when a shape is first seen: a fleet has few shapes, and each takes some milliseconds. */
+function worthByShape({ demands, scenarios, scarcity }: PlacementValues): (shape: Shape) => ShapeWorth {
+  const known = new WeakMap<Shape, ShapeWorth>();
+  const scarcityOf = (group: UnitGroup) =>
+    demands.reduce((sum, demand, row) => (groupSuits(demand, group) ? sum + scarcity[row]! : sum), 0);
+  return shape => {
+    const found = known.get(shape);
+    if (found) return found;
+    const worth = {
+      tables: shape.groups.map(group => hostingWorth(demands, scenarios, shape, group)),
+      scarcity: shape.groups.map(scarcityOf),
+    };
+    known.set(shape, worth);
+    return worth;
+  };
+}
+
+function hostedBy(weightOf: Float64Array): (state: NodeState, tables: readonly Float64Array[]) => number {
+  const sums = new Float64Array(rowLength);
+  return ({ shape, freeCpuMillis, freeShares }, tables) => {
+    sums.fill(0);
+    for (let index = 0; index < tables.length; index++) {
+      addGroup(sums, tables[index]!, shape.groups[index]!, freeShares);
+    }
+    const vcpu = freeCpuMillis / 1000;
+    let value = 0;
+    for (let group = 0; group < scenarioGroups; group++) {
+      let least = Infinity;
+      for (let price = 0; price < cpuPrices.length; price++) {
+        const bound = cpuPrices[price]! * vcpu + sums[group * cpuPrices.length + price]!;
+        if (bound < least) least = bound;
+      }
+      value += weightOf[group]! * least;
+    }
+    return value;
+  };
+}
+
+/** Units stand ascending by what is free of them, so that equal ones are added at once. */
+function addGroup(
+  sums: Float64Array,
+  table: Float64Array,
+  { first, count }: UnitGroup,
+  freeShares: Uint16Array,
+): void {
+  for (let unit = first; unit < first + count; ) {
+    const share = freeShares[unit]!;
+    const start = unit;
+    while (unit < first + count && freeShares[unit] === share) unit += 1;
+    const row = freeSteps(share) * rowLength;
+    if (row === 0) continue;
+    const alike = unit - start;
+    for (let column = 0; column < rowLength; column++) sums[column]! += alike * table[row + column]!;
+  }
+}
+
+/** Units that copies of each typical request alone could use, by how likely the request is. */
+function copiesWorth({ freeCpuMillis, freeShares }: NodeState, typical: readonly TypicalOnShape[]): number {
+  let worth = 0;
+  for (const { demand, probability, groups } of typical) {
+    const { cpuMillis, unitCount, shareThousandths } = demand;
+    let fitting = 0;
+    for (const { first, count } of groups) {
+      for (let unit = first; unit < first + count; unit++) {
+        const share = freeShares[unit]!;
+        if (share < shareThousandths) continue;
+        fitting += shareThousandths === wholeShare ? 1 : Math.floor(share / shareThousandths);
+      }
+    }
+    const copies = Math.floor(fitting / unitCount);
+    const byCpu = cpuMillis === 0 ? copies : Math.min(copies, Math.floor(freeCpuMillis / cpuMillis));
+    worth += probability * unitsAskedFor(demand) * byCpu;
+  }
+  return worth;
+}

@@ -1,0 +1,79 @@
+import type { Demand } from '../../engine/demand.js';
+import { wholeShare, type Shape, type UnitGroup } from '../../engine/shape.js';
+import { groupCouldHost, sharesUnit } from '../demand-rate.js';
+import { packSteps, packWorth, stepsOf, type Item } from './knapsack.js';
+import type { Scenario } from './scenarios.js';
+
+/** Units for each vCPU: the prices of CPU among which each valuation takes the one that binds. */
+export const cpuPrices = [
+  0, 0.004, 0.008, 0.012, 0.016, 0.02, 0.025, 0.03, 0.035, 0.04, 0.05, 0.06, 0.07, 0.085, 0.1, 0.13, 0.17, 0.25,
+  0.4, 0.8,
+] as const;
+
+/**
+ * Scenarios are averaged in this many groups before the price of CPU is chosen. With one group a node's CPU has one
+ * price however much is asked for, which loses points where CPU or a model is scarce; with one for each scenario the
+ * valuation is slower and no better.
+ */
+export const scenarioGroups = 20;
+
+/** Weights of the groups of scenarios; together 1. */
+export function groupWeights(scenarios: readonly Scenario[]): Float64Array {
+  const weights = new Float64Array(scenarioGroups);
+  for (const [index, { weight }] of scenarios.entries()) weights[index % scenarioGroups]! += weight;
+  return weights;
+}
+
+/** Columns of a row of the table: for each group of scenarios, each price of CPU. */
+export const rowLength = scenarioGroups * cpuPrices.length;
+
+const pack = new Float64Array(packSteps + 1);
+
+/**
+ * What a free part of a unit of the group can host, less the CPU that it needs for it at each price of CPU. The row
+ * for `n` free steps begins at `n · rowLength`.
+ */
+export function hostingWorth(
+  demands: readonly Demand[],
+  scenarios: readonly Scenario[],
+  shape: Shape,
+  group: UnitGroup,
+): Float64Array {
+  const table = new Float64Array((packSteps + 1) * rowLength);
+  const hosted = [...demands.keys()].filter(row => groupCouldHost(demands[row]!, shape, group));
+  const weights = groupWeights(scenarios);
+  for (const [index, scenario] of scenarios.entries()) {
+    const at = index % scenarioGroups;
+    const part = weights[at]! === 0 ? 0 : scenario.weight / weights[at]!;
+    const present = hosted.filter(row => scenario.isPresent[row] === 1);
+    for (const [price, cpuPrice] of cpuPrices.entries()) {
+      packAtPrice(demands, present, scenario.worth, cpuPrice);
+      const column = at * cpuPrices.length + price;
+      for (let free = 1; free <= packSteps; free++) table[free * rowLength + column]! += part * pack[free]!;
+    }
+  }
+  return table;
+}
+
+/** Fills `pack`. */
+function packAtPrice(
+  demands: readonly Demand[],
+  present: readonly number[],
+  worths: Float64Array,
+  cpuPrice: number,
+): void {
+  const items: Item[] = [];
+  let whole = 0;
+  for (const row of present) {
+    const demand = demands[row]!;
+    const worth = worths[row]! - (cpuPrice * demand.cpuMillis) / 1000;
+    if (sharesUnit(demand)) items.push({ steps: stepsOf(demand.shareThousandths), worth });
+    else whole = Math.max(whole, worth / demand.unitCount);
+  }
+  packWorth(items, pack);
+  pack[packSteps] = Math.max(pack[packSteps]!, whole);
+}
+
+/** Rounded down: a part of a step hosts nothing. */
+export const freeSteps = (freeThousandths: number): number =>
+  Math.floor((freeThousandths * packSteps) / wholeShare);
