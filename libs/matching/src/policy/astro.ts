@@ -1,7 +1,7 @@
 import { groupSuits } from '../engine/demand.js';
 import type { NodeState, PotentialPolicy } from '../engine/policy.js';
 import { wholeShare, type Shape, type UnitGroup } from '../engine/shape.js';
-import { freeUnits, unitsAskedFor } from './demand-rate.js';
+import { freeUnits, groupCouldHost, unitsAskedFor } from './demand-rate.js';
 import { typicalByShape, type TypicalOnShape } from './fragmentation.js';
 import {
   cpuPrices,
@@ -71,18 +71,33 @@ export function astro(values: PlacementValues): PotentialPolicy {
   };
 }
 
-/** Tables are made when a shape is first seen: a fleet has few shapes, and each takes some milliseconds. */
+/** Tables of 320 KB. Beyond this many they are all forgotten, and made anew as they are needed. */
+const tablesMax = 512;
+
+/** Tables are made when a group of units is first seen, in some milliseconds; groups that host the same share one. */
 function worthByShape({ demands, scenarios, scarcity }: PlacementValues): (shape: Shape) => ShapeWorth {
-  const known = new WeakMap<Shape, ShapeWorth>();
+  let known = new WeakMap<Shape, ShapeWorth>();
+  const tables = new Map<string, Float64Array>();
+  const tableOf = (shape: Shape, group: UnitGroup): Float64Array => {
+    const hosted = [...demands.keys()].filter(row => groupCouldHost(demands[row]!, shape, group));
+    const key = hosted.join();
+    let table = tables.get(key);
+    if (table) return table;
+    if (tables.size >= tablesMax) {
+      tables.clear();
+      known = new WeakMap();
+    }
+    table = hostingWorth(demands, hosted, scenarios);
+    tables.set(key, table);
+    return table;
+  };
   const scarcityOf = (group: UnitGroup) =>
     demands.reduce((sum, demand, row) => (groupSuits(demand, group) ? sum + scarcity[row]! : sum), 0);
   return shape => {
     const found = known.get(shape);
     if (found) return found;
-    const worth = {
-      tables: shape.groups.map(group => hostingWorth(demands, scenarios, shape, group)),
-      scarcity: shape.groups.map(scarcityOf),
-    };
+    const { groups } = shape;
+    const worth = { tables: groups.map(group => tableOf(shape, group)), scarcity: groups.map(scarcityOf) };
     known.set(shape, worth);
     return worth;
   };
@@ -116,7 +131,7 @@ function addGroup(
   { first, count }: UnitGroup,
   freeShares: Uint16Array,
 ): void {
-  for (let unit = first; unit < first + count; ) {
+  for (let unit = first; unit < first + count;) {
     const share = freeShares[unit]!;
     const start = unit;
     while (unit < first + count && freeShares[unit] === share) unit += 1;

@@ -30,7 +30,9 @@ export function typicalDemands(mix: readonly DemandRate[]): TypicalDemand[] {
 export type TypicalOnShape = TypicalDemand & { readonly groups: readonly UnitGroup[] };
 
 /** The typical demands for units that some unit of the shape suits; found once for each shape. */
-export function typicalByShape(typical: readonly TypicalDemand[]): (shape: Shape) => readonly TypicalOnShape[] {
+export function typicalByShape(
+  typical: readonly TypicalDemand[],
+): (shape: Shape) => readonly TypicalOnShape[] {
   const known = new WeakMap<Shape, readonly TypicalOnShape[]>();
   return shape => {
     const found = known.get(shape);
@@ -55,7 +57,8 @@ export function fragmentation(typical: readonly TypicalDemand[]): (state: NodeSt
     for (let unit = 0; unit < shape.unitCount; unit++) idle += freeShares[unit]!;
     let usable = 0;
     for (const { demand, probability, groups } of onShape(shape)) {
-      if (demand.cpuMillis <= freeCpuMillis) usable += probability * usableThousandths(freeShares, demand, groups);
+      if (demand.cpuMillis <= freeCpuMillis)
+        usable += probability * usableThousandths(freeShares, demand, groups);
     }
     return idle - usable;
   };

@@ -1,9 +1,9 @@
-import { seededRandom, shuffle, type Random } from '@astro/matching/policy/seeded-random';
-import { devicesOf } from '@astro/matching/policy/workload';
-import type { TracePod } from './trace.js';
+import { Random } from '@astro/matching/engine/random';
+import { shuffle } from '@astro/matching/policy/learning/draws';
+import { devicesOf, type TracePod } from './trace.js';
 
-/** Arrivals go on until they asked for this much of the cluster's devices. */
-const tunedTo = 1.3;
+/** Arrivals go on until they have asked for this much of the cluster's devices. */
+export const tunedTo = 1.3;
 
 /**
  * The order of arrivals of one run: the pods shuffled, then drawn again with replacement until they ask for 1.3 of
@@ -12,21 +12,24 @@ const tunedTo = 1.3;
 export function arrivalsOf(pods: readonly TracePod[], clusterDevices: number, random: Random): TracePod[] {
   const arrivals = shuffle([...pods], random);
   const wanted = tunedTo * clusterDevices;
-  let devices = arrivals.reduce((sum, pod) => sum + devicesOf(pod.requestClass), 0);
-  if (devices === 0) throw new Error('No pod of the file asks for a device');
+  let devices = arrivals.reduce((sum, pod) => sum + devicesOf(pod), 0);
+  if (devices === 0) throw new Error('no pod of the file asks for a device');
   while (devices > wanted) {
-    const index = Math.floor(random() * arrivals.length);
-    devices -= devicesOf(arrivals[index]!.requestClass);
-    arrivals.splice(index, 1);
+    const [left] = arrivals.splice(random.below(arrivals.length), 1);
+    devices -= devicesOf(left!);
   }
   while (devices < wanted) {
-    const pod = pods[Math.floor(random() * pods.length)]!;
+    const pod = pods[random.below(pods.length)]!;
     arrivals.push(pod);
-    devices += devicesOf(pod.requestClass);
+    devices += devicesOf(pod);
   }
   return arrivals;
 }
 
-/** Streams of their own, so that a policy that draws numbers does not change what arrives. */
-export const randomFor = (seed: number, purpose: 'arrivals' | 'node order' | 'policy'): Random =>
-  seededRandom(seed * 7919 + { arrivals: 1, 'node order': 2, policy: 3 }[purpose]);
+/** Numbers of their own for each purpose: a policy that draws some does not change what arrives. */
+export const randomFor = (seed: number, purpose: 'arrivals' | 'node order'): Random =>
+  new Random(seed * 7919 + (purpose === 'arrivals' ? 1 : 2));
+
+/** Nodes in the order that decides ties. */
+export const nodeOrder = <Node>(nodes: readonly Node[], seed: number): Node[] =>
+  shuffle([...nodes], randomFor(seed, 'node order'));

@@ -1,19 +1,35 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { NodeShape, RequestClass } from '@astro/matching/policy/workload';
 
-/** A machine of the trace. */
-export type TraceNode = { readonly name: string; readonly memoryMib: number; readonly shape: NodeShape };
+/** A machine of the trace. Its devices are alike. */
+export type TraceNode = {
+  readonly name: string;
+  readonly cpuMillis: number;
+  readonly memoryMib: number;
+  readonly deviceCount: number;
+  /** Empty without devices. */
+  readonly model: string;
+};
 
 /** A request of the trace. */
 export type TracePod = {
   readonly name: string;
+  readonly cpuMillis: number;
   readonly memoryMib: number;
-  readonly requestClass: RequestClass;
+  /** 0: CPU only. */
+  readonly deviceCount: number;
+  /** Of each device; below 1,000 for one device alone, 0 without devices. */
+  readonly shareThousandths: number;
+  /** Sorted; empty: any. */
+  readonly models: readonly string[];
 };
 
+/** Devices that the pod asks for, as a number of whole ones. */
+export const devicesOf = ({ deviceCount, shareThousandths }: TracePod): number =>
+  (deviceCount * shareThousandths) / 1000;
+
 /** A row that breaks a rule of the format. The message names file, line, column and rule. */
-export class TraceError extends Error {
+export class TraceError extends RangeError {
   override readonly name = 'TraceError';
 }
 
@@ -46,12 +62,10 @@ export function parseNodes(file: string, text: string): TraceNode[] {
     const deviceCount = row.integer('gpu', 0, limits.devicesOfNode);
     return {
       name: row.word('sn'),
+      cpuMillis: row.integer('cpu_milli', 1, limits.cpuMillis),
       memoryMib: row.integer('memory_mib', 1, limits.memoryMib),
-      shape: {
-        model: deviceCount === 0 ? '' : row.word('model'),
-        cpuMillis: row.integer('cpu_milli', 1, limits.cpuMillis),
-        deviceCount,
-      },
+      deviceCount,
+      model: deviceCount === 0 ? '' : row.word('model'),
     };
   });
 }
@@ -59,17 +73,14 @@ export function parseNodes(file: string, text: string): TraceNode[] {
 export function parsePods(file: string, text: string): TracePod[] {
   return rowsOf(file, text, podColumns).map(row => {
     const deviceCount = row.integer('num_gpu', 0, limits.devicesOfNode);
-    const isShared = deviceCount === 1;
     return {
       name: row.word('name'),
+      cpuMillis: row.integer('cpu_milli', 0, limits.cpuMillis),
       memoryMib: row.integer('memory_mib', 0, limits.memoryMib),
-      requestClass: {
-        cpuMillis: row.integer('cpu_milli', 0, limits.cpuMillis),
-        deviceCount,
-        // The column is for each device; only a request for one device may take a part of it.
-        shareThousandths: deviceCount === 0 ? 0 : row.integer('gpu_milli', isShared ? 1 : 1000, 1000),
-        models: row.list('gpu_spec').toSorted(),
-      },
+      deviceCount,
+      // The column is for each device; only a request for one device may take a part of it.
+      shareThousandths: deviceCount === 0 ? 0 : row.integer('gpu_milli', deviceCount === 1 ? 1 : 1000, 1000),
+      models: row.list('gpu_spec').toSorted(),
     };
   });
 }

@@ -1,13 +1,13 @@
 import type { Demand } from '../../engine/demand.js';
-import { wholeShare, type Shape, type UnitGroup } from '../../engine/shape.js';
-import { groupCouldHost, sharesUnit } from '../demand-rate.js';
+import { wholeShare } from '../../engine/shape.js';
+import { sharesUnit } from '../demand-rate.js';
 import { packSteps, packWorth, stepsOf, type Item } from './knapsack.js';
 import type { Scenario } from './scenarios.js';
 
 /** Units for each vCPU: the prices of CPU among which each valuation takes the one that binds. */
 export const cpuPrices = [
-  0, 0.004, 0.008, 0.012, 0.016, 0.02, 0.025, 0.03, 0.035, 0.04, 0.05, 0.06, 0.07, 0.085, 0.1, 0.13, 0.17, 0.25,
-  0.4, 0.8,
+  0, 0.004, 0.008, 0.012, 0.016, 0.02, 0.025, 0.03, 0.035, 0.04, 0.05, 0.06, 0.07, 0.085, 0.1, 0.13, 0.17,
+  0.25, 0.4, 0.8,
 ] as const;
 
 /**
@@ -30,17 +30,17 @@ export const rowLength = scenarioGroups * cpuPrices.length;
 const pack = new Float64Array(packSteps + 1);
 
 /**
- * What a free part of a unit of the group can host, less the CPU that it needs for it at each price of CPU. The row
- * for `n` free steps begins at `n · rowLength`.
+ * What a free part of a unit can host, less the CPU that it needs for it at each price of CPU. The row for `n` free
+ * steps begins at `n · rowLength`.
+ *
+ * @param hosted positions of the demands that the unit can host
  */
 export function hostingWorth(
   demands: readonly Demand[],
+  hosted: readonly number[],
   scenarios: readonly Scenario[],
-  shape: Shape,
-  group: UnitGroup,
 ): Float64Array {
   const table = new Float64Array((packSteps + 1) * rowLength);
-  const hosted = [...demands.keys()].filter(row => groupCouldHost(demands[row]!, shape, group));
   const weights = groupWeights(scenarios);
   for (const [index, scenario] of scenarios.entries()) {
     const at = index % scenarioGroups;

@@ -1,0 +1,84 @@
+import { parseArgs } from 'node:util';
+import { policyNames, type PolicyName } from './policies.js';
+
+export type MatchingOptions = {
+  readonly trace: string;
+  readonly pods: string;
+  readonly seeds: readonly number[];
+  readonly policies: readonly PolicyName[];
+  /** Weight of added power, in devices for each kilowatt; absent: power is not asked for. */
+  readonly power?: number;
+};
+
+export const usage = `npm run bench -- matching --trace DIR --pods FILE [options]
+  --trace DIR      laid out like the published trace: csv/ holds the node list and the pod lists
+  --pods FILE      a pod list in DIR/csv
+  --seeds 42-51    a range, or a list with commas; the default is 42-51
+  --policy NAME    ${policyNames.join(', ')}; several with commas; the default is all
+  --power W        adds powerSavingPercent; astro counts W devices for each kilowatt that a placement adds
+  --json           only the JSON`;
+
+const seedsMax = 1000;
+
+/** Throws an error that names the option and the rule. */
+export function parseOptions(args: readonly string[]): MatchingOptions {
+  const values = valuesOf(args);
+  if (!values.trace) throw new RangeError('--trace: is missing');
+  if (!values.pods) throw new RangeError('--pods: is missing');
+  return {
+    trace: values.trace,
+    pods: values.pods,
+    seeds: seedsOf(values.seeds),
+    policies: policiesOf(values.policy),
+    ...(values.power !== undefined && { power: powerOf(values.power) }),
+  };
+}
+
+function valuesOf(args: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...args],
+      options: {
+        trace: { type: 'string' },
+        pods: { type: 'string' },
+        seeds: { type: 'string', default: '42-51' },
+        policy: { type: 'string', default: policyNames.join(',') },
+        power: { type: 'string' },
+      },
+    }).values;
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    throw new RangeError(error.message, { cause: error });
+  }
+}
+
+function seedsOf(text: string): number[] {
+  const seeds = text.split(',').flatMap(part => {
+    const [from, to = from] = (/^(\d{1,9})(?:-(\d{1,9}))?$/.exec(part) ?? [])
+      .slice(1)
+      .filter(Boolean)
+      .map(Number);
+    if (from === undefined || to === undefined || to < from || to - from >= seedsMax) {
+      throw new RangeError(`--seeds: ${text} is not a range such as 42-51, nor a list with commas`);
+    }
+    return Array.from({ length: to - from + 1 }, (_, index) => from + index);
+  });
+  if (seeds.length > seedsMax) throw new RangeError(`--seeds: ${seeds.length} seeds, over ${seedsMax}`);
+  return seeds;
+}
+
+function policiesOf(text: string): PolicyName[] {
+  return text.split(',').map(part => {
+    const name = policyNames.find(known => known === part);
+    if (!name) throw new RangeError(`--policy: ${part} is none of ${policyNames.join(', ')}`);
+    return name;
+  });
+}
+
+function powerOf(text: string): number {
+  const weight = Number(text);
+  if (text.trim() === '' || !Number.isFinite(weight) || weight < 0) {
+    throw new RangeError(`--power: ${text} is not a number from 0 up`);
+  }
+  return weight;
+}
