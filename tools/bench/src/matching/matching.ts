@@ -1,9 +1,10 @@
 import { loadLinearSolver } from '@astro/solver/highs';
 import type { Benchmark, Progress } from '../benchmark.js';
 import { rounded } from '../measure.js';
-import type { Run, Trace } from './experiment.js';
-import { parseOptions, usage, type MatchingOptions } from './options.js';
+import type { Run } from './experiment.js';
+import { parseOptions, usage, type TraceOptions } from './options.js';
 import { measureOf, type PolicyName } from './policies.js';
+import { philly } from './philly.js';
 import { readNodes, readPods } from './trace.js';
 
 /** Means over the seeds. */
@@ -29,10 +30,10 @@ export const matching: Benchmark = {
 };
 
 async function measureTrace(
-  trace: Trace,
-  { pods, policies, seeds, power }: MatchingOptions,
+  { folder, pods, policies, seeds, power }: TraceOptions,
   progress: Progress,
 ): Promise<Readonly<Record<string, unknown>>> {
+  const trace = { nodes: await readNodes(folder), pods: await readPods(folder, pods) };
   const solver = await loadLinearSolver();
   const runsOf = (name: PolicyName): Run[] => {
     const measure = measureOf(name, trace, solver, power ?? 0);

@@ -1,8 +1,9 @@
 import { parseArgs } from 'node:util';
 import { policyNames, type PolicyName } from './policies.js';
 
-export type MatchingOptions = {
-  readonly trace: string;
+/** The experiment of the GPU trace. */
+export type TraceOptions = {
+  readonly folder: string;
   readonly pods: string;
   readonly seeds: readonly number[];
   readonly policies: readonly PolicyName[];
@@ -10,12 +11,19 @@ export type MatchingOptions = {
   readonly power?: number;
 };
 
-export const usage = `npm run bench -- matching --trace DIR --pods FILE [options]
+export type MatchingOptions = {
+  readonly trace?: TraceOptions;
+  readonly philly?: { readonly file: string; readonly nodes: number };
+};
+
+export const usage = `npm run bench -- matching [--trace DIR --pods FILE] [--philly FILE] [options]
   --trace DIR      laid out like the published trace: csv/ holds the node list and the pod lists
   --pods FILE      a pod list in DIR/csv
   --seeds 42-51    a range, or a list with commas; the default is 42-51
   --policy NAME    ${policyNames.join(', ')}; several with commas; the default is all
   --power W        adds powerSavingPercent; astro counts W devices for each kilowatt that a placement adds
+  --philly FILE    mean completion of the Philly jobs under each discipline
+  --nodes 80       nodes of eight GPUs that they run on
   --json           only the JSON`;
 
 const seedsMax = 1000;
@@ -23,10 +31,19 @@ const seedsMax = 1000;
 /** Throws an error that names the option and the rule. */
 export function parseOptions(args: readonly string[]): MatchingOptions {
   const values = valuesOf(args);
+  const options = {
+    ...((values.trace ?? values.pods) !== undefined && { trace: traceOf(values) }),
+    ...(values.philly !== undefined && { philly: { file: values.philly, nodes: Number(values.nodes) } }),
+  };
+  if (!options.trace && !options.philly) throw new RangeError('--trace: is missing, and so is --philly');
+  return options;
+}
+
+function traceOf(values: ReturnType<typeof valuesOf>): TraceOptions {
   if (!values.trace) throw new RangeError('--trace: is missing');
   if (!values.pods) throw new RangeError('--pods: is missing');
   return {
-    trace: values.trace,
+    folder: values.trace,
     pods: values.pods,
     seeds: seedsOf(values.seeds),
     policies: policiesOf(values.policy),
@@ -44,6 +61,8 @@ function valuesOf(args: readonly string[]) {
         seeds: { type: 'string', default: '42-51' },
         policy: { type: 'string', default: policyNames.join(',') },
         power: { type: 'string' },
+        philly: { type: 'string' },
+        nodes: { type: 'string', default: '80' },
       },
     }).values;
   } catch (error) {
