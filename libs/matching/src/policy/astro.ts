@@ -1,17 +1,11 @@
 import { groupSuits } from '../engine/demand.js';
 import type { NodeState, PotentialPolicy } from '../engine/policy.js';
-import { wholeShare, type Shape, type UnitGroup } from '../engine/shape.js';
+import { unitsMax, wholeShare, type Shape, type UnitGroup } from '../engine/shape.js';
 import { freeUnits, groupCouldHost, unitsAskedFor } from './demand-rate.js';
 import { typicalByShape, type TypicalOnShape } from './fragmentation.js';
-import {
-  cpuPrices,
-  freeSteps,
-  groupWeights,
-  hostingWorth,
-  rowLength,
-  scenarioGroups,
-} from './learning/hosting-worth.js';
+import { cpuPrices, freeSteps, hostingWorth, rowLengthOf } from './learning/hosting-worth.js';
 import type { PlacementValues } from './learning/placement-values.js';
+import type { Scenario } from './learning/scenarios.js';
 
 /**
  * How much each part of the value counts, in units. One set for every workload, found on the published trace
@@ -47,7 +41,7 @@ type ShapeWorth = {
 export function astro(values: PlacementValues): PotentialPolicy {
   const worthOf = worthByShape(values);
   const typicalOf = typicalByShape(values.typical);
-  const hosted = hostedBy(groupWeights(values.scenarios));
+  const hosted = hostedBy(values.scenarios);
   return {
     kind: 'potential',
     name: 'astro',
@@ -71,8 +65,8 @@ export function astro(values: PlacementValues): PotentialPolicy {
   };
 }
 
-/** Tables of 320 KB. Beyond this many they are all forgotten, and made anew as they are needed. */
-const tablesMax = 512;
+/** Tables of 650 KB. Beyond this many they are all forgotten, and made anew as they are needed. */
+const tablesMax = 256;
 
 /** Tables are made when a group of units is first seen, in some milliseconds; groups that host the same share one. */
 function worthByShape({ demands, scenarios, scarcity }: PlacementValues): (shape: Shape) => ShapeWorth {
@@ -103,42 +97,73 @@ function worthByShape({ demands, scenarios, scarcity }: PlacementValues): (shape
   };
 }
 
-function hostedBy(weightOf: Float64Array): (state: NodeState, tables: readonly Float64Array[]) => number {
-  const sums = new Float64Array(rowLength);
-  return ({ shape, freeCpuMillis, freeShares }, tables) => {
-    sums.fill(0);
-    for (let index = 0; index < tables.length; index++) {
-      addGroup(sums, tables[index]!, shape.groups[index]!, freeShares);
-    }
-    const vcpu = freeCpuMillis / 1000;
-    let value = 0;
-    for (let group = 0; group < scenarioGroups; group++) {
-      let least = Infinity;
-      for (let price = 0; price < cpuPrices.length; price++) {
-        const bound = cpuPrices[price]! * vcpu + sums[group * cpuPrices.length + price]!;
-        if (bound < least) least = bound;
+/**
+ * The value of a node's free units and CPU: for each scenario the least over the prices of CPU of what the CPU costs
+ * and what the units can host at that price.
+ */
+function hostedBy(
+  scenarios: readonly Scenario[],
+): (state: NodeState, tables: readonly Float64Array[]) => number {
+  const rows = new FreeRows(rowLengthOf(scenarios));
+  const last = cpuPrices.length - 1;
+  return (state, tables) => {
+    rows.fill(state, tables);
+    let [value, price] = [0, 0];
+    for (let scenario = 0; scenario < scenarios.length; scenario++) {
+      // What is minimised is convex in the price, and the best price differs little from scenario to scenario.
+      let least = rows.boundAt(scenario, price);
+      while (price < last) {
+        const bound = rows.boundAt(scenario, price + 1);
+        if (bound >= least) break;
+        [least, price] = [bound, price + 1];
       }
-      value += weightOf[group]! * least;
+      while (price > 0) {
+        const bound = rows.boundAt(scenario, price - 1);
+        if (bound >= least) break;
+        [least, price] = [bound, price - 1];
+      }
+      value += scenarios[scenario]!.weight * least;
     }
     return value;
   };
 }
 
-/** Units stand ascending by what is free of them, so that equal ones are added at once. */
-function addGroup(
-  sums: Float64Array,
-  table: Float64Array,
-  { first, count }: UnitGroup,
-  freeShares: Uint16Array,
-): void {
-  for (let unit = first; unit < first + count;) {
-    const share = freeShares[unit]!;
-    const start = unit;
-    while (unit < first + count && freeShares[unit] === share) unit += 1;
-    const row = freeSteps(share) * rowLength;
-    if (row === 0) continue;
-    const alike = unit - start;
-    for (let column = 0; column < rowLength; column++) sums[column]! += alike * table[row + column]!;
+/** The rows of the tables that belong to a node's free units: one for all units with the same part free. */
+class FreeRows {
+  private readonly tables: Float64Array[] = [];
+  private readonly starts = new Int32Array(unitsMax);
+  private readonly copies = new Int32Array(unitsMax);
+  private count = 0;
+  private vcpu = 0;
+
+  constructor(private readonly rowLength: number) {}
+
+  fill({ shape, freeCpuMillis, freeShares }: NodeState, tables: readonly Float64Array[]): void {
+    this.count = 0;
+    this.vcpu = freeCpuMillis / 1000;
+    for (let index = 0; index < tables.length; index++) {
+      const { first, count } = shape.groups[index]!;
+      // Units of a group stand ascending by what is free of them.
+      for (let unit = first; unit < first + count;) {
+        const start = unit;
+        while (unit < first + count && freeShares[unit] === freeShares[start]) unit += 1;
+        const steps = freeSteps(freeShares[start]!);
+        if (steps === 0) continue;
+        this.tables[this.count] = tables[index]!;
+        this.starts[this.count] = steps * this.rowLength;
+        this.copies[this.count] = unit - start;
+        this.count += 1;
+      }
+    }
+  }
+
+  boundAt(scenario: number, price: number): number {
+    const column = scenario * cpuPrices.length + price;
+    let bound = cpuPrices[price]! * this.vcpu;
+    for (let row = 0; row < this.count; row++) {
+      bound += this.copies[row]! * this.tables[row]![this.starts[row]! + column]!;
+    }
+    return bound;
   }
 }
 

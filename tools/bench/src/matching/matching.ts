@@ -17,15 +17,14 @@ type PolicyFigures = {
 };
 
 export const matching: Benchmark = {
-  measures: 'allocation of the published GPU trace by each policy, and decisions a second',
+  measures: 'allocation of the GPU trace and decisions a second by policy; completion of the Philly jobs',
   usage,
   async run(_folder, progress, args) {
     const options = parseOptions(args);
-    const trace = {
-      nodes: await readNodes(options.trace),
-      pods: await readPods(options.trace, options.pods),
+    return {
+      ...(options.trace && (await measureTrace(options.trace, progress))),
+      ...(options.philly && (await philly(options.philly.file, options.philly.nodes, progress))),
     };
-    return measureTrace(trace, options, progress);
   },
 };
 

@@ -32,7 +32,7 @@ const seedsMax = 1000;
 export function parseOptions(args: readonly string[]): MatchingOptions {
   const values = valuesOf(args);
   const options = {
-    ...((values.trace ?? values.pods) !== undefined && { trace: traceOf(values) }),
+    ...((values.trace !== undefined || values.pods !== undefined) && { trace: traceOf(values) }),
     ...(values.philly !== undefined && { philly: { file: values.philly, nodes: Number(values.nodes) } }),
   };
   if (!options.trace && !options.philly) throw new RangeError('--trace: is missing, and so is --philly');

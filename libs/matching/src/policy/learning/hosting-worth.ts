@@ -10,28 +10,14 @@ export const cpuPrices = [
   0.25, 0.4, 0.8,
 ] as const;
 
-/**
- * Scenarios are averaged in this many groups before the price of CPU is chosen. With one group a node's CPU has one
- * price however much is asked for, which loses points where CPU or a model is scarce; with one for each scenario the
- * valuation is slower and no better.
- */
-export const scenarioGroups = 20;
-
-/** Weights of the groups of scenarios; together 1. */
-export function groupWeights(scenarios: readonly Scenario[]): Float64Array {
-  const weights = new Float64Array(scenarioGroups);
-  for (const [index, { weight }] of scenarios.entries()) weights[index % scenarioGroups]! += weight;
-  return weights;
-}
-
-/** Columns of a row of the table: for each group of scenarios, each price of CPU. */
-export const rowLength = scenarioGroups * cpuPrices.length;
-
 const pack = new Float64Array(packSteps + 1);
 
 /**
  * What a free part of a unit can host, less the CPU that it needs for it at each price of CPU. The row for `n` free
- * steps begins at `n · rowLength`.
+ * steps begins at `n · rowLength`; in it stand, for each scenario, the prices one after the other.
+ *
+ * Each scenario has a price of CPU of its own: averaged before the price is chosen, they lose points where CPU or a
+ * model is scarce.
  *
  * @param hosted positions of the demands that the unit can host
  */
@@ -40,20 +26,20 @@ export function hostingWorth(
   hosted: readonly number[],
   scenarios: readonly Scenario[],
 ): Float64Array {
+  const rowLength = rowLengthOf(scenarios);
   const table = new Float64Array((packSteps + 1) * rowLength);
-  const weights = groupWeights(scenarios);
   for (const [index, scenario] of scenarios.entries()) {
-    const at = index % scenarioGroups;
-    const part = weights[at]! === 0 ? 0 : scenario.weight / weights[at]!;
     const present = hosted.filter(row => scenario.isPresent[row] === 1);
     for (const [price, cpuPrice] of cpuPrices.entries()) {
       packAtPrice(demands, present, scenario.worth, cpuPrice);
-      const column = at * cpuPrices.length + price;
-      for (let free = 1; free <= packSteps; free++) table[free * rowLength + column]! += part * pack[free]!;
+      const column = index * cpuPrices.length + price;
+      for (let free = 1; free <= packSteps; free++) table[free * rowLength + column] = pack[free]!;
     }
   }
   return table;
 }
+
+export const rowLengthOf = (scenarios: readonly Scenario[]): number => scenarios.length * cpuPrices.length;
 
 /** Fills `pack`. */
 function packAtPrice(
