@@ -1,4 +1,3 @@
-import { parseArgs } from 'node:util';
 import { defaultAdmissionRules } from '@astro/matching/queue/admit';
 import { arrivalOrder, defaultQueueOrder } from '@astro/matching/queue/queue-order';
 import { percentile } from '../measure.js';
@@ -76,21 +75,3 @@ const meanCompletion = (waited: readonly Waited[]) =>
 
 const mean = (values: readonly number[]) =>
   Math.round(values.reduce((sum, value) => sum + value, 0) / Math.max(values.length, 1));
-
-/**
- * `--philly FILE --nodes 80 [--json]`: the last line of the output is one JSON object.
- *
- * @throws RangeError and TypeError that name the option and what is wrong with it
- */
-export async function phillyCommand(words: readonly string[], progress: Progress): Promise<void> {
-  const { values } = parseArgs({
-    args: [...words],
-    options: {
-      philly: { type: 'string' },
-      nodes: { type: 'string', default: '80' },
-      json: { type: 'boolean' },
-    },
-  });
-  if (values.philly === undefined) throw new RangeError('--philly: the file of jobs is missing');
-  console.log(JSON.stringify(await philly(values.philly, Number(values.nodes), progress)));
-}
