@@ -38,8 +38,9 @@ const SHORT_REPLY_TOKENS = 9;
 const DIGITS_BELOW_MS = 6;
 
 /**
- * When the stream took the message that is acknowledged at `reply`, to the millisecond below. The client's own `time` goes through a floating-point number
- * of nanoseconds, which near the end of a millisecond gives the next one: another time than a direct read gives.
+ * When the stream took the message that is acknowledged at `reply`, to the millisecond below. The client's own `time`
+ * goes through a floating-point number of nanoseconds, which near the end of a millisecond gives the next one: another
+ * time than a direct read gives.
  */
 export function timeOf(reply: string): Date {
   const tokens = reply.split('.');

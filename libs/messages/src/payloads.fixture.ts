@@ -56,10 +56,10 @@ function valueOf(field: DescField): fc.Arbitrary<unknown> {
   return text;
 }
 
-/** As PostgreSQL takes it: no zero characters, no halves of surrogate pairs. */
+/** As PostgreSQL takes it: without zero characters. */
 const text = fc
   .oneof(fc.string({ maxLength: 40 }), fc.string({ unit: 'grapheme', maxLength: 40 }))
-  .filter(value => !value.includes('\0') && value.isWellFormed());
+  .filter(value => !value.includes('\0'));
 
 const date = fc.date({
   min: new Date('1970-01-01T00:00:00Z'),

@@ -133,7 +133,7 @@ function valueOf(
     return { read, wireType: VARINT };
   }
   if (isAtto(field)) return { read: atto, wireType: LENGTH_DELIMITED };
-  return scalarOf(field.scalar!);
+  return scalarOf(field.scalar);
 }
 
 function scalarOf(scalar: number): { readonly read: Read; readonly wireType: number } {

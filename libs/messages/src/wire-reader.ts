@@ -1,4 +1,4 @@
-import { isAscii, isUtf8 } from 'node:buffer';
+import { isUtf8 } from 'node:buffer';
 
 /** What the quick way does not read, or not with certainty: the thorough way decides about it. */
 export class Unusual extends Error {

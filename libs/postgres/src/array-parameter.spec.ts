@@ -34,7 +34,7 @@ async function understood(type: string, values: readonly unknown[], words: strin
 
 const text = fc
   .oneof(fc.string(), fc.string({ unit: 'grapheme' }), fc.constantFrom('', 'NULL', '"', '\\', '{,}', "'"))
-  .filter(value => !value.includes('\0') && value.isWellFormed());
+  .filter(value => !value.includes('\0'));
 /** Without quotes: V8 13.6 takes the name `"` in JSON for `\\` when it has met that one before. */
 const name = fc.stringMatching(/^[a-z]{1,8}$/);
 const date = fc.date({ min: new Date(0), max: new Date('9000-01-01'), noInvalidDate: true });
@@ -67,5 +67,5 @@ test('a value that does not fit its column is refused before it is sent', () => 
   expect(() => arrayParameter('int', [2 ** 31])).toThrow('a column of type int cannot hold 2147483648');
   expect(() => arrayParameter('bigint', [0.5])).toThrow('a column of type bigint cannot hold 0.5');
   expect(() => arrayParameter('text', [7])).toThrow('a column of type text cannot hold 7');
-  expect(() => arrayParameter('timestamptz', [new Date(NaN)])).toThrow('timestamptz cannot hold an object');
+  expect(() => arrayParameter('timestamptz', [new Date(NaN)])).toThrow('timestamptz cannot hold this object');
 });

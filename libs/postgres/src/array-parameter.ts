@@ -1,7 +1,7 @@
 /**
- * One column of many rows as a parameter `$n::<type>[]`, in PostgreSQL's binary form of an array where its type has one
- * here: no value is quoted by one side and unquoted by the other. The driver's own way is a text, and for `bytea` a text
- * of hexadecimal digits.
+ * One column of many rows as a parameter `$n::<type>[]`, in PostgreSQL's binary form of an array where its type has
+ * one here: no value is quoted by one side and unquoted by the other. The driver's own way is a text, and for `bytea`
+ * a text of hexadecimal digits.
  * @param type of the items, as `format_type` names it or short: `text`, `int`, `timestamptz`
  * @param values null and undefined are NULL
  * @throws Error when a value does not fit the type
@@ -155,7 +155,7 @@ function textArray(values: readonly unknown[]): string {
   return `{${items.join(',')}}`;
 }
 
-const unfit = (type: string, value: unknown): Error =>
-  new Error(
-    `a column of type ${type} cannot hold ${typeof value === 'object' ? 'an object' : String(value)}`,
-  );
+function unfit(type: string, value: unknown): Error {
+  const isPlain = typeof value === 'string' || typeof value === 'number' || typeof value === 'bigint';
+  return new Error(`a column of type ${type} cannot hold ${isPlain ? value : `this ${typeof value}`}`);
+}

@@ -37,7 +37,7 @@ function columnOf(em: EntityManager, property: EntityProperty): Column {
   const column = { property: property.name, name, type, isKey: primary === true };
   switch (type) {
     case 'jsonb':
-      return { ...column, selected: `${name}::text`, valueOf: text => JSON.parse(text as string) };
+      return { ...column, selected: `${name}::text`, valueOf: text => JSON.parse(text as string) as unknown };
     case 'timestamptz':
       return {
         ...column,

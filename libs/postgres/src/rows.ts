@@ -23,7 +23,7 @@ export async function insertRows<Row extends object>(
   const names = columns.map(({ name }) => name).join(', ');
   const sql = `insert into ${tableOf(em, entity)} (${names}) select * from unnest(${arraysOf(columns)})
     ${onConflict === 'ignore' ? 'on conflict do nothing' : ''}`;
-  await inParts(em, sql, columns, rows as Rows);
+  await inParts(em, sql, columns, rows);
 }
 
 /** Changes some properties of rows that are there, many in one statement. No two rows may have one key. */

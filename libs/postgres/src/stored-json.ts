@@ -9,7 +9,7 @@ export type StoredJson<T> = T extends bigint
         ? { -readonly [Key in keyof T]: StoredJson<T[Key]> }
         : T;
 
-/** A plain payload made ready for a `jsonb` column. Shares with the payload what JSON holds as it is: nobody changes it. */
+/** A plain payload made ready for a `jsonb` column: shares with it what JSON holds as it is, for nobody changes it. */
 export const storedJson = <T>(payload: T): StoredJson<T> => stored(payload) as StoredJson<T>;
 
 function stored(value: unknown): unknown {

@@ -21,8 +21,8 @@ export type Fold<Event extends Message, Row extends object> = {
 };
 
 /**
- * Applies a batch to a table in one read, one insert and one update: the rows that the batch names are read, carried through its
- * events in memory, and those that changed are written. One event is a batch of one.
+ * Applies a batch to a table in one read, one insert and one update: the rows that the batch names are read, carried
+ * through its events in memory, and those that changed are written. One event is a batch of one.
  */
 export function folding<Event extends Message, Row extends object>(
   entity: EntitySchema<Row>,

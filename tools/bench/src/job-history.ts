@@ -1,9 +1,9 @@
 import type { Message } from '@astro/event-sourcing/decider';
 import { derivedId, newId } from '@astro/event-sourcing/ids';
 import type { AggregateRef } from '@astro/event-sourcing/recorded';
-import { publishTogether, type Outgoing } from '@astro/jetstream/atomic-batch';
+import { AtomicBatch, type Outgoing } from '@astro/jetstream/atomic-batch';
 import type { Bus } from '@astro/jetstream/bus';
-import { envelopeFields, subjectOf } from '@astro/jetstream/headers';
+import { envelopeLines, headerLine, subjectOf } from '@astro/jetstream/headers';
 import { contextOf, eventsOf, eventSubject } from '@astro/jetstream/subjects';
 import { encode, typeNameOf } from '@astro/messages/codec';
 import type { JobEvent, JobSpec } from '@astro/messages/scheduling';
@@ -91,10 +91,9 @@ function beginning(historyOf: (jobId: string) => readonly Message[]): Job {
 
 /** One event of each job, all of them in one atomic batch. */
 async function appendNext(bus: Bus, jobs: readonly Job[], round: number): Promise<void> {
-  const { seq } = await publishTogether(
-    bus,
-    jobs.map(job => messageOf(job, job.events[round]!)),
-  );
+  const batch = new AtomicBatch(bus);
+  for (const job of jobs) batch.add(messageOf(job, job.events[round]!));
+  const { seq } = await batch.commit();
   for (const [index, job] of jobs.entries()) job.position = seq - jobs.length + 1 + index;
 }
 
@@ -104,16 +103,15 @@ function messageOf({ aggregate, position }: Job, { type, data }: Message): Outgo
   return {
     subject: eventSubject(aggregate, type),
     data: encode(typeName, data),
-    headers: {
-      ...envelopeFields({
+    headers:
+      envelopeLines({
         id: derivedId('evt', commandId, 0),
         typeName,
         source: contextOf(aggregate.type),
         subject: subjectOf(aggregate),
         metadata: { correlationId: commandId, causationId: commandId, actor: 'service:bench' },
-      }),
-      'Nats-Expected-Last-Subject-Sequence': String(position),
-      'Nats-Expected-Last-Subject-Sequence-Subject': eventsOf(aggregate),
-    },
+      }) +
+      headerLine('Nats-Expected-Last-Subject-Sequence', String(position)) +
+      headerLine('Nats-Expected-Last-Subject-Sequence-Subject', eventsOf(aggregate)),
   };
 }
