@@ -6,7 +6,7 @@ import { crashPoint } from './crash-point.js';
 import { backOffMs, delay } from './delay.js';
 import { ConcurrencyConflict, type Appended, type EventStore } from './event-store.js';
 import { KeyedQueue } from './keyed-queue.js';
-import { MAX_SNAPSHOT_BYTES, type Snapshots } from './snapshots.js';
+import type { Snapshots } from './snapshots.js';
 
 const DEFAULT_CACHE_SIZE = 1_000;
 /**
@@ -72,7 +72,10 @@ export class AggregateStore<
     this.#eventsBetweenSnapshots = options.eventsBetweenSnapshots ?? EVENTS_BETWEEN_SNAPSHOTS;
   }
 
-  /** The aggregate as of now, with the position of its last event (0 when it has none). */
+  /**
+   * The aggregate as of now, with the position of its last event (0 when it has none). A state that its decider
+   * changes in place is to be read before anything else is awaited.
+   */
   async load(id: string): Promise<{ readonly state: State; readonly position: number }> {
     const { state, position } = await this.#queue.run(id, () => this.#catchUp(id));
     return { state, position };
@@ -146,16 +149,26 @@ export class AggregateStore<
     const { position, eventIds } = appended;
     const { commandId } = options;
     const steps = events.map((event, index) => ({ id: eventIds[index]!, event, position, commandId }));
-    this.#keep(aggregate.id, this.#evolve(known, steps));
+    this.#keep(aggregate.id, this.#evolve(aggregate.id, known, steps));
     return appended;
   }
 
-  /** Reads what happened since the cached position, or else since the last snapshot. */
+  /** Reads what happened since the cached position, or else the whole history, by way of a snapshot if it is long. */
   async #catchUp(id: string): Promise<Known<State>> {
-    const known = this.#cache.get(id) ?? (await this.#fromSnapshot(id)) ?? this.#beginning();
-    const since = await this.#load(id, known.position);
-    if (since.length === 0) return known;
-    return this.#keep(id, this.#evolve(known, since.map(step)));
+    const cached = this.#cache.get(id);
+    if (cached) return this.#advance(id, cached, await this.#load(id, cached.position));
+    if (!this.#snapshots) return this.#advance(id, this.#beginning(), await this.#load(id, 0));
+    // A history that is shorter than the distance between snapshots has none, so nobody asks for one.
+    const aggregate = { type: this.#type, id };
+    const { events, isAll } = await this.#store.loadSome(aggregate, 0, this.#eventsBetweenSnapshots);
+    const found = isAll ? undefined : await this.#fromSnapshot(id);
+    if (found) return found;
+    const rest = isAll ? [] : await this.#load(id, events.at(-1)!.position);
+    return this.#advance(id, this.#beginning(), [...(events as readonly Recorded<Event>[]), ...rest]);
+  }
+
+  #advance(id: string, known: Known<State>, since: readonly Recorded<Event>[]): Known<State> {
+    return since.length === 0 ? known : this.#keep(id, this.#evolve(id, known, since.map(step)));
   }
 
   #beginning(): Known<State> {
@@ -181,7 +194,7 @@ export class AggregateStore<
     const state = this.#snapshots!.decode({ type: this.#type, id }, found, format);
     if (state === undefined) return undefined;
     const known = { state, position, eventId, unsaved: 0, commandIds: new Set(commandIds) };
-    return this.#keep(id, this.#evolve(known, since.map(step)));
+    return this.#keep(id, this.#evolve(id, known, since.map(step)));
   }
 
   /** Remembers the state, and writes it down when enough has happened since the last time. */
@@ -197,12 +210,16 @@ export class AggregateStore<
   #writeDown(id: string, { state, position, eventId, commandIds }: Known<State>): void {
     const { version, encode } = this.#decider.snapshot!;
     const bytes = encode(state);
-    if (bytes.byteLength > MAX_SNAPSHOT_BYTES) return;
     const snapshot = { version, position, eventId, commandIds: [...commandIds], state: bytes };
     void this.#snapshots!.write({ type: this.#type, id }, snapshot);
   }
 
-  #evolve(known: Known<State>, steps: readonly Step<Event>[]): Known<State> {
+  /**
+   * The cache lets go of the aggregate meanwhile, because its state may be changed in place: when an event throws
+   * half-way, the next load begins from what is recorded.
+   */
+  #evolve(id: string, known: Known<State>, steps: readonly Step<Event>[]): Known<State> {
+    this.#cache.delete(id);
     const { commandIds } = known;
     let { state, position, eventId } = known;
     for (const next of steps) {

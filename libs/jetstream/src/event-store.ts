@@ -8,7 +8,7 @@ import type { Bus } from './bus.js';
 import { deliveredOf, recordedFrom } from './delivered.js';
 import { readPage } from './direct-read.js';
 import { GroupCommit } from './group-commit.js';
-import { envelopeFields, plainHeaders, subjectOf } from './headers.js';
+import { envelopeLines, headerLine, plainHeaders, subjectOf } from './headers.js';
 import { contextOf, eventsOf, eventStreamOf, eventSubject } from './subjects.js';
 
 /** Somebody else appended to the aggregate since it was read. */
@@ -55,19 +55,27 @@ export class EventStore {
 
   /** Events of one aggregate with a position above `afterPosition`, oldest first. */
   async load(aggregate: AggregateRef, afterPosition = 0): Promise<readonly Recorded[]> {
-    const stream = eventStreamOf(contextOf(aggregate.type));
     const recorded: Recorded[] = [];
-    for (let seq = afterPosition + 1; ;) {
-      const page = await readPage(this.#bus, stream, {
-        seq,
-        batch: PAGE_SIZE,
-        next_by_subj: eventsOf(aggregate),
-      });
-      recorded.push(...page.map(recordedOf));
-      const last = page.at(-1);
-      if (!last || last.pending === 0) return recorded;
-      seq = last.seq + 1;
+    for (let after = afterPosition; ;) {
+      const { events, isAll } = await this.loadSome(aggregate, after, PAGE_SIZE);
+      recorded.push(...events);
+      if (isAll) return recorded;
+      after = events.at(-1)!.position;
     }
+  }
+
+  /** At most `limit` of the same events, and whether these are all of them. The server may give fewer. */
+  async loadSome(
+    aggregate: AggregateRef,
+    afterPosition: number,
+    limit: number,
+  ): Promise<{ readonly events: readonly Recorded[]; readonly isAll: boolean }> {
+    const page = await readPage(this.#bus, eventStreamOf(contextOf(aggregate.type)), {
+      seq: afterPosition + 1,
+      batch: limit,
+      next_by_subj: eventsOf(aggregate),
+    });
+    return { events: page.map(recordedOf), isAll: (page.at(-1)?.pending ?? 0) === 0 };
   }
 
   /**
@@ -174,7 +182,7 @@ function prepare(aggregate: AggregateRef, event: Message, id: string, options: A
   return {
     subject: eventSubject(aggregate, event.type),
     data: encode(typeName, event.data),
-    headers: envelopeFields({
+    headers: envelopeLines({
       id,
       typeName,
       source: contextOf(aggregate.type),
@@ -187,9 +195,8 @@ function prepare(aggregate: AggregateRef, event: Message, id: string, options: A
 /** The first message of an append alone carries it: it covers the aggregate's every subject. */
 const expecting = (message: Outgoing, aggregate: AggregateRef, position: number): Outgoing => ({
   ...message,
-  headers: {
-    ...message.headers,
-    'Nats-Expected-Last-Subject-Sequence': String(position),
-    'Nats-Expected-Last-Subject-Sequence-Subject': eventsOf(aggregate),
-  },
+  headers:
+    message.headers +
+    headerLine('Nats-Expected-Last-Subject-Sequence', String(position)) +
+    headerLine('Nats-Expected-Last-Subject-Sequence-Subject', eventsOf(aggregate)),
 });
