@@ -1,11 +1,18 @@
 // Breaks the contracts on purpose, one invariant at a time, and sees that the invariant run notices. A check that
-// cannot fail proves nothing. `npm run mutations -w @astro/contracts`
+// cannot fail proves nothing. `npm run mutations -w @astro/foundry`
 import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { contractsFolder, forge } from './forge.mjs';
+import { contractsFolder, forge } from './forge.js';
 
-const mutations = [
+type Mutation = {
+  readonly invariant: string;
+  readonly file: string;
+  readonly from: string;
+  readonly to: string;
+};
+
+const mutations: readonly Mutation[] = [
   {
     invariant: 'the escrow covers all claims',
     file: 'src/Payouts.sol',
@@ -74,8 +81,8 @@ console.log(`${chosen.length - survived} of ${chosen.length} mutations caught`);
 process.exitCode = survived === 0 ? 0 : 1;
 
 /** What the invariant run said of the mutant; nothing when it saw no difference. */
-async function tryOut({ file, from, to }, folder) {
-  for (const part of ['src', 'test', 'tools', 'foundry.toml', 'package.json'])
+async function tryOut({ file, from, to }: Mutation, folder: string): Promise<string> {
+  for (const part of ['src', 'test', 'tools', 'foundry.toml'])
     await cp(join(contractsFolder, part), join(folder, part), { recursive: true });
   await symlink(join(contractsFolder, '../node_modules'), join(folder, '../node_modules'));
   const source = await readFile(join(folder, file), 'utf8');

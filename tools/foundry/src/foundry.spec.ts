@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
-import { contractsFolder, forge } from './tools/forge.mjs';
-import { gasReport, storageLayouts } from './tools/measure.mjs';
+import { contractsFolder, forge, printed } from './forge.js';
+import { gasReport, storageLayouts } from './measure.js';
 
 type Outcome = { readonly status: string; readonly reason: string | null };
 type Suites = Record<string, { readonly test_results: Record<string, Outcome> }>;
@@ -13,7 +13,7 @@ const MINUTES = 60_000;
 
 // The names of the tests are Forge's, so it runs before they are declared.
 const run = await forge(['test', '--json']);
-const suites = suitesOf(run.stdout);
+const suites = printed(run.stdout) as Suites;
 
 describe('the contracts', () => {
   test('are tested', () => {
@@ -48,7 +48,7 @@ describe('the contracts', () => {
   );
 
   test(
-    'cost the gas that is committed (npm run snapshots -w @astro/contracts)',
+    'cost the gas that is committed (npm run snapshots -w @astro/foundry)',
     async () => {
       expect(await gasReport()).toEqual(await committed('gas.json'));
     },
@@ -56,19 +56,13 @@ describe('the contracts', () => {
   );
 
   test(
-    'keep their state where it was (npm run snapshots -w @astro/contracts)',
+    'keep their state where it was (npm run snapshots -w @astro/foundry)',
     async () => {
       expect(await storageLayouts()).toEqual(await committed('storage.json'));
     },
     5 * MINUTES,
   );
 });
-
-/** What Forge printed, without the warnings of the compiler that may stand before it. */
-function suitesOf(stdout: string): Suites {
-  const start = stdout.indexOf('{');
-  return start < 0 ? {} : (JSON.parse(stdout.slice(start)) as Suites);
-}
 
 async function committed(name: string): Promise<unknown> {
   return JSON.parse(await readFile(join(contractsFolder, 'snapshots', name), 'utf8'));

@@ -1,11 +1,11 @@
 // Writes what a change must not alter unseen: the gas of every function that the unit tests call, and where each
-// contract behind a proxy keeps its state. The specs compare with what is committed.
+// contract behind a proxy keeps its state. The spec compares with what is committed.
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { contractsFolder } from './forge.mjs';
-import { gasReport, storageLayouts } from './measure.mjs';
+import { contractsFolder } from './forge.js';
+import { gasReport, storageLayouts } from './measure.js';
 
-const write = (name, content) =>
+const write = (name: string, content: unknown) =>
   writeFile(join(contractsFolder, 'snapshots', name), `${JSON.stringify(content, null, 2)}\n`);
 
 await write('gas.json', await gasReport());
