@@ -5,7 +5,7 @@ import solc from 'solc';
 
 /** Forge hands over our own sources; what they import of the installed libraries is read as it is asked for. */
 const installed = path =>
-  path.startsWith('../node_modules/@openzeppelin/')
+  path.startsWith('node_modules/@openzeppelin/')
     ? { contents: readFileSync(path, 'utf8') }
     : { error: `${path} is neither a source of ours nor an installed library` };
 

@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { symlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -17,6 +18,7 @@ export type Finished = { readonly code: number; readonly stdout: string; readonl
  * when it could not run or did not end.
  */
 export async function forge(args: readonly string[], folder = contractsFolder): Promise<Finished> {
+  await linkLibraries(folder);
   const options = { cwd: folder, timeout: TIMEOUT_MS, maxBuffer: OUTPUT_BYTES_MAX };
   try {
     return { code: 0, ...(await promisify(execFile)(binary, args, options)) };
@@ -24,6 +26,15 @@ export async function forge(args: readonly string[], folder = contractsFolder): 
     const { code, stdout, stderr } = error as Partial<Finished>;
     if (typeof code !== 'number') throw error;
     return { code, stdout: stdout ?? '', stderr: stderr ?? '' };
+  }
+}
+
+/** Forge finds libraries only inside of its project. */
+async function linkLibraries(folder: string): Promise<void> {
+  try {
+    await symlink(join(root, 'node_modules'), join(folder, 'node_modules'));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
   }
 }
 
