@@ -1,3 +1,5 @@
+import { policyAlone } from '@astro/matching/engine/weights';
+import { fgd } from '@astro/matching/policy/fgd';
 import { loadLinearSolver } from '@astro/solver/highs';
 import type { Benchmark, Progress } from '../benchmark.js';
 import { rounded } from '../measure.js';
@@ -5,6 +7,7 @@ import type { Run } from './experiment.js';
 import { parseOptions, usage, type TraceOptions } from './options.js';
 import { measureOf, type PolicyName } from './policies.js';
 import { philly } from './philly.js';
+import { scaleCurve } from './scale.js';
 import { readNodes, readPods } from './trace.js';
 
 /** Means over the seeds. */
@@ -24,6 +27,7 @@ export const matching: Benchmark = {
     return {
       ...(options.trace && (await measureTrace(options.trace, progress))),
       ...(options.philly && (await philly(options.philly.file, options.philly.nodes, progress))),
+      ...(options.scale && { curve: scaleCurve(fgd, policyAlone, progress) }),
     };
   },
 };

@@ -26,8 +26,12 @@ describe('the options', () => {
     expect(both).toMatchObject({ trace: { folder: 'dir' }, philly: { nodes: 60 } });
   });
 
+  test('ask for the curve of scale', () => {
+    expect(parseOptions(['--scale'])).toEqual({ scale: true });
+  });
+
   test.each([
-    [[], '--trace: is missing, and so is --philly'],
+    [[], '--trace: is missing, and so are --philly and --scale'],
     [['--pods', 'file'], '--trace: is missing'],
     [['--trace', 'dir'], '--pods: is missing'],
     [[...needed, '--seeds', '51-42'], '--seeds: 51-42'],

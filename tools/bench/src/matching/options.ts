@@ -14,9 +14,10 @@ export type TraceOptions = {
 export type MatchingOptions = {
   readonly trace?: TraceOptions;
   readonly philly?: { readonly file: string; readonly nodes: number };
+  readonly scale?: true;
 };
 
-export const usage = `npm run bench -- matching [--trace DIR --pods FILE] [--philly FILE] [options]
+export const usage = `npm run bench -- matching [--trace DIR --pods FILE] [--philly FILE] [--scale] [options]
   --trace DIR      laid out like the published trace: csv/ holds the node list and the pod lists
   --pods FILE      a pod list in DIR/csv
   --seeds 42-51    a range, or a list with commas; the default is 42-51
@@ -24,6 +25,7 @@ export const usage = `npm run bench -- matching [--trace DIR --pods FILE] [--phi
   --power W        adds powerSavingPercent; astro counts W devices for each kilowatt that a placement adds
   --philly FILE    mean completion of the Philly jobs under each discipline
   --nodes 80       nodes of eight GPUs that they run on
+  --scale          decisions a second, latency and memory at 1,000 to 1,000,000 nodes of a synthetic market
   --json           only the JSON`;
 
 const seedsMax = 1000;
@@ -34,8 +36,10 @@ export function parseOptions(args: readonly string[]): MatchingOptions {
   const options = {
     ...((values.trace !== undefined || values.pods !== undefined) && { trace: traceOf(values) }),
     ...(values.philly !== undefined && { philly: { file: values.philly, nodes: Number(values.nodes) } }),
+    ...(values.scale === true && { scale: values.scale }),
   };
-  if (!options.trace && !options.philly) throw new RangeError('--trace: is missing, and so is --philly');
+  if (Object.keys(options).length === 0)
+    throw new RangeError('--trace: is missing, and so are --philly and --scale');
   return options;
 }
 
@@ -63,6 +67,7 @@ function valuesOf(args: readonly string[]) {
         power: { type: 'string' },
         philly: { type: 'string' },
         nodes: { type: 'string', default: '80' },
+        scale: { type: 'boolean' },
       },
     }).values;
   } catch (error) {

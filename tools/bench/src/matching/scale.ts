@@ -1,7 +1,9 @@
+import { DemandTable, type Demand } from '@astro/matching/engine/demand';
 import { PlacementEngine } from '@astro/matching/engine/engine';
 import type { Hold } from '@astro/matching/engine/hold';
 import type { Policy } from '@astro/matching/engine/policy';
 import type { TermWeights } from '@astro/matching/engine/weights';
+import type { DemandRate } from '@astro/matching/policy/demand-rate';
 import type { Progress } from '../benchmark.js';
 import { percentile, rounded, rssMb } from '../measure.js';
 import { fillNode } from './fill.js';
@@ -36,13 +38,13 @@ const endingMax = 200_000;
 
 /** The curve of `--scale`: how much dearer a decision becomes with the size of the fleet. */
 export function scaleCurve(
-  policy: Policy,
+  policyFor: (mix: readonly DemandRate[]) => Policy,
   weights: TermWeights,
   progress: Progress,
   { sizes = curveNodes, decisions = 50_000 } = {},
 ): readonly ScalePoint[] {
   return sizes.map(nodes => {
-    const point = measureScale(nodes, decisions, policy, weights);
+    const point = measureScale(nodes, decisions, policyFor, weights);
     progress(JSON.stringify(point));
     return point;
   });
@@ -54,6 +56,7 @@ export function scaleCurve(
  */
 function measureScale(nodes: number, decisions: number, policy: Policy, weights: TermWeights): ScalePoint {
   const market = new SyntheticMarket(nodes, requestClasses);
+  const policy = policyFor(mixOf(market));
   const engine = new PlacementEngine({ policy, weights, indexBytesMax: 1.5 * 2 ** 30 });
   const { running, usedPercent } = filledFleet(engine, market, nodes);
   churn(engine, market, running, Math.max(2_000, Math.ceil(decisions / 5)));
@@ -77,6 +80,17 @@ function measureScale(nodes: number, decisions: number, policy: Policy, weights:
     nodesScoredPerDecision: rounded((engine.indexes.nodesScored - scored) / decisions, 1),
     policyCallsPerDecision: rounded((engine.scorer.policyCalls - called) / decisions, 1),
   };
+}
+
+/** How often each demand comes, in a sample of the requests. */
+function mixOf(market: SyntheticMarket): readonly DemandRate[] {
+  const demands = new DemandTable();
+  const counts = new Map<Demand, number>();
+  for (let index = 0; index < 10_000; index++) {
+    const demand = demands.intern(market.request('sampled').requirements);
+    counts.set(demand, (counts.get(demand) ?? 0) + 1);
+  }
+  return [...counts].map(([demand, rate]) => ({ demand, rate }));
 }
 
 /** A fleet that begins with most of its devices in use. */

@@ -1,6 +1,7 @@
 import { PlacementEngine } from '@astro/matching/engine/engine';
 import { policyAlone } from '@astro/matching/engine/weights';
 import type { Policy } from '@astro/matching/engine/policy';
+import { fgd } from '@astro/matching/policy/fgd';
 import { expect, test } from '@jest/globals';
 import { scaleCurve } from './scale.js';
 import { SyntheticMarket } from './synthetic-fleet.js';
@@ -24,7 +25,7 @@ test('the same seed gives the same fleet and requests, another one others', () =
 test('the points of the curve are measured in the steady state of fleets in use', () => {
   const lines: string[] = [];
   const sizes = [100, 300];
-  const curve = scaleCurve(packing, policyAlone, line => lines.push(line), { sizes, decisions: 500 });
+  const curve = scaleCurve(fgd, policyAlone, line => lines.push(line), { sizes, decisions: 500 });
   expect(lines.map(line => JSON.parse(line) as unknown)).toEqual(curve);
   expect(curve.map(({ nodes }) => nodes)).toEqual(sizes);
   for (const { nodes, usedPercent, refusedPercent, nodesScoredPerDecision } of curve) {
