@@ -54,7 +54,12 @@ export function scaleCurve(
  * Fills a synthetic fleet, then measures `decisions` of its steady state in which each placement follows the
  * end of another. A fifth as many, but at least 2,000, come first and are not counted.
  */
-function measureScale(nodes: number, decisions: number, policy: Policy, weights: TermWeights): ScalePoint {
+function measureScale(
+  nodes: number,
+  decisions: number,
+  policyFor: (mix: readonly DemandRate[]) => Policy,
+  weights: TermWeights,
+): ScalePoint {
   const market = new SyntheticMarket(nodes, requestClasses);
   const policy = policyFor(mixOf(market));
   const engine = new PlacementEngine({ policy, weights, indexBytesMax: 1.5 * 2 ** 30 });
