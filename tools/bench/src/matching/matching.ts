@@ -3,7 +3,8 @@ import type { Benchmark, Progress } from '../benchmark.js';
 import { rounded } from '../measure.js';
 import type { Run } from './experiment.js';
 import { parseOptions, usage, type TraceOptions } from './options.js';
-import { measureOf, type PolicyName } from './policies.js';
+import { marketPolicy, marketWeights, measureOf, type PolicyName } from './policies.js';
+import { measureScale, scaleNodes, type ScalePoint } from './scale.js';
 import { philly } from './philly.js';
 import { readNodes, readPods } from './trace.js';
 
@@ -13,20 +14,35 @@ type PolicyFigures = {
   readonly allocAt100: number;
   readonly allocAt130: number;
   readonly decisionsPerSecond: number;
+  readonly decisionsPerCpuSecond: number;
   readonly powerSavingPercent?: number;
 };
 
 export const matching: Benchmark = {
-  measures: 'allocation of the GPU trace and decisions a second by policy; completion of the Philly jobs',
+  measures:
+    'allocation of the GPU trace and decisions a second by policy; completion of the Philly jobs; scale',
   usage,
   async run(_folder, progress, args) {
     const options = parseOptions(args);
     return {
       ...(options.trace && (await measureTrace(options.trace, progress))),
       ...(options.philly && (await philly(options.philly.file, options.philly.nodes, progress))),
+      ...(options.isScale && { curve: await measureCurve(progress) }),
     };
   },
 };
+
+/** Decisions at each size, few enough to end in minutes and many enough for a 99th percentile. */
+const scaleDecisions = 20_000;
+
+async function measureCurve(progress: Progress): Promise<ScalePoint[]> {
+  const solver = await loadLinearSolver();
+  return scaleNodes.map(nodes => {
+    const point = measureScale(nodes, scaleDecisions, marketPolicy(nodes, solver), marketWeights);
+    progress(JSON.stringify(point));
+    return point;
+  });
+}
 
 async function measureTrace(
   { folder, pods, policies, seeds, power }: TraceOptions,
@@ -52,10 +68,12 @@ async function measureTrace(
 function figuresOf(runs: readonly Run[], baseline: readonly Run[] | undefined): PolicyFigures {
   const decisions = runs.reduce((sum, run) => sum + run.decisions, 0);
   const seconds = runs.reduce((sum, run) => sum + run.seconds, 0);
+  const cpuSeconds = runs.reduce((sum, run) => sum + run.cpuSeconds, 0);
   return {
     allocAt100: rounded(mean(runs.map(run => run.allocated[100]!)), 2),
     allocAt130: rounded(mean(runs.map(run => run.allocated[130]!)), 2),
     decisionsPerSecond: Math.round(decisions / seconds),
+    decisionsPerCpuSecond: Math.round(decisions / cpuSeconds),
     ...(baseline && {
       powerSavingPercent: rounded(mean(runs.map((run, index) => savingOf(run, baseline[index]!))), 2),
     }),
