@@ -15,7 +15,9 @@ type PolicyFigures = {
   readonly allocAt130: number;
   readonly decisionsPerSecond: number;
   readonly decisionsPerCpuSecond: number;
+  /** Against FGD on the same arrivals, from 1 to 100 % arrivals; then where a full cluster has not levelled it. */
   readonly powerSavingPercent?: number;
+  readonly powerSavingPercentAt?: { readonly 25: number; readonly 50: number; readonly 75: number };
 };
 
 export const matching: Benchmark = {
@@ -74,17 +76,27 @@ function figuresOf(runs: readonly Run[], baseline: readonly Run[] | undefined): 
     allocAt130: rounded(mean(runs.map(run => run.allocated[130]!)), 2),
     decisionsPerSecond: Math.round(decisions / seconds),
     decisionsPerCpuSecond: Math.round(decisions / cpuSeconds),
-    ...(baseline && {
-      powerSavingPercent: rounded(mean(runs.map((run, index) => savingOf(run, baseline[index]!))), 2),
-    }),
+    ...(baseline && savingsOf(runs, baseline)),
   };
 }
 
-/** Mean saving while the cluster fills from 1 to 100 % arrivals, against the same arrivals under FGD. */
-function savingOf(run: Run, baseline: Run): number {
+function savingsOf(
+  runs: readonly Run[],
+  baseline: readonly Run[],
+): Pick<PolicyFigures, 'powerSavingPercent' | 'powerSavingPercentAt'> {
+  const saving = (from: number, to: number) =>
+    rounded(mean(runs.map((run, index) => savingOf(run, baseline[index]!, from, to))), 2);
+  return {
+    powerSavingPercent: saving(1, 100),
+    powerSavingPercentAt: { 25: saving(25, 25), 50: saving(50, 50), 75: saving(75, 75) },
+  };
+}
+
+/** Mean saving from one percentage of arrivals to another. */
+function savingOf(run: Run, baseline: Run, from: number, to: number): number {
   const savings = Array.from(
-    run.watts.subarray(1, 101),
-    (watts, index) => 1 - watts / baseline.watts[index + 1]!,
+    run.watts.subarray(from, to + 1),
+    (watts, index) => 1 - watts / baseline.watts[from + index]!,
   );
   return 100 * mean(savings);
 }
