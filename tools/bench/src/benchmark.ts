@@ -5,5 +5,5 @@ export type Benchmark = {
   /** One line for the list. */
   readonly measures: string;
   /** @param folder is empty, and removed afterwards */
-  run(folder: string, progress: Progress): Promise<Readonly<Record<string, number>>>;
+  run(folder: string, progress: Progress): Promise<Readonly<Record<string, number | readonly number[]>>>;
 };

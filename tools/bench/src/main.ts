@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { append } from './append.js';
 import { load } from './load.js';
+import { memory } from './memory.js';
 import { phillyCommand } from './matching/philly.js';
 import { pipeline } from './pipeline.js';
 import type { Benchmark } from './benchmark.js';
@@ -13,6 +14,7 @@ import { replay } from './replay.js';
 const benchmarks: Readonly<Record<string, Benchmark>> = {
   append,
   load,
+  memory,
   pipeline,
   placing,
   projection,
