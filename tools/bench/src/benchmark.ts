@@ -4,10 +4,6 @@ export type Progress = (line: string) => void;
 export type Benchmark = {
   /** One line for the list. */
   readonly measures: string;
-<<<<<<< HEAD
-  /** @param folder is empty, and removed afterwards */
-  run(folder: string, progress: Progress): Promise<Readonly<Record<string, number | readonly number[]>>>;
-=======
   /** The options that it takes, in words; absent: it takes none. */
   readonly usage?: string;
   /**
@@ -19,5 +15,4 @@ export type Benchmark = {
     progress: Progress,
     options: readonly string[],
   ): Promise<Readonly<Record<string, unknown>>>;
->>>>>>> main
 };
