@@ -13,7 +13,7 @@ const DEFAULT_CACHE_SIZE = 1_000;
  * Commands remembered of one cached aggregate, and of all of them together, which share them evenly; beyond them,
  * deciders accept a repeated command as nothing to do.
  */
-const REMEMBERED_COMMANDS = { ofOneMin: 256, ofOneMax: 4_096, ofAll: 262_144 };
+const REMEMBERED_COMMANDS = { ofOneMin: 128, ofOneMax: 4_096, ofAll: 131_072 };
 const CONFLICT_ATTEMPTS = 10;
 const CONFLICT_BACK_OFF = { baseMs: 5, maxMs: 250 };
 
