@@ -14,7 +14,7 @@ export type TraceOptions = {
 export type MatchingOptions = {
   readonly trace?: TraceOptions;
   readonly philly?: { readonly file: string; readonly nodes: number };
-  readonly scale?: true;
+  readonly isScale: boolean;
 };
 
 export const usage = `npm run bench -- matching [--trace DIR --pods FILE] [--philly FILE] [--scale] [options]
@@ -25,7 +25,7 @@ export const usage = `npm run bench -- matching [--trace DIR --pods FILE] [--phi
   --power W        adds powerSavingPercent; astro counts W devices for each kilowatt that a placement adds
   --philly FILE    mean completion of the Philly jobs under each discipline
   --nodes 80       nodes of eight GPUs that they run on
-  --scale          decisions a second, latency and memory at 1,000 to 1,000,000 nodes of a synthetic market
+  --scale          speed on synthetic fleets of 1,000 to 1,000,000 nodes
   --json           only the JSON`;
 
 const seedsMax = 1000;
@@ -36,10 +36,11 @@ export function parseOptions(args: readonly string[]): MatchingOptions {
   const options = {
     ...((values.trace !== undefined || values.pods !== undefined) && { trace: traceOf(values) }),
     ...(values.philly !== undefined && { philly: { file: values.philly, nodes: Number(values.nodes) } }),
-    ...(values.scale === true && { scale: values.scale }),
+    isScale: values.scale,
   };
-  if (Object.keys(options).length === 0)
+  if (!options.trace && !options.philly && !options.isScale) {
     throw new RangeError('--trace: is missing, and so are --philly and --scale');
+  }
   return options;
 }
 
@@ -66,8 +67,8 @@ function valuesOf(args: readonly string[]) {
         policy: { type: 'string', default: policyNames.join(',') },
         power: { type: 'string' },
         philly: { type: 'string' },
+        scale: { type: 'boolean', default: false },
         nodes: { type: 'string', default: '80' },
-        scale: { type: 'boolean' },
       },
     }).values;
   } catch (error) {

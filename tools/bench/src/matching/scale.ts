@@ -1,10 +1,7 @@
-import { DemandTable, type Demand } from '@astro/matching/engine/demand';
 import { PlacementEngine } from '@astro/matching/engine/engine';
 import type { Hold } from '@astro/matching/engine/hold';
 import type { Policy } from '@astro/matching/engine/policy';
 import type { TermWeights } from '@astro/matching/engine/weights';
-import type { DemandRate } from '@astro/matching/policy/demand-rate';
-import type { Progress } from '../benchmark.js';
 import { percentile, rounded, rssMb } from '../measure.js';
 import { fillNode } from './fill.js';
 import { SyntheticMarket } from './synthetic-fleet.js';
@@ -29,39 +26,24 @@ export type ScalePoint = {
   readonly policyCallsPerDecision: number;
 };
 
-const curveNodes = [1_000, 10_000, 100_000, 1_000_000];
+export const scaleNodes = [1_000, 10_000, 100_000, 1_000_000] as const;
 
 /** Requests differ in 400 ways, in what they take, where they may run and what they may cost. */
-const requestClasses = 400;
+export const requestClasses = 400;
 /** Holds that may end; with more, the bench itself would need more memory than the engine. */
 const endingMax = 200_000;
-
-/** The curve of `--scale`: how much dearer a decision becomes with the size of the fleet. */
-export function scaleCurve(
-  policyFor: (mix: readonly DemandRate[]) => Policy,
-  weights: TermWeights,
-  progress: Progress,
-  { sizes = curveNodes, decisions = 50_000 } = {},
-): readonly ScalePoint[] {
-  return sizes.map(nodes => {
-    const point = measureScale(nodes, decisions, policyFor, weights);
-    progress(JSON.stringify(point));
-    return point;
-  });
-}
 
 /**
  * Fills a synthetic fleet, then measures `decisions` of its steady state in which each placement follows the
  * end of another. A fifth as many, but at least 2,000, come first and are not counted.
  */
-function measureScale(
+export function measureScale(
   nodes: number,
   decisions: number,
-  policyFor: (mix: readonly DemandRate[]) => Policy,
+  policy: Policy,
   weights: TermWeights,
 ): ScalePoint {
   const market = new SyntheticMarket(nodes, requestClasses);
-  const policy = policyFor(mixOf(market));
   const engine = new PlacementEngine({ policy, weights, indexBytesMax: 1.5 * 2 ** 30 });
   const { running, usedPercent } = filledFleet(engine, market, nodes);
   churn(engine, market, running, Math.max(2_000, Math.ceil(decisions / 5)));
@@ -85,17 +67,6 @@ function measureScale(
     nodesScoredPerDecision: rounded((engine.indexes.nodesScored - scored) / decisions, 1),
     policyCallsPerDecision: rounded((engine.scorer.policyCalls - called) / decisions, 1),
   };
-}
-
-/** How often each demand comes, in a sample of the requests. */
-function mixOf(market: SyntheticMarket): readonly DemandRate[] {
-  const demands = new DemandTable();
-  const counts = new Map<Demand, number>();
-  for (let index = 0; index < 10_000; index++) {
-    const demand = demands.intern(market.request('sampled').requirements);
-    counts.set(demand, (counts.get(demand) ?? 0) + 1);
-  }
-  return [...counts].map(([demand, rate]) => ({ demand, rate }));
 }
 
 /** A fleet that begins with most of its devices in use. */
