@@ -2,10 +2,11 @@ import { describe, expect, test } from '@jest/globals';
 import { specify } from '@astro/event-sourcing/specify';
 import type { Device, Inventory, NodeCommand, NodeEvent, Offer } from '@astro/messages/registry';
 import { node } from './node.js';
+import { plainDevice, plainInventory, plainOffer } from '@astro/messages/unconstrained';
 
 const given = specify(node);
 const publicKey = `U${'A'.repeat(55)}`;
-const gpu: Device = { kind: 'gpu', vendor: 'NVIDIA', model: 'H100', memoryMib: 81_920 };
+const gpu: Device = { kind: 'gpu', vendor: 'NVIDIA', model: 'H100', memoryMib: 81_920, ...plainDevice };
 const inventory: Inventory = {
   devices: [gpu],
   cpuMillis: 16_000,
@@ -14,6 +15,7 @@ const inventory: Inventory = {
   operatingSystem: 'linux',
   architecture: 'x64',
   runtimes: ['wasm'],
+  ...plainInventory,
 };
 const offer: Offer = {
   nodeId: 'node_1',
@@ -21,6 +23,7 @@ const offer: Offer = {
   region: 'de-fra',
   inventory,
   pricePerSecondAtto: 10n ** 12n,
+  ...plainOffer,
 };
 const enrol = (changes: Partial<Offer> = {}, key = publicKey): NodeCommand => ({
   type: 'EnrolNode',

@@ -3,22 +3,22 @@ import { specify } from '@astro/event-sourcing/specify';
 import type { CompleteTask, JobCommand, JobEvent, JobSpec, SubmitJob } from '@astro/messages/scheduling';
 import fc from 'fast-check';
 import { job } from './job.js';
+import { plainJob, plainRequirements } from '@astro/messages/unconstrained';
 
 const cid = 'bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy';
 const spec: JobSpec = {
   name: 'digits',
   program: { cid, timeLimitMs: 1500, memoryLimitMib: 64, outputLimitBytes: 1024 },
   requirements: {
+    ...plainRequirements,
     deviceKind: 'cpu',
-    deviceModel: '',
-    deviceMemoryMib: 0,
     cpuMillis: 500,
     memoryMib: 128,
-    regions: [],
     maxPricePerSecondAtto: 10n,
   },
   tasks: ['task_a', 'task_b'].map(taskId => ({ taskId, inputs: [{ name: 'shard.bin', cid }], args: [] })),
   quorum: 2,
+  ...plainJob,
 };
 const submission: SubmitJob = {
   jobId: 'job_1',

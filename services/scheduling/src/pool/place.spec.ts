@@ -21,6 +21,7 @@ import {
   timeLimitMs,
   withdraw,
 } from './pool-examples.js';
+import { plainDevice } from '@astro/messages/unconstrained';
 
 const given = (...commands: readonly PoolCommand[]) => specify(pool)(...after(...commands).events);
 const nodes = [admit('node_a'), admit('node_b'), admit('node_c')];
@@ -72,10 +73,17 @@ describe('granting', () => {
   });
   test('a tick grants no more than its limit', () => {
     const inventory = {
-      devices: [{ kind: 'cpu' as const, vendor: '', model: '', memoryMib: 1 }],
+      devices: [{ kind: 'cpu' as const, vendor: '', model: '', memoryMib: 1, ...plainDevice }],
       cpuMillis: 1e9,
     };
-    const big = { memoryMib: 1e9, diskMib: 1, operatingSystem: '', architecture: '', runtimes: ['wasm'] };
+    const big = {
+      memoryMib: 1e9,
+      diskMib: 1,
+      operatingSystem: '',
+      architecture: '',
+      runtimes: ['wasm'],
+      bandwidthMbps: 0,
+    };
     const tasks = Array.from({ length: poolLimits.grantsOfTick + 100 }, (_, index) => `task_${index}`);
     const commands = [
       admit('node_a', { inventory: { ...inventory, ...big } }),

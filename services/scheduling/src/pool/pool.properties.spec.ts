@@ -1,6 +1,7 @@
 import { expect, test } from '@jest/globals';
 import type { Grant, PoolCommand, PoolEvent } from '@astro/messages/scheduling';
 import fc from 'fast-check';
+import { freeOf } from './fleet.js';
 import { pool } from './pool.js';
 import type { Pool } from './pool-state.js';
 import {
@@ -133,7 +134,8 @@ test('the sequences are worth their name: every kind of event happens', () => {
 
 test('no node is ever over-committed, and free is what the live leases leave', () =>
   atEveryMoment(({ state }) => {
-    for (const [nodeId, { offer, free, leases }] of state.nodes) {
+    for (const [nodeId, { offer, leases }] of state.nodes) {
+      const free = freeOf(state.engine, nodeId);
       const held = [...state.leases.values()].filter(lease => lease.nodeId === nodeId);
       const cpuMillis = held.reduce(
         (sum, { jobId }) => sum + state.jobs.get(jobId)!.spec.requirements.cpuMillis,

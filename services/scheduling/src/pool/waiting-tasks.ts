@@ -1,11 +1,13 @@
-import type { Requirements } from '@astro/messages/scheduling';
+import type { JobSpec } from '@astro/messages/scheduling';
 import { OrderedList } from './ordered-list.js';
 import { attemptsLeft, waitingReplicas, type PoolTask } from './pool-job.js';
 
 /** Tasks that wait for the same: what suits one of them, or does not, suits all. In their order. */
 export type WaitingGroup = {
   readonly key: string;
-  readonly requirements: Requirements;
+  readonly needsKey: string;
+  /** Of one of their jobs; as far as it matters where they run, all of their jobs say the same. */
+  readonly spec: JobSpec;
   readonly operatorsExcluded: ReadonlySet<string>;
   readonly nodesExcluded: ReadonlySet<string>;
   /** Replicas that each of them waits for. */
@@ -37,7 +39,7 @@ export class WaitingTasks {
 
   /** Puts the task where it now belongs, which is nowhere when it waits for nothing. */
   refresh(task: PoolTask): void {
-    const key = task.isOpen && waitingReplicas(task) > 0 ? keyOf(task) : NOWHERE;
+    const key = task.isOpen && task.isBegun && waitingReplicas(task) > 0 ? keyOf(task) : NOWHERE;
     if (key === task.waitsIn) return;
     this.#leave(task);
     task.waitsIn = key;
@@ -59,7 +61,8 @@ export class WaitingTasks {
   #open(key: string, task: PoolTask): WaitingGroup {
     const group: WaitingGroup = {
       key,
-      requirements: task.job.spec.requirements,
+      needsKey: task.job.needsKey,
+      spec: task.job.spec,
       operatorsExcluded: new Set(task.operators),
       nodesExcluded: new Set(task.failedOn),
       replicas: replicasToPlace(task),
@@ -86,7 +89,7 @@ function keyOf(task: PoolTask): string {
   const { operators, failedOn, job } = task;
   const replicas = replicasToPlace(task);
   if (replicas <= 0) return SPENT;
-  if (operators.size === 0 && failedOn.size === 0) return `${replicas} ${job.requirementsKey}`;
+  if (operators.size === 0 && failedOn.size === 0) return `${replicas} ${job.needsKey}`;
   const excluded = [[...operators].sort(), [...failedOn].sort()].map(ids => ids.join(','));
-  return `${replicas} ${job.requirementsKey} ${excluded.join(' ')}`;
+  return `${replicas} ${job.needsKey} ${excluded.join(' ')}`;
 }
