@@ -39,8 +39,8 @@ describe('granting', () => {
     expect(grantsIn(events).map(grant => [grant.taskId, grant.nodeId, grant.fencingToken])).toEqual([
       ['task_1', 'node_a', 1],
       ['task_1', 'node_b', 2],
-      ['task_2', 'node_c', 3],
-      ['task_2', 'node_a', 4],
+      ['task_2', 'node_a', 3],
+      ['task_2', 'node_b', 4],
     ]);
     expect(grantsIn(events)[0]).toMatchObject({ deadline: at(7 + leaseMs), pricePerSecondAtto: 5n });
     expect(new Set(grantsIn(events).map(grant => grant.leaseId)).size).toBe(4);

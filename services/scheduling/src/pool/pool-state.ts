@@ -71,7 +71,7 @@ export const emptyPool = (): Pool => ({
   openTasks: 0,
   waiting: new WaitingTasks(),
   records: new Map(),
-  engine: new PlacementEngine({ policy: tightFit, weights: poolWeights }),
+  engine: new PlacementEngine({ policy: tightFit, weights: poolWeights, cacheBits: 12 }),
   needs: new NeedsTable(),
   byDeadline: new OrderedList<Lease>(
     (left, right) =>

@@ -107,7 +107,7 @@ function run(steps: Steps, see: (moment: Moment) => void = () => undefined): rea
   return all;
 }
 const assertFor = (check: (steps: Steps) => void) =>
-  fc.assert(fc.property(anySteps, check), { numRuns: 300 });
+  fc.assert(fc.property(anySteps, check), { numRuns: 100 });
 const atEveryMoment = (check: (moment: Moment) => void) => assertFor(steps => void run(steps, check));
 const afterAll = (check: (events: readonly PoolEvent[]) => void) => assertFor(steps => check(run(steps)));
 const isUnique = (values: readonly unknown[]) => new Set(values).size === values.length;
