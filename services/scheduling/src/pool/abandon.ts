@@ -6,7 +6,8 @@ import type { PoolJob, PoolTask } from './pool-job.js';
 import { poolLimits } from './pool-limits.js';
 import { NO_SURGE, expectedMs } from './needs.js';
 import type { Pool } from './pool-state.js';
-import type { WaitingGroup } from './waiting-tasks.js';
+import { fitsIdlePool } from './reservation.js';
+import type { WaitingGroup } from './waiting-group.js';
 
 export type Abandonment = {
   readonly job: PoolJob;
@@ -40,7 +41,7 @@ export function jobsToAbandon(pool: Pool, now: Date, patienceMs: number): readon
   const oldest = pool.byMove.first;
   if (!oldest || !isOutOfPatience(oldest, now, patienceMs)) return [...found.values()];
   for (const group of pool.waiting.groups) {
-    const verdict = verdictOn(group, pool);
+    const verdict = verdictOn(group, pool, now);
     if (!verdict) continue;
     for (const task of group.tasks) {
       if (isFull()) return [...found.values()];
@@ -58,21 +59,25 @@ const isOutOfPatience = (job: PoolJob, now: Date, patienceMs: number) =>
 /** Only nodes that come and go change a verdict, so that it is found once between two of them. */
 const verdicts = new WeakMap<WaitingGroup, { readonly ofNodes: number; readonly verdict: Verdict }>();
 
-function verdictOn(group: WaitingGroup, pool: Pool): Verdict {
+function verdictOn(group: WaitingGroup, pool: Pool, now: Date): Verdict {
   const known = verdicts.get(group);
   if (known?.ofNodes === pool.nodeChanges) return known.verdict;
-  const verdict = findVerdict(group, pool);
+  const verdict = findVerdict(group, pool, now);
   verdicts.set(group, { ofNodes: pool.nodeChanges, verdict });
   return verdict;
 }
 
 /** Replicas go to different operators, so it is operators that must suffice, not nodes. */
-function findVerdict(group: WaitingGroup, pool: Pool): Verdict {
+function findVerdict(group: WaitingGroup, pool: Pool, now: Date): Verdict {
   const { replicas, nodesExcluded } = group;
   const needs = pool.needs.of(group.needsKey, group.spec, NO_SURGE);
   const nodes = [...pool.nodes.values()].map(({ engineOffer }) => engineOffer);
   const operators = operatorsFor(group, nodes, needs);
-  if (operators >= replicas) return undefined;
+  if (operators >= replicas) {
+    if (!group.spec.gang || fitsIdlePool(pool, group, now)) return undefined;
+    const detail = `no part of the pool hosts all ${group.tasks.size} tasks of the gang together`;
+    return { reason: 'no_eligible_node', detail };
+  }
 
   const detail = `${replicas} more operators needed, ${operators} eligible; ${excludedBy(needs, nodes)}`;
   const anywhere = { ...group, nodesExcluded: new Set<string>() };

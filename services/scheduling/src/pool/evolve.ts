@@ -18,6 +18,9 @@ import { poolLimits } from './pool-limits.js';
 import type { Lease, LeaseEnd, Pool, PoolNode } from './pool-state.js';
 import { NOWHERE } from './waiting-tasks.js';
 
+/** Jobs between two looks at which tenants may be forgotten. */
+const TENANTS_REVIEWED_EVERY = 1_000;
+
 /** Changes the pool in place and gives it back: a copy for each event would cost more than all else. */
 export function evolve(pool: Pool, { type, data }: PoolEvent): Pool {
   switch (type) {
@@ -25,6 +28,7 @@ export function evolve(pool: Pool, { type, data }: PoolEvent): Pool {
       admit(pool, data.offer);
       return pool;
     case 'NodeWithdrawn':
+      pool.shares.withdraw(nodeOf(pool, data.nodeId).offer.inventory);
       for (const leaseId of nodeOf(pool, data.nodeId).leases) endLease(pool, leaseId, 'revoked');
       pool.nodes.delete(data.nodeId);
       pool.engine.removeNode(data.nodeId);
@@ -35,9 +39,11 @@ export function evolve(pool: Pool, { type, data }: PoolEvent): Pool {
       queueJob(pool, data);
       return pool;
     case 'LeasesGranted':
+      if (data.decidedAt) pool.shares.passed(data.decidedAt);
       for (const grant of data.grants) grantLease(pool, grant);
       return pool;
     case 'LeaseStarted':
+      pool.shares.passed(data.startedAt);
       leaseOf(pool, data.leaseId).startedAt = data.startedAt;
       moved(pool, jobOf(pool, data.jobId), data.startedAt);
       return pool;
@@ -74,6 +80,8 @@ function admit(pool: Pool, offer: Offer): void {
   const { nodeId } = offer;
   const known = pool.nodes.get(nodeId);
   const engineOffer = engineOfferOf(offer, recordOf(pool, nodeId));
+  if (known) pool.shares.withdraw(known.offer.inventory);
+  pool.shares.offer(offer.inventory);
   if (known) readmit(pool, known, engineOffer);
   else pool.engine.addNode(engineOffer);
   const leases = known?.leases ?? new Set<string>();
@@ -131,6 +139,7 @@ function queueJob(pool: Pool, { jobId, tenantId, spec, queuedAt }: TasksQueued):
     heldBack: [],
     leases: new Set(),
   };
+  pool.shares.passed(queuedAt);
   pool.jobs.set(jobId, job);
   pool.byMove.add(job);
   pool.openTasks += spec.tasks.length;
@@ -167,6 +176,7 @@ function grantLease(pool: Pool, grant: Grant): void {
   const lease: Lease = { ...grant, units, hold, startedAt: undefined };
   pool.leases.set(grant.leaseId, lease);
   pool.byDeadline.add(lease);
+  pool.shares.hold(task.job.tenantId, task.job.spec);
   task.job.leases.add(grant.leaseId);
   node.leases.add(grant.leaseId);
   pool.nextFencingToken = grant.fencingToken + 1;
@@ -183,6 +193,7 @@ function endLease(pool: Pool, leaseId: string, end: LeaseEnd): void {
   pool.byDeadline.remove(lease);
   const job = jobOf(pool, jobId);
   job.leases.delete(leaseId);
+  pool.shares.giveBack(job.tenantId, job.spec);
 
   const node = nodeOf(pool, nodeId);
   pool.engine.release(hold);
@@ -251,6 +262,7 @@ function leave(pool: Pool, jobId: string): void {
   for (const task of job.tasks.values()) closeTask(pool, task);
   pool.byMove.remove(job);
   pool.jobs.delete(jobId);
+  if (pool.jobsQueued % TENANTS_REVIEWED_EVERY === 0) pool.shares.forgetIdle();
 }
 
 function taskOf(pool: Pool, jobId: string, taskId: string): PoolTask {

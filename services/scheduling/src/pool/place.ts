@@ -1,16 +1,9 @@
-import { derivedId } from '@astro/event-sourcing/ids';
-import type { Placement } from '@astro/matching/engine/engine';
-import type { TaskRequest } from '@astro/matching/engine/request';
-import type { Grant, PlaceTasks, PoolEvent } from '@astro/messages/scheduling';
+import type { PlaceTasks, PoolEvent } from '@astro/messages/scheduling';
 import { jobsToAbandon } from './abandon.js';
-import type { PoolTask } from './pool-job.js';
-import { LEASE_GRACE_MS, poolLimits } from './pool-limits.js';
+import { grantsFor } from './grants.js';
+import { poolLimits } from './pool-limits.js';
 import { ended, isOverdue, leasesOfJob, type Lease, type Pool } from './pool-state.js';
-import { heldUnit } from './fleet.js';
-import { inOrder } from './in-order.js';
-import { leasePriceAtto, NO_SURGE } from './needs.js';
 import { tightFit } from './policy.js';
-import type { WaitingGroup } from './waiting-tasks.js';
 
 /**
  * One tick. It does the first of three that there is to do: what is overdue expires, what cannot be served is
@@ -31,7 +24,7 @@ export function placeTasks({ poolId, now, patienceMs }: PlaceTasks, pool: Pool):
   const grants = pool.engine.simulate(() => grantsFor(pool, now));
   if (grants.length === 0) return [];
   const policy = tightFit.name;
-  const weightsVersion = pool.engine.weightsVersion;
+  const weightsVersion = pool.engine.termWeights.version;
   return [{ type: 'LeasesGranted', data: { poolId, grants, decidedAt: now, policy, weightsVersion } }];
 }
 
@@ -42,62 +35,6 @@ function overdueLeases(pool: Pool, now: Date): readonly Lease[] {
     overdue.push(lease);
   }
   return overdue;
-}
-
-/**
- * Places the waiting replicas, oldest job first, each where it fits now; what does not fit is passed over, and
- * with it all that waits for the same. Fixes the price, the deadline and the fencing token of each lease.
- */
-function grantsFor(pool: Pool, now: Date): readonly Grant[] {
-  if (pool.waiting.size === 0) return [];
-  const grants: Grant[] = [];
-  const waiting = inOrder([...pool.waiting.groups]);
-  for (let next = waiting.next(); next && grants.length < poolLimits.grantsOfTick; next = waiting.next()) {
-    const { task, group } = next;
-    const request = requestFor(pool, group, task, now);
-    const operatorsExcluded = new Set(task.operators);
-    for (let replica = 1; replica <= group.replicas; replica += 1) {
-      const placement = pool.engine.place({ ...request, operatorsExcluded });
-      // Where the first replica of a task finds no room, no task of its group does: room only shrinks here.
-      if (placement === 'NoNodeFits' && replica === 1) waiting.skip(group);
-      if (placement === 'NoNodeFits' || grants.length === poolLimits.grantsOfTick) break;
-      operatorsExcluded.add(placement.operatorId);
-      grants.push(grantOf(task, replica, placement, now, pool.nextFencingToken + grants.length));
-    }
-  }
-  return grants;
-}
-
-function requestFor(pool: Pool, group: WaitingGroup, { spec }: PoolTask, now: Date): TaskRequest {
-  const { deadline, priority, leaseClass } = group.spec;
-  return {
-    taskId: spec.taskId,
-    requirements: pool.needs.of(group.needsKey, group.spec, NO_SURGE),
-    decidedAtMs: now.getTime(),
-    deadlineMs: deadline?.getTime(),
-    operatorsExcluded: group.operatorsExcluded,
-    nodesExcluded: group.nodesExcluded,
-    siblingNodes: [],
-    priority,
-    leaseClass: leaseClass === 'interruptible' ? 'interruptible' : 'on-demand',
-  };
-}
-
-function grantOf(task: PoolTask, replica: number, placed: Placement, now: Date, fencingToken: number): Grant {
-  const { job, spec } = task;
-  const { nodeId, operatorId, priceAtto, hold } = placed;
-  return {
-    // A replica that is passed over leaves its number unused in this tick: numbers only have to differ.
-    leaseId: derivedId('lease', job.jobId, spec.taskId, task.attempts + replica),
-    jobId: job.jobId,
-    taskId: spec.taskId,
-    nodeId,
-    operatorId,
-    pricePerSecondAtto: leasePriceAtto(job.spec, priceAtto, NO_SURGE),
-    deadline: new Date(now.getTime() + job.spec.program.timeLimitMs + LEASE_GRACE_MS),
-    fencingToken,
-    units: hold.units.map(heldUnit),
-  };
 }
 
 /** Whether a tick could have anything to do. */

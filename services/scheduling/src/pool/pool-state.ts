@@ -7,6 +7,7 @@ import { NeedsTable } from './needs-table.js';
 import type { NodeRecord } from './node-record.js';
 import { OrderedList } from './ordered-list.js';
 import type { PoolJob } from './pool-job.js';
+import { PoolShares } from './pool-shares.js';
 import { poolWeights, tightFit } from './policy.js';
 import { WaitingTasks } from './waiting-tasks.js';
 
@@ -47,6 +48,7 @@ export type Pool = {
   /** Open tasks of all jobs. */
   openTasks: number;
   readonly waiting: WaitingTasks;
+  readonly shares: PoolShares;
   /** Of every node that was ever admitted, up to a limit; the one that was admitted longest ago comes first. */
   readonly records: Map<string, NodeRecord>;
   /** Where there is room, and which node is best. Follows from the facts. */
@@ -70,6 +72,7 @@ export const emptyPool = (): Pool => ({
   nodesLost: 0,
   openTasks: 0,
   waiting: new WaitingTasks(),
+  shares: new PoolShares(),
   records: new Map(),
   engine: new PlacementEngine({ policy: tightFit, weights: poolWeights, cacheBits: 12 }),
   needs: new NeedsTable(),

@@ -1,19 +1,9 @@
-import type { JobSpec } from '@astro/messages/scheduling';
+import { TaskQueue, type Walk } from '@astro/matching/queue/task-queue';
+import type { WaitingGroup } from './waiting-group.js';
 import { OrderedList } from './ordered-list.js';
+import { poolLimits } from './pool-limits.js';
+import { poolOrder, queuedTaskOf, queueIdOf, type QueuedTask } from './queued-task.js';
 import { attemptsLeft, waitingReplicas, type PoolTask } from './pool-job.js';
-
-/** Tasks that wait for the same: what suits one of them, or does not, suits all. In their order. */
-export type WaitingGroup = {
-  readonly key: string;
-  readonly needsKey: string;
-  /** Of one of their jobs; as far as it matters where they run, all of their jobs say the same. */
-  readonly spec: JobSpec;
-  readonly operatorsExcluded: ReadonlySet<string>;
-  readonly nodesExcluded: ReadonlySet<string>;
-  /** Replicas that each of them waits for. */
-  readonly replicas: number;
-  readonly tasks: OrderedList<PoolTask>;
-};
 
 /**
  * What waits in the pool, by what it waits for. A tick that finds no room for a group need not look at the
@@ -21,6 +11,7 @@ export type WaitingGroup = {
  */
 export class WaitingTasks {
   readonly #groups = new Map<string, WaitingGroup>();
+  readonly #queue = new TaskQueue<QueuedTask>(poolOrder, { tasksMax: poolLimits.tasks });
   /** Tasks that wait although their attempts are used up: their jobs cannot be served. */
   readonly #spent = new OrderedList<PoolTask>(byQueueing);
   #size = 0;
@@ -46,7 +37,18 @@ export class WaitingTasks {
     if (key === NOWHERE) return;
     this.#size += 1;
     if (key === SPENT) this.#spent.add(task);
-    else (this.#groups.get(key) ?? this.#open(key, task)).tasks.add(task);
+    else this.#enter(this.#groups.get(key) ?? this.#open(key, task), task);
+  }
+
+  /** What waits, in order; `useOfEntitlement` may only grow while it is walked. */
+  walk(useOfEntitlement: (tenantId: string) => number): Walk<QueuedTask> {
+    return this.#queue.walk(useOfEntitlement);
+  }
+
+  #enter(group: WaitingGroup, task: PoolTask): void {
+    group.tasks.add(task);
+    const entered = this.#queue.add(queuedTaskOf(task, group));
+    if (entered !== 'added') throw new Error(`task ${task.spec.taskId} cannot wait: ${entered}`);
   }
 
   #leave(task: PoolTask): void {
@@ -55,6 +57,7 @@ export class WaitingTasks {
     if (task.waitsIn === SPENT) return this.#spent.remove(task);
     const group = this.#groups.get(task.waitsIn)!;
     group.tasks.remove(task);
+    this.#queue.remove(queueIdOf(task));
     if (group.tasks.size === 0) this.#groups.delete(group.key);
   }
 
@@ -89,7 +92,9 @@ function keyOf(task: PoolTask): string {
   const { operators, failedOn, job } = task;
   const replicas = replicasToPlace(task);
   if (replicas <= 0) return SPENT;
-  if (operators.size === 0 && failedOn.size === 0) return `${replicas} ${job.needsKey}`;
+  // The members of a gang are placed together, so that no other job's tasks stand in for them.
+  const kind = job.spec.gang ? `gang ${job.jobId}` : replicas;
+  if (operators.size === 0 && failedOn.size === 0) return `${kind} ${job.needsKey}`;
   const excluded = [[...operators].sort(), [...failedOn].sort()].map(ids => ids.join(','));
-  return `${replicas} ${job.needsKey} ${excluded.join(' ')}`;
+  return `${kind} ${job.needsKey} ${excluded.join(' ')}`;
 }
