@@ -157,6 +157,7 @@ function queueJob(pool: Pool, { jobId, tenantId, spec, queuedAt }: TasksQueued):
       isOpen: true,
       isBegun: spec.maxParallel === 0 || index < spec.maxParallel,
       waitsIn: NOWHERE,
+      waitingSince: 0,
     };
     job.tasks.set(task.taskId, waiting);
     if (!waiting.isBegun) job.heldBack.push(waiting);

@@ -7,7 +7,7 @@ import { leasePriceAtto, NO_SURGE } from './needs.js';
 import type { PoolTask } from './pool-job.js';
 import { placeMembers } from './gang.js';
 import { deadlineOf, requestFor } from './request.js';
-import { hasWaitedLong, reservationFor, type Reservation } from './reservation.js';
+import { hasWaitedLong, reservationFor, type Ending, type Reservation } from './reservation.js';
 import { poolLimits } from './pool-limits.js';
 import { TickShares } from './pool-shares.js';
 import type { Pool } from './pool-state.js';
@@ -17,6 +17,8 @@ type Tick = {
   readonly pool: Pool;
   readonly now: Date;
   readonly grants: Grant[];
+  /** What the grants hold, and until when at the latest. */
+  readonly taken: Ending[];
   reservation: Reservation | undefined;
   reservationsTried: number;
 };
@@ -32,7 +34,7 @@ const RESERVATIONS_TRIED_MAX = 4;
  */
 export function grantsFor(pool: Pool, now: Date): readonly Grant[] {
   if (pool.waiting.size === 0) return [];
-  const tick: Tick = { pool, now, grants: [], reservation: undefined, reservationsTried: 0 };
+  const tick: Tick = { pool, now, grants: [], taken: [], reservation: undefined, reservationsTried: 0 };
   const shares = new TickShares(pool.shares);
   const walk = pool.waiting.walk(tenantId => shares.useOfEntitlement(tenantId));
   for (let next = walk.next(); next; next = walk.next()) {
@@ -55,7 +57,7 @@ function reserveFor(tick: Tick, group: WaitingGroup): void {
   if (tick.reservation || tick.reservationsTried === RESERVATIONS_TRIED_MAX) return;
   if (!hasWaitedLong(group, tick.now)) return;
   tick.reservationsTried += 1;
-  tick.reservation = reservationFor(tick.pool, group, tick.now);
+  tick.reservation = reservationFor(tick.pool, tick.taken, group, tick.now);
 }
 
 function grantTask(tick: Tick, group: WaitingGroup, task: PoolTask): void {
@@ -86,9 +88,16 @@ function requestBeside({ pool, now, reservation }: Tick, group: WaitingGroup, ta
   return { ...request, nodesExcluded: new Set([...group.nodesExcluded, ...reservation.nodeIds]) };
 }
 
-function grantOf({ pool, now, grants }: Tick, task: PoolTask, replica: number, placed: Placement): Grant {
+function grantOf(
+  { pool, now, grants, taken }: Tick,
+  task: PoolTask,
+  replica: number,
+  placed: Placement,
+): Grant {
   const { job, spec } = task;
   const { nodeId, operatorId, priceAtto, hold } = placed;
+  const deadline = deadlineOf(job.spec, now);
+  taken.push({ hold, deadline });
   return {
     // A replica that is passed over leaves its number unused in this tick: numbers only have to differ.
     leaseId: derivedId('lease', job.jobId, spec.taskId, task.attempts + replica),
@@ -97,7 +106,7 @@ function grantOf({ pool, now, grants }: Tick, task: PoolTask, replica: number, p
     nodeId,
     operatorId,
     pricePerSecondAtto: leasePriceAtto(job.spec, priceAtto, NO_SURGE),
-    deadline: deadlineOf(job.spec, now),
+    deadline,
     fencingToken: pool.nextFencingToken + grants.length,
     units: hold.units.map(heldUnit),
   };

@@ -64,9 +64,14 @@ export const admit = (nodeId: string, change: Partial<Offer> = {}): PoolCommand 
   data: { poolId, offer: offerOf(nodeId, change) },
 });
 export const withdraw = (nodeId: string): PoolCommand => ({ type: 'WithdrawNode', data: { poolId, nodeId } });
-export const queue = (jobId: string, spec: JobSpec, queuedAt = at(0)): PoolCommand => ({
+export const queue = (
+  jobId: string,
+  spec: JobSpec,
+  queuedAt = at(0),
+  tenantId = 'tenant_1',
+): PoolCommand => ({
   type: 'QueueTasks',
-  data: { poolId, jobId, tenantId: 'tenant_1', spec, queuedAt },
+  data: { poolId, jobId, tenantId, spec, queuedAt },
 });
 export const tick = (now: Date): PoolCommand => ({ type: 'PlaceTasks', data: { poolId, now, patienceMs } });
 export const start = (grant: Grant, when: Date): PoolCommand => ({

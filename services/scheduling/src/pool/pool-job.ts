@@ -21,6 +21,8 @@ export type PoolTask = {
   isBegun: boolean;
   /** The group of waiting tasks that it is in. */
   waitsIn: string;
+  /** Counts the times that a task began to wait: of equals, who began earlier goes first. */
+  waitingSince: number;
 };
 
 export type PoolJob = {

@@ -1,4 +1,4 @@
-import { FairShares, type Amounts } from '@astro/matching/queue/fair-shares';
+import { FairShares, type Amounts, type TenantRecord } from '@astro/matching/queue/fair-shares';
 import type { Inventory } from '@astro/messages/registry';
 import type { JobSpec } from '@astro/messages/scheduling';
 import { heldPermille } from './needs.js';
@@ -17,6 +17,12 @@ const offered = ({ cpuMillis, memoryMib, devices }: Inventory): Amounts => [
   1_000 *
     devices.reduce((units, { kind, slices }) => units + (kind === 'cpu' ? 0 : Math.max(1, slices.length)), 0),
 ];
+
+export type SharesRecord = {
+  readonly nowMs: number;
+  readonly capacity: Amounts;
+  readonly tenants: readonly TenantRecord[];
+};
 
 /**
  * Which tenant has how much of the pool, now and lately. Times are those of events, which never go back here:
@@ -38,6 +44,18 @@ export class PoolShares {
 
   withdraw(inventory: Inventory): void {
     offered(inventory).forEach((amount, index) => (this.#capacity[index]! -= amount));
+  }
+
+  record(): SharesRecord {
+    return { nowMs: this.#nowMs, capacity: [...this.#capacity], tenants: this.#shares.record() };
+  }
+
+  static from({ nowMs, capacity, tenants }: SharesRecord): PoolShares {
+    const shares = new PoolShares();
+    shares.#nowMs = nowMs;
+    capacity.forEach((amount, index) => (shares.#capacity[index] = amount));
+    shares.#shares.restore(tenants);
+    return shares;
   }
 
   passed(at: Date): void {

@@ -10,6 +10,9 @@ export type Reservation = {
   readonly nodeIds: ReadonlySet<string>;
 };
 
+/** What is held and, at the latest, until when: by live leases, and by what the tick has granted so far. */
+export type Ending = Pick<Lease, 'hold' | 'deadline'>;
+
 /** Most things fit within moments; what has waited this long might be passed over for ever. */
 const RESERVED_AFTER_MS = 30_000;
 /** Leases whose ends are looked at: with more, the pool is so busy that room comes up all the time. */
@@ -18,11 +21,17 @@ const LEASES_MAX = 20_000;
 const LOOKS = 64;
 
 /**
- * The reservation of EASY backfilling (Lifka, JSSPP 1995), by the deadlines of the live leases: they are kept
+ * The reservation of EASY backfilling (Lifka, JSSPP 1995), by the deadlines of the leases: they are kept
  * whatever happens, so that the promise never slips. Undefined for what would not fit even then.
  */
-export function reservationFor(pool: Pool, group: WaitingGroup, now: Date): Reservation | undefined {
-  const ending = firstOf(pool.byDeadline, LEASES_MAX);
+export function reservationFor(
+  pool: Pool,
+  taken: readonly Ending[],
+  group: WaitingGroup,
+  now: Date,
+): Reservation | undefined {
+  const ending: Ending[] = [...firstOf(pool.byDeadline, LEASES_MAX), ...taken];
+  ending.sort((left, right) => left.deadline.getTime() - right.deadline.getTime());
   const step = Math.max(1, Math.ceil(ending.length / LOOKS));
   return pool.engine.simulate(() => {
     let fromMs = now.getTime();

@@ -15,6 +15,7 @@ export class WaitingTasks {
   /** Tasks that wait although their attempts are used up: their jobs cannot be served. */
   readonly #spent = new OrderedList<PoolTask>(byQueueing);
   #size = 0;
+  #entries = 0;
 
   get size(): number {
     return this.#size;
@@ -36,8 +37,27 @@ export class WaitingTasks {
     task.waitsIn = key;
     if (key === NOWHERE) return;
     this.#size += 1;
-    if (key === SPENT) this.#spent.add(task);
-    else this.#enter(this.#groups.get(key) ?? this.#open(key, task), task);
+    if (key === SPENT) return this.#spent.add(task);
+    this.#entries += 1;
+    task.waitingSince = this.#entries;
+    this.#enter(this.#groups.get(key) ?? this.#open(key, task), task);
+  }
+
+  /** How often a task has begun to wait. */
+  get entries(): number {
+    return this.#entries;
+  }
+
+  /** Takes what waited in another pool of the same facts, in the order in which it began to wait there. */
+  restore(tasks: readonly PoolTask[], entries: number): void {
+    const waiting = tasks.filter(({ waitsIn }) => waitsIn !== NOWHERE);
+    for (const task of waiting.sort((left, right) => left.waitingSince - right.waitingSince)) {
+      const { waitsIn: key } = task;
+      this.#size += 1;
+      if (key === SPENT) this.#spent.add(task);
+      else this.#enter(this.#groups.get(key) ?? this.#open(key, task), task);
+    }
+    this.#entries = entries;
   }
 
   /** What waits, in order; `useOfEntitlement` may only grow while it is walked. */
