@@ -16,16 +16,12 @@ function engineOf(offers: readonly NodeOffer[], weights = policyAlone): Placemen
 
 /** Every number that placing changes, byte for byte. */
 function contentOf({ fleet: { columns } }: PlacementEngine): readonly unknown[] {
-  return [
-    columns.freeCpuMillis,
-    columns.freeMemoryMib,
-    columns.freeDiskMib,
-    columns.freeBandwidthMbps,
-    columns.stateHash,
-    Array.from({ length: columns.height }, (_, slot) =>
-      Array.from({ length: columns.shapeOf(slot).unitCount }, (__, unit) => columns.freeShare(slot, unit)),
-    ),
-  ].map(column => Array.from(column));
+  const { freeCpuMillis, freeMemoryMib, freeDiskMib, freeBandwidthMbps, stateHash } = columns;
+  const amounts = [freeCpuMillis, freeMemoryMib, freeDiskMib, freeBandwidthMbps, stateHash];
+  const shares = Array.from({ length: columns.height }, (_, slot) =>
+    Array.from({ length: columns.shapeOf(slot).unitCount }, (__, unit) => columns.freeShare(slot, unit)),
+  );
+  return [...amounts.map(column => [...column]), shares];
 }
 
 const gang = (size: number, topology: GangTopology, fields: Partial<GangRequest> = {}): GangRequest => ({
