@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { contentId } from '../content/cid.schema.js';
 import { pageOf, pageQuery } from '../http/page.js';
-import { atto, deviceKind, isWithoutRepeats, positiveAtto, printable, region } from '../http/fields.js';
+import { atto, isWithoutRepeats, printable } from '../http/fields.js';
 import { requirements } from './requirements.schema.js';
 
 export const TASKS_MAX = 1_000;

@@ -34,7 +34,8 @@ export function jobsToAbandon(pool: Pool, now: Date, patienceMs: number): readon
     if (!deadline || now.getTime() + expectedMs(group.spec) <= deadline.getTime()) continue;
     for (const task of group.tasks) {
       if (isFull()) return [...found.values()];
-      const detail = `${named(task)}: ${expectedMs(group.spec)} ms are expected, its deadline is ${deadline.toISOString()}`;
+      const until = deadline.toISOString();
+      const detail = `${named(task)}: ${expectedMs(group.spec)} ms are expected, its deadline is ${until}`;
       if (!found.has(task.job)) found.set(task.job, { job: task.job, reason: 'deadline_unmet', detail });
     }
   }

@@ -47,9 +47,12 @@ export function evolve(pool: Pool, { type, data }: PoolEvent): Pool {
       leaseOf(pool, data.leaseId).startedAt = data.startedAt;
       moved(pool, jobOf(pool, data.jobId), data.startedAt);
       return pool;
-    case 'LeaseCompleted':
+    case 'LeaseCompleted': {
+      const { tenantId, spec } = jobOf(pool, data.jobId);
+      pool.durations.learn(tenantId, spec, data.result.meteredMs);
       endLease(pool, data.leaseId, 'completed');
       return pool;
+    }
     case 'LeaseFailed':
       endLease(pool, data.leaseId, 'failed');
       return pool;

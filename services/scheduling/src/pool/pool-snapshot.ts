@@ -5,7 +5,7 @@ import type { NodeOffer } from '@astro/matching/engine/offer';
 import { PoolShares, type SharesRecord } from './pool-shares.js';
 import { emptyPool, type Lease, type Pool, type PoolNode } from './pool-state.js';
 
-type Indexes = 'waiting' | 'byDeadline' | 'byMove' | 'engine' | 'needs' | 'shares';
+type Indexes = 'waiting' | 'byDeadline' | 'byMove' | 'engine' | 'needs' | 'shares' | 'durations';
 type Facts = Omit<Pool, Indexes> & {
   readonly shares: SharesRecord;
   readonly entries: number;
@@ -23,7 +23,7 @@ export const poolSnapshot: SnapshotFormat<Pool> = {
 
   encode(pool) {
     const { waiting, byDeadline: _byDeadline, byMove: _byMove, needs: _needs, ...written } = pool;
-    const { engine, shares, ...rest } = written;
+    const { engine, shares, durations: _durations, ...rest } = written;
     const slots = new Map([...pool.nodes.keys()].map(nodeId => [nodeId, engine.fleet.slotOf(nodeId)!]));
     const { entries } = waiting;
     const vacantSlots = [...engine.fleet.columns.vacantSlots];

@@ -3,6 +3,7 @@ import type { Hold } from '@astro/matching/engine/hold';
 import type { NodeOffer } from '@astro/matching/engine/offer';
 import type { ExpiredLease, Grant } from '@astro/messages/scheduling';
 import type { Offer } from '@astro/messages/registry';
+import { Durations } from './durations.js';
 import { NeedsTable } from './needs-table.js';
 import type { NodeRecord } from './node-record.js';
 import { OrderedList } from './ordered-list.js';
@@ -51,6 +52,8 @@ export type Pool = {
   readonly shares: PoolShares;
   /** Of every node that was ever admitted, up to a limit; the one that was admitted longest ago comes first. */
   readonly records: Map<string, NodeRecord>;
+  /** How long tasks take, for forecasts. */
+  readonly durations: Durations;
   /** Where there is room, and which node is best. Follows from the facts. */
   readonly engine: PlacementEngine;
   /** What the engine is asked for, one object for all that need the same. */
@@ -73,6 +76,7 @@ export const emptyPool = (): Pool => ({
   openTasks: 0,
   waiting: new WaitingTasks(),
   shares: new PoolShares(),
+  durations: new Durations(),
   records: new Map(),
   engine: new PlacementEngine({ policy: tightFit, weights: poolWeights, cacheBits: 12 }),
   needs: new NeedsTable(),

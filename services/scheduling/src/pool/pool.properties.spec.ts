@@ -255,7 +255,16 @@ test('a job leaves the pool at most once and does not come back', () =>
   }));
 
 /** All that the pool knows, the indexes in their order; which group of waiting tasks was first is no matter. */
-function contentOf({ waiting, byDeadline, byMove, engine, needs: _needs, shares, ...facts }: Pool) {
+function contentOf({
+  waiting,
+  byDeadline,
+  byMove,
+  engine,
+  needs: _needs,
+  durations: _durations,
+  shares,
+  ...facts
+}: Pool) {
   const groups = [...waiting.groups].map(({ tasks, ...group }) => ({ ...group, tasks: [...tasks] }));
   groups.sort((left, right) => (left.key < right.key ? -1 : 1));
   const indexes = { groups, spent: [...waiting.spent], waiting: waiting.size };

@@ -7,7 +7,12 @@ import type { Pool } from './pool-state.js';
 import type { WaitingGroup } from './waiting-group.js';
 
 /** What a waiting task asks the engine for. */
-export function requestFor(pool: Pool, group: WaitingGroup, { spec }: PoolTask, now: Date): TaskRequest {
+export function requestFor(
+  pool: Pool,
+  group: Pick<WaitingGroup, 'needsKey' | 'spec' | 'operatorsExcluded' | 'nodesExcluded'>,
+  { spec }: PoolTask,
+  now: Date,
+): TaskRequest {
   const { deadline, priority } = group.spec;
   return {
     taskId: spec.taskId,
