@@ -5,7 +5,12 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '../../..');
-const binary = join(root, 'node_modules/.bin/forge');
+/** Not npm's launcher of it, which ends with 0 whatever Forge has found. */
+const binary = join(
+  root,
+  `node_modules/@foundry-rs/forge-${process.platform}-${process.arch === 'x64' ? 'amd64' : process.arch}`,
+  'bin/forge',
+);
 const TIMEOUT_MS = 900_000;
 const OUTPUT_BYTES_MAX = 256 * 1024 ** 2;
 
