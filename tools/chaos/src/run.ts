@@ -33,6 +33,8 @@ export type RunOptions = {
 };
 export type Result = {
   readonly faults: ReadonlyMap<string, number>;
+  /** Processes that died by themselves, which is at a crash point. */
+  readonly crashes: number;
   readonly jobs: number;
   readonly credits: number;
   readonly events: number;
@@ -58,7 +60,12 @@ const natsStoreMaxBytes = 16 * 1024 ** 3;
 
 /** Boots a platform, loads it, strikes it by the plan of the seed, heals it and checks what must hold. */
 export async function runSeed(options: RunOptions): Promise<Result> {
-  const { seed, stateDir, faults, say, log, signal } = options;
+  const { seed, stateDir, faults, say, signal } = options;
+  let deaths = 0;
+  const log: RunOptions['log'] = (source, line) => {
+    if (line.startsWith('ended with SIGKILL')) deaths++;
+    options.log(source, line);
+  };
   const disks = faults.includes('disk-full') ? await mountDisks(stateDir, say) : {};
   let platform: Platform | undefined;
   const natsPort = await freePort();
@@ -73,7 +80,10 @@ export async function runSeed(options: RunOptions): Promise<Result> {
       ...(signal && { signal }),
       log,
     });
-    return await Promise.race([strikeAndCheck(platform, proxy, disks, options), interruption(signal)]);
+    return await Promise.race([
+      strikeAndCheck(platform, proxy, disks, { ...options, deaths: () => deaths }),
+      interruption(signal),
+    ]);
   } finally {
     await platform?.stop();
     await proxy.close();
@@ -85,7 +95,7 @@ async function strikeAndCheck(
   platform: Platform,
   proxy: BusProxy,
   disks: Partial<Record<ServerName, SmallDisk>>,
-  { seed, durationMs, faults, say }: RunOptions,
+  { seed, durationMs, faults, say, deaths }: RunOptions & { readonly deaths: () => number },
 ): Promise<Result> {
   const bus = await platform.connectBus('chaos');
   const probe = await DiskProbe.create(bus, platform.adminDatabaseUrl);
@@ -125,6 +135,7 @@ async function strikeAndCheck(
   ];
   return {
     faults: injector.done,
+    crashes: deaths() - (injector.done.get('kill') ?? 0),
     jobs: load.jobIds.length,
     credits: load.acknowledged.length - load.jobIds.length,
     events: history.all.length,
