@@ -15,7 +15,7 @@ import { Load } from './load.js';
 import { openMarket } from './market.js';
 import { BusProxy } from './bus-proxy.js';
 import { planOf, type FaultKind } from './plan.js';
-import { settingsOf, type Settings } from './settings.js';
+import { serviceProcesses, settingsOf, type Settings } from './settings.js';
 import { settled } from './settle.js';
 import { SmallDisk } from './small-disk.js';
 
@@ -41,17 +41,21 @@ export type Result = {
   readonly breaches: readonly Breach[];
 };
 
-/** Every service reaches the bus through the proxy, and agents are told to. */
-function environments(proxyUrl: string, { ackWaitMs }: Settings) {
-  const common = { NATS_URL: proxyUrl, ASTRO_ACK_WAIT_MS: String(ackWaitMs) };
-  return {
+/** Every process of a service reaches the bus through an address of its own, and agents through one of theirs. */
+function environments(proxy: BusProxy, settings: Settings) {
+  const own: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     // Nodes that fall silent are found soon, so that their work is given to others within a short run.
-    registry: { ...common, HEARTBEAT_TIMEOUT_MS: '6000' },
-    scheduling: { ...common, PLACEMENT_PATIENCE_MS: '30000' },
-    verification: common,
-    billing: common,
-    gateway: { ...common, NATS_PUBLIC_URL: proxyUrl },
+    registry: { HEARTBEAT_TIMEOUT_MS: '6000' },
+    scheduling: { PLACEMENT_PATIENCE_MS: '30000' },
+    gateway: { NATS_PUBLIC_URL: proxy.urlFor() },
   };
+  const ASTRO_ACK_WAIT_MS = String(settings.ackWaitMs);
+  return Object.fromEntries(
+    serviceProcesses(settings).map(name => [
+      name,
+      { ...own[name.replace(/-\d+$/, '')], ASTRO_ACK_WAIT_MS, NATS_URL: proxy.urlFor(name) },
+    ]),
+  );
 }
 
 const diskMib: Readonly<Record<ServerName, number>> = { nats: 128, postgres: 512 };
@@ -68,13 +72,15 @@ export async function runSeed(options: RunOptions): Promise<Result> {
   };
   const disks = faults.includes('disk-full') ? await mountDisks(stateDir, say) : {};
   let platform: Platform | undefined;
+  const settings = settingsOf(seed);
   const natsPort = await freePort();
-  const proxy = await BusProxy.listen(natsPort);
+  const proxy = await BusProxy.listen(natsPort, serviceProcesses(settings));
   try {
     platform = await Platform.start({
       stateDir,
       infra: 'embedded',
-      env: environments(proxy.url, settingsOf(seed)),
+      instances: settings.instances,
+      env: environments(proxy, settings),
       ports: { nats: natsPort },
       natsStoreMaxBytes,
       ...(signal && { signal }),
