@@ -1,0 +1,62 @@
+import { JetStreamApiError } from '@nats-io/jetstream';
+import { headers } from '@nats-io/transport-node';
+import type { Bus } from './bus.js';
+
+const WRONG_LAST_SEQUENCE = 10071;
+const WRONG_LAST_SEQUENCE_UNKNOWN = 10164;
+
+/** What a key of a bucket holds; `revision` is 0 where nothing was ever written. */
+export type KeyState = { readonly value: string | undefined; readonly revision: number };
+
+/** The subject's last message, as the leader has it: a key that expired or was deleted has no value. */
+export async function readKey(bus: Bus, stream: string, subject: string): Promise<KeyState> {
+  const last = await bus.jsm.streams.getMessage(stream, { last_by_subj: subject });
+  if (!last) return { value: undefined, revision: 0 };
+  const { header, seq } = last;
+  return { value: isMarker(header) ? undefined : last.string(), revision: seq };
+}
+
+/** A message that stands where a value was deleted or has expired. */
+export const isMarker = (header: { has(name: string): boolean }): boolean =>
+  header.has('KV-Operation') || header.has('Nats-Marker-Reason');
+
+/**
+ * Writes a key if it has not changed since `expectedRevision`; gives the new revision, or undefined when it has.
+ * @param ttlMs after which it vanishes by itself; the server counts in seconds, rounded up here
+ * @throws Error when the server gives no answer
+ */
+export async function writeKey(
+  bus: Bus,
+  subject: string,
+  value: string,
+  options: { readonly expectedRevision: number; readonly ttlMs?: number },
+): Promise<number | undefined> {
+  const { expectedRevision: lastSubjectSequence, ttlMs } = options;
+  const ttl = ttlMs === undefined ? {} : { ttl: `${Math.ceil(ttlMs / 1_000)}s` };
+  return unlessMoved(async () => {
+    const { seq } = await bus.js.publish(subject, value, { ...ttl, expect: { lastSubjectSequence } });
+    return seq;
+  });
+}
+
+/** Deletes a key if it has not changed since. @throws Error when the server gives no answer */
+export async function deleteKey(bus: Bus, subject: string, expectedRevision: number): Promise<void> {
+  const written = headers();
+  written.set('KV-Operation', 'DEL');
+  await unlessMoved(() =>
+    bus.js.publish(subject, undefined, {
+      headers: written,
+      expect: { lastSubjectSequence: expectedRevision },
+    }),
+  );
+}
+
+async function unlessMoved<T>(write: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await write();
+  } catch (error) {
+    if (!(error instanceof JetStreamApiError)) throw error;
+    if (error.code !== WRONG_LAST_SEQUENCE && error.code !== WRONG_LAST_SEQUENCE_UNKNOWN) throw error;
+    return undefined;
+  }
+}
