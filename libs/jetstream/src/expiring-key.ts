@@ -1,6 +1,7 @@
 import { JetStreamApiError } from '@nats-io/jetstream';
 import { headers } from '@nats-io/transport-node';
 import type { Bus } from './bus.js';
+import { messageHeaders, type Headers } from './headers.js';
 
 const WRONG_LAST_SEQUENCE = 10071;
 const WRONG_LAST_SEQUENCE_UNKNOWN = 10164;
@@ -20,21 +21,31 @@ export async function readKey(bus: Bus, stream: string, subject: string): Promis
 export const isMarker = (header: { has(name: string): boolean }): boolean =>
   header.has('KV-Operation') || header.has('Nats-Marker-Reason');
 
+export type KeyWrite = {
+  /** Of the value that the new one replaces; 0 for none. */
+  readonly expectedRevision: number;
+  /** After which it vanishes by itself; the server counts in seconds, rounded up here. Never unless told. */
+  readonly ttlMs?: number;
+  /** Headers to write beside it. */
+  readonly fields?: Headers;
+};
+
 /**
- * Writes a key if it has not changed since `expectedRevision`; gives the new revision, or undefined when it has.
- * @param ttlMs after which it vanishes by itself; the server counts in seconds, rounded up here
+ * Writes a key if it has not changed since; gives the new revision, or undefined when it has.
  * @throws Error when the server gives no answer
  */
 export async function writeKey(
   bus: Bus,
   subject: string,
-  value: string,
-  options: { readonly expectedRevision: number; readonly ttlMs?: number },
+  value: string | Uint8Array,
+  { expectedRevision: lastSubjectSequence, ttlMs, fields }: KeyWrite,
 ): Promise<number | undefined> {
-  const { expectedRevision: lastSubjectSequence, ttlMs } = options;
-  const ttl = ttlMs === undefined ? {} : { ttl: `${Math.ceil(ttlMs / 1_000)}s` };
   return unlessMoved(async () => {
-    const { seq } = await bus.js.publish(subject, value, { ...ttl, expect: { lastSubjectSequence } });
+    const { seq } = await bus.js.publish(subject, value, {
+      expect: { lastSubjectSequence },
+      ...(ttlMs !== undefined && { ttl: `${Math.ceil(ttlMs / 1_000)}s` }),
+      ...(fields && { headers: messageHeaders(fields) }),
+    });
     return seq;
   });
 }
