@@ -33,6 +33,10 @@ export type SnapshotFormat<State> = {
 /**
  * The rules of one aggregate. Pure: no clock, no random, no I/O, so that a replay gives the same answer.
  * `decide` never changes `state`; `evolve` returns the next state and accepts every event ever recorded.
+ *
+ * A state that is too large to copy for each event may belong to `evolve`, which then changes it in place and
+ * gives it back. Its decider makes `initialState` a getter that gives a new one, and whoever has loaded it reads
+ * it at once: what was read counts until the next event.
  */
 export type Decider<
   State,

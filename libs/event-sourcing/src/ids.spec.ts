@@ -1,5 +1,7 @@
+import { createHash } from 'node:crypto';
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
+import { TypeID } from 'typeid-js';
 import { derivedId, isId, newId } from './ids.js';
 
 test('a new id is a TypeID of its prefix, and no two are the same', () => {
@@ -33,6 +35,17 @@ test('a derived id follows from its parts alone', () => {
       const id = derivedId('lease', ...parts);
       expect(isId('lease', id)).toBe(true);
       expect(derivedId('lease', ...parts)).toBe(id);
+    }),
+  );
+});
+
+test('a derived id is the TypeID of the first half of a SHA-256, marked as a UUIDv8', () => {
+  fc.assert(
+    fc.property(fc.array(fc.oneof(fc.string(), fc.integer()), { minLength: 1 }), parts => {
+      const bytes = createHash('sha256').update(JSON.stringify(parts)).digest().subarray(0, 16);
+      bytes[6] = (bytes[6]! & 0x0f) | 0x80;
+      bytes[8] = (bytes[8]! & 0x3f) | 0x80;
+      expect(derivedId('lease', ...parts)).toBe(TypeID.fromUUIDBytes('lease', bytes).toString());
     }),
   );
 });

@@ -72,7 +72,10 @@ export class AggregateStore<
     this.#eventsBetweenSnapshots = options.eventsBetweenSnapshots ?? EVENTS_BETWEEN_SNAPSHOTS;
   }
 
-  /** The aggregate as of now, with the position of its last event (0 when it has none). */
+  /**
+   * The aggregate as of now, with the position of its last event (0 when it has none). A state that its decider
+   * changes in place is to be read before anything else is awaited.
+   */
   async load(id: string): Promise<{ readonly state: State; readonly position: number }> {
     const { state, position } = await this.#queue.run(id, () => this.#catchUp(id));
     return { state, position };
@@ -146,7 +149,7 @@ export class AggregateStore<
     const { position, eventIds } = appended;
     const { commandId } = options;
     const steps = events.map((event, index) => ({ id: eventIds[index]!, event, position, commandId }));
-    this.#keep(aggregate.id, this.#evolve(known, steps));
+    this.#keep(aggregate.id, this.#evolve(aggregate.id, known, steps));
     return appended;
   }
 
@@ -155,7 +158,7 @@ export class AggregateStore<
     const known = this.#cache.get(id) ?? (await this.#fromSnapshot(id)) ?? this.#beginning();
     const since = await this.#load(id, known.position);
     if (since.length === 0) return known;
-    return this.#keep(id, this.#evolve(known, since.map(step)));
+    return this.#keep(id, this.#evolve(id, known, since.map(step)));
   }
 
   #beginning(): Known<State> {
@@ -181,7 +184,7 @@ export class AggregateStore<
     const state = this.#snapshots!.decode({ type: this.#type, id }, found, format);
     if (state === undefined) return undefined;
     const known = { state, position, eventId, unsaved: 0, commandIds: new Set(commandIds) };
-    return this.#keep(id, this.#evolve(known, since.map(step)));
+    return this.#keep(id, this.#evolve(id, known, since.map(step)));
   }
 
   /** Remembers the state, and writes it down when enough has happened since the last time. */
@@ -202,7 +205,12 @@ export class AggregateStore<
     void this.#snapshots!.write({ type: this.#type, id }, snapshot);
   }
 
-  #evolve(known: Known<State>, steps: readonly Step<Event>[]): Known<State> {
+  /**
+   * The cache lets go of the aggregate meanwhile, because its state may be changed in place: when an event throws
+   * half-way, the next load begins from what is recorded.
+   */
+  #evolve(id: string, known: Known<State>, steps: readonly Step<Event>[]): Known<State> {
+    this.#cache.delete(id);
     const { commandIds } = known;
     let { state, position, eventId } = known;
     for (const next of steps) {

@@ -1,14 +1,19 @@
 import { JetStreamApiError } from '@nats-io/jetstream';
 import { nuid } from '@nats-io/transport-node';
 import { REQUEST_TIMEOUT_MS, type Bus } from './bus.js';
-import { messageHeaders, type Headers } from './headers.js';
+import { writtenHeaders } from './headers.js';
 
 /** The server takes at most this many messages in one atomic batch. */
 export const MAX_BATCH_MESSAGES = 1_000;
 /** Part of the batch was lost on its way, so nothing of it was stored. */
 export const BATCH_INCOMPLETE = 10176;
 
-export type Outgoing = { readonly subject: string; readonly data: Uint8Array; readonly headers: Headers };
+export type Outgoing = {
+  readonly subject: string;
+  readonly data: Uint8Array;
+  /** Lines of `Name: value`, each ended. */
+  readonly headers: string;
+};
 
 export type Stored = {
   /** Sequence of the last of the messages; those before it have the sequences right before. */
@@ -22,32 +27,66 @@ type Ack = Stored & {
 };
 
 /**
- * Stores all of the messages, side by side in one stream, or none of them.
- * @throws JetStreamApiError when the server refuses; any other Error when it gave no answer, which leaves
- * open what became of them
+ * Messages that are stored side by side in one stream, all or none. Each goes to the server when the next one
+ * comes, so that the server gets the batch ready while the rest of it is still being made; nothing counts
+ * before `commit`. A batch that is never committed is forgotten by the server after a while.
  */
-export async function publishTogether(bus: Bus, messages: readonly Outgoing[]): Promise<Stored> {
-  if (!bus.isUp) await bus.ready();
-  const { connection } = bus;
-  const last = messages.length - 1;
-  const batchId = last > 0 ? nuid.next() : undefined;
-  for (let index = 0; index < last; index++) {
-    const { subject, data, headers } = messages[index]!;
-    connection.publish(subject, data, { headers: messageHeaders(inBatch(headers, batchId, index)) });
-  }
-  const { subject, data, headers } = messages[last]!;
-  const commit = batchId ? { ...inBatch(headers, batchId, last), 'Nats-Batch-Commit': '1' } : headers;
-  const answer = await connection.request(subject, data, {
-    headers: messageHeaders(commit),
-    timeout: REQUEST_TIMEOUT_MS,
-  });
-  const ack = answer.json<Ack>();
-  if (ack.error) throw new JetStreamApiError(ack.error);
-  return ack;
-}
+export class AtomicBatch {
+  readonly #bus: Bus;
+  readonly #messages: Outgoing[] = [];
+  #sent = 0;
+  #failure: Error | undefined;
+  /** Given when a second message shows that it is more than one. */
+  #id = '';
 
-const inBatch = (headers: Headers, batchId: string | undefined, index: number): Headers => ({
-  ...headers,
-  'Nats-Batch-Id': batchId!,
-  'Nats-Batch-Sequence': String(index + 1),
-});
+  constructor(bus: Bus) {
+    this.#bus = bus;
+  }
+
+  /** Never throws: what cannot be sent is told by `commit`. */
+  add(message: Outgoing): void {
+    this.#messages.push(message);
+    // What is sent while the connection is away is lost more often than not.
+    if (!this.#bus.isUp || this.#failure) return;
+    try {
+      this.#sendAllButLast();
+    } catch (error) {
+      this.#failure = error instanceof Error ? error : new Error(String(error));
+    }
+  }
+
+  /**
+   * Sends what is left; the batch cannot be used after it.
+   * @throws JetStreamApiError when the server refuses; any other Error when it gave no answer, which leaves
+   * open what became of the messages
+   */
+  async commit(): Promise<Stored> {
+    if (this.#failure) throw this.#failure;
+    if (!this.#bus.isUp) await this.#bus.ready();
+    this.#sendAllButLast();
+    const { subject, data, headers } = this.#messages.at(-1)!;
+    const lines = this.#sent === 0 ? headers : `${headers}${this.#next()}Nats-Batch-Commit: 1\r\n`;
+    const answer = await this.#bus.connection.request(subject, data, {
+      headers: writtenHeaders(lines),
+      timeout: REQUEST_TIMEOUT_MS,
+    });
+    const ack = answer.json<Ack>();
+    if (ack.error) throw new JetStreamApiError(ack.error);
+    return ack;
+  }
+
+  #sendAllButLast(): void {
+    while (this.#sent < this.#messages.length - 1) {
+      const { subject, data, headers } = this.#messages[this.#sent]!;
+      const lines = headers + this.#next();
+      this.#bus.connection.publish(subject, data, { headers: writtenHeaders(lines) });
+      this.#sent += 1;
+    }
+  }
+
+  /** Places the next message in the batch. */
+  #next(): string {
+    this.#id ||= nuid.next();
+    return `Nats-Batch-Id: ${this.#id}\r\nNats-Batch-Sequence: ${this.#sent + 1}\r\n`;
+  }
+}

@@ -8,7 +8,7 @@ import type { Bus } from './bus.js';
 import { backOffMs, delay } from './delay.js';
 import { readPage } from './direct-read.js';
 import { GroupCommit } from './group-commit.js';
-import { envelopeFields, subjectOf } from './headers.js';
+import { envelopeLines, subjectOf } from './headers.js';
 import { assertToken, commandSubject, contextOf } from './subjects.js';
 
 export type { Outcome } from '@astro/messages/runtime';
@@ -103,7 +103,7 @@ export class CommandBus {
     const { to, type, data } = command;
     const typeName = typeNameOf('command', to.type, type);
     const context = contextOf(to.type);
-    const headers = envelopeFields({
+    const headers = envelopeLines({
       id: options.id,
       typeName,
       source: context,

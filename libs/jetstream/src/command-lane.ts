@@ -7,7 +7,7 @@ import type { Bus } from './bus.js';
 import { OUTCOME_TYPE } from './command-bus.js';
 import type { Delivered } from './delivered.js';
 import type { DurableLaneOptions } from './durable-lane.js';
-import { envelope, metadataOf } from './headers.js';
+import { envelopeLines, metadataOf, writtenHeaders } from './headers.js';
 import type { Unit } from './holding.js';
 import { Lane, Unprocessable } from './lane.js';
 import type { Log } from './log.js';
@@ -100,12 +100,12 @@ function answer(bus: Bus, message: Delivered, outcome: Outcome): void {
   const requester = message.headers['astro-requester'];
   if (!requester) return;
   const { aggregate } = addressOf(message.subject);
-  const headers = envelope({
+  const lines = envelopeLines({
     id: `out-${outcome.commandId}-${message.deliveries}`,
     typeName: OUTCOME_TYPE,
     source: aggregate.type.slice(0, aggregate.type.indexOf('.')),
     subject: outcome.commandId,
   });
   const subject = outcomeSubject(requester, outcome.commandId);
-  bus.connection.publish(subject, encode(OUTCOME_TYPE, outcome), { headers });
+  bus.connection.publish(subject, encode(OUTCOME_TYPE, outcome), { headers: writtenHeaders(lines) });
 }

@@ -40,9 +40,12 @@ export type DurableLaneOptions = {
 
 const DEFAULT_MAX_IN_FLIGHT = 256;
 const DEFAULT_MAX_DELIVERIES = 10;
-const ACK_WAIT_MS = 30_000;
+/** Fault tests shorten it, so that pauses of seconds outlast it. */
+const ACK_WAIT_MS = Number(process.env['ASTRO_ACK_WAIT_MS'] || 30_000);
+if (!(ACK_WAIT_MS >= 1_000 && ACK_WAIT_MS <= 30_000))
+  throw new Error('ASTRO_ACK_WAIT_MS: must be from 1000 to 30000');
 /** Well below half of the ack wait, so that one lost heartbeat does no harm. */
-const HEARTBEAT_MS = 10_000;
+const HEARTBEAT_MS = ACK_WAIT_MS / 3;
 /**
  * With ten deliveries, a message has one to two minutes before it becomes a dead letter. That must be well beyond the
  * ack wait: what a process that died had taken comes back only then, and later messages may wait for it.

@@ -8,7 +8,7 @@ import type { Bus } from './bus.js';
 import { deliveredOf, recordedFrom } from './delivered.js';
 import { readPage } from './direct-read.js';
 import { GroupCommit } from './group-commit.js';
-import { envelopeFields, plainHeaders, subjectOf } from './headers.js';
+import { envelopeLines, headerLine, plainHeaders, subjectOf } from './headers.js';
 import { contextOf, eventsOf, eventStreamOf, eventSubject } from './subjects.js';
 
 /** Somebody else appended to the aggregate since it was read. */
@@ -174,7 +174,7 @@ function prepare(aggregate: AggregateRef, event: Message, id: string, options: A
   return {
     subject: eventSubject(aggregate, event.type),
     data: encode(typeName, event.data),
-    headers: envelopeFields({
+    headers: envelopeLines({
       id,
       typeName,
       source: contextOf(aggregate.type),
@@ -187,9 +187,8 @@ function prepare(aggregate: AggregateRef, event: Message, id: string, options: A
 /** The first message of an append alone carries it: it covers the aggregate's every subject. */
 const expecting = (message: Outgoing, aggregate: AggregateRef, position: number): Outgoing => ({
   ...message,
-  headers: {
-    ...message.headers,
-    'Nats-Expected-Last-Subject-Sequence': String(position),
-    'Nats-Expected-Last-Subject-Sequence-Subject': eventsOf(aggregate),
-  },
+  headers:
+    message.headers +
+    headerLine('Nats-Expected-Last-Subject-Sequence', String(position)) +
+    headerLine('Nats-Expected-Last-Subject-Sequence-Subject', eventsOf(aggregate)),
 });

@@ -1,6 +1,6 @@
 import { JetStreamApiError } from '@nats-io/jetstream';
 import { InvalidArgumentError } from '@nats-io/transport-node';
-import { publishTogether, type Outgoing, type Stored } from './atomic-batch.js';
+import { AtomicBatch, type Outgoing, type Stored } from './atomic-batch.js';
 import type { Bus } from './bus.js';
 
 /**
@@ -29,16 +29,53 @@ type Waiting = Unit & {
 
 type Settle = () => void;
 
+/** What will be stored together next, as far as it has come. */
+class Gathering {
+  readonly units: Waiting[] = [];
+  readonly batch: AtomicBatch;
+  readonly #keys = new Set<string>();
+  #messages = 0;
+  #bytes = 0;
+
+  constructor(bus: Bus) {
+    this.batch = new AtomicBatch(bus);
+  }
+
+  has(key: string): boolean {
+    return this.#keys.has(key);
+  }
+
+  /** What is too large for any batch goes alone. */
+  hasRoomFor({ messages, bytes }: Waiting): boolean {
+    if (this.units.length === 0) return true;
+    return this.#messages + messages.length <= MAX_MESSAGES && this.#bytes + bytes <= MAX_BYTES;
+  }
+
+  /** A unit more, on its way at once. */
+  add(unit: Waiting): void {
+    this.units.push(unit);
+    this.#keys.add(unit.key);
+    this.#messages += unit.messages.length;
+    this.#bytes += unit.bytes;
+    for (const message of unit.messages) this.batch.add(message);
+  }
+
+  get messages(): number {
+    return this.#messages;
+  }
+}
+
 /**
  * Stores what many callers bring at the same time in one atomic batch, so that they share one write to the
- * disk. One batch is on its way at a time; what comes meanwhile makes up the next. A lone caller waits for
+ * disk. One batch is being written at a time; what comes meanwhile makes up the next. A lone caller waits for
  * nobody. All messages are of one stream.
  */
 export class GroupCommit {
   readonly #bus: Bus;
+  /** Units that must wait for the batch after the one that is gathering or being written. */
   #waiting: Waiting[] = [];
+  #gathering: Gathering | undefined;
   #isBusy = false;
-  #isDue = false;
 
   constructor(bus: Bus) {
     this.#bus = bus;
@@ -51,82 +88,71 @@ export class GroupCommit {
   store(unit: Unit): Promise<Stored> {
     return new Promise((resolve, reject) => {
       if (this.#waiting.length >= MAX_WAITING) throw new Error(`${MAX_WAITING} writes already wait`);
-      const bytes = unit.messages.reduce((sum, { data }) => sum + data.byteLength, 0);
-      this.#waiting.push({ ...unit, bytes, resolve, reject });
-      this.#wake();
+      const { messages, key } = unit;
+      const bytes = messages.reduce((sum, { data }) => sum + data.byteLength, 0);
+      this.#admit({ messages, key, bytes, resolve, reject });
     });
   }
 
-  /** Whoever acts on the same news, such as the end of the last batch, comes within this turn. */
-  #wake(): void {
-    if (this.#isDue || this.#isBusy) return;
-    this.#isDue = true;
-    setImmediate(() => {
-      this.#isDue = false;
-      this.#begin();
-    });
-  }
-
-  /** A full batch begins before those of the last one hear of their fate: they may have much to do then. */
-  #begin(): void {
-    if (this.#isBusy || this.#waiting.length === 0) return;
-    this.#isBusy = true;
-    void this.#commit(this.#take()).then(fates => {
-      this.#isBusy = false;
-      if (this.#waiting.length >= MAX_MESSAGES) this.#begin();
-      for (const settle of fates) settle();
-      if (this.#waiting.length > 0) this.#wake();
-    });
-  }
-
-  /** The next batch, first come first served. */
-  #take(): readonly Waiting[] {
-    const batch: Waiting[] = [];
-    const later: Waiting[] = [];
-    const keys = new Set<string>();
-    let count = 0;
-    let bytes = 0;
-    let isFull = false;
-    for (const unit of this.#waiting) {
-      const fits = count + unit.messages.length <= MAX_MESSAGES && bytes + unit.bytes <= MAX_BYTES;
-      // What is too large for any batch goes alone.
-      isFull ||= !fits && batch.length > 0;
-      if (isFull || keys.has(unit.key)) {
-        later.push(unit);
-        continue;
-      }
-      batch.push(unit);
-      keys.add(unit.key);
-      count += unit.messages.length;
-      bytes += unit.bytes;
+  /** First come first served; one whose key is in the batch already waits for the next, and lets others pass. */
+  #admit(unit: Waiting): void {
+    if (!this.#isBusy && this.#gathering?.hasRoomFor(unit) === false) this.#write();
+    if (this.#isBusy || this.#gathering?.has(unit.key)) {
+      this.#waiting.push(unit);
+      return;
     }
-    this.#waiting = later;
-    return batch;
+    if (this.#gathering === undefined) {
+      this.#gathering = new Gathering(this.#bus);
+      // Whoever acts on the same news, such as the end of the last batch, comes within this turn.
+      setImmediate(() => this.#write());
+    }
+    this.#gathering.add(unit);
+    if (this.#gathering.messages >= MAX_MESSAGES) this.#write();
+  }
+
+  /** Those of the last batch hear of their fate when the next one is on its way: they may have much to do then. */
+  #write(): void {
+    const gathered = this.#gathering;
+    if (this.#isBusy || gathered === undefined) return;
+    this.#isBusy = true;
+    this.#gathering = undefined;
+    void this.#commit(gathered.units, gathered.batch).then(fates => {
+      this.#isBusy = false;
+      const waiting = this.#waiting;
+      this.#waiting = [];
+      for (const unit of waiting) this.#admit(unit);
+      for (const settle of fates) settle();
+    });
   }
 
   /** Never throws: each unit has a fate of its own. */
-  async #commit(batch: readonly Waiting[]): Promise<readonly Settle[]> {
+  async #commit(units: readonly Waiting[], batch: AtomicBatch): Promise<readonly Settle[]> {
     try {
-      const messages = batch.flatMap(unit => unit.messages);
-      const { seq, duplicate } = await publishTogether(this.#bus, messages);
-      let last = seq - messages.length;
-      return batch.map(unit => {
+      const { seq, duplicate } = await batch.commit();
+      let last = seq - units.reduce((sum, { messages }) => sum + messages.length, 0);
+      return units.map(unit => {
         const stored = { seq: (last += unit.messages.length), ...(duplicate && { duplicate }) };
         return () => unit.resolve(stored);
       });
     } catch (error) {
-      if (batch.length > 1 && isRefusal(error)) return this.#separate(batch);
-      return batch.map(unit => () => unit.reject(error));
+      if (units.length > 1 && isRefusal(error)) return this.#separate(units);
+      return units.map(unit => () => unit.reject(error));
     }
   }
 
   /** Nothing of a refused batch was stored, and the refusal does not say on whose account. */
-  async #separate(batch: readonly Waiting[]): Promise<readonly Settle[]> {
-    if (batch.length <= ONE_BY_ONE) {
-      return (await Promise.all(batch.map(unit => this.#commit([unit])))).flat();
+  async #separate(units: readonly Waiting[]): Promise<readonly Settle[]> {
+    if (units.length <= ONE_BY_ONE) {
+      return (await Promise.all(units.map(unit => this.#again([unit])))).flat();
     }
-    const middle = batch.length >> 1;
-    return [...(await this.#commit(batch.slice(0, middle))), ...(await this.#commit(batch.slice(middle)))];
+    const middle = units.length >> 1;
+    return [...(await this.#again(units.slice(0, middle))), ...(await this.#again(units.slice(middle)))];
+  }
+
+  #again(units: readonly Waiting[]): Promise<readonly Settle[]> {
+    const gathered = new Gathering(this.#bus);
+    for (const unit of units) gathered.add(unit);
+    return this.#commit(units, gathered.batch);
   }
 }
 

@@ -12,7 +12,7 @@ export const BOUNDLESS_PATIENCE_MS = 0xffff_ffff;
  */
 export class PlacementPace {
   readonly #patienceMs: number;
-  #nodeIds: ReadonlySet<string> = new Set();
+  #nodesLost = 0;
   #lossAt: Date;
   #idle: { readonly position: number; readonly until: Date | undefined } | undefined;
 
@@ -24,8 +24,8 @@ export class PlacementPace {
 
   /** The patience for a tick now; nothing when none is needed. */
   patienceFor({ state, position }: Seen, now: Date): number | undefined {
-    if ([...this.#nodeIds].some(nodeId => !state.nodes.has(nodeId))) this.#lossAt = now;
-    this.#nodeIds = new Set(state.nodes.keys());
+    if (state.nodesLost !== this.#nodesLost) this.#lossAt = now;
+    this.#nodesLost = state.nodesLost;
     if (!needsTick(state, now) || this.#isIdle(position, now)) return undefined;
     return this.#isRecovering(now) ? BOUNDLESS_PATIENCE_MS : this.#patienceMs;
   }

@@ -50,7 +50,8 @@ export class PlacementLoop implements OnApplicationBootstrap, BeforeApplicationS
     bus: Bus,
     checks: HealthChecks,
     @Inject(aggregateToken('pool')) private readonly pools: PoolStore,
-    @Inject(schedulingConfigToken) private readonly config: SchedulingConfig,
+    @Inject(schedulingConfigToken)
+    private readonly config: Pick<SchedulingConfig, 'POOL_ID' | 'TICK_MS' | 'PLACEMENT_PATIENCE_MS'>,
   ) {
     const holder = `scheduling-${randomBytes(8).toString('hex')}`;
     this.#lease = new WriterLease(bus, `pool-${config.POOL_ID}`, holder, LEASE_TTL_MS);
@@ -78,7 +79,8 @@ export class PlacementLoop implements OnApplicationBootstrap, BeforeApplicationS
     while (!signal.aborted) {
       let waitMs = this.config.TICK_MS;
       try {
-        if (await this.#holdsLease()) await this.#tick();
+        // What one tick began the next goes on with: its limits are those of one event, not of the pool's pace.
+        if ((await this.#holdsLease()) && (await this.#tick())) waitMs = 0;
         this.#failures = 0;
       } catch (error) {
         this.#failures += 1;
@@ -98,12 +100,13 @@ export class PlacementLoop implements OnApplicationBootstrap, BeforeApplicationS
     return holds;
   }
 
-  async #tick(): Promise<void> {
+  /** Whether it changed anything. */
+  async #tick(): Promise<boolean> {
     const poolId = this.config.POOL_ID;
     const seen = await this.pools.load(poolId);
     const now = new Date();
     const patienceMs = this.#pace.patienceFor(seen, now);
-    if (patienceMs === undefined) return;
+    if (patienceMs === undefined) return false;
     const commandId = newId('cmd');
     const outcome = await this.pools.execute(
       poolId,
@@ -114,5 +117,6 @@ export class PlacementLoop implements OnApplicationBootstrap, BeforeApplicationS
       },
     );
     if (!outcome.changed) this.#pace.foundNothing(seen, now);
+    return outcome.changed;
   }
 }

@@ -4,9 +4,13 @@ import { once } from 'node:events';
 export type Instance = { stop(): Promise<{ readonly rssMb: number }> };
 
 /** Starts one service instance as a process of its own; resolves when its command lane takes commands. */
-export async function startInstance(servers: string, aggregate: 'tenant' | 'operator'): Promise<Instance> {
-  const entry = new URL('./pipeline-instance.js', import.meta.url).pathname;
-  const child = fork(entry, [servers, aggregate], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+export const startInstance = (servers: string, aggregate: 'tenant' | 'operator'): Promise<Instance> =>
+  startProgram('./pipeline-instance.js', servers, aggregate);
+
+/** Starts a program of this folder, which says when it is ready, and ends when it is told to. */
+export async function startProgram(file: string, ...words: readonly string[]): Promise<Instance> {
+  const entry = new URL(file, import.meta.url).pathname;
+  const child = fork(entry, words, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
   await message(child);
   return {
     async stop() {

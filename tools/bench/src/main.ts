@@ -5,10 +5,18 @@ import { append } from './append.js';
 import { load } from './load.js';
 import { pipeline } from './pipeline.js';
 import type { Benchmark } from './benchmark.js';
+import { placing } from './placing.js';
 import { projection } from './projection.js';
 import { replay } from './replay.js';
 
-const benchmarks: Readonly<Record<string, Benchmark>> = { append, load, pipeline, projection, replay };
+const benchmarks: Readonly<Record<string, Benchmark>> = {
+  append,
+  load,
+  pipeline,
+  placing,
+  projection,
+  replay,
+};
 
 const words = process.argv.slice(2);
 const isQuiet = words.includes('--json');

@@ -23,7 +23,7 @@ import { busyLanes, livenessLimitMs } from './settle.js';
 
 /** A read model that is whole catches up with a quiet stream well within this time. */
 const catchUpLimitMs = 30_000;
-const pollMs = 500;
+const pollMs = 250;
 /** The stream has been quiet for longer by the time that this is asked. */
 const archiveLagMs = 5_000;
 /** Commands given once more at the end, of each context. */

@@ -2,17 +2,22 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { ServerName } from '@astro/devstack/infrastructure/infrastructure';
 import type { Platform } from '@astro/devstack/platform';
 import type { Bus } from '@astro/jetstream/bus';
+import type { Breach } from './invariants.js';
 import { newestOf } from './message-tap.js';
-import type { PartitionProxy } from './partition-proxy.js';
+import type { BusProxy } from './bus-proxy.js';
 import { describe, type Fault, type PlannedFault } from './plan.js';
 import { administer, type Dose } from './poison.js';
+import type { DiskProbe } from './disk-probe.js';
+import { Random } from './random.js';
+import { skewedClock } from './skewed-clock.js';
 import type { SmallDisk } from './small-disk.js';
 
 export type Ground = {
   readonly platform: Platform;
   readonly bus: Bus;
-  readonly proxy: PartitionProxy;
+  readonly proxy: BusProxy;
   readonly disks: Partial<Record<ServerName, SmallDisk>>;
+  readonly probe: DiskProbe;
   readonly say: (line: string) => void;
 };
 
@@ -24,6 +29,8 @@ export class Injector {
   readonly doses: Dose[] = [];
   /** How many of each kind were really done. */
   readonly done = new Map<string, number>();
+  /** What must not have happened while it struck. */
+  readonly breaches: Breach[] = [];
   private readonly busy = new Set<string>();
   private readonly armed = new Set<string>();
   private readonly running: Promise<void>[] = [];
@@ -88,21 +95,32 @@ export class Injector {
         platform.signalServer(fault.server, 'SIGCONT');
         return true;
       case 'crash-point':
-        this.armed.add(fault.target);
-        await platform.restart(fault.target, { ASTRO_CRASH_AT: `${fault.at}:${fault.count}` });
-        return true;
+        return this.restartWith(fault.target, { ASTRO_CRASH_AT: `${fault.at}:${fault.count}` });
+      case 'clock-skew':
+        return this.restartWith(fault.target, skewedClock(fault.byMs));
       case 'duplicates':
         return this.duplicate(fault, index);
       case 'poison':
         return this.poison(fault);
       case 'partition':
-        proxy.cut(fault.agent);
+        proxy.cut(fault.target);
         await sleep(fault.forMs);
-        proxy.heal(fault.agent);
+        proxy.heal(fault.target);
         return true;
+      case 'reorder':
+        proxy.shuffle(fault.target, new Random(index));
+        await sleep(fault.forMs);
+        return proxy.straighten(fault.target) > 0;
       case 'disk-full':
         return this.fillDisk(fault);
     }
+  }
+
+  /** The change to its environment ends with the process, or when everything is healed. */
+  private async restartWith(name: string, env: Readonly<Record<string, string>>): Promise<boolean> {
+    this.armed.add(name);
+    await this.ground.platform.restart(name, env);
+    return true;
   }
 
   private signal(name: string, signal: NodeJS.Signals): boolean {
@@ -143,12 +161,16 @@ export class Injector {
 
   /** A server that met a full disk may have given up its store: it is started again once there is room. */
   private async fillDisk({ server, forMs }: Extract<Fault, { kind: 'disk-full' }>): Promise<boolean> {
-    const disk = this.ground.disks[server];
+    const { disks, probe, platform } = this.ground;
+    const disk = disks[server];
     if (!disk) return false;
     await disk.fill();
-    await sleep(forMs);
+    const deadline = Date.now() + forMs;
+    const isRefused = await probe.isRefused(server, deadline);
+    await sleep(Math.max(0, deadline - Date.now()));
     await disk.free();
-    this.ground.platform.signalServer(server, 'SIGKILL');
+    platform.signalServer(server, 'SIGKILL');
+    if (!isRefused) this.breaches.push({ invariant: 'disk-full', detail: `${server} went on writing` });
     return true;
   }
 }

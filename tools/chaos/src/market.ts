@@ -12,7 +12,7 @@ export async function openMarket(platform: Platform): Promise<Market> {
   const administration = platform.administration();
   const { tenantId, apiKey: tenantKey } = await administration.registerTenant('Tenant under fire');
   await administration.credit(tenantId, creditAtto);
-  for (const [index, name] of agentNames.entries()) {
+  const opening = agentNames.map(async (name, index) => {
     const { apiKey: operatorKey } = await administration.registerOperator(`Operator of ${name}`);
     const hardware = { cpuMillis: 1_000, memoryMib: 512 };
     const pricePerSecondAtto = BigInt(50 + index) * microAstro;
@@ -24,6 +24,7 @@ export async function openMarket(platform: Platform): Promise<Market> {
       pricePerSecondAtto,
       heartbeatMs,
     });
-  }
+  });
+  await Promise.all(opening);
   return { tenantId, tenantKey };
 }

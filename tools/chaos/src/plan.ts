@@ -12,7 +12,8 @@ export type Fault =
   | { readonly kind: 'crash-point'; readonly target: string; readonly at: CrashPoint; readonly count: number }
   | { readonly kind: 'duplicates'; readonly of: 'commands' | 'reports'; readonly count: number }
   | { readonly kind: 'poison'; readonly poison: Poison }
-  | { readonly kind: 'partition'; readonly agent: string; readonly forMs: number }
+  | { readonly kind: 'partition' | 'reorder'; readonly target: string; readonly forMs: number }
+  | { readonly kind: 'clock-skew'; readonly target: string; readonly byMs: number }
   | { readonly kind: 'disk-full'; readonly server: ServerName; readonly forMs: number };
 export type FaultKind = Fault['kind'];
 export type PlannedFault = { readonly atMs: number; readonly fault: Fault };
@@ -27,8 +28,10 @@ const weights: Readonly<Record<FaultKind, number>> = {
   'crash-point': 6,
   duplicates: 4,
   poison: 4,
-  partition: 2,
-  'disk-full': 1,
+  partition: 3,
+  reorder: 4,
+  'clock-skew': 2,
+  'disk-full': 2,
 };
 export const faultKinds = Object.keys(weights) as readonly FaultKind[];
 
@@ -39,10 +42,12 @@ export const agentNames = ['ash', 'birch', 'cedar'] as const;
 const targets = [...serviceNames, ...agentNames];
 const servers: readonly ServerName[] = ['nats', 'postgres'];
 
-const firstAfterMs = 3_000;
-const gapMs = { least: 1_000, most: 5_000 };
+const firstAfterMs = 2_000;
+const gapMs = { least: 500, most: 3_500 };
 const shortPauseMs = { least: 500, most: 8_000 };
-/** Beyond a lane's ack wait of 30 s: what the paused process holds is handed to nobody else, or handed twice. */
+const skewMs = 3_600_000;
+const skews = [-skewMs, skewMs] as const;
+/** Beyond a lane's usual ack wait of 30 s: what the paused process holds is handed out again. */
 const longPauseMs = 35_000;
 /** Beyond a lease: the time limit of the load's programs and 30 s of grace. */
 const longPartitionMs = 45_000;
@@ -68,7 +73,7 @@ export function planOf(
 /** One of each that takes longer than what guards against it, early enough to end with the run. */
 function longFaults(random: Random, allowed: readonly FaultKind[]): readonly PlannedFault[] {
   const pause: Fault = { kind: 'pause', target: random.pick(targets), forMs: longPauseMs };
-  const partition: Fault = { kind: 'partition', agent: random.pick(agentNames), forMs: longPartitionMs };
+  const partition: Fault = { kind: 'partition', target: random.pick(agentNames), forMs: longPartitionMs };
   return [pause, partition]
     .filter(({ kind }) => allowed.includes(kind))
     .map(fault => ({ atMs: random.between(firstAfterMs, 4 * firstAfterMs), fault }));
@@ -81,7 +86,11 @@ function faultOf(kind: FaultKind, random: Random): Fault {
     case 'restart':
       return { kind, target: random.pick(targets) };
     case 'pause':
+    case 'partition':
+    case 'reorder':
       return { kind, target: random.pick(targets), forMs };
+    case 'clock-skew':
+      return { kind, target: random.pick(targets), byMs: random.pick(skews) };
     case 'kill-server':
       return { kind, server: random.pick(servers) };
     case 'pause-server':
@@ -98,8 +107,6 @@ function faultOf(kind: FaultKind, random: Random): Fault {
       return { kind, of: random.pick(['commands', 'reports'] as const), count: random.between(1, 20) };
     case 'poison':
       return { kind, poison: random.pick(poisons) };
-    case 'partition':
-      return { kind, agent: random.pick(agentNames), forMs };
   }
 }
 

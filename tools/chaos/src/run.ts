@@ -3,16 +3,19 @@ import { join } from 'node:path';
 import { Client } from '@astro/demo/client';
 import type { ServerName } from '@astro/devstack/infrastructure/infrastructure';
 import { Platform } from '@astro/devstack/platform';
+import { freePort } from '@astro/devstack/ports';
 import { StateFolder } from '@astro/devstack/state';
 import { CommandBus } from '@astro/jetstream/command-bus';
 import { checkEverything } from './checks.js';
+import { DiskProbe } from './disk-probe.js';
 import { History } from './history.js';
 import { Injector } from './injector.js';
 import type { Breach } from './invariants.js';
 import { Load } from './load.js';
 import { openMarket } from './market.js';
-import { PartitionProxy } from './partition-proxy.js';
+import { BusProxy } from './bus-proxy.js';
 import { planOf, type FaultKind } from './plan.js';
+import { settingsOf, type Settings } from './settings.js';
 import { settled } from './settle.js';
 import { SmallDisk } from './small-disk.js';
 
@@ -36,27 +39,36 @@ export type Result = {
   readonly breaches: readonly Breach[];
 };
 
-/** Nodes that fall silent are found soon, so that their work is given to others within a short run. */
-const env = {
-  registry: { HEARTBEAT_TIMEOUT_MS: '6000' },
-  scheduling: { PLACEMENT_PATIENCE_MS: '30000' },
-} as const;
-const diskMib: Readonly<Record<ServerName, number>> = { nats: 256, postgres: 768 };
+/** Every service reaches the bus through the proxy, and agents are told to. */
+function environments(proxyUrl: string, { ackWaitMs }: Settings) {
+  const common = { NATS_URL: proxyUrl, ASTRO_ACK_WAIT_MS: String(ackWaitMs) };
+  return {
+    // Nodes that fall silent are found soon, so that their work is given to others within a short run.
+    registry: { ...common, HEARTBEAT_TIMEOUT_MS: '6000' },
+    scheduling: { ...common, PLACEMENT_PATIENCE_MS: '30000' },
+    verification: common,
+    billing: common,
+    gateway: { ...common, NATS_PUBLIC_URL: proxyUrl },
+  };
+}
+
+const diskMib: Readonly<Record<ServerName, number>> = { nats: 128, postgres: 512 };
 /** More than the streams reserve, whatever the small disk says. */
 const natsStoreMaxBytes = 16 * 1024 ** 3;
 
 /** Boots a platform, loads it, strikes it by the plan of the seed, heals it and checks what must hold. */
 export async function runSeed(options: RunOptions): Promise<Result> {
-  const { stateDir, faults, say, log, signal } = options;
+  const { seed, stateDir, faults, say, log, signal } = options;
   const disks = faults.includes('disk-full') ? await mountDisks(stateDir, say) : {};
   let platform: Platform | undefined;
-  const natsPort = () => Number(new URL(platform!.natsUrl).port);
-  const proxy = await PartitionProxy.listen(natsPort);
+  const natsPort = await freePort();
+  const proxy = await BusProxy.listen(natsPort);
   try {
     platform = await Platform.start({
       stateDir,
       infra: 'embedded',
-      env: { ...env, gateway: { NATS_PUBLIC_URL: proxy.url } },
+      env: environments(proxy.url, settingsOf(seed)),
+      ports: { nats: natsPort },
       natsStoreMaxBytes,
       ...(signal && { signal }),
       log,
@@ -71,18 +83,24 @@ export async function runSeed(options: RunOptions): Promise<Result> {
 
 async function strikeAndCheck(
   platform: Platform,
-  proxy: PartitionProxy,
+  proxy: BusProxy,
   disks: Partial<Record<ServerName, SmallDisk>>,
   { seed, durationMs, faults, say }: RunOptions,
 ): Promise<Result> {
-  const market = await openMarket(platform);
   const bus = await platform.connectBus('chaos');
+  const probe = await DiskProbe.create(bus, platform.adminDatabaseUrl);
+  const market = await openMarket(platform);
   const client = new Client(platform.gatewayUrl, market.tenantKey);
-  const load = await Load.start(client, new CommandBus(bus, 'chaos'), { tenantId: market.tenantId, seed });
-  const injector = new Injector({ platform, bus, proxy, disks, say });
+  const load = await Load.start(client, new CommandBus(bus, 'chaos'), {
+    tenantId: market.tenantId,
+    seed,
+    durationMs,
+  });
+  const injector = new Injector({ platform, bus, proxy, disks, probe, say });
   await injector.run(planOf(seed, durationMs, faults), Date.now());
   say('healing');
   await injector.heal();
+  say('letting the load end');
   await load.stop();
   say('waiting until everything that was begun has ended');
   const history = new History(bus);
@@ -96,14 +114,19 @@ async function strikeAndCheck(
     doses,
     say,
   });
+  const found = [
+    ...(live ? [] : [{ invariant: 'liveness', detail: 'not everything ended in time' }]),
+    ...injector.breaches,
+    ...load.refusals.map(detail => ({ invariant: 'refusal', detail })),
+    ...breaches,
+    ...(await probe.lost()),
+  ];
   return {
     faults: injector.done,
     jobs: load.jobIds.length,
     credits: load.acknowledged.length - load.jobIds.length,
     events: history.all.length,
-    breaches: live
-      ? breaches
-      : [{ invariant: 'liveness', detail: 'not everything ended in time' }, ...breaches],
+    breaches: found,
   };
 }
 

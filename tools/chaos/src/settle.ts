@@ -6,7 +6,7 @@ import { notEndedOnce, stillReserved } from './invariants.js';
 
 /** Within this time of healing, everything that was begun has ended: Vortex's bound on liveness. */
 export const livenessLimitMs = 180_000;
-const pollMs = 1_000;
+const pollMs = 400;
 
 /** Waits until every job has ended, no money is reserved and no lane has work. False when that takes too long. */
 export async function settled(bus: Bus, history: History): Promise<boolean> {

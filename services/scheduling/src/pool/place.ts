@@ -1,108 +1,104 @@
 import { derivedId } from '@astro/event-sourcing/ids';
-import { place, type PlacementRequest } from '@astro/matching/place';
+import type { NodeSnapshot } from '@astro/matching/node';
+import { Room } from '@astro/matching/room';
 import type { Grant, PlaceTasks, PoolEvent } from '@astro/messages/scheduling';
-import { reasonToAbandon } from './abandon.js';
-import { evolve } from './evolve.js';
-import {
-  LEASE_GRACE_MS,
-  attemptsLeft,
-  ended,
-  isOverdue,
-  leasesOfJob,
-  poolLimits,
-  snapshotOf,
-  waitingReplicas,
-  type Pool,
-  type PoolJob,
-  type PoolTask,
-} from './pool-state.js';
-
-type WaitingReplica = PlacementRequest & { readonly job: PoolJob; readonly attempt: number };
+import { jobsToAbandon } from './abandon.js';
+import type { PoolTask } from './pool-job.js';
+import { LEASE_GRACE_MS, poolLimits } from './pool-limits.js';
+import { ended, isOverdue, leasesOfJob, snapshotOf, type Lease, type Pool } from './pool-state.js';
+import { inOrder } from './in-order.js';
 
 /**
- * One tick: what is overdue expires, what cannot be served is given up, what waits is placed where it fits.
+ * One tick. It does the first of three that there is to do: what is overdue expires, what cannot be served is
+ * given up, what waits is placed where it fits. So each decision rests on recorded facts alone: capacity that
+ * comes free by one tick is given away by the next.
  */
 export function placeTasks({ poolId, now, patienceMs }: PlaceTasks, pool: Pool): readonly PoolEvent[] {
-  const events: PoolEvent[] = [];
-  let state = pool;
-  const emit = (event: PoolEvent) => {
-    events.push(event);
-    state = evolve(state, event);
-  };
+  const overdue = overdueLeases(pool, now);
+  if (overdue.length > 0) return [{ type: 'LeasesExpired', data: { poolId, leases: overdue.map(ended) } }];
 
-  // 1. Expire overdue leases; their replicas wait again.
-  const overdue = [...state.leases.values()].filter(lease => isOverdue(lease, now));
-  const leases = overdue.slice(0, poolLimits.expiriesOfTick).map(ended);
-  if (leases.length > 0) emit({ type: 'LeasesExpired', data: { poolId, leases } });
+  const hopeless = jobsToAbandon(pool, now, patienceMs);
+  if (hopeless.length > 0)
+    return hopeless.map(({ job, reason, detail }) => {
+      const revoked = leasesOfJob(pool, job).map(ended);
+      return { type: 'JobAbandoned', data: { poolId, jobId: job.jobId, reason, detail, revoked } };
+    });
 
-  // 2. Give up jobs whose attempts are used up, or for which there was no node through all their patience.
-  const nodes = snapshotOf(state);
-  const hopeless = [...state.jobs.values()]
-    .flatMap(job => {
-      const why = reasonToAbandon(job, nodes, now, patienceMs);
-      return why ? [{ job, why }] : [];
-    })
-    .slice(0, poolLimits.jobsAbandonedOfTick);
-  for (const { job, why } of hopeless) {
-    const revoked = leasesOfJob(state, job.jobId).map(ended);
-    emit({ type: 'JobAbandoned', data: { poolId, jobId: job.jobId, ...why, revoked } });
+  const grants = grantsFor(pool, now);
+  return grants.length > 0 ? [{ type: 'LeasesGranted', data: { poolId, grants } }] : [];
+}
+
+function overdueLeases(pool: Pool, now: Date): readonly Lease[] {
+  const overdue: Lease[] = [];
+  for (const lease of pool.byDeadline) {
+    if (!isOverdue(lease, now) || overdue.length === poolLimits.expiriesOfTick) break;
+    overdue.push(lease);
   }
-
-  // 3. Place the waiting replicas, oldest job first, on what is free now.
-  const placements = place(snapshotOf(state), waitingIn(state), poolLimits.grantsOfTick);
-
-  // 4. Fix the price, the deadline and the fencing token of each: one event for the whole tick.
-  const grants = placements.map(({ request, nodeId, operatorId, pricePerSecondAtto }, index): Grant => {
-    const { job, taskId, attempt } = request;
-    return {
-      leaseId: derivedId('lease', job.jobId, taskId, attempt),
-      jobId: job.jobId,
-      taskId,
-      nodeId,
-      operatorId,
-      pricePerSecondAtto,
-      deadline: new Date(now.getTime() + job.spec.program.timeLimitMs + LEASE_GRACE_MS),
-      fencingToken: state.nextFencingToken + index,
-    };
-  });
-  if (grants.length > 0) emit({ type: 'LeasesGranted', data: { poolId, grants } });
-  return events;
+  return overdue;
 }
 
-function* waitingIn(pool: Pool): Generator<WaitingReplica> {
-  const oldestFirst = [...pool.jobs.values()].sort((a, b) => a.queuedAt.getTime() - b.queuedAt.getTime());
-  for (const job of oldestFirst) for (const task of job.tasks.values()) yield* waitingFor(job, task);
+/**
+ * Places the waiting replicas, oldest job first, each where it fits now; what does not fit is passed over, and
+ * with it all that waits for the same. Fixes the price, the deadline and the fencing token of each lease.
+ */
+function grantsFor(pool: Pool, now: Date): readonly Grant[] {
+  if (pool.waiting.size === 0) return [];
+  const room = new Room(snapshotOf(pool));
+  const grants: Grant[] = [];
+  const waiting = inOrder([...pool.waiting.groups]);
+  for (let next = waiting.next(); next && grants.length < poolLimits.grantsOfTick; next = waiting.next()) {
+    const { task, group } = next;
+    const operatorsExcluded = new Set(task.operators);
+    for (let replica = 1; replica <= group.replicas; replica += 1) {
+      const taken = room.take(group.requirements, operatorsExcluded, group.nodesExcluded);
+      // Where the first replica of a task finds no room, no task of its group does: room only shrinks here.
+      if (!taken && replica === 1) waiting.skip(group);
+      if (!taken || grants.length === poolLimits.grantsOfTick) break;
+      operatorsExcluded.add(taken.node.operatorId);
+      grants.push(grantOf(task, replica, taken.node, now, pool.nextFencingToken + grants.length));
+    }
+  }
+  return grants;
 }
 
-function* waitingFor(job: PoolJob, task: PoolTask): Generator<WaitingReplica> {
-  const replicas = Math.min(waitingReplicas(task), attemptsLeft(task));
-  for (let replica = 1; replica <= replicas; replica += 1)
-    yield {
-      job,
-      taskId: task.spec.taskId,
-      // A replica that is passed over leaves its number unused in this tick: numbers only have to differ.
-      attempt: task.attempts + replica,
-      requirements: job.spec.requirements,
-      operatorsExcluded: task.operators,
-      nodesExcluded: task.failedOn,
-    };
+function grantOf(
+  task: PoolTask,
+  replica: number,
+  node: NodeSnapshot,
+  now: Date,
+  fencingToken: number,
+): Grant {
+  const { job, spec } = task;
+  const { nodeId, operatorId, pricePerSecondAtto } = node;
+  return {
+    // A replica that is passed over leaves its number unused in this tick: numbers only have to differ.
+    leaseId: derivedId('lease', job.jobId, spec.taskId, task.attempts + replica),
+    jobId: job.jobId,
+    taskId: spec.taskId,
+    nodeId,
+    operatorId,
+    pricePerSecondAtto,
+    deadline: new Date(now.getTime() + job.spec.program.timeLimitMs + LEASE_GRACE_MS),
+    fencingToken,
+  };
 }
 
 /** Whether a tick could have anything to do. */
-export const needsTick = (pool: Pool, now: Date): boolean =>
-  [...pool.leases.values()].some(lease => isOverdue(lease, now)) ||
-  [...pool.jobs.values()].some(job => [...job.tasks.values()].some(task => waitingReplicas(task) > 0));
+export function needsTick(pool: Pool, now: Date): boolean {
+  const ending = pool.byDeadline.first;
+  return pool.waiting.size > 0 || (ending !== undefined && isOverdue(ending, now));
+}
 
 /**
  * When time alone next changes what a tick decides: a lease becomes overdue, or a job's patience ends.
  * Until then a pool on which a tick found nothing to do needs none.
  */
 export function nextDueAt(pool: Pool, now: Date, patienceMs: number): Date | undefined {
-  let due = Infinity;
-  const consider = (at: number) => {
-    if (at > now.getTime() && at < due) due = at;
-  };
-  for (const lease of pool.leases.values()) consider(lease.deadline.getTime() + 1);
-  for (const job of pool.jobs.values()) consider(job.movedAt.getTime() + patienceMs + 1);
+  const ending = pool.byDeadline.firstNotBefore(lease => isOverdue(lease, now));
+  const patient = pool.byMove.firstNotBefore(job => now.getTime() - job.movedAt.getTime() > patienceMs);
+  const due = Math.min(
+    ending ? ending.deadline.getTime() + 1 : Infinity,
+    patient ? patient.movedAt.getTime() + patienceMs + 1 : Infinity,
+  );
   return due === Infinity ? undefined : new Date(due);
 }

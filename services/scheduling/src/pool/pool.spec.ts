@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { specify } from '@astro/event-sourcing/specify';
 import type { Grant, PoolCommand } from '@astro/messages/scheduling';
 import { pool } from './pool.js';
-import { poolLimits } from './pool-state.js';
+import { poolLimits } from './pool-limits.js';
 import {
   admit,
   after,

@@ -11,7 +11,9 @@ import type {
 import { evolve } from './evolve.js';
 import { placeTasks } from './place.js';
 import { completeLease, failLease, startLease, type ReportRejection } from './reports.js';
-import { emptyPool, ended, leasesOfJob, poolLimits, waitingReplicas, type Pool } from './pool-state.js';
+import { waitingReplicas } from './pool-job.js';
+import { poolLimits } from './pool-limits.js';
+import { emptyPool, ended, leasesOfJob, type Pool } from './pool-state.js';
 
 export type PoolRejection = ReportRejection | 'JobExists' | 'JobNotFound' | 'JobHasEnded' | 'TaskNotFound';
 type PoolDecision = Decision<PoolEvent, PoolRejection>;
@@ -20,7 +22,10 @@ type PoolDecision = Decision<PoolEvent, PoolRejection>;
  * The capacity of one pool: which node may do which task, until when. The unit of consistency for capacity.
  */
 export const pool: Decider<Pool, PoolCommand, PoolEvent, PoolRejection> = {
-  initialState: emptyPool,
+  /** A new one for each pool, because events change it in place. */
+  get initialState() {
+    return emptyPool();
+  },
 
   decide({ type, data }, pool) {
     switch (type) {
@@ -58,8 +63,7 @@ function queueTasks(data: QueueTasks, pool: Pool): PoolDecision {
   if (pool.endedJobs.has(jobId)) return reject('JobHasEnded');
   const known = pool.jobs.get(jobId);
   if (known) return isDeepStrictEqual(known.spec, spec) ? accept() : reject('JobExists');
-  const tasks = [...pool.jobs.values()].reduce((sum, job) => sum + job.tasks.size, spec.tasks.length);
-  if (tasks <= poolLimits.tasks) return accept({ type: 'TasksQueued', data });
+  if (pool.openTasks + spec.tasks.length <= poolLimits.tasks) return accept({ type: 'TasksQueued', data });
   // An event and no rejection, because the job must hear of it and end.
   const detail = `the pool's queue is full: it holds at most ${poolLimits.tasks} tasks`;
   return accept({
@@ -86,6 +90,7 @@ function closeTask(data: CloseTask, pool: Pool): PoolDecision {
 }
 
 function closeJob({ poolId, jobId }: CloseJob, pool: Pool): PoolDecision {
-  if (!pool.jobs.has(jobId)) return accept();
-  return accept({ type: 'JobClosed', data: { poolId, jobId, revoked: leasesOfJob(pool, jobId).map(ended) } });
+  const job = pool.jobs.get(jobId);
+  if (!job) return accept();
+  return accept({ type: 'JobClosed', data: { poolId, jobId, revoked: leasesOfJob(pool, job).map(ended) } });
 }

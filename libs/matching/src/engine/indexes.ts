@@ -1,0 +1,99 @@
+import { ScratchState } from './choice.js';
+import type { Demand } from './demand.js';
+import type { Fleet } from './fleet.js';
+import { ScoreIndex } from './score-index.js';
+import { doesNotFit, type Scorer } from './scorer.js';
+
+/**
+ * The score indexes of the demands that were asked for lately. An index is brought up to date when its demand
+ * is asked for: only nodes that changed since are scored, each once however often it changed. When all indexes
+ * together would take over `bytesMax`, the one that was used longest ago goes, and is built anew if its demand
+ * comes back.
+ */
+export class ScoreIndexes {
+  private readonly byDemand = new Map<number, { readonly index: ScoreIndex; usedAt: number }>();
+  private readonly state = new ScratchState();
+  private uses = 0;
+  /** How many nodes were scored, to show what is saved. */
+  nodesScored = 0;
+
+  constructor(
+    private readonly fleet: Fleet,
+    private readonly scorer: Scorer,
+    private readonly bytesMax: number,
+  ) {}
+
+  /** The demand's index, up to date. */
+  of(demand: Demand): ScoreIndex {
+    const { changes } = this.fleet;
+    this.uses += 1;
+    const known = this.byDemand.get(demand.id);
+    if (known) known.usedAt = this.uses;
+    const index = known?.index ?? this.create(demand);
+    if (index.takenIn === changes.count) return index;
+    index.widen(this.fleet.columns.height);
+    if (this.isCheaperAnew(index)) this.build(index);
+    else this.catchUp(index);
+    index.takenIn = changes.count;
+    return index;
+  }
+
+  clear(): void {
+    this.byDemand.clear();
+  }
+
+  /** Score of the node for the demand, without what the request itself adds. */
+  scoreAt(slot: number, demand: Demand): number {
+    const { columns } = this.fleet;
+    if (!columns.isUsed(slot) || columns.freeCpuMillis[slot]! < demand.cpuMillis) return doesNotFit;
+    columns.read(slot, this.state);
+    return this.scorer.score(demand, this.state, columns.stateHash[slot]!) + columns.staticTerm[slot]!;
+  }
+
+  /** Building scores every node but leaves the maxima to the end; a log that goes too far back is of no use. */
+  private isCheaperAnew(index: ScoreIndex): boolean {
+    const { changes, columns } = this.fleet;
+    return !changes.reaches(index.takenIn) || changes.count - index.takenIn > columns.height * 4;
+  }
+
+  private build(index: ScoreIndex): void {
+    const { height } = this.fleet.columns;
+    for (let slot = 0; slot < height; slot++) index.load(slot, this.scoreAt(slot, index.demand));
+    index.raiseAll();
+    this.nodesScored += height;
+  }
+
+  private catchUp(index: ScoreIndex): void {
+    const { changes } = this.fleet;
+    for (let change = changes.count; change > index.takenIn; change--) {
+      const slot = changes.slotAt(change);
+      if (slot < 0) continue;
+      index.set(slot, this.scoreAt(slot, index.demand));
+      this.nodesScored += 1;
+    }
+  }
+
+  private create(demand: Demand): ScoreIndex {
+    const index = new ScoreIndex(demand);
+    index.takenIn = Number.NEGATIVE_INFINITY;
+    index.widen(this.fleet.columns.height);
+    while (this.byDemand.size > 0 && this.bytes + index.bytes > this.bytesMax) this.dropOldest();
+    this.byDemand.set(demand.id, { index, usedAt: this.uses });
+    return index;
+  }
+
+  private get bytes(): number {
+    let bytes = 0;
+    for (const { index } of this.byDemand.values()) bytes += index.bytes;
+    return bytes;
+  }
+
+  private dropOldest(): void {
+    let oldest = -1;
+    let oldestUse = Number.POSITIVE_INFINITY;
+    for (const [id, { usedAt }] of this.byDemand) {
+      if (usedAt < oldestUse) [oldest, oldestUse] = [id, usedAt];
+    }
+    this.byDemand.delete(oldest);
+  }
+}

@@ -1,0 +1,45 @@
+import type { JobSpec, TaskSpec } from '@astro/messages/scheduling';
+import { poolLimits } from './pool-limits.js';
+
+export type PoolTask = {
+  readonly job: PoolJob;
+  readonly spec: TaskSpec;
+  /** Its place in the job's specification. */
+  readonly index: number;
+  /** The quorum, and one more for each disagreement. */
+  replicasWanted: number;
+  /** Leases granted for it so far. */
+  attempts: number;
+  live: number;
+  completed: number;
+  /** Operators with a live or a completed lease: none of them gets a second replica. */
+  readonly operators: Set<string>;
+  /** Nodes that failed it or let it expire. */
+  readonly failedOn: Set<string>;
+  isOpen: boolean;
+  /** The group of waiting tasks that it is in. */
+  waitsIn: string;
+};
+
+export type PoolJob = {
+  readonly jobId: string;
+  readonly tenantId: string;
+  readonly spec: JobSpec;
+  readonly queuedAt: Date;
+  /** Counts the pool's jobs in the order in which they were queued. */
+  readonly number: number;
+  /** The same for two jobs that require the same. */
+  readonly requirementsKey: string;
+  /** When it was last seen to move: patience counts from here. */
+  movedAt: Date;
+  /** Its open tasks, in the order of the specification. */
+  readonly tasks: Map<string, PoolTask>;
+  /** Ids of its live leases. */
+  readonly leases: Set<string>;
+};
+
+export const waitingReplicas = (task: PoolTask): number =>
+  Math.max(0, task.replicasWanted - task.live - task.completed);
+
+export const attemptsLeft = (task: PoolTask): number =>
+  task.replicasWanted + poolLimits.extraAttemptsOfTask - task.attempts;

@@ -1,0 +1,23 @@
+/** Limits of one pool. */
+export const poolLimits = {
+  /** Tasks whose jobs are in the pool. */
+  tasks: 100_000,
+  /** One event carries them all, of at most about 400 bytes each, in a message of at most 1 MiB. */
+  grantsOfTick: 1_000,
+  expiriesOfTick: 1_000,
+  /** Well below the 1,000 events of one atomic batch. */
+  jobsAbandonedOfTick: 100,
+  /** Grants of one task beyond the replicas that are wanted. */
+  extraAttemptsOfTask: 5,
+  /** Ends of leases that a node is remembered by, to tell a late report from an unknown one. */
+  endedLeasesOfNode: 64,
+  /** Jobs that left, remembered so that a late command does not bring them back. */
+  endedJobs: 10_000,
+} as const;
+
+/**
+ * Time for a node to learn of a lease, fetch what it needs and store what it made, on top of the program's
+ * limit. A constant of the domain: deadlines are recorded, but a report is judged by the same rule on every
+ * replay.
+ */
+export const LEASE_GRACE_MS = 30_000;
