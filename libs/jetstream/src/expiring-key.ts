@@ -1,7 +1,7 @@
 import { JetStreamApiError } from '@nats-io/jetstream';
-import { headers } from '@nats-io/transport-node';
+import { headers, type MsgHdrs } from '@nats-io/transport-node';
 import type { Bus } from './bus.js';
-import { messageHeaders, type Headers } from './headers.js';
+import type { Headers } from './headers.js';
 
 const WRONG_LAST_SEQUENCE = 10071;
 const WRONG_LAST_SEQUENCE_UNKNOWN = 10164;
@@ -44,7 +44,7 @@ export async function writeKey(
     const { seq } = await bus.js.publish(subject, value, {
       expect: { lastSubjectSequence },
       ...(ttlMs !== undefined && { ttl: `${Math.ceil(ttlMs / 1_000)}s` }),
-      ...(fields && { headers: messageHeaders(fields) }),
+      ...(fields && { headers: headersOf(fields) }),
     });
     return seq;
   });
@@ -52,14 +52,18 @@ export async function writeKey(
 
 /** Deletes a key if it has not changed since. @throws Error when the server gives no answer */
 export async function deleteKey(bus: Bus, subject: string, expectedRevision: number): Promise<void> {
-  const written = headers();
-  written.set('KV-Operation', 'DEL');
   await unlessMoved(() =>
     bus.js.publish(subject, undefined, {
-      headers: written,
+      headers: headersOf({ 'KV-Operation': 'DEL' }),
       expect: { lastSubjectSequence: expectedRevision },
     }),
   );
+}
+
+function headersOf(fields: Headers): MsgHdrs {
+  const written = headers();
+  for (const [name, value] of Object.entries(fields)) written.set(name, value);
+  return written;
 }
 
 async function unlessMoved<T>(write: () => Promise<T>): Promise<T | undefined> {
