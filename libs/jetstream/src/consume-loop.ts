@@ -90,7 +90,8 @@ export class ConsumeLoop {
       if (reason) throw new Error(reason);
     } finally {
       this.#messages = undefined;
-      await messages.close();
+      // Takes effect at once. It resolves for whoever reads the messages to their end, which nobody may have begun.
+      void messages.close();
     }
   }
 

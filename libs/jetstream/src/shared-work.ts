@@ -120,12 +120,15 @@ export class SharedWork {
   }
 
   async #run(started: () => void): Promise<void> {
+    let isFirst = true;
     for (let failures = 0; !this.#stopping.signal.aborted;) {
       try {
         const taken = await this.#settleUnits();
         failures = 0;
         // Not awaited: a unit that opens slowly must not hold up the others.
-        void Promise.all(taken.map(([name, holding]) => this.#open(name, holding))).then(started);
+        const opened = Promise.all(taken.map(([name, holding]) => this.#open(name, holding)));
+        if (isFirst) void opened.then(started);
+        isFirst = false;
       } catch (error) {
         failures += 1;
         this.#log.warn('the work could not be shared out', { reason: reasonOf(error), failures });
