@@ -51,7 +51,7 @@ function spread(
     const holder = holders.get(unit);
     if (able(unit).some(({ id }) => id === holder) && room.get(holder!)! > 0) give(unit, holder!);
   }
-  // During a deployment not everybody can do everything: what few can do is given first, if need be beyond a fair share.
+  // During a deployment not everybody can do everything: what few can do is given first, however much that is.
   const left = units.filter(unit => !assigned.has(unit)).sort((a, b) => able(a).length - able(b).length);
   for (const unit of left) {
     const [first] = able(unit).sort((a, b) => room.get(b.id)! - room.get(a.id)!);

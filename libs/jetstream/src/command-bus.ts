@@ -35,7 +35,7 @@ class Waiter {
   }
 
   outcomeBefore(deadline: number): Promise<Outcome | undefined> {
-    this.#timer = setTimeout(this.#settle, deadline - Date.now());
+    this.#timer = setTimeout(this.#settle, Math.max(0, deadline - Date.now()));
     return this.#outcome;
   }
 

@@ -117,6 +117,18 @@ const definitions = (): readonly Definition[] => [
     duplicate_window: nanos(DUPLICATE_WINDOW_MS),
     allow_direct: true,
   },
+  {
+    // States of long-lived aggregates; any of them can be lost and is made again.
+    name: 'SNAPSHOTS',
+    subjects: ['snapshot.>'],
+    storage: StorageType.File,
+    max_msgs_per_subject: 1,
+    max_age: nanos(30 * DAY_MS),
+    max_bytes: 4_096 * MIB,
+    max_msg_size: MIB,
+    allow_atomic: true,
+    allow_direct: true,
+  },
 ];
 
 /** The record: nothing ages out of it, and nothing can be deleted from it. */
@@ -177,14 +189,6 @@ const buckets: readonly Bucket[] = [
     maxValueSize: 16 * KIB,
     markerTTL: 60 * SECOND_MS,
   },
-  {
-    name: 'snapshots',
-    description: 'States of long-lived aggregates; any of them can be lost and is made again.',
-    history: 1,
-    ttl: 30 * DAY_MS,
-    maxValueSize: MIB,
-  },
-  {
     name: 'idempotency',
     description: 'Answers already given, by idempotency key.',
     history: 1,

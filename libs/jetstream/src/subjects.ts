@@ -56,7 +56,10 @@ export function subjectAsSent(subject: string): string {
   return tokens.length === 6 ? tokens.slice(0, 5).join('.') : subject;
 }
 
-/** The parts of `evt.<context>.<aggregate>.<id>.<Name>`, or of the same with `cmd`, sent or stored. @throws Unprocessable */
+/**
+ * The parts of `evt.<context>.<aggregate>.<id>.<Name>`, or of the same with `cmd`, sent or stored.
+ * @throws Unprocessable
+ */
 export function addressOf(subject: string): { readonly aggregate: AggregateRef; readonly name: string } {
   const [kind, context, aggregate, id, name, ...rest] = subjectAsSent(subject).split('.');
   if ((kind !== 'evt' && kind !== 'cmd') || !context || !aggregate || !id || !name || rest.length > 0) {

@@ -62,7 +62,7 @@ test('the lease of a holder that fell silent goes to another, and the first one 
   expect(await next!.renew()).toBe(true);
 });
 
-test('of several that write what a node should run, the one that knows most wins, however late the others come', async () => {
+test('of several that write what a node should run, the one that knows most wins', async () => {
   const nodeId = newId('node');
   const writers = [1, 2, 3].map(() => new DesiredStates(bus));
   const orders = Array.from({ length: 30 }, (_, index) => index + 1).sort(() => Math.random() - 0.5);

@@ -16,6 +16,7 @@ import { EventStore } from '@astro/jetstream/event-store';
 import { reactorUnit } from '@astro/jetstream/reactor-lane';
 import { JetStreamServer } from '@astro/jetstream/server';
 import { SharedWork, type Unit } from '@astro/jetstream/shared-work';
+import { Snapshots } from '@astro/jetstream/snapshots';
 import { ensureStreams } from '@astro/jetstream/streams';
 import { openDatabase, openReader } from '@astro/postgres/database';
 import type { CommonConfig } from './config.js';
@@ -52,6 +53,11 @@ export class PlatformModule {
     const shared: Provider[] = [
       bus(options),
       { provide: EventStore, inject: [Bus], useFactory: (bus: Bus) => new EventStore(bus) },
+      {
+        provide: Snapshots,
+        inject: [Bus],
+        useFactory: (bus: Bus) => new Snapshots(bus, logFor('snapshots')),
+      },
       commandBus(options),
       sharedWork(options),
       ...aggregateStores(options),
@@ -97,10 +103,10 @@ const commandBus = (options: PlatformOptions): Provider => ({
 const aggregateStores = ({ context, aggregates = {} }: PlatformOptions): Provider[] =>
   Object.entries(aggregates).map(([name, decider]) => ({
     provide: aggregateToken(name),
-    inject: [EventStore],
-    useFactory(store: EventStore) {
+    inject: [EventStore, Snapshots],
+    useFactory(store: EventStore, snapshots: Snapshots) {
       if (context === undefined) throw new Error(`the aggregate ${name} belongs to no context`);
-      return new AggregateStore(store, `${context}.${name}`, decider);
+      return new AggregateStore(store, `${context}.${name}`, decider, { snapshots });
     },
   }));
 

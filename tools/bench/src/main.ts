@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { append } from './append.js';
 import { load } from './load.js';
+import { phillyCommand } from './matching/philly.js';
 import { pipeline } from './pipeline.js';
 import type { Benchmark } from './benchmark.js';
 import { placing } from './placing.js';
@@ -23,7 +24,9 @@ const isQuiet = words.includes('--json');
 const names = words.filter(word => word !== '--json');
 const chosen = names.length === 1 && Object.hasOwn(benchmarks, names[0]!) ? benchmarks[names[0]!] : undefined;
 
-if (chosen) {
+if (names[0] === 'matching') {
+  await phillyCommand(words.slice(1), line => isQuiet || console.error(line));
+} else if (chosen) {
   await measure(names[0]!, chosen);
 } else {
   console.error('Usage: npm run bench -- NAME [--json]\n');

@@ -5,6 +5,7 @@ import type { ListedDeadLetter } from '@astro/jetstream/dead-letters';
 import {
   lostWrites,
   notEndedOnce,
+  notSucceeded,
   recordedTwice,
   settledTwice,
   stillReserved,
@@ -52,6 +53,13 @@ test('I2 and I6: a job ends once', () => {
   expect(details(notEndedOnce(events))).toEqual([
     'I2 twice ended 2 times: JobFailed, JobCancelled',
     'I6 open is still open',
+  ]);
+});
+
+test('a job that was submitted after healing has to succeed', () => {
+  expect(notSucceeded([job('last', 'JobSubmitted'), job('last', 'JobSucceeded')], 'last')).toEqual([]);
+  expect(details(notSucceeded([job('last', 'JobFailed'), job('other', 'JobSucceeded')], 'last'))).toEqual([
+    'liveness last, submitted after healing, came to JobFailed',
   ]);
 });
 

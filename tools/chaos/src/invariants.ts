@@ -43,6 +43,13 @@ export function notEndedOnce(events: readonly Recorded[]): readonly Breach[] {
   });
 }
 
+/** A job that was submitted after healing, and that nothing stood against. */
+export function notSucceeded(events: readonly Recorded[], jobId: string): readonly Breach[] {
+  const types = events.filter(({ aggregate }) => aggregate.id === jobId).map(({ event }) => event.type);
+  if (types.includes('JobSucceeded')) return [];
+  return [breach('liveness', `${jobId}, submitted after healing, came to ${types.join(', ') || 'nothing'}`)];
+}
+
 /** I5, the side of the ledger: a task is charged once, and a job's reservation is taken and given back once. */
 export function settledTwice(events: readonly Recorded[]): readonly Breach[] {
   const once = new Map<string, number>();

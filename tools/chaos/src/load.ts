@@ -15,6 +15,8 @@ const pauseMs = { least: 200, most: 1_200 };
 /** For each submitter and each minute of faults: a slow machine is not given more work for being slow. */
 const turnsPerMinute = 40;
 const refusalsMax = 20;
+/** Even a machine that many share ends an empty program within it. */
+const lastTimeLimitMs = 60_000;
 const outcomeTimeoutMs = 5_000;
 const actor = 'service:chaos';
 const atto = 10n ** 18n;
@@ -66,11 +68,22 @@ export class Load {
     await Promise.all(this.running);
   }
 
+  /** One more job that cannot but succeed on a platform that is whole. @throws what the gateway said to it */
+  async submitLast(): Promise<string> {
+    const request = this.request(this.programs.idle, { timeLimitMs: lastTimeLimitMs, taskCount: 1 });
+    const { id } = await this.client.submit(request, `chaos-${this.seed}-last`);
+    this.acknowledged.push({ what: 'job', id });
+    return id;
+  }
+
   private async submit(worker: number): Promise<void> {
     const random = new Random(this.seed * 1_000 + worker);
     for (let turn = 0; turn < this.turnsMax && !this.stopping; turn++) {
       await this.attempt(async () => {
-        const { id } = await this.client.submit(this.request(random), `chaos-${this.seed}-${worker}-${turn}`);
+        const { id } = await this.client.submit(
+          this.requestOf(random),
+          `chaos-${this.seed}-${worker}-${turn}`,
+        );
         this.acknowledged.push({ what: 'job', id });
         if (random.next() < 0.1) await this.client.cancel(id);
       });
@@ -115,7 +128,7 @@ export class Load {
   }
 
   /** Mostly what succeeds, and some of each way to fail. */
-  private request(random: Random): JobRequest {
+  private requestOf(random: Random): JobRequest {
     const { idle, trapping, endless } = this.programs;
     const cid = random.weighted([
       { item: idle, weight: 16 },
@@ -123,16 +136,23 @@ export class Load {
       { item: endless, weight: 1 },
     ]);
     const isTooDear = random.next() < 0.05;
+    return this.request(cid, { timeLimitMs: 300, taskCount: random.between(1, 2), isTooDear });
+  }
+
+  private request(
+    cid: string,
+    how: { readonly timeLimitMs: number; readonly taskCount: number; readonly isTooDear?: boolean },
+  ): JobRequest {
     return {
       name: 'work under fire',
-      program: { cid, timeLimitMs: 300, memoryLimitMib: 16, outputLimitBytes: 1_024 },
+      program: { cid, timeLimitMs: how.timeLimitMs, memoryLimitMib: 16, outputLimitBytes: 1_024 },
       requirements: {
         deviceKind: 'cpu',
         cpuMillis: 250,
         memoryMib: 32,
-        maxPricePerSecondAtto: String(isTooDear ? 10n ** 24n : 10n ** 15n),
+        maxPricePerSecondAtto: String(how.isTooDear ? 10n ** 24n : 10n ** 15n),
       },
-      tasks: Array.from({ length: random.between(1, 2) }, () => ({ inputs: [] })),
+      tasks: Array.from({ length: how.taskCount }, () => ({ inputs: [] })),
     };
   }
 }

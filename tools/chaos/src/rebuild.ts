@@ -75,53 +75,58 @@ export function differences(left: Snapshot, right: Snapshot): readonly string[] 
   });
 }
 
+type Database = Awaited<ReturnType<typeof openDatabase>>;
+
 /** A database of its own on the same server, with read models made from the events alone. */
 export class Rebuild {
+  private readonly databases = new Map<Context, Database>();
+
   private constructor(
     private readonly adminUrl: string,
-    private readonly database: string,
+    private readonly name: string,
   ) {}
 
-  static async create(adminUrl: string, database: string): Promise<Rebuild> {
-    await execute(adminUrl, `create database ${escapeIdentifier(database)}`);
-    const rebuild = new Rebuild(adminUrl, database);
+  static async create(adminUrl: string, name: string): Promise<Rebuild> {
+    await execute(adminUrl, `create database ${escapeIdentifier(name)}`);
+    const rebuild = new Rebuild(adminUrl, name);
     for (const context of contexts) await execute(rebuild.url, `create schema ${escapeIdentifier(context)}`);
     return rebuild;
   }
 
   get url(): string {
     const url = new URL(this.adminUrl);
-    url.pathname = `/${this.database}`;
+    url.pathname = `/${this.name}`;
     return url.href;
   }
 
   /** Applies every event from the first on, whatever was applied before. */
   async replay(history: History): Promise<void> {
     for (const context of contexts) {
-      const models = readModels[context];
-      const orm = await openDatabase({
-        url: this.url,
-        schema: context,
-        entities: models.map(({ entity }) => entity),
-      });
-      try {
-        await orm.em.fork().execute(`update ${escapeIdentifier(context)}.checkpoints set position = 0`);
-        for (const { projection } of models) {
-          const runner = new ProjectionRunner(orm, projection);
-          const events = history
-            .of(context)
-            .filter(({ aggregate }) => projection.reads.includes(aggregate.type));
-          for (let from = 0; from < events.length; from += batchMax)
-            await runner.apply(events.slice(from, from + batchMax));
-        }
-      } finally {
-        await orm.close();
+      const orm = await this.databaseOf(context);
+      await orm.em.fork().execute(`update ${escapeIdentifier(context)}.checkpoints set position = 0`);
+      for (const { projection } of readModels[context]) {
+        const runner = new ProjectionRunner(orm, projection);
+        const events = history
+          .of(context)
+          .filter(({ aggregate }) => projection.reads.includes(aggregate.type));
+        for (let from = 0; from < events.length; from += batchMax)
+          await runner.apply(events.slice(from, from + batchMax));
       }
     }
   }
 
   async drop(): Promise<void> {
-    await execute(this.adminUrl, `drop database ${escapeIdentifier(this.database)} with (force)`);
+    for (const orm of this.databases.values()) await orm.close();
+    await execute(this.adminUrl, `drop database ${escapeIdentifier(this.name)} with (force)`);
+  }
+
+  private async databaseOf(context: Context): Promise<Database> {
+    const known = this.databases.get(context);
+    if (known) return known;
+    const entities = readModels[context].map(({ entity }) => entity);
+    const orm = await openDatabase({ url: this.url, schema: context, entities });
+    this.databases.set(context, orm);
+    return orm;
   }
 }
 

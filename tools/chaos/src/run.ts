@@ -10,7 +10,7 @@ import { checkEverything } from './checks.js';
 import { DiskProbe } from './disk-probe.js';
 import { History } from './history.js';
 import { Injector } from './injector.js';
-import type { Breach } from './invariants.js';
+import { notSucceeded, type Breach } from './invariants.js';
 import { Load } from './load.js';
 import { openMarket } from './market.js';
 import { BusProxy } from './bus-proxy.js';
@@ -102,6 +102,7 @@ async function strikeAndCheck(
   await injector.heal();
   say('letting the load end');
   await load.stop();
+  const last = await load.submitLast();
   say('waiting until everything that was begun has ended');
   const history = new History(bus);
   const live = await settled(bus, history);
@@ -117,6 +118,7 @@ async function strikeAndCheck(
   const found = [
     ...(live ? [] : [{ invariant: 'liveness', detail: 'not everything ended in time' }]),
     ...injector.breaches,
+    ...notSucceeded(history.all, last),
     ...load.refusals.map(detail => ({ invariant: 'refusal', detail })),
     ...breaches,
     ...(await probe.lost()),

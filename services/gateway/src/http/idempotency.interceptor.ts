@@ -15,7 +15,8 @@ import { Problem, invalidField } from './problem.js';
 
 /**
  * A request that is in flight for longer than this was cut off by a crash: the next one with its key takes
- * over. That is safe because ids are derived from the key, so that the same command is sent again.
+ * over. That is safe because ids are derived from the key, so that the same command is sent again. So is one that
+ * begins further ahead than this: the clock of the gateway that claimed it was wrong.
  */
 const IN_FLIGHT_MAX_MS = 30_000;
 
@@ -66,7 +67,7 @@ export class IdempotencyInterceptor implements NestInterceptor {
     const known = bytes && record.parse(JSON.parse(Buffer.from(bytes).toString()));
     if (known && known.bodySha256 !== bodySha256) throw new Problem('idempotency_key_reused');
     if (known?.state === 'answered') return known;
-    if (known && Date.now() - known.sinceMs < IN_FLIGHT_MAX_MS) {
+    if (known && Math.abs(Date.now() - known.sinceMs) < IN_FLIGHT_MAX_MS) {
       throw new Problem('idempotency_key_in_flight', { headers: { 'retry-after': '1' } });
     }
     await this.records.put(scope, toBytes(mine));
