@@ -6,7 +6,7 @@ import { crashPoint } from './crash-point.js';
 import { backOffMs, delay } from './delay.js';
 import { ConcurrencyConflict, type Appended, type EventStore } from './event-store.js';
 import { KeyedQueue } from './keyed-queue.js';
-import { MAX_SNAPSHOT_BYTES, type Snapshots } from './snapshots.js';
+import type { Snapshots } from './snapshots.js';
 
 const DEFAULT_CACHE_SIZE = 1_000;
 /**
@@ -153,12 +153,22 @@ export class AggregateStore<
     return appended;
   }
 
-  /** Reads what happened since the cached position, or else since the last snapshot. */
+  /** Reads what happened since the cached position, or else the whole history, by way of a snapshot if it is long. */
   async #catchUp(id: string): Promise<Known<State>> {
-    const known = this.#cache.get(id) ?? (await this.#fromSnapshot(id)) ?? this.#beginning();
-    const since = await this.#load(id, known.position);
-    if (since.length === 0) return known;
-    return this.#keep(id, this.#evolve(id, known, since.map(step)));
+    const cached = this.#cache.get(id);
+    if (cached) return this.#advance(id, cached, await this.#load(id, cached.position));
+    if (!this.#snapshots) return this.#advance(id, this.#beginning(), await this.#load(id, 0));
+    // A history that is shorter than the distance between snapshots has none, so nobody asks for one.
+    const aggregate = { type: this.#type, id };
+    const { events, isAll } = await this.#store.loadSome(aggregate, 0, this.#eventsBetweenSnapshots);
+    const found = isAll ? undefined : await this.#fromSnapshot(id);
+    if (found) return found;
+    const rest = isAll ? [] : await this.#load(id, events.at(-1)!.position);
+    return this.#advance(id, this.#beginning(), [...(events as readonly Recorded<Event>[]), ...rest]);
+  }
+
+  #advance(id: string, known: Known<State>, since: readonly Recorded<Event>[]): Known<State> {
+    return since.length === 0 ? known : this.#keep(id, this.#evolve(id, known, since.map(step)));
   }
 
   #beginning(): Known<State> {
@@ -200,7 +210,6 @@ export class AggregateStore<
   #writeDown(id: string, { state, position, eventId, commandIds }: Known<State>): void {
     const { version, encode } = this.#decider.snapshot!;
     const bytes = encode(state);
-    if (bytes.byteLength > MAX_SNAPSHOT_BYTES) return;
     const snapshot = { version, position, eventId, commandIds: [...commandIds], state: bytes };
     void this.#snapshots!.write({ type: this.#type, id }, snapshot);
   }

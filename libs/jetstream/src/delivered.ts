@@ -2,7 +2,7 @@ import type { Recorded } from '@astro/event-sourcing/recorded';
 import { decodeMessage } from '@astro/messages/codec';
 import type { JsMsg } from '@nats-io/jetstream';
 import { metadataOf, plainHeaders, type Headers } from './headers.js';
-import { addressOf } from './subjects.js';
+import { addressOf, subjectAsSent } from './subjects.js';
 import { Unprocessable } from './unprocessable.js';
 
 /** A message as a lane hands it over. */
@@ -20,7 +20,7 @@ export type Delivered = {
 
 /** What a consumer's message says, apart from how to acknowledge it. */
 export const deliveredOf = (message: JsMsg): Delivered => ({
-  subject: message.subject,
+  subject: subjectAsSent(message.subject),
   position: message.seq,
   recordedAt: timeOf(message),
   deliveries: message.info.deliveryCount,

@@ -55,19 +55,27 @@ export class EventStore {
 
   /** Events of one aggregate with a position above `afterPosition`, oldest first. */
   async load(aggregate: AggregateRef, afterPosition = 0): Promise<readonly Recorded[]> {
-    const stream = eventStreamOf(contextOf(aggregate.type));
     const recorded: Recorded[] = [];
-    for (let seq = afterPosition + 1; ;) {
-      const page = await readPage(this.#bus, stream, {
-        seq,
-        batch: PAGE_SIZE,
-        next_by_subj: eventsOf(aggregate),
-      });
-      recorded.push(...page.map(recordedOf));
-      const last = page.at(-1);
-      if (!last || last.pending === 0) return recorded;
-      seq = last.seq + 1;
+    for (let after = afterPosition; ;) {
+      const { events, isAll } = await this.loadSome(aggregate, after, PAGE_SIZE);
+      recorded.push(...events);
+      if (isAll) return recorded;
+      after = events.at(-1)!.position;
     }
+  }
+
+  /** At most `limit` of the same events, and whether these are all of them. The server may give fewer. */
+  async loadSome(
+    aggregate: AggregateRef,
+    afterPosition: number,
+    limit: number,
+  ): Promise<{ readonly events: readonly Recorded[]; readonly isAll: boolean }> {
+    const page = await readPage(this.#bus, eventStreamOf(contextOf(aggregate.type)), {
+      seq: afterPosition + 1,
+      batch: limit,
+      next_by_subj: eventsOf(aggregate),
+    });
+    return { events: page.map(recordedOf), isAll: (page.at(-1)?.pending ?? 0) === 0 };
   }
 
   /**

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,6 +12,7 @@ import fc from 'fast-check';
 import { AggregateStore, type AggregateStoreOptions } from './aggregate-store.js';
 import { Bus } from './bus.js';
 import { EventStore } from './event-store.js';
+import { silent } from './log.js';
 import { Snapshots, type Snapshot } from './snapshots.js';
 import { ensureStreams } from './streams.js';
 import { waitFor } from './unreliable-line.fixture.js';
@@ -135,9 +137,9 @@ test.each([
 
 test('a snapshot that is not one is not read', async () => {
   const aggregate = tenant();
-  await register(plain(), aggregate, 3);
-  await bus.js.publish(`$KV.snapshots.${type}.${aggregate.id}`, 'not a snapshot');
-  expect((await fresh().load(aggregate.id)).state).toEqual(upTo(3));
+  await register(plain(), aggregate, 12);
+  await bus.js.publish(`snapshot.${type}.${aggregate.id}.0`, 'not a snapshot');
+  expect((await fresh().load(aggregate.id)).state).toEqual(upTo(12));
 });
 
 test('a snapshot whose state cannot be decoded is not read', async () => {
@@ -146,6 +148,59 @@ test('a snapshot whose state cannot be decoded is not read', async () => {
   const honest = await written(aggregate);
   await snapshots.write(aggregate, { ...honest, state: new TextEncoder().encode('not a state') });
   expect((await fresh().load(aggregate.id)).state).toEqual(upTo(12));
+});
+
+/** Names that no compression makes short. */
+const longNames = (count: number, bytesEach: number): Names =>
+  Array.from({ length: count }, () => randomBytes(bytesEach).toString('base64'));
+
+test('a large state is written in parts, and a smaller one after it replaces it whole', async () => {
+  const aggregate = tenant();
+  await register(fresh(), aggregate, 12);
+  const honest = await written(aggregate);
+  for (const names of [longNames(400, 9_000), longNames(60, 9_000), longNames(1, 10)]) {
+    const state = guests.snapshot!.encode(names);
+    await snapshots.write(aggregate, { ...honest, state });
+    const parts = await written(aggregate, found => found.state.byteLength === state.byteLength);
+    expect(guests.snapshot!.decode(parts.state)).toEqual(names);
+  }
+  expect((await fresh().load(aggregate.id)).state).toHaveLength(1);
+});
+
+test('a snapshot that lacks a part is not read', async () => {
+  const aggregate = tenant();
+  await register(fresh(), aggregate, 12);
+  const honest = await written(aggregate);
+  const state = guests.snapshot!.encode(longNames(400, 9_000));
+  await snapshots.write(aggregate, { ...honest, position: honest.position - 1, state });
+  await bus.jsm.streams.purge('SNAPSHOTS', { filter: `snapshot.${type}.${aggregate.id}.2` });
+  expect(await snapshots.read(aggregate)).toBeUndefined();
+  expect((await fresh().load(aggregate.id)).state).toEqual(upTo(12));
+});
+
+test('a state beyond every limit is not written, and says so', async () => {
+  const warnings: string[] = [];
+  const log = { ...silent, warn: (message: string) => void warnings.push(message) };
+  const aggregate = tenant();
+  const state = randomBytes(17 * 1_024 * 1_024);
+  const snapshot = { version: 1, position: 1, eventId: 'evt_1', commandIds: [], state };
+  await new Snapshots(bus, log).write(aggregate, snapshot);
+  expect(warnings).toEqual(['a state is too large for a snapshot']);
+  expect(await snapshots.read(aggregate)).toBeUndefined();
+});
+
+test('a short history asks for no snapshot', async () => {
+  const aggregate = tenant();
+  await register(plain(), aggregate, 9);
+  const [last] = (await events.load(aggregate)).slice(-1);
+  await snapshots.write(aggregate, {
+    version: 1,
+    position: last!.position,
+    eventId: last!.id,
+    commandIds: [],
+    state: new TextEncoder().encode('["a lie"]'),
+  });
+  expect((await fresh().load(aggregate.id)).state).toEqual(upTo(9));
 });
 
 test('a command whose events are in the snapshot is known after it', async () => {

@@ -1,12 +1,31 @@
+import { promisify } from 'node:util';
+import { deserialize, serialize } from 'node:v8';
+import { zstdCompress, zstdDecompress } from 'node:zlib';
 import type { SnapshotFormat } from '@astro/event-sourcing/decider';
 import type { AggregateRef } from '@astro/event-sourcing/recorded';
+import type { StoredMsg } from '@nats-io/jetstream';
+import { nuid } from '@nats-io/transport-node';
+import { AtomicBatch } from './atomic-batch.js';
 import type { Bus } from './bus.js';
+import { readPage } from './direct-read.js';
+import { headerLine } from './headers.js';
 import { reasonOf, silent, type Log } from './log.js';
 import { assertToken } from './subjects.js';
 
-const STREAM = 'KV_snapshots';
-/** The bucket takes 1 MiB, in which the remembered commands and the text form need their room. */
-export const MAX_SNAPSHOT_BYTES = 512 * 1_024;
+const STREAM = 'SNAPSHOTS';
+/** Well below the 1 MiB that a server takes in one message unless it is told otherwise. */
+const MAX_PART_BYTES = 512 * 1_024;
+/** 16 MiB; a state beyond it is not written down, and its events are read. */
+const MAX_PARTS = 32;
+/** Before it is compressed. */
+const MAX_STATE_BYTES = 128 * 1_024 * 1_024;
+const PAGE_SIZE = MAX_PARTS;
+
+const ID = 'Astro-Snapshot-Id';
+const PARTS = 'Astro-Snapshot-Parts';
+
+const compress = promisify(zstdCompress);
+const decompress = promisify(zstdDecompress);
 
 export type Snapshot = {
   /** Of the decider's own format. */
@@ -19,11 +38,9 @@ export type Snapshot = {
   readonly state: Uint8Array;
 };
 
-type Written = Omit<Snapshot, 'state'> & { readonly state: string };
-
 /**
- * States of aggregates, in a bucket. They only save reading: whatever is wrong with one, the events are
- * there.
+ * States of aggregates, in a stream that keeps the last one of each: compressed, in parts that are written together.
+ * They only save reading: whatever is wrong with one, the events are there.
  */
 export class Snapshots {
   readonly #bus: Bus;
@@ -36,12 +53,18 @@ export class Snapshots {
 
   /** Undefined when there is none that can be read. @throws Error when the server gives no answer */
   async read(aggregate: AggregateRef): Promise<Snapshot | undefined> {
-    await this.#bus.ready();
-    const found = await this.#bus.jsm.direct.getMessage(STREAM, { last_by_subj: subjectOf(aggregate) });
-    if (!found) return undefined;
+    const messages = await this.#partsOf(aggregate);
+    const last = messages.at(-1);
+    if (!last) return undefined;
     try {
-      const { state, ...written } = found.json<Written>();
-      return { ...written, state: Buffer.from(state, 'base64') };
+      const id = last.header.get(ID);
+      // A larger one, written before, has left parts behind that nothing has replaced.
+      const parts = messages.filter(({ header }) => header.get(ID) === id);
+      if (parts.length !== Number(last.header.get(PARTS))) throw new Error('parts of it are missing');
+      const bytes = await decompress(Buffer.concat(parts.map(({ data }) => data)), {
+        maxOutputLength: 2 * MAX_STATE_BYTES,
+      });
+      return snapshotIn(deserialize(bytes));
     } catch (error) {
       this.#log.warn('a snapshot cannot be read', { ...aggregate, reason: reasonOf(error) });
       return undefined;
@@ -62,15 +85,52 @@ export class Snapshots {
     }
   }
 
-  /** Never throws: what could not be written is logged. */
+  /** Never throws: what could not be written, or is too large, is logged. */
   async write(aggregate: AggregateRef, snapshot: Snapshot): Promise<void> {
-    const written: Written = { ...snapshot, state: Buffer.from(snapshot.state).toString('base64') };
     try {
-      await this.#bus.js.publish(subjectOf(aggregate), JSON.stringify(written));
+      const stateBytes = snapshot.state.byteLength;
+      const fits = stateBytes <= MAX_STATE_BYTES;
+      const bytes = fits ? await compress(serialize(snapshot)) : undefined;
+      const parts = Math.ceil((bytes?.byteLength ?? Infinity) / MAX_PART_BYTES);
+      if (!bytes || parts > MAX_PARTS) {
+        this.#log.warn('a state is too large for a snapshot', { ...aggregate, stateBytes });
+        return;
+      }
+      const id = nuid.next();
+      const batch = new AtomicBatch(this.#bus);
+      for (let part = 0; part < parts; part++) {
+        batch.add({
+          subject: `${subjectOf(aggregate)}.${part}`,
+          data: bytes.subarray(part * MAX_PART_BYTES, (part + 1) * MAX_PART_BYTES),
+          headers: headerLine(ID, id) + headerLine(PARTS, String(parts)),
+        });
+      }
+      await batch.commit();
     } catch (error) {
       this.#log.warn('a snapshot could not be written', { ...aggregate, reason: reasonOf(error) });
     }
   }
+
+  /** In the order in which they were written: what was written last comes last. */
+  async #partsOf(aggregate: AggregateRef): Promise<readonly StoredMsg[]> {
+    const messages: StoredMsg[] = [];
+    for (let seq = 1; ;) {
+      const next_by_subj = `${subjectOf(aggregate)}.*`;
+      const page = await readPage(this.#bus, STREAM, { seq, batch: PAGE_SIZE, next_by_subj });
+      messages.push(...page);
+      const last = page.at(-1);
+      if (!last || last.pending === 0) return messages;
+      seq = last.seq + 1;
+    }
+  }
 }
 
-const subjectOf = ({ type, id }: AggregateRef): string => `$KV.snapshots.${type}.${assertToken(id)}`;
+function snapshotIn(found: unknown): Snapshot {
+  const { version, position, eventId, commandIds, state } = found as Partial<Snapshot>;
+  if (version === undefined || position === undefined || eventId === undefined || !commandIds || !state) {
+    throw new Error('it lacks what every snapshot has');
+  }
+  return { version, position, eventId, commandIds, state };
+}
+
+const subjectOf = ({ type, id }: AggregateRef): string => `snapshot.${type}.${assertToken(id)}`;

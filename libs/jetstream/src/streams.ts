@@ -11,7 +11,7 @@ import { catalogue } from '@astro/messages/catalogue';
 import type { Bus } from './bus.js';
 import { backOffMs, delay } from './delay.js';
 import { reasonOf, type Log } from './log.js';
-import { commandStreamOf, contexts, eventStreamOf } from './subjects.js';
+import { commandStreamOf, commandTransform, contexts, eventStreamOf } from './subjects.js';
 
 const SECOND_MS = 1_000;
 const HOUR_MS = 3_600 * SECOND_MS;
@@ -117,6 +117,18 @@ const definitions = (): readonly Definition[] => [
     duplicate_window: nanos(DUPLICATE_WINDOW_MS),
     allow_direct: true,
   },
+  {
+    // States of long-lived aggregates; any of them can be lost and is made again.
+    name: 'SNAPSHOTS',
+    subjects: ['snapshot.>'],
+    storage: StorageType.File,
+    max_msgs_per_subject: 1,
+    max_age: nanos(30 * DAY_MS),
+    max_bytes: 4_096 * MIB,
+    max_msg_size: MIB,
+    allow_atomic: true,
+    allow_direct: true,
+  },
 ];
 
 /** The record: nothing ages out of it, and nothing can be deleted from it. */
@@ -140,6 +152,7 @@ const eventStream = (context: string): Definition => ({
 const commandStream = (context: string): Definition => ({
   name: commandStreamOf(context),
   subjects: [`cmd.${context}.>`],
+  subject_transform: commandTransform(context),
   storage: StorageType.File,
   retention: RetentionPolicy.Limits,
   max_age: nanos(DAY_MS),
@@ -170,13 +183,12 @@ const buckets: readonly Bucket[] = [
     markerTTL: 60 * SECOND_MS,
   },
   {
-    name: 'snapshots',
-    description: 'States of long-lived aggregates; any of them can be lost and is made again.',
+    name: 'work',
+    description: 'Which processes share the work of a service, and who has claimed what; members expire.',
     history: 1,
-    ttl: 30 * DAY_MS,
-    maxValueSize: MIB,
+    maxValueSize: 16 * KIB,
+    markerTTL: 60 * SECOND_MS,
   },
-  {
     name: 'idempotency',
     description: 'Answers already given, by idempotency key.',
     history: 1,

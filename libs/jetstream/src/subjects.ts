@@ -30,9 +30,38 @@ export const commandSubject = (aggregate: AggregateRef, name: string): string =>
 export const outcomeSubject = (requester: string, commandId: string): string =>
   `out.${assertToken(requester)}.${assertToken(commandId)}`;
 
-/** The parts of `evt.<context>.<aggregate>.<id>.<Name>`, or of the same with `cmd`. @throws Unprocessable */
+/**
+ * Commands are kept in this many partitions, so that several processes can share those of a context: all commands of
+ * one aggregate are in the same. It is also the most processes of one service that can decide commands.
+ */
+export const commandPartitions = 8;
+
+/** The server adds the partition to the subject as it stores a command, so that senders need not know of it. */
+export const commandTransform = (context: string): { readonly src: string; readonly dest: string } => {
+  const [type, id, name] = [1, 2, 3].map(token => `{{wildcard(${token})}}`);
+  const partition = `{{partition(${commandPartitions},1,2)}}`;
+  return { src: `cmd.${context}.*.*.*`, dest: `cmd.${context}.${type}.${id}.${name}.${partition}` };
+};
+
+/** What one partition holds; the first one also holds commands that were stored before there were partitions. */
+export const partitionSubjects = (context: string, partition: number): readonly string[] => [
+  `cmd.${context}.*.*.*.${partition}`,
+  ...(partition === 0 ? [`cmd.${context}.*.*.*`] : []),
+];
+
+/** A command's subject as it was sent; any other subject as it is. */
+export function subjectAsSent(subject: string): string {
+  if (!subject.startsWith('cmd.')) return subject;
+  const tokens = subject.split('.');
+  return tokens.length === 6 ? tokens.slice(0, 5).join('.') : subject;
+}
+
+/**
+ * The parts of `evt.<context>.<aggregate>.<id>.<Name>`, or of the same with `cmd`, sent or stored.
+ * @throws Unprocessable
+ */
 export function addressOf(subject: string): { readonly aggregate: AggregateRef; readonly name: string } {
-  const [kind, context, aggregate, id, name, ...rest] = subject.split('.');
+  const [kind, context, aggregate, id, name, ...rest] = subjectAsSent(subject).split('.');
   if ((kind !== 'evt' && kind !== 'cmd') || !context || !aggregate || !id || !name || rest.length > 0) {
     throw new Unprocessable(`${subject} is not the subject of an event or a command`);
   }

@@ -3,6 +3,7 @@ import { startGround, type Ground } from '@astro/devstack/ground';
 import { newId } from '@astro/event-sourcing/ids';
 import { CommandBus } from '@astro/jetstream/command-bus';
 import { EventStore } from '@astro/jetstream/event-store';
+import { Snapshots } from '@astro/jetstream/snapshots';
 import type { AccountCommand } from '@astro/messages/billing';
 import type { JobEvent, JobSpec, Result } from '@astro/messages/scheduling';
 import { balanceOfTenant, earningsOfOperator } from '@astro/read-models/billing/balances';
@@ -13,19 +14,24 @@ import { jsonLog } from '@astro/runtime/logging';
 import { openService, type Service } from '@astro/runtime/start-service';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { MikroORM } from '@mikro-orm/postgresql';
+import { account } from './account/account.js';
 import { billingConfig } from './billing.config.js';
 import { BillingModule } from './billing.module.js';
 
 let ground: Ground;
 let service: Service;
+let commands: CommandBus;
+
+function openBilling(): Promise<Service> {
+  const config = readConfig(billingConfig, { ...ground.environment });
+  const log = jsonLog('billing', config.LOG_LEVEL);
+  return openService({ name: 'billing', module: BillingModule.with(config), config }, log);
+}
 
 beforeAll(async () => {
   ground = await startGround('billing');
-  const config = readConfig(billingConfig, {
-    ...ground.environment,
-  });
-  const log = jsonLog('billing', config.LOG_LEVEL);
-  service = await openService({ name: 'billing', module: BillingModule.with(config), config }, log);
+  commands = new CommandBus(ground.bus, 'billing-spec');
+  service = await openBilling();
 }, 120_000);
 
 afterAll(async () => {
@@ -36,13 +42,13 @@ afterAll(async () => {
 const metadata = { correlationId: 'spec', causationId: 'spec', actor: 'service:spec' };
 const database = () => service.app.get(MikroORM).em.fork();
 
-async function credit(tenantId: string, creditId: string, amountAtto: bigint) {
-  const command: AccountCommand = { type: 'CreditAccount', data: { tenantId, creditId, amountAtto } };
-  return new CommandBus(ground.bus, 'billing-spec').request(
-    { to: { type: 'billing.account', id: tenantId }, ...command },
-    { id: newId('cmd'), metadata, timeoutMs: 10_000 },
+const request = (command: AccountCommand) =>
+  commands.request(
+    { to: { type: 'billing.account', id: command.data.tenantId }, ...command },
+    { id: newId('cmd'), metadata, timeoutMs: 30_000 },
   );
-}
+const credit = (tenantId: string, creditId: string, amountAtto: bigint) =>
+  request({ type: 'CreditAccount', data: { tenantId, creditId, amountAtto } });
 
 /** Records what scheduling would record for one job. */
 async function record(jobId: string, events: readonly JobEvent[]): Promise<void> {
@@ -135,3 +141,27 @@ test('a credit of another amount under the same id is refused to the requester',
   const refused = { accepted: false, rejection: 'CreditExists', detail };
   expect(await credit(tenantId, 'credit_1', 6n)).toMatchObject(refused);
 }, 60_000);
+
+test('a restarted service goes on from the snapshot of a long account', async () => {
+  const tenantId = newId('tenant');
+  await Promise.all(Array.from({ length: 520 }, (_, index) => credit(tenantId, `credit_${index}`, 1n)));
+  const aggregate = { type: 'billing.account', id: tenantId } as const;
+  const snapshots = new Snapshots(ground.bus);
+  const found = await eventually(
+    () => snapshots.read(aggregate),
+    snapshot => snapshot !== undefined,
+  );
+  // It says what no event says, so that it shows where a state was read.
+  const { encode, decode } = account.snapshot!;
+  const state = encode({ ...decode(found!.state), availableAtto: 1_000_000n });
+  await snapshots.write(aggregate, { ...found!, state });
+  await service.stop();
+  service = await openBilling();
+
+  const late = await credit(tenantId, 'credit_519', 2n);
+  expect(late).toMatchObject({ accepted: false, rejection: 'CreditExists', detail: 'amountAtto: was 1' });
+  const jobId = newId('job');
+  await request({ type: 'ReserveFunds', data: { tenantId, jobId, amountAtto: 900_000n } });
+  const [last] = (await new EventStore(ground.bus).load(aggregate)).slice(-1);
+  expect(last!.event).toMatchObject({ type: 'FundsReserved', data: { jobId } });
+}, 120_000);

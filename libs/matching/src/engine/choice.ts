@@ -3,8 +3,8 @@ import type { NodeState } from './policy.js';
 import { unitsMax, wholeShare, type Shape, type UnitGroup } from './shape.js';
 
 /**
- * Which units of a node a placement takes, as one number, so that it fits a column of a cache: the position of
- * the first of consecutive units in the sorted state, or one of the two below.
+ * Which units of a node a placement takes, as one number, so that it fits a column of a cache: the position in
+ * the state of the first unit, after which units of the same group are taken that fit, or one of the two below.
  */
 export type Choice = number;
 export const noUnits: Choice = -1;
@@ -24,17 +24,25 @@ export class ScratchState implements NodeState {
   }
 }
 
-/** Position of the first unit of the group with at least the share free; the group's end when there is none. */
-function firstFitting({ first, count }: UnitGroup, share: number, freeShares: Uint16Array): number {
-  let position = first;
-  while (position < first + count && freeShares[position]! < share) position += 1;
+/** Position of the first unit, from `start` on, with at least the share free; `end` when there is none. */
+function nextFitting(start: number, end: number, share: number, freeShares: Uint16Array): number {
+  let position = start;
+  while (position < end && freeShares[position]! < share) position += 1;
   return position;
+}
+
+function countFitting({ first, count }: UnitGroup, share: number, freeShares: Uint16Array): number {
+  let fitting = 0;
+  for (let position = first; position < first + count; position++) {
+    if (freeShares[position]! >= share) fitting += 1;
+  }
+  return fitting;
 }
 
 /**
  * The ways in which the demand fits the units of a state, written to `into`; returns how many. For one unit of
- * a shared device: each distinct free share that will do, tightest first; for several: each group that has
- * enough, its tightest units, else the groups together.
+ * a shared device: each distinct free share that will do; for several: each group that has enough, else the
+ * groups together. In a sorted state the tightest come first.
  */
 export function choicesFor(
   demand: Demand,
@@ -42,7 +50,7 @@ export function choicesFor(
   { freeShares }: Pick<NodeState, 'freeShares'>,
   into: Int32Array,
 ): number {
-  const { unitCount, shareThousandths, kind, isInterconnected } = demand;
+  const { unitCount, shareThousandths: share, kind, isInterconnected } = demand;
   if (unitCount === 0) {
     into[0] = noUnits;
     return kind === undefined || groups.length > 0 ? 1 : 0;
@@ -51,15 +59,19 @@ export function choicesFor(
   let fitting = 0;
   for (const group of groups) {
     if (isInterconnected && group.interconnect === '') continue;
+    const inGroup = countFitting(group, share, freeShares);
+    fitting += inGroup;
+    if (inGroup < unitCount) continue;
     const end = group.first + group.count;
-    const start = firstFitting(group, shareThousandths, freeShares);
-    fitting += end - start;
-    if (end - start < unitCount) continue;
-    into[choices] = start;
+    let position = nextFitting(group.first, end, share, freeShares);
+    into[choices] = position;
     choices += 1;
     if (unitCount > 1) continue;
-    for (let position = start + 1; position < end; position++) {
-      if (freeShares[position] === freeShares[position - 1]) continue;
+    for (;;) {
+      const last = freeShares[position]!;
+      position = nextFitting(position + 1, end, share, freeShares);
+      if (position >= end) break;
+      if (freeShares[position] === last) continue;
       into[choices] = position;
       choices += 1;
     }
@@ -69,43 +81,48 @@ export function choicesFor(
   return 1;
 }
 
-/** The positions in the sorted state that a choice takes, written to `into`; returns how many. */
+/** The positions in the state that a choice takes, written to `into`; returns how many. */
 export function positionsOf(
   choice: Choice,
   demand: Demand,
   groups: readonly UnitGroup[],
-  { freeShares }: Pick<NodeState, 'freeShares'>,
+  { shape, freeShares }: NodeState,
   into: Int32Array,
 ): number {
   if (choice === noUnits) return 0;
-  const { unitCount, shareThousandths } = demand;
-  if (choice !== acrossGroups) {
-    for (let index = 0; index < unitCount; index++) into[index] = choice + index;
-    return unitCount;
-  }
-  const roomOf = (group: UnitGroup) =>
-    group.first + group.count - firstFitting(group, shareThousandths, freeShares);
+  const { unitCount, shareThousandths: share } = demand;
   let taken = 0;
-  for (const group of [...groups].sort((a, b) => roomOf(b) - roomOf(a) || a.first - b.first)) {
-    const start = firstFitting(group, shareThousandths, freeShares);
-    const end = group.first + group.count;
-    for (let position = start; position < end && taken < unitCount; position++) {
+  const takeFrom = (start: number, end: number) => {
+    for (
+      let position = nextFitting(start, end, share, freeShares);
+      position < end && taken < unitCount;
+      position = nextFitting(position + 1, end, share, freeShares)
+    ) {
       into[taken] = position;
       taken += 1;
     }
+  };
+  if (choice !== acrossGroups) {
+    takeFrom(choice, shape.unitCount);
+    return taken;
+  }
+  const roomOf = (group: UnitGroup) => countFitting(group, share, freeShares);
+  for (const group of [...groups].sort((a, b) => roomOf(b) - roomOf(a) || a.first - b.first)) {
+    takeFrom(group.first, group.first + group.count);
   }
   return taken;
 }
 
 const positions = new Int32Array(unitsMax);
 
-/** Writes to `after` the state that the choice leaves of `before`. */
+/** Writes to `after` the state that the choice leaves of `before`, sorted again where states are. */
 export function applyChoice(
   choice: Choice,
   demand: Demand,
   groups: readonly UnitGroup[],
   before: NodeState,
   after: ScratchState,
+  isSorted: boolean,
 ): void {
   after.copy(before);
   after.freeCpuMillis -= demand.cpuMillis;
@@ -114,7 +131,7 @@ export function applyChoice(
   for (let index = 0; index < count; index++) {
     after.freeShares[positions[index]!]! -= demand.shareThousandths;
   }
-  for (const group of groups) sortGroup(group, after.freeShares);
+  if (isSorted) for (const group of groups) sortGroup(group, after.freeShares);
 }
 
 /** By insertion: groups are small and nearly sorted. */

@@ -30,14 +30,17 @@ export class NodeColumns {
   private unitsAt = new Int32Array(0);
   /** Free shares in the order of the shape's units. */
   private shares = new Uint16Array(0);
-  /** The same, ascending within each group. */
-  private sorted = new Uint16Array(0);
+  /** The same as policies see them: ascending within each group, unless they keep the order. */
+  private seen = new Uint16Array(0);
   private sharesHeight = 0;
   /** Ranges of `shares` that are free, by their length. */
   private readonly spareRanges = new Map<number, number[]>();
   private readonly spareSlots: number[] = [];
 
-  constructor(private readonly shapes: ShapeTable) {}
+  constructor(
+    private readonly shapes: ShapeTable,
+    public isSorted: boolean,
+  ) {}
 
   get capacity(): number {
     return this.shapeId.length;
@@ -93,11 +96,19 @@ export class NodeColumns {
     into.shape = shape;
     into.freeCpuMillis = this.freeCpuMillis[slot]!;
     const at = this.unitsAt[slot]!;
-    for (let unit = 0; unit < shape.unitCount; unit++) into.freeShares[unit] = this.sorted[at + unit]!;
+    for (let unit = 0; unit < shape.unitCount; unit++) into.freeShares[unit] = this.seen[at + unit]!;
   }
 
   freeShare(slot: number, unit: number): number {
     return this.shares[this.unitsAt[slot]! + unit]!;
+  }
+
+  /** Free thousandths of all units together. */
+  freeThousandths(slot: number): number {
+    const at = this.unitsAt[slot]!;
+    let free = 0;
+    for (let unit = at; unit < at + this.shapeOf(slot).unitCount; unit++) free += this.shares[unit]!;
+    return free;
   }
 
   /** Gives (or with a negative amount takes) a share of a unit; `settle` must follow. */
@@ -113,8 +124,8 @@ export class NodeColumns {
   settle(slot: number, scratch: ScratchState): void {
     const shape = this.shapeOf(slot);
     const at = this.unitsAt[slot]!;
-    for (let unit = at; unit < at + shape.unitCount; unit++) this.sorted[unit] = this.shares[unit]!;
-    for (const group of shape.groups) sortGroup(group, this.sorted, at);
+    for (let unit = at; unit < at + shape.unitCount; unit++) this.seen[unit] = this.shares[unit]!;
+    if (this.isSorted) for (const group of shape.groups) sortGroup(group, this.seen, at);
     this.read(slot, scratch);
     this.stateHash[slot] = hashOf(scratch);
   }
@@ -172,7 +183,7 @@ export class NodeColumns {
         return copy;
       };
       this.shares = wider(this.shares);
-      this.sorted = wider(this.sorted);
+      this.seen = wider(this.seen);
     }
     return at;
   }

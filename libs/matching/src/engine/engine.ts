@@ -6,7 +6,7 @@ import type { Hold, UnitHold } from './hold.js';
 import { ScoreIndexes } from './indexes.js';
 import { Journal } from './journal.js';
 import type { NodeOffer } from './offer.js';
-import type { Policy } from './policy.js';
+import { sortsUnits, type Policy } from './policy.js';
 import { Random } from './random.js';
 import type { Requirements, TaskRequest } from './request.js';
 import { nothingFound, Query, search, searchRandom, type Domain, type Found } from './search.js';
@@ -46,7 +46,7 @@ export class PlacementEngine {
   readonly fleet: Fleet;
   readonly indexes: ScoreIndexes;
   readonly scorer: Scorer;
-  private demands = new DemandTable();
+  readonly demands = new DemandTable();
   private plans = new WeakMap<Requirements, FilterPlan>();
   private readonly journal: Journal;
   private readonly state = new ScratchState();
@@ -60,14 +60,15 @@ export class PlacementEngine {
     this.policy = policy;
     this.weights = weights;
     this.random = new Random(policy.kind === 'random' ? policy.seed : 0);
-    this.fleet = new Fleet(weights);
+    this.fleet = new Fleet(weights, sortsUnits(policy));
     this.journal = new Journal(this.fleet);
     this.scorer = new Scorer(this.demands, policy, weights, cacheBits);
     this.indexes = new ScoreIndexes(this.fleet, this.scorer, indexBytesMax);
   }
 
-  get weightsVersion(): number {
-    return this.weights.version;
+  /** What decides now. */
+  get termWeights(): TermWeights {
+    return this.weights;
   }
 
   /** Throws when there is a node of this id. */
@@ -93,7 +94,7 @@ export class PlacementEngine {
     this.policy = policy;
     this.weights = weights;
     this.random = new Random(policy.kind === 'random' ? policy.seed : 0);
-    this.fleet.useWeights(weights);
+    this.fleet.use(weights, sortsUnits(policy));
     this.scorer.use(policy, weights);
     this.indexes.clear();
   }
@@ -141,6 +142,11 @@ export class PlacementEngine {
     return this.policy.kind === 'random'
       ? searchRandom(index, query, this.random, domain)
       : search(index, query, domain);
+  }
+
+  /** As `find` for a policy that is not random: the best, and no random number is used up. */
+  findBest(query: Query): Found {
+    return search(this.indexes.of(query.plan.demand), query);
   }
 
   /** Takes what the request needs of the node that was found. */

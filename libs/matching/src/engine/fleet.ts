@@ -18,14 +18,15 @@ export type UpdateOutcome = 'updated' | 'NodeNotFound' | 'DevicesAreHeld';
 /** The nodes, what is free of them, and where those with an attribute are. */
 export class Fleet {
   readonly shapes = new ShapeTable();
-  readonly columns = new NodeColumns(this.shapes);
+  readonly columns: NodeColumns;
   readonly regions = new AttributeIndex();
   readonly countries = new AttributeIndex();
   readonly attestations = new AttributeIndex();
   readonly runtimes = new AttributeIndex();
   /** There are too many operators and fabrics for a bitmap each. */
   readonly operators = new NameTable();
-  readonly byFabric = new PostingLists();
+  readonly fabrics = new NameTable();
+  private readonly byFabric = new PostingLists();
   readonly byDataset = new PostingLists();
   readonly maintenance = new Map<number, readonly MaintenanceWindow[]>();
   readonly changes = new ChangeLog();
@@ -33,7 +34,12 @@ export class Fleet {
   private readonly slots = new Map<string, number>();
   private readonly scratch = new ScratchState();
 
-  constructor(private weights: TermWeights) {}
+  constructor(
+    private weights: TermWeights,
+    isSorted: boolean,
+  ) {
+    this.columns = new NodeColumns(this.shapes, isSorted);
+  }
 
   get size(): number {
     return this.slots.size;
@@ -47,6 +53,11 @@ export class Fleet {
     const facts = this.facts[slot];
     if (!facts) throw new Error(`slot ${slot} holds no node`);
     return facts;
+  }
+
+  /** Slots of the nodes of one fabric with this one, ascending. */
+  slotsOfFabric(slot: number): readonly number[] {
+    return [...this.byFabric.slotsOf(this.factsOf(slot).fabric)].sort((a, b) => a - b);
   }
 
   add(offer: NodeOffer): void {
@@ -104,10 +115,14 @@ export class Fleet {
     this.move(slot, hold, 1);
   }
 
-  useWeights(weights: TermWeights): void {
+  /** Everything that follows from the weights and from the order of units is computed anew. */
+  use(weights: TermWeights, isSorted: boolean): void {
     this.weights = weights;
+    this.columns.isSorted = isSorted;
     for (let slot = 0; slot < this.columns.height; slot++) {
-      if (this.columns.isUsed(slot)) this.columns.staticTerm[slot] = this.staticTermOf(slot);
+      if (!this.columns.isUsed(slot)) continue;
+      this.columns.staticTerm[slot] = this.staticTermOf(slot);
+      this.columns.settle(slot, this.scratch);
     }
   }
 
@@ -169,7 +184,10 @@ export class Fleet {
     columns.staticTerm[slot] = this.staticTermOf(slot);
     for (const runtime of runtimes) this.runtimes.add(runtime, slot);
     for (const dataset of datasets) this.byDataset.add(dataset, slot);
-    if (fabric !== '') this.byFabric.add(fabric, slot);
+    if (fabric !== '') {
+      this.fabrics.intern(fabric);
+      this.byFabric.add(fabric, slot);
+    }
     if (offer.maintenance.length > 0) this.maintenance.set(slot, offer.maintenance);
   }
 

@@ -1,6 +1,6 @@
 import { applyChoice, choicesFor, noUnits, ScratchState, wattsOf, type Choice } from './choice.js';
 import type { Demand, DemandTable } from './demand.js';
-import type { NodeState, Policy } from './policy.js';
+import { sortsUnits, type NodeState, type Policy } from './policy.js';
 import { unitsMax, type UnitGroup } from './shape.js';
 import { hashOf, StateCache } from './state-cache.js';
 import type { TermWeights } from './weights.js';
@@ -13,6 +13,7 @@ const potentialTag = 0;
 export class Scorer {
   private readonly scores: StateCache;
   private readonly potentials: StateCache;
+  private isSorted: boolean;
   private readonly after = new ScratchState();
   private readonly choices = new Int32Array(unitsMax);
   /** Of the last `score` that was not `doesNotFit`. */
@@ -28,12 +29,14 @@ export class Scorer {
   ) {
     this.scores = new StateCache(cacheBits);
     this.potentials = new StateCache(cacheBits);
+    this.isSorted = sortsUnits(policy);
   }
 
   /** Everything that was scored by the policy and the weights before is forgotten. */
   use(policy: Policy, weights: TermWeights): void {
     this.policy = policy;
     this.weights = weights;
+    this.isSorted = sortsUnits(policy);
     this.clear();
   }
 
@@ -62,7 +65,11 @@ export class Scorer {
   }
 
   private bestChoice(demand: Demand, groups: readonly UnitGroup[], state: NodeState, hash: number): number {
-    const count = choicesFor(demand, groups, state, this.choices);
+    const { policy, choices } = this;
+    const possible = choicesFor(demand, groups, state, choices);
+    const isTightest = policy.kind !== 'random' && policy.takesTightest === true && possible > 1;
+    if (isTightest) choices[0] = tightestOf(choices.subarray(0, possible), state);
+    const count = isTightest ? 1 : possible;
     let best = doesNotFit;
     for (let index = 0; index < count; index++) {
       const choice = this.choices[index]!;
@@ -82,7 +89,7 @@ export class Scorer {
     hash: number,
   ): number {
     const { policy, weights, after } = this;
-    applyChoice(choice, demand, groups, before, after);
+    applyChoice(choice, demand, groups, before, after, this.isSorted);
     let score = 0;
     if (weights.policy > 0 && policy.kind !== 'random') {
       this.policyCalls += 1;
@@ -106,4 +113,12 @@ export class Scorer {
     if (entry >= 0) this.potentials.write(entry, potentialTag, state, value, noUnits);
     return value;
   }
+}
+
+function tightestOf(choices: Int32Array, { freeShares }: NodeState): Choice {
+  let tightest = choices[0]!;
+  for (const choice of choices) {
+    if (choice >= 0 && freeShares[choice]! < freeShares[tightest]!) tightest = choice;
+  }
+  return tightest;
 }

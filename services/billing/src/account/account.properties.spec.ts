@@ -1,5 +1,6 @@
 import { equal, ok } from 'node:assert/strict';
 import { expect, test } from '@jest/globals';
+import { comesBack, shapeDigestOf } from '@astro/event-sourcing/specify-snapshot';
 import type { AccountCommand, AccountEvent, Posting } from '@astro/messages/billing';
 import fc from 'fast-check';
 import { account, type Account } from './account.js';
@@ -161,4 +162,17 @@ test('histories do reach charges, declined reservations and releases', () => {
   expect(
     Math.min(count('TaskCharged'), count('ReservationDeclined'), count('FundsReleased')),
   ).toBeGreaterThan(100);
+});
+
+test('a state comes back from its snapshot as it was', () =>
+  holds(steps => {
+    for (const { state } of steps) comesBack(account.snapshot!, state);
+  }));
+
+test('a state of another shape has another version of its snapshot', () => {
+  const states = fc
+    .sample(histories, { numRuns: RUNS, seed: 7 })
+    .flatMap(run)
+    .map(({ state }) => state);
+  expect(`${account.snapshot!.version} ${shapeDigestOf(states)}`).toBe('1 cef1096fe551bb68');
 });

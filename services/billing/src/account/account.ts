@@ -1,4 +1,5 @@
 import { accept, reject, type Decider, type Decision } from '@astro/event-sourcing/decider';
+import { structured } from '@astro/event-sourcing/snapshot-format';
 import type {
   AccountCommand,
   AccountEvent,
@@ -110,6 +111,8 @@ export const account: Decider<Account, AccountCommand, AccountEvent, AccountReje
       }
     }
   },
+
+  snapshot: structured(1),
 };
 
 function credit({ tenantId, creditId, amountAtto }: CreditAccount, account: Account): AccountDecision {

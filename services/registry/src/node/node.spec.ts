@@ -1,7 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
 import { specify } from '@astro/event-sourcing/specify';
+import { comesBack, shapeDigestOf } from '@astro/event-sourcing/specify-snapshot';
 import type { Device, Inventory, NodeCommand, NodeEvent, Offer } from '@astro/messages/registry';
-import { node } from './node.js';
+import fc from 'fast-check';
+import { node, type Node } from './node.js';
 
 const given = specify(node);
 const publicKey = `U${'A'.repeat(55)}`;
@@ -158,4 +160,22 @@ describe('liveness', () => {
     given().when(markOnline).thenRejected('NodeNotEnrolled'));
   test('a node that never enrolled does not go offline', () =>
     given().when(markOffline).thenRejected('NodeNotEnrolled'));
+});
+
+test('a state comes back from its snapshot as it was, and its shape is that of version 1', () => {
+  const commands = fc.constantFrom(enrol(), enrol({ pricePerSecondAtto: 7n }), markOnline, markOffline);
+  const states: Node[] = [];
+  fc.assert(
+    fc.property(fc.array(commands, { maxLength: 8 }), history => {
+      let state = node.initialState;
+      for (const command of history) {
+        const decision = node.decide(command, state);
+        if (decision.accepted) state = decision.events.reduce(node.evolve, state);
+        comesBack(node.snapshot!, state);
+        states.push(state);
+      }
+    }),
+    { seed: 7 },
+  );
+  expect(`${node.snapshot!.version} ${shapeDigestOf(states)}`).toBe('1 8efae89716dbad96');
 });

@@ -1,4 +1,5 @@
 import { accept, reject, type Decider, type Decision } from '@astro/event-sourcing/decider';
+import { structured } from '@astro/event-sourcing/snapshot-format';
 import type { EnrolNode, NodeCommand, NodeEvent, Offer } from '@astro/messages/registry';
 import { inventoryProblem, offerProblem } from './offer-rules.js';
 
@@ -44,6 +45,8 @@ export const node: Decider<Node, NodeCommand, NodeEvent, NodeRejection> = {
         return { ...enrolled(node, data.nodeId), status: 'offline' };
     }
   },
+
+  snapshot: structured(1),
 };
 
 /**

@@ -1,8 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
 import { specify } from '@astro/event-sourcing/specify';
+import { comesBack, shapeDigestOf } from '@astro/event-sourcing/specify-snapshot';
 import type { CompleteTask, JobCommand, JobEvent, JobSpec, SubmitJob } from '@astro/messages/scheduling';
 import fc from 'fast-check';
-import { job } from './job.js';
+import { job, type Job } from './job.js';
 
 const cid = 'bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy';
 const spec: JobSpec = {
@@ -220,4 +221,22 @@ test('whatever is asked in whatever order, a job ends at most once and nothing f
       expect(history.some(event => event.type === 'JobSucceeded')).toBe(tasks.length === 2);
     }),
   );
+});
+
+test('a state comes back from its snapshot as it was, and its shape is that of version 1', () => {
+  const commands = fc.constantFrom(submit(), queue, complete('task_a'), complete('task_b'), fail, cancel());
+  const states: Job[] = [];
+  fc.assert(
+    fc.property(fc.array(commands, { maxLength: 8 }), rest => {
+      let state = job.initialState;
+      for (const command of [submit(), queue, ...rest]) {
+        const decision = job.decide(command, state);
+        if (decision.accepted) state = decision.events.reduce(job.evolve, state);
+        comesBack(job.snapshot!, state);
+        states.push(state);
+      }
+    }),
+    { seed: 7 },
+  );
+  expect(`${job.snapshot!.version} ${shapeDigestOf(states)}`).toBe('1 586c949e6ca608e7');
 });

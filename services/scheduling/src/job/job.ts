@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { accept, reject, type Decider, type Decision } from '@astro/event-sourcing/decider';
+import { structured } from '@astro/event-sourcing/snapshot-format';
 import { maxCostAtto } from '@astro/matching/cost';
 import type { CompleteTask, JobCommand, JobEvent, SubmitJob } from '@astro/messages/scheduling';
 import { flawOf, isToken } from './job-limits.js';
@@ -79,6 +80,8 @@ export const job: Decider<Job, JobCommand, JobEvent, JobRejection> = {
         return { ...job, status: 'cancelled' };
     }
   },
+
+  snapshot: structured(1),
 };
 
 function submit(data: SubmitJob, job: Job): JobDecision {

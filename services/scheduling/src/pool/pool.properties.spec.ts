@@ -1,4 +1,6 @@
+import { deepEqual as alike } from 'node:assert';
 import { expect, test } from '@jest/globals';
+import { shapeDigestOf } from '@astro/event-sourcing/specify-snapshot';
 import type { Grant, PoolCommand, PoolEvent } from '@astro/messages/scheduling';
 import fc from 'fast-check';
 import { pool } from './pool.js';
@@ -249,3 +251,40 @@ test('a job leaves the pool at most once and does not come back', () =>
     }
     expect(isUnique(left)).toBe(true);
   }));
+
+/** All that the pool knows, the indexes in their order; which group of waiting tasks was first is no matter. */
+function contentOf({ waiting, byDeadline, byMove, ...facts }: Pool) {
+  const groups = [...waiting.groups].map(({ tasks, ...group }) => ({ ...group, tasks: [...tasks] }));
+  groups.sort((left, right) => (left.key < right.key ? -1 : 1));
+  const indexes = { groups, spent: [...waiting.spent], waiting: waiting.size };
+  return { facts, indexes, byDeadline: [...byDeadline], byMove: [...byMove] };
+}
+
+test('a pool that goes on from its snapshot knows and decides what the other one does', () => {
+  const { encode, decode } = pool.snapshot!;
+  fc.assert(
+    fc.property(anySteps, fc.nat({ max: 40 }), (steps, restartAt) => {
+      let restored: Pool | undefined;
+      let moment = 0;
+      let now = 0;
+      run(steps, ({ state, events }) => {
+        if (restored) restored = events.reduce(pool.evolve, restored);
+        if (moment++ === restartAt) restored = decode(encode(state));
+        if (!restored) return;
+        alike(contentOf(restored), contentOf(state));
+        const later = tick(at((now += 1_000)));
+        alike(pool.decide(later, restored), pool.decide(later, state));
+      });
+    }),
+    { numRuns: 300 },
+  );
+}, 120_000);
+
+test('a state of another shape has another version of its snapshot', () => {
+  const shapes = fc.sample(anySteps, { numRuns: 300, seed: 7 }).map(steps => {
+    let last = pool.initialState;
+    run(steps, ({ state }) => (last = state));
+    return contentOf(last).facts;
+  });
+  expect(`${pool.snapshot!.version} ${shapeDigestOf(shapes)}`).toBe('1 9391de822f44bb59');
+});

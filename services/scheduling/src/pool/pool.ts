@@ -13,6 +13,7 @@ import { placeTasks } from './place.js';
 import { completeLease, failLease, startLease, type ReportRejection } from './reports.js';
 import { waitingReplicas } from './pool-job.js';
 import { poolLimits } from './pool-limits.js';
+import { poolSnapshot } from './pool-snapshot.js';
 import { emptyPool, ended, leasesOfJob, type Pool } from './pool-state.js';
 
 export type PoolRejection = ReportRejection | 'JobExists' | 'JobNotFound' | 'JobHasEnded' | 'TaskNotFound';
@@ -56,6 +57,8 @@ export const pool: Decider<Pool, PoolCommand, PoolEvent, PoolRejection> = {
   },
 
   evolve,
+
+  snapshot: poolSnapshot,
 };
 
 function queueTasks(data: QueueTasks, pool: Pool): PoolDecision {
