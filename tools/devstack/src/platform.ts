@@ -28,8 +28,8 @@ export type PlatformOptions = {
   readonly services?: readonly ServiceName[];
   /** How many processes of each service share its work; of one service or of all. One unless told. */
   readonly instances?: number | Partial<Record<ServiceName, number>>;
-  /** Changes to the environment of single services. */
-  readonly env?: Partial<Record<ServiceName, Readonly<Record<string, string>>>>;
+  /** Changes to the environment of single services, or of single processes of them: `billing`, `billing-2`. */
+  readonly env?: Readonly<Record<string, Readonly<Record<string, string>>>>;
   /** Ports to try first: of `gateway`, `nats`, `postgres`, or a service. */
   readonly ports?: Readonly<Record<string, number>>;
   readonly logLevel?: string;
@@ -241,7 +241,8 @@ export class Platform {
       this.instancesOf(row.name).map(name => {
         const script = join(repositoryRoot, 'services', row.name, 'dist/main.js');
         const port = this.httpPortOf(name);
-        const env = { ...environmentOf(row, at), HTTP_PORT: String(port), ...this.options.env?.[row.name] };
+        const changes = { ...this.options.env?.[row.name], ...this.options.env?.[name] };
+        const env = { ...environmentOf(row, at), HTTP_PORT: String(port), ...changes };
         return this.startProcess(name, script, env, port);
       }),
     );
