@@ -189,6 +189,7 @@ const buckets: readonly Bucket[] = [
     maxValueSize: 16 * KIB,
     markerTTL: 60 * SECOND_MS,
   },
+  {
     name: 'idempotency',
     description: 'Answers already given, by idempotency key.',
     history: 1,
