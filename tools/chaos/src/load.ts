@@ -11,9 +11,10 @@ export type Acknowledged =
   | { readonly what: 'credit'; readonly commandId: string; readonly position: number };
 
 const submitters = 3;
-const pauseMs = { least: 200, most: 1_200 };
+/** So that the work of a run spreads over all of its faults. */
+const pauseMs = { least: 600, most: 3_200 };
 /** For each submitter and each minute of faults: a slow machine is not given more work for being slow. */
-const turnsPerMinute = 40;
+const turnsPerMinute = 30;
 const refusalsMax = 20;
 /** Even a machine that many share ends an empty program within it. */
 const lastTimeLimitMs = 60_000;
@@ -112,7 +113,7 @@ export class Load {
           this.acknowledged.push({ what: 'credit', commandId, position: outcome.position });
         else this.unknown++;
       });
-      await sleep(random.between(pauseMs.least, 3 * pauseMs.most));
+      await sleep(random.between(pauseMs.least, pauseMs.most));
     }
   }
 

@@ -42,6 +42,8 @@ const servers: readonly ServerName[] = ['nats', 'postgres'];
 const firstAfterMs = 2_000;
 const gapMs = { least: 500, most: 3_500 };
 const shortPauseMs = { least: 500, most: 8_000 };
+/** A process gets to a crash point this often within the seconds that a run leaves it. */
+const crashCountMax = 5;
 const skewMs = 3_600_000;
 const skews = [-skewMs, skewMs] as const;
 /** Beyond a lane's usual ack wait of 30 s: what the paused process holds is handed out again. */
@@ -111,7 +113,7 @@ function faultOf(kind: FaultKind, { random, deciding, targets }: Choices): Fault
         kind,
         target: random.pick(deciding),
         at: random.pick(crashPoints),
-        count: random.between(1, 12),
+        count: random.between(1, crashCountMax),
       };
     case 'duplicates':
       return { kind, of: random.pick(['commands', 'reports'] as const), count: random.between(1, 20) };
