@@ -1,7 +1,8 @@
 import type { Recorded } from '@astro/event-sourcing/recorded';
 import { decodeMessage } from '@astro/messages/codec';
 import type { JsMsg } from '@nats-io/jetstream';
-import { metadataOf, plainHeaders, type Headers } from './headers.js';
+import { metadataOf, type Headers } from './headers.js';
+import { headerBlockOf, headersIn, wrappedIn } from './received.js';
 import { addressOf, subjectAsSent } from './subjects.js';
 import { Unprocessable } from './unprocessable.js';
 
@@ -19,21 +20,33 @@ export type Delivered = {
 };
 
 /** What a consumer's message says, apart from how to acknowledge it. */
-export const deliveredOf = (message: JsMsg): Delivered => ({
-  subject: subjectAsSent(message.subject),
-  position: message.seq,
-  recordedAt: timeOf(message),
-  deliveries: message.info.deliveryCount,
-  data: message.data,
-  headers: plainHeaders(message.headers),
-});
+export function deliveredOf(message: JsMsg): Delivered {
+  const { streamSequence, deliveryCount } = message.info;
+  const wrapped = wrappedIn(message);
+  return {
+    subject: subjectAsSent(message.subject),
+    position: streamSequence,
+    recordedAt: timeOf(wrapped.reply ?? ''),
+    deliveries: deliveryCount,
+    data: message.data,
+    headers: headersIn(headerBlockOf(wrapped)),
+  };
+}
+
+/** `$JS.ACK.<stream>.<consumer>.<deliveries>.<sequence>.<delivery>.<nanoseconds>.<pending>`, or with more before it. */
+const SHORT_REPLY_TOKENS = 9;
+const DIGITS_BELOW_MS = 6;
 
 /**
- * When the stream took it, to the millisecond below. The client's own `time` goes through a floating-point number
- * of nanoseconds, which near the end of a millisecond gives the next one: another time than a direct read gives.
+ * When the stream took the message that is acknowledged at `reply`, to the millisecond below. The client's own `time`
+ * goes through a floating-point number of nanoseconds, which near the end of a millisecond gives the next one: another
+ * time than a direct read gives.
  */
-export const timeOf = ({ timestampNanos }: Pick<JsMsg, 'timestampNanos'>): Date =>
-  new Date(Number(timestampNanos / 1_000_000n));
+export function timeOf(reply: string): Date {
+  const tokens = reply.split('.');
+  const nanos = tokens[tokens.length === SHORT_REPLY_TOKENS ? 7 : 9] ?? '';
+  return new Date(Number(nanos.slice(0, -DIGITS_BELOW_MS)));
+}
 
 /** The event in a message of an event stream. @throws CodecError or Unprocessable when it is not one */
 export function recordedFrom(message: Omit<Delivered, 'deliveries'>): Recorded {

@@ -2,6 +2,7 @@ import type { Bus } from './bus.js';
 import { DurableLane, type DurableLaneOptions } from './durable-lane.js';
 import type { Log } from './log.js';
 import { PositionedLane, type PositionedLaneOptions } from './positioned-lane.js';
+import type { Delivered } from './delivered.js';
 
 export { recordedFrom, type Delivered } from './delivered.js';
 export { Unprocessable } from './unprocessable.js';
@@ -13,19 +14,19 @@ export { Unprocessable } from './unprocessable.js';
  */
 export type LaneOptions =
   | (DurableLaneOptions & { readonly handleBatch?: undefined })
-  | (PositionedLaneOptions & Partial<DurableLaneOptions>);
+  | (Omit<PositionedLaneOptions<Delivered>, 'read'> & Partial<DurableLaneOptions>);
 
 /**
  * A way of messages from one stream to one handler. Outlives restarts of the server and of the connection.
  */
 export class Lane {
   readonly name: string;
-  readonly #lane: DurableLane | PositionedLane;
+  readonly #lane: DurableLane | PositionedLane<Delivered>;
 
   constructor(bus: Bus, options: LaneOptions, log: Log) {
     this.name = options.durable;
     this.#lane = options.handleBatch
-      ? new PositionedLane(bus, options, log)
+      ? new PositionedLane(bus, { ...options, read: message => message }, log)
       : new DurableLane(bus, options, log);
   }
 

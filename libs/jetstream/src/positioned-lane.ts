@@ -6,19 +6,24 @@ import { backOffMs, delay } from './delay.js';
 import { deliveredOf, type Delivered } from './delivered.js';
 import { reasonOf, type Log } from './log.js';
 
-export type PositionedLaneOptions = {
+export type PositionedLaneOptions<Item> = {
   readonly stream: string;
   /** Names the lane; its consumers are this and a suffix. */
   readonly durable: string;
   readonly filterSubjects: readonly string[];
-  handleBatch(messages: readonly Delivered[]): Promise<void>;
+  /**
+   * What is handled of a message; undefined passes it over. Called on arrival, which is while another batch is being
+   * handled. What it throws is a failure of the message's batch.
+   */
+  read(message: Delivered): Item | undefined;
+  handleBatch(items: readonly Item[]): Promise<void>;
   /** Position of the last message that was handled for good: the checkpoint. Asked at every (re)start. */
   startAfter(): Promise<number>;
   /** The most in one batch, 1,000 unless told; as many again wait behind it. */
   readonly maxInFlight?: number;
 };
 
-type Arrived = { readonly message: JsMsg; readonly delivered: Delivered };
+type Arrived<Item> = { readonly message: JsMsg; readonly item?: Item; readonly failure?: { cause: unknown } };
 
 const DEFAULT_MAX_IN_FLIGHT = 1_000;
 /** An idle or abandoned consumer is removed by the server after this long. */
@@ -34,19 +39,19 @@ const UNHEALTHY_AFTER_ATTEMPTS = 3;
  * own from the checkpoint, and a gap or repetition in its numbering starts it over. A batch that fails is
  * tried again for ever; nothing is skipped.
  */
-export class PositionedLane {
+export class PositionedLane<Item> {
   readonly #bus: Bus;
-  readonly #options: PositionedLaneOptions;
+  readonly #options: PositionedLaneOptions<Item>;
   readonly #log: Log;
   readonly #loop: ConsumeLoop;
   readonly #maxInFlight: number;
   readonly #stopping = new AbortController();
-  #waiting: Arrived[] = [];
+  #waiting: Arrived<Item>[] = [];
   #draining: Promise<void> | undefined;
   #lastDelivery = 0;
   #failedAttempts = 0;
 
-  constructor(bus: Bus, options: PositionedLaneOptions, log: Log) {
+  constructor(bus: Bus, options: PositionedLaneOptions<Item>, log: Log) {
     this.#bus = bus;
     this.#options = options;
     this.#log = log;
@@ -112,28 +117,37 @@ export class PositionedLane {
       throw new Error(`delivery ${deliverySequence} came after ${this.#lastDelivery}`);
     }
     this.#lastDelivery = deliverySequence;
-    // Read on arrival, which is while another batch is being handled.
-    this.#waiting.push({ message, delivered: deliveredOf(message) });
+    this.#waiting.push({ message, ...this.#read(message) });
     this.#draining ??= this.#drain().finally(() => (this.#draining = undefined));
+  }
+
+  #read(message: JsMsg): Omit<Arrived<Item>, 'message'> {
+    try {
+      const item = this.#options.read(deliveredOf(message));
+      return item === undefined ? {} : { item };
+    } catch (cause) {
+      return { failure: { cause } };
+    }
   }
 
   async #drain(): Promise<void> {
     while (this.#waiting.length > 0 && !this.#stopping.signal.aborted) {
       const batch = this.#waiting.splice(0, this.#maxInFlight);
-      if (await this.#handle(batch.map(({ delivered }) => delivered))) batch.at(-1)!.message.ack();
+      if (await this.#handle(batch)) batch.at(-1)!.message.ack();
     }
   }
 
   /** False when the lane was stopped before the batch succeeded. */
-  async #handle(batch: readonly Delivered[]): Promise<boolean> {
+  async #handle(batch: readonly Arrived<Item>[]): Promise<boolean> {
     for (let attempt = 1; !this.#stopping.signal.aborted; attempt++) {
       try {
-        await this.#options.handleBatch(batch);
+        const items = itemsOf(batch);
+        if (items.length > 0) await this.#options.handleBatch(items);
         this.#failedAttempts = 0;
         return true;
       } catch (error) {
         this.#failedAttempts = attempt;
-        const [from, to] = [batch[0]!.position, batch.at(-1)!.position];
+        const [from, to] = [batch[0]!.message.seq, batch.at(-1)!.message.seq];
         const fields = { from, to, attempt, reason: reasonOf(error) };
         if (attempt < UNHEALTHY_AFTER_ATTEMPTS) this.#log.warn(`${this.#options.durable} failed`, fields);
         else this.#log.error(`${this.#options.durable} keeps failing and stands still`, fields);
@@ -142,4 +156,14 @@ export class PositionedLane {
     }
     return false;
   }
+}
+
+/** @throws what was thrown while the first unreadable message of the batch was read */
+function itemsOf<Item>(batch: readonly Arrived<Item>[]): readonly Item[] {
+  const items: Item[] = [];
+  for (const { item, failure } of batch) {
+    if (failure) throw failure.cause;
+    if (item !== undefined) items.push(item);
+  }
+  return items;
 }

@@ -1,5 +1,6 @@
 import { createInbox, type Msg } from '@nats-io/transport-node';
 import { REQUEST_TIMEOUT_MS, type Bus } from './bus.js';
+import { headerBlockOf, headersIn } from './received.js';
 
 /** A message exactly as a stream stores it. */
 export type StoredMessage = {
@@ -65,28 +66,24 @@ export async function readStored(
   });
 }
 
-/** The client parses headers and forgets how they were written; these are its own fields for what came in. */
-type Received = Msg & { readonly _rdata?: Uint8Array; readonly _msg?: { readonly hdr: number } };
-
 /** What a read adds to a message's headers begins here; a header's value holds no line breaks. */
 const ADDED_BY_READ = Buffer.from('\r\nNats-Stream: ');
 const END_OF_HEADERS = Buffer.from('\r\n\r\n');
 const VERSION_LINE = 'NATS/1.0';
 
-function storedMessageOf(message: Received): StoredMessage {
-  const { _rdata: received, _msg: parsed, headers } = message;
-  if (!received || !parsed || !headers) throw new Error('the NATS client no longer keeps what it received');
-  const block = Buffer.from(received.buffer, received.byteOffset, parsed.hdr);
+function storedMessageOf(message: Msg): StoredMessage {
+  const block = headerBlockOf(message);
+  const headers = headersIn(block);
   const added = block.lastIndexOf(ADDED_BY_READ);
   if (added < 0) throw new Error('the answer to a read does not say where the message is from');
   const written = block.subarray(0, added);
   const isBare = written.length === VERSION_LINE.length;
   return {
-    sequence: Number(headers.last('Nats-Sequence')),
-    subject: headers.last('Nats-Subject'),
+    sequence: Number(headers['Nats-Sequence']),
+    subject: headers['Nats-Subject']!,
     headers: isBare ? new Uint8Array() : Buffer.concat([written, END_OF_HEADERS]),
     payload: message.data,
-    recordedAtNanos: nanosOf(headers.last('Nats-Time-Stamp')),
+    recordedAtNanos: nanosOf(headers['Nats-Time-Stamp']!),
   };
 }
 

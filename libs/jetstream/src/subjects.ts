@@ -6,6 +6,7 @@ export const contexts = ['registry', 'scheduling', 'verification', 'billing'] as
 
 /** Ids become subject tokens, where `.`, `*`, `>` and white space have meanings of their own. */
 const TOKEN = /^[A-Za-z0-9_-]{1,128}$/;
+const DIGIT = /[0-9]/;
 
 export function assertToken(text: string): string {
   if (!TOKEN.test(text)) throw new Error(`${JSON.stringify(text)} cannot be part of a subject`);
@@ -52,8 +53,9 @@ export const partitionSubjects = (context: string, partition: number): readonly 
 /** A command's subject as it was sent; any other subject as it is. */
 export function subjectAsSent(subject: string): string {
   if (!subject.startsWith('cmd.')) return subject;
-  const tokens = subject.split('.');
-  return tokens.length === 6 ? tokens.slice(0, 5).join('.') : subject;
+  const end = subject.lastIndexOf('.');
+  // The name of a command begins with a letter.
+  return DIGIT.test(subject.charAt(end + 1)) ? subject.slice(0, end) : subject;
 }
 
 /**

@@ -10,7 +10,9 @@ import {
 } from '@bufbuild/protobuf';
 import { timestampDate, timestampFromDate, type Timestamp } from '@bufbuild/protobuf/wkt';
 import { catalogue, registry, type CatalogueEntry } from './gen/catalogue.js';
+import { QuickDecoder } from './quick-decoder.js';
 import { upcasts, type Plain, type Upcasts } from './upcasts.js';
+import { Unusual } from './wire-reader.js';
 
 /** A payload that does not fit its schema. Never worth a retry. */
 export class CodecError extends Error {
@@ -24,7 +26,12 @@ type FieldCodec = {
   readonly encode: Convert;
   readonly decode: Convert;
 };
-type MessageCodec = { readonly schema: DescMessage; readonly fields: readonly FieldCodec[] };
+type MessageCodec = {
+  readonly schema: DescMessage;
+  readonly fields: readonly FieldCodec[];
+  /** Without one, the message or one inside it has an upcast. */
+  readonly quick?: QuickDecoder;
+};
 
 /**
  * Bytes of a plain payload, whose types are in `gen/<context>.ts`.
@@ -64,6 +71,7 @@ export class Codecs {
   readonly #registry: Registry;
   readonly #upcasts: Upcasts;
   readonly #known = new Map<string, MessageCodec>();
+  readonly #quick = new Map<string, QuickDecoder>();
 
   constructor(registry: Registry, upcasts: Upcasts) {
     this.#registry = registry;
@@ -78,6 +86,17 @@ export class Codecs {
   /** @returns the payload in today's shape, and the type that it is of today. */
   decode(typeName: string, bytes: Uint8Array): { readonly typeName: string; readonly data: unknown } {
     const codec = this.#named(typeName);
+    if (codec.quick) {
+      try {
+        return { typeName, data: codec.quick.decode(bytes) };
+      } catch (unusual) {
+        if (!(unusual instanceof Unusual)) throw unusual;
+      }
+    }
+    return this.#decodeThoroughly(codec, typeName, bytes);
+  }
+
+  #decodeThoroughly(codec: MessageCodec, typeName: string, bytes: Uint8Array) {
     let message: ProtoMessage;
     try {
       message = fromBinary(codec.schema, bytes);
@@ -113,10 +132,26 @@ export class Codecs {
     const known = this.#known.get(schema.typeName);
     if (known) return known;
     const fields: FieldCodec[] = [];
-    const codec = { schema, fields };
+    const codec = {
+      schema,
+      fields,
+      ...(hasUpcast(schema, this.#upcasts) ? {} : { quick: this.#quickOf(schema) }),
+    };
     this.#known.set(schema.typeName, codec); // before its fields, so that a recursive message ends
     fields.push(...schema.fields.map(field => this.#field(field)));
     return codec;
+  }
+
+  #quickOf(schema: DescMessage): QuickDecoder {
+    const known = this.#quick.get(schema.typeName);
+    if (known) return known;
+    const decoder = new QuickDecoder(
+      schema,
+      inner => this.#quickOf(inner),
+      field => namesOf(field.enum!),
+    );
+    this.#quick.set(schema.typeName, decoder);
+    return decoder;
   }
 
   #field(field: DescField): FieldCodec {
@@ -206,12 +241,21 @@ const long = {
   },
 };
 
+/** Whether the message, or one inside it, was recorded in another shape than today's. */
+function hasUpcast(schema: DescMessage, upcasts: Upcasts, above: readonly DescMessage[] = []): boolean {
+  if (upcasts[schema.typeName]) return true;
+  const inside = schema.fields.flatMap(({ message }) => message ?? []);
+  const path = [...above, schema];
+  return inside.some(inner => !path.includes(inner) && hasUpcast(inner, upcasts, path));
+}
+
 /** `DEVICE_KIND_GPU` on the wire is `'gpu'` in the domain. */
+const namesOf = ({ sharedPrefix = '', values }: DescEnum): ReadonlyMap<number, string> =>
+  new Map(values.map(({ name, number }) => [number, name.slice(sharedPrefix.length).toLowerCase()]));
+
 function enumeration(schema: DescEnum): { encode: Convert; decode: Convert } {
-  const nameOf = (value: { name: string }) =>
-    value.name.slice((schema.sharedPrefix ?? '').length).toLowerCase();
-  const numbers = new Map(schema.values.map(value => [nameOf(value), value.number]));
-  const names = new Map(schema.values.map(value => [value.number, nameOf(value)]));
+  const names = namesOf(schema);
+  const numbers = new Map([...names].map(([number, name]) => [name, number]));
   return {
     encode(value, path) {
       const number = numbers.get(value as string);

@@ -1,7 +1,7 @@
 import type { Message } from '@astro/event-sourcing/decider';
 import type { Projection } from '@astro/event-sourcing/projection';
 import type { Recorded } from '@astro/event-sourcing/recorded';
-import { keyOf, readRows, writeRows } from '@astro/postgres/rows';
+import { insertRows, keyOf, readRows, updateRows } from '@astro/postgres/rows';
 import type { EntityManager, EntitySchema, RequiredEntityData } from '@mikro-orm/postgresql';
 
 /** How each event changes the rows whose keys it names, every row by itself. */
@@ -21,8 +21,8 @@ export type Fold<Event extends Message, Row extends object> = {
 };
 
 /**
- * Applies a batch to a table in one read and one write: the rows that the batch names are read, carried through its
- * events in memory, and those that changed are written. One event is a batch of one.
+ * Applies a batch to a table in one read, one insert and one update: the rows that the batch names are read, carried
+ * through its events in memory, and those that changed are written. One event is a batch of one.
  */
 export function folding<Event extends Message, Row extends object>(
   entity: EntitySchema<Row>,
@@ -60,6 +60,26 @@ async function applyTogether<Event extends Message, Row extends object>(
       if (row !== undefined) after.set(key, row);
     }
   }
-  const changed = [...after].flatMap(([key, row]) => (row === before.get(key) ? [] : [row]));
-  await writeRows(em, entity, changed as RequiredEntityData<Row>[], 'replace');
+  await write(em, entity, before, after);
+}
+
+/** Rows that were not there are inserted; of the others, only what changed is written: a large column often stays. */
+async function write<Row extends object>(
+  em: EntityManager,
+  entity: EntitySchema<Row>,
+  before: ReadonlyMap<string, Row>,
+  after: ReadonlyMap<string, Row>,
+): Promise<void> {
+  const made: Row[] = [];
+  const changed: Row[] = [];
+  const properties = new Set<keyof Row & string>();
+  for (const [key, row] of after) {
+    const old = before.get(key);
+    if (old === undefined) made.push(row);
+    if (old === undefined || old === row) continue;
+    changed.push(row);
+    for (const property in row) if (row[property] !== old[property]) properties.add(property);
+  }
+  if (made.length > 0) await insertRows(em, entity, made as RequiredEntityData<Row>[], 'fail');
+  if (properties.size > 0) await updateRows(em, entity, changed, properties);
 }

@@ -6,7 +6,7 @@ import { eventBatches } from '@astro/jetstream/event-reader';
 import type { ProjectionRunner } from '@astro/postgres/projection-runner';
 
 /** Events of one transaction: larger than a live projection's, because nobody waits for any one of them. */
-const eventsPerBatch = 2_000;
+const eventsPerBatch = 5_000;
 
 export type FillOptions = {
   readonly bus: Bus;

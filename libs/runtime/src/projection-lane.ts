@@ -2,10 +2,12 @@ import type { EntityManager, EntitySchema, MikroORM } from '@mikro-orm/postgresq
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Message } from '@astro/event-sourcing/decider';
 import type { Projection } from '@astro/event-sourcing/projection';
+import type { Recorded } from '@astro/event-sourcing/recorded';
 import type { Bus } from '@astro/jetstream/bus';
 import { filterOf, isAmong, lastPositionOf } from '@astro/jetstream/event-reader';
-import { consumerNameOf, Lane, recordedFrom, type Delivered } from '@astro/jetstream/lane';
+import { consumerNameOf, recordedFrom } from '@astro/jetstream/lane';
 import { reasonOf, type Log } from '@astro/jetstream/log';
+import { PositionedLane } from '@astro/jetstream/positioned-lane';
 import { contextOf, eventStreamOf } from '@astro/jetstream/subjects';
 import { readCheckpoint } from '@astro/postgres/checkpoints';
 import { GenerationIsBeingFilled } from '@astro/postgres/generation';
@@ -38,7 +40,7 @@ export class ProjectionLane {
   readonly name: string;
   readonly #options: ProjectionLaneOptions;
   readonly #runner: ProjectionRunner;
-  readonly #lane: Lane;
+  readonly #lane: PositionedLane<Recorded>;
   readonly #stopping = new AbortController();
   #state: ProjectionState = 'live';
   #deployment: Promise<void> = Promise.resolve();
@@ -49,14 +51,15 @@ export class ProjectionLane {
     this.#options = options;
     this.#runner = new ProjectionRunner(orm, projection);
     this.name = consumerNameOf(`${projection.name}_projection`);
-    this.#lane = new Lane(
+    this.#lane = new PositionedLane(
       bus,
       {
         stream: eventStreamOf(contextOf(projection.reads[0])),
         durable: this.name,
         filterSubjects: [filterOf(projection.reads)],
         startAfter: () => this.#unlessSuperseded(() => this.#runner.position()),
-        handleBatch: messages => this.#unlessSuperseded(() => this.#apply(messages)),
+        read: message => (isAmong(projection.reads, message.subject) ? recordedFrom(message) : undefined),
+        handleBatch: batch => this.#unlessSuperseded(() => this.#apply(batch)),
         maxInFlight: maxBatch,
       },
       log,
@@ -95,9 +98,7 @@ export class ProjectionLane {
     return { name: projection.name, state: this.#state, version, position, lastPosition, lag };
   }
 
-  async #apply(messages: readonly Delivered[]): Promise<void> {
-    const { reads } = this.#options.projection;
-    const batch = messages.filter(({ subject }) => isAmong(reads, subject)).map(recordedFrom);
+  async #apply(batch: readonly Recorded[]): Promise<void> {
     for (let meetings = 1; ; meetings++) {
       try {
         return await this.#runner.apply(batch);

@@ -4,6 +4,15 @@ export type Progress = (line: string) => void;
 export type Benchmark = {
   /** One line for the list. */
   readonly measures: string;
-  /** @param folder is empty, and removed afterwards */
-  run(folder: string, progress: Progress): Promise<Readonly<Record<string, number>>>;
+  /** The options that it takes, in words; absent: it takes none. */
+  readonly usage?: string;
+  /**
+   * @param folder is empty, and removed afterwards
+   * @param options what follows the name; throws a `RangeError` or `TypeError` about wrong ones
+   */
+  run(
+    folder: string,
+    progress: Progress,
+    options: readonly string[],
+  ): Promise<Readonly<Record<string, unknown>>>;
 };

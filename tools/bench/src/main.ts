@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { append } from './append.js';
 import { load } from './load.js';
-import { phillyCommand } from './matching/philly.js';
+import { matching } from './matching/matching.js';
 import { pipeline } from './pipeline.js';
 import type { Benchmark } from './benchmark.js';
 import { placing } from './placing.js';
@@ -13,6 +13,7 @@ import { replay } from './replay.js';
 const benchmarks: Readonly<Record<string, Benchmark>> = {
   append,
   load,
+  matching,
   pipeline,
   placing,
   projection,
@@ -21,28 +22,30 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
 
 const words = process.argv.slice(2);
 const isQuiet = words.includes('--json');
-const names = words.filter(word => word !== '--json');
-const chosen = names.length === 1 && Object.hasOwn(benchmarks, names[0]!) ? benchmarks[names[0]!] : undefined;
+const [name = '', ...options] = words.filter(word => word !== '--json');
+const chosen = Object.hasOwn(benchmarks, name) ? benchmarks[name] : undefined;
 
-if (names[0] === 'matching') {
-  await phillyCommand(words.slice(1), line => isQuiet || console.error(line));
-} else if (chosen) {
-  await measure(names[0]!, chosen);
+if (chosen && (chosen.usage || options.length === 0)) {
+  await measure(name, chosen);
 } else {
   console.error('Usage: npm run bench -- NAME [--json]\n');
-  for (const [name, { measures }] of Object.entries(benchmarks)) {
-    console.error(`  ${name.padEnd(12)} ${measures}`);
+  for (const [known, { measures }] of Object.entries(benchmarks)) {
+    console.error(`  ${known.padEnd(12)} ${measures}`);
   }
-  process.exitCode = names.length === 0 ? 0 : 2;
+  process.exitCode = words.length === 0 ? 0 : 2;
 }
 
 /** The last line of the output is one JSON object. */
-async function measure(name: string, { run }: Benchmark): Promise<void> {
+async function measure(name: string, benchmark: Benchmark): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), `astro-bench-${name}-`));
   try {
-    const figures = await run(folder, line => isQuiet || console.error(line));
+    const figures = await benchmark.run(folder, line => isQuiet || console.error(line), options);
     if (!isQuiet) console.table(figures);
     console.log(JSON.stringify(figures));
+  } catch (error) {
+    if (!(error instanceof RangeError) || !benchmark.usage) throw error;
+    console.error(`${error.message}\n\n${benchmark.usage}`);
+    process.exitCode = 2;
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

@@ -2,7 +2,7 @@ import type { Projection } from '@astro/event-sourcing/projection';
 import type { Recorded } from '@astro/event-sourcing/recorded';
 import type { AccountEvent } from '@astro/messages/billing';
 import { Atto } from '@astro/postgres/atto';
-import { writeRows } from '@astro/postgres/rows';
+import { insertRows } from '@astro/postgres/rows';
 import { tableOf } from '@astro/postgres/stage';
 import { defineEntity, type EntityManager, type InferEntity } from '@mikro-orm/postgresql';
 import { InvalidCursor, keyIn, pageOf, rowsFor, type Page, type PageQuery } from '../page.js';
@@ -34,8 +34,8 @@ export const ledger: Projection<AccountEvent, EntityManager> = {
   version: 1,
   tables: ['ledger'],
   reads: ['billing.account'],
-  apply: (em, recorded) => writeRows(em, LedgerEntry, entriesIn(recorded), 'ignore'),
-  applyBatch: (em, batch) => writeRows(em, LedgerEntry, batch.flatMap(entriesIn), 'ignore'),
+  apply: (em, recorded) => insertRows(em, LedgerEntry, entriesIn(recorded), 'ignore'),
+  applyBatch: (em, batch) => insertRows(em, LedgerEntry, batch.flatMap(entriesIn), 'ignore'),
 };
 
 function entriesIn({ id, event: { type: kind, data }, recordedAt, position }: Recorded<AccountEvent>) {

@@ -28,7 +28,7 @@ type Gang = { readonly gpus: number };
  */
 export class GangPool<Task extends Gang> implements Room<Task, KeptNodes> {
   readonly running = new Set<Running<Task>>();
-  private readonly freeGpus: Int8Array;
+  private readonly freeOf: Int8Array;
   /** The nodes with so many free GPUs, the one that changed last at the end. */
   private readonly nodesByFree: number[][] = Array.from({ length: GPUS_PER_NODE + 1 }, () => []);
   private nowMs = 0;
@@ -42,8 +42,12 @@ export class GangPool<Task extends Gang> implements Room<Task, KeptNodes> {
     private readonly expectedEndMs: (task: Task, startedMs: number, nowMs: number) => number,
     private readonly onStart: (started: Running<Task>) => void,
   ) {
-    this.freeGpus = new Int8Array(nodes).fill(GPUS_PER_NODE);
+    this.freeOf = new Int8Array(nodes).fill(GPUS_PER_NODE);
     for (let node = 0; node < nodes; node++) this.nodesByFree[GPUS_PER_NODE]!.push(node);
+  }
+
+  get freeGpus(): number {
+    return this.nodesByFree.reduce((sum, nodes, gpus) => sum + gpus * nodes.length, 0);
   }
 
   advance(nowMs: number): void {
@@ -58,7 +62,7 @@ export class GangPool<Task extends Gang> implements Room<Task, KeptNodes> {
     if (this.startOn(task, this.nodesFor(task, nodes))) return true;
     if (task.gpus > GPUS_PER_NODE) return false;
     for (const [node, spare] of spareGpus) {
-      if (spare < task.gpus || this.freeGpus[node]! < task.gpus) continue;
+      if (spare < task.gpus || this.freeOf[node]! < task.gpus) continue;
       spareGpus.set(node, spare - task.gpus);
       return this.startOn(task, [node]);
     }
@@ -67,7 +71,7 @@ export class GangPool<Task extends Gang> implements Room<Task, KeptNodes> {
 
   reserve(task: Task): KeptNodes | undefined {
     const whole = wholeNodes(task);
-    const free = this.freeGpus.slice();
+    const free = this.freeOf.slice();
     const ready = new Set<number>();
     free.forEach((gpus, node) => whole > 0 && gpus === GPUS_PER_NODE && ready.add(node));
     const found = earliestFit(
@@ -93,7 +97,7 @@ export class GangPool<Task extends Gang> implements Room<Task, KeptNodes> {
 
   end(ended: Running<Task>): void {
     if (!this.running.delete(ended)) throw new Error('only what runs can end');
-    for (const node of ended.nodes) this.setFree(node, this.freeGpus[node]! + ended.gpusPerNode);
+    for (const node of ended.nodes) this.setFree(node, this.freeOf[node]! + ended.gpusPerNode);
   }
 
   /** Those that outlast what was expected of them are expected anew. */
@@ -110,7 +114,7 @@ export class GangPool<Task extends Gang> implements Room<Task, KeptNodes> {
   private startOn(task: Task, nodes: readonly number[] | undefined): boolean {
     if (!nodes) return false;
     const gpusPerNode = Math.min(task.gpus, GPUS_PER_NODE);
-    for (const node of nodes) this.setFree(node, this.freeGpus[node]! - gpusPerNode);
+    for (const node of nodes) this.setFree(node, this.freeOf[node]! - gpusPerNode);
     const endsMs = this.expectedEndMs(task, this.nowMs, this.nowMs);
     const started = { task, nodes, gpusPerNode, startedMs: this.nowMs, endsMs };
     this.onStart(started);
@@ -132,9 +136,9 @@ export class GangPool<Task extends Gang> implements Room<Task, KeptNodes> {
   }
 
   private setFree(node: number, gpus: number): void {
-    const before = this.nodesByFree[this.freeGpus[node]!]!;
+    const before = this.nodesByFree[this.freeOf[node]!]!;
     before.splice(before.lastIndexOf(node), 1);
-    this.freeGpus[node] = gpus;
+    this.freeOf[node] = gpus;
     this.nodesByFree[gpus]!.push(node);
   }
 }

@@ -1,10 +1,10 @@
-import { parseArgs } from 'node:util';
 import { defaultAdmissionRules } from '@astro/matching/queue/admit';
 import { arrivalOrder, defaultQueueOrder } from '@astro/matching/queue/queue-order';
 import { percentile } from '../measure.js';
 import type { Progress } from '../benchmark.js';
 import { PhillySimulation, type Discipline, type Waited } from './philly-simulation.js';
 import { publishedWindow, readPhillyTrace, within } from './philly-trace.js';
+import type { EstimateFigures } from './start-estimates.js';
 
 /** Jobs that begin in order and wait for the first that does not fit. */
 const strict = { ...defaultAdmissionRules, backfillDepthMax: 0 };
@@ -30,6 +30,8 @@ export type PhillyFigures = {
   readonly meanWaitSeconds: ForEach;
   readonly p99WaitSeconds: ForEach;
   readonly maxWaitSeconds: ForEach;
+  /** Of the starts that `astro` foretold to jobs that had to wait: how many were no later than said. */
+  readonly expectedStart: EstimateFigures;
 };
 
 const NODES_MAX = 100_000;
@@ -49,12 +51,13 @@ export async function philly(file: string, nodes: number, progress: Progress): P
   const published = within(trace, publishedWindow);
   const jobs = published.length > 0 ? published : trace;
   const measured = Object.entries(disciplines).map(([name, discipline]) => {
-    const waited = new PhillySimulation(nodes, discipline).run(jobs);
+    const simulation = new PhillySimulation(nodes, discipline);
+    const waited = simulation.run(jobs);
     progress(`${name}: mean completion ${meanCompletion(waited)} s`);
-    return [name, waited] as const;
+    return { name, waited, estimates: simulation.estimateFigures() };
   });
   const forEach = (figure: (waited: readonly Waited[]) => number) =>
-    Object.fromEntries(measured.map(([name, waited]) => [name, figure(waited)])) as ForEach;
+    Object.fromEntries(measured.map(({ name, waited }) => [name, figure(waited)])) as ForEach;
   const waits = (waited: readonly Waited[]) => waited.map(({ waitSeconds }) => waitSeconds);
   return {
     nodes,
@@ -63,6 +66,7 @@ export async function philly(file: string, nodes: number, progress: Progress): P
     meanWaitSeconds: forEach(waited => mean(waits(waited))),
     p99WaitSeconds: forEach(waited => percentile(waits(waited), 0.99)),
     maxWaitSeconds: forEach(waited => percentile(waits(waited), 1)),
+    expectedStart: measured.find(({ name }) => name === 'astro')!.estimates,
   };
 }
 
@@ -71,21 +75,3 @@ const meanCompletion = (waited: readonly Waited[]) =>
 
 const mean = (values: readonly number[]) =>
   Math.round(values.reduce((sum, value) => sum + value, 0) / Math.max(values.length, 1));
-
-/**
- * `--philly FILE --nodes 80 [--json]`: the last line of the output is one JSON object.
- *
- * @throws RangeError and TypeError that name the option and what is wrong with it
- */
-export async function phillyCommand(words: readonly string[], progress: Progress): Promise<void> {
-  const { values } = parseArgs({
-    args: [...words],
-    options: {
-      philly: { type: 'string' },
-      nodes: { type: 'string', default: '80' },
-      json: { type: 'boolean' },
-    },
-  });
-  if (values.philly === undefined) throw new RangeError('--philly: the file of jobs is missing');
-  console.log(JSON.stringify(await philly(values.philly, Number(values.nodes), progress)));
-}

@@ -1,0 +1,188 @@
+import { groupSuits } from '../engine/demand.js';
+import type { NodeState, PotentialPolicy } from '../engine/policy.js';
+import { unitsMax, wholeShare, type Shape, type UnitGroup } from '../engine/shape.js';
+import { freeUnits, groupCouldHost, unitsAskedFor } from './demand-rate.js';
+import { typicalByShape, type TypicalOnShape } from './fragmentation.js';
+import { cpuPrices, freeSteps, hostingWorth, rowLengthOf } from './learning/hosting-worth.js';
+import type { PlacementValues } from './learning/placement-values.js';
+import type { Scenario } from './learning/scenarios.js';
+
+/**
+ * How much each part of the value counts, in units. One set for every workload, found on the published trace
+ * (docs/research/placement.md).
+ */
+const weights = { copies: 0.03, scarcity: 0.03, concentration: 0.003 } as const;
+
+/** Gains that differ by less are equal: they come of adding in another order. */
+const gainStep = 1e-6;
+
+/** What the policy keeps of a shape. */
+type ShapeWorth = {
+  /** One for each group of the shape. */
+  readonly tables: readonly Float64Array[];
+  /** Of each group: units that requests which not every unit suits ask for, for each unit that suits them. */
+  readonly scarcity: readonly number[];
+};
+
+/**
+ * Places a request where it takes the least of what the pool can still host. The value of a node is the sum of
+ *
+ * 1. what its free units and CPU can host at best, of requests that are worth what they use up of the whole fleet:
+ *    a relaxation by Lagrange, the least over prices of CPU, averaged over scenarios of demand;
+ * 2. a little for each copy of the typical requests that still fits, which serves the near future;
+ * 3. a little for free units that few others can replace for requests that ask for a model;
+ * 4. a little for free units that stand together on one node.
+ *
+ * Equal gains go to the node with the least free CPU and units, then to the first in the engine's order.
+ *
+ * The value of the free units is the fluid relaxation of network revenue management (Talluri and van Ryzin, 1998:
+ * bid prices of a linear program), resolved to single nodes.
+ */
+export function astro(values: PlacementValues): PotentialPolicy {
+  const worthOf = worthByShape(values);
+  const typicalOf = typicalByShape(values.typical);
+  const hosted = hostedBy(values.scenarios);
+  return {
+    kind: 'potential',
+    name: 'astro',
+    potential: state => {
+      const { shape, freeShares } = state;
+      const { tables, scarcity } = worthOf(shape);
+      const idle = freeUnits(freeShares, shape.unitCount);
+      let value = hosted(state, tables);
+      value += weights.copies * copiesWorth(state, typicalOf(shape));
+      for (const [index, { first, count }] of shape.groups.entries()) {
+        if (scarcity[index] === 0) continue;
+        value += weights.scarcity * scarcity[index]! * freeUnits(freeShares.subarray(first), count);
+      }
+      return shape.unitCount === 0 ? value : value + (weights.concentration * idle * idle) / shape.unitCount;
+    },
+    // What is free makes a difference of less than one step, so it decides among equal gains alone.
+    score: (gain, _demand, { shape, freeCpuMillis, freeShares }) => {
+      const free = freeCpuMillis / 128_000 + freeUnits(freeShares, shape.unitCount) / 8;
+      return (Math.round(gain / gainStep) - free / (1 + free)) * gainStep;
+    },
+  };
+}
+
+/** Tables of 650 KB. Beyond this many they are all forgotten, and made anew as they are needed. */
+const tablesMax = 256;
+
+/** Tables are made when a group of units is first seen, in some milliseconds; groups that host the same share one. */
+function worthByShape({ demands, scenarios, scarcity }: PlacementValues): (shape: Shape) => ShapeWorth {
+  let known = new WeakMap<Shape, ShapeWorth>();
+  const tables = new Map<string, Float64Array>();
+  const tableOf = (shape: Shape, group: UnitGroup): Float64Array => {
+    const hosted = [...demands.keys()].filter(row => groupCouldHost(demands[row]!, shape, group));
+    const key = hosted.join();
+    let table = tables.get(key);
+    if (table) return table;
+    if (tables.size >= tablesMax) {
+      tables.clear();
+      known = new WeakMap();
+    }
+    table = hostingWorth(demands, hosted, scenarios);
+    tables.set(key, table);
+    return table;
+  };
+  const scarcityOf = (group: UnitGroup) =>
+    demands.reduce((sum, demand, row) => (groupSuits(demand, group) ? sum + scarcity[row]! : sum), 0);
+  return shape => {
+    const found = known.get(shape);
+    if (found) return found;
+    const { groups } = shape;
+    const worth = { tables: groups.map(group => tableOf(shape, group)), scarcity: groups.map(scarcityOf) };
+    known.set(shape, worth);
+    return worth;
+  };
+}
+
+/**
+ * The value of a node's free units and CPU: for each scenario the least over the prices of CPU of what the CPU costs
+ * and what the units can host at that price.
+ */
+function hostedBy(
+  scenarios: readonly Scenario[],
+): (state: NodeState, tables: readonly Float64Array[]) => number {
+  const rows = new FreeRows(rowLengthOf(scenarios));
+  const last = cpuPrices.length - 1;
+  return (state, tables) => {
+    rows.fill(state, tables);
+    let [value, price] = [0, 0];
+    for (let scenario = 0; scenario < scenarios.length; scenario++) {
+      // What is minimised is convex in the price, and the best price differs little from scenario to scenario.
+      let least = rows.boundAt(scenario, price);
+      while (price < last) {
+        const bound = rows.boundAt(scenario, price + 1);
+        if (bound >= least) break;
+        [least, price] = [bound, price + 1];
+      }
+      while (price > 0) {
+        const bound = rows.boundAt(scenario, price - 1);
+        if (bound >= least) break;
+        [least, price] = [bound, price - 1];
+      }
+      value += scenarios[scenario]!.weight * least;
+    }
+    return value;
+  };
+}
+
+/** The rows of the tables that belong to a node's free units: one for all units with the same part free. */
+class FreeRows {
+  private readonly tables: Float64Array[] = [];
+  private readonly starts = new Int32Array(unitsMax);
+  private readonly copies = new Int32Array(unitsMax);
+  private count = 0;
+  private vcpu = 0;
+
+  constructor(private readonly rowLength: number) {}
+
+  fill({ shape, freeCpuMillis, freeShares }: NodeState, tables: readonly Float64Array[]): void {
+    this.count = 0;
+    this.vcpu = freeCpuMillis / 1000;
+    for (let index = 0; index < tables.length; index++) {
+      const { first, count } = shape.groups[index]!;
+      // Units of a group stand ascending by what is free of them.
+      for (let unit = first; unit < first + count;) {
+        const start = unit;
+        while (unit < first + count && freeShares[unit] === freeShares[start]) unit += 1;
+        const steps = freeSteps(freeShares[start]!);
+        if (steps === 0) continue;
+        this.tables[this.count] = tables[index]!;
+        this.starts[this.count] = steps * this.rowLength;
+        this.copies[this.count] = unit - start;
+        this.count += 1;
+      }
+    }
+  }
+
+  boundAt(scenario: number, price: number): number {
+    const column = scenario * cpuPrices.length + price;
+    let bound = cpuPrices[price]! * this.vcpu;
+    for (let row = 0; row < this.count; row++) {
+      bound += this.copies[row]! * this.tables[row]![this.starts[row]! + column]!;
+    }
+    return bound;
+  }
+}
+
+/** Units that copies of each typical request alone could use, by how likely the request is. */
+function copiesWorth({ freeCpuMillis, freeShares }: NodeState, typical: readonly TypicalOnShape[]): number {
+  let worth = 0;
+  for (const { demand, probability, groups } of typical) {
+    const { cpuMillis, unitCount, shareThousandths } = demand;
+    let fitting = 0;
+    for (const { first, count } of groups) {
+      for (let unit = first; unit < first + count; unit++) {
+        const share = freeShares[unit]!;
+        if (share < shareThousandths) continue;
+        fitting += shareThousandths === wholeShare ? 1 : Math.floor(share / shareThousandths);
+      }
+    }
+    const copies = Math.floor(fitting / unitCount);
+    const byCpu = cpuMillis === 0 ? copies : Math.min(copies, Math.floor(freeCpuMillis / cpuMillis));
+    worth += probability * unitsAskedFor(demand) * byCpu;
+  }
+  return worth;
+}
