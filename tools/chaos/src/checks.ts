@@ -78,11 +78,15 @@ async function checkReadModels({ platform, history }: Evidence): Promise<readonl
   );
   try {
     await rebuild.replay(history);
-    const fresh = await snapshotOf(rebuild.url);
+    let fresh = await snapshotOf(rebuild.url);
     const deadline = Date.now() + catchUpLimitMs;
     let different = differences(await snapshotOf(platform.adminDatabaseUrl), fresh);
     while (different.length > 0 && Date.now() < deadline) {
       await sleep(pollMs);
+      // Nodes may come and go meanwhile: the live one may be ahead as well as behind.
+      await history.catchUp();
+      await rebuild.replay(history);
+      fresh = await snapshotOf(rebuild.url);
       different = differences(await snapshotOf(platform.adminDatabaseUrl), fresh);
     }
     await rebuild.replay(history);

@@ -107,13 +107,12 @@ async function strikeAndCheck(
   const probe = await DiskProbe.create(bus, platform.adminDatabaseUrl);
   const market = await openMarket(platform);
   const client = new Client(platform.gatewayUrl, market.tenantKey);
-  const load = await Load.start(client, new CommandBus(bus, 'chaos'), {
-    tenantId: market.tenantId,
-    seed,
-    durationMs,
-  });
+  const plan = planOf(seed, durationMs, faults);
+  const { tenantId } = market;
+  const burstsAtMs = plan.map(({ atMs }) => atMs);
+  const load = await Load.start(client, new CommandBus(bus, 'chaos'), { tenantId, seed, burstsAtMs });
   const injector = new Injector({ platform, bus, proxy, disks, probe, say });
-  await injector.run(planOf(seed, durationMs, faults), Date.now());
+  await injector.run(plan, Date.now());
   say('healing');
   await injector.heal();
   say('letting the load end');
