@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { append } from './append.js';
 import { load } from './load.js';
 import { matching } from './matching/matching.js';
+import { memory } from './memory.js';
 import { pipeline } from './pipeline.js';
 import type { Benchmark } from './benchmark.js';
 import { placing } from './placing.js';
@@ -14,6 +15,7 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
   append,
   load,
   matching,
+  memory,
   pipeline,
   placing,
   projection,
