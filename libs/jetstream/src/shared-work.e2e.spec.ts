@@ -28,7 +28,7 @@ beforeAll(async () => {
   server = await startNats({ dir });
   bus = await Bus.connect({ servers: server.url, name: 'shared-work-e2e' });
   await ensureStreams(bus);
-}, 120_000);
+}, 300_000);
 
 afterAll(async () => {
   for (const { child } of processes) child.kill('SIGKILL');
@@ -66,7 +66,7 @@ test('processes join, leave, die and sleep under load: every command is decided 
   const all = [...sent.values()].reduce((sum, count) => sum + count, 0);
   const parts = processes.map(({ handled }) => handled / all);
   expect(Math.min(...parts)).toBeGreaterThan(0.05);
-}, 120_000);
+}, 300_000);
 
 /** Commands for each tenant, numbered; the next one is sent when the last one is stored. */
 class Load {

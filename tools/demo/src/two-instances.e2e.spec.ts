@@ -36,7 +36,7 @@ beforeAll(async () => {
     },
     tasks: [{ inputs: [] }],
   };
-}, 120_000);
+}, 300_000);
 
 afterAll(async () => {
   await platform?.stop();
@@ -135,4 +135,4 @@ test('under load, one process of each service after the other dies and comes bac
   expect(audit.jobsNotEndedOnce).toEqual([]);
   expect(audit.unbalanced).toEqual([]);
   expect(audit.ledgerSumAtto).toBe(0n);
-}, 180_000);
+}, 300_000);

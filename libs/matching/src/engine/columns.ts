@@ -46,6 +46,11 @@ export class NodeColumns {
     return this.shapeId.length;
   }
 
+  /** Slots that are free again, the one that is claimed next comes last. */
+  get vacantSlots(): readonly number[] {
+    return this.spareSlots;
+  }
+
   /** A slot for an idle node of the shape; the other columns are the caller's to fill. */
   claim(shape: Shape): number {
     let slot = this.spareSlots.pop();
@@ -120,7 +125,7 @@ export class NodeColumns {
     this.shares[at] = share;
   }
 
-  /** Brings what follows from the free shares and the free CPU up to date. */
+  /** Brings what follows from the free shares and the free CPU up to date, and reads the state. */
   settle(slot: number, scratch: ScratchState): void {
     const shape = this.shapeOf(slot);
     const at = this.unitsAt[slot]!;
