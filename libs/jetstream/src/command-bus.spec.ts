@@ -72,6 +72,7 @@ test('the outcome of a command reaches who asked for it, with the position to re
     accepted: true,
     rejection: '',
     detail: '',
+    answer: '',
     position: recorded!.position,
     changed: true,
   });
