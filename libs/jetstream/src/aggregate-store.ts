@@ -10,10 +10,10 @@ import type { Snapshots } from './snapshots.js';
 
 const DEFAULT_CACHE_SIZE = 1_000;
 /**
- * Commands remembered for each cached aggregate; beyond them, deciders accept a repeated command as nothing
- * to do.
+ * Commands remembered of one cached aggregate, and of all of them together, which share them evenly; beyond them,
+ * deciders accept a repeated command as nothing to do.
  */
-const REMEMBERED_COMMANDS = 4_096;
+const REMEMBERED_COMMANDS = { ofOneMin: 128, ofOneMax: 4_096, ofAll: 131_072 };
 const CONFLICT_ATTEMPTS = 10;
 const CONFLICT_BACK_OFF = { baseMs: 5, maxMs: 250 };
 
@@ -226,15 +226,20 @@ export class AggregateStore<
       state = this.#decider.evolve(state, next.event);
       position = next.position;
       eventId = next.id;
-      commandIds.add(next.commandId);
+      commandIds.add(ownText(next.commandId));
     }
+    const share = Math.floor(REMEMBERED_COMMANDS.ofAll / Math.max(1, this.#cache.size));
+    const limit = Math.min(Math.max(share, REMEMBERED_COMMANDS.ofOneMin), REMEMBERED_COMMANDS.ofOneMax);
     for (const oldest of commandIds) {
-      if (commandIds.size <= REMEMBERED_COMMANDS) break;
+      if (commandIds.size <= limit) break;
       commandIds.delete(oldest);
     }
     return { state, position, eventId, unsaved: known.unsaved + steps.length, commandIds };
   }
 }
+
+/** A part of a text keeps the whole of it in memory, which here is everything that a message's headers say. */
+const ownText = (text: string): string => Buffer.from(text).toString();
 
 type Step<Event extends Message> = {
   readonly id: string;

@@ -7,7 +7,7 @@ import type { Bus } from './bus.js';
  * Fewer and larger batches are faster than more and smaller ones, up to about this size; two on their way
  * at once are slower than one after the other.
  */
-const MAX_MESSAGES = 256;
+const MAX_MESSAGES = 512;
 const MAX_BYTES = 4 * 1_024 * 1_024;
 /** Beyond them the server is too slow for its callers, who must hear of it. */
 const MAX_WAITING = 10_000;

@@ -1,7 +1,10 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 
-export type Instance = { stop(): Promise<{ readonly rssMb: number }> };
+/** What a process holds, in MiB; its heap after the garbage was collected. */
+export type Memory = { readonly rssMb: number; readonly heapMb: number };
+
+export type Instance = { memory(): Promise<Memory>; stop(): Promise<{ readonly rssMb: number }> };
 
 /** Starts one service instance as a process of its own; resolves when its command lane takes commands. */
 export const startInstance = (servers: string, aggregate: 'tenant' | 'operator'): Promise<Instance> =>
@@ -10,9 +13,17 @@ export const startInstance = (servers: string, aggregate: 'tenant' | 'operator')
 /** Starts a program of this folder, which says when it is ready, and ends when it is told to. */
 export async function startProgram(file: string, ...words: readonly string[]): Promise<Instance> {
   const entry = new URL(file, import.meta.url).pathname;
-  const child = fork(entry, words, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+  const child = fork(entry, words, {
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    execArgv: ['--expose-gc'],
+  });
   await message(child);
   return {
+    async memory() {
+      const answer = message(child);
+      child.send('memory');
+      return (await answer) as Memory;
+    },
     async stop() {
       const answer = message(child);
       child.send('stop');

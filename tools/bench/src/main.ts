@@ -5,6 +5,7 @@ import { append } from './append.js';
 import { archive } from './archive.js';
 import { load } from './load.js';
 import { matching } from './matching/matching.js';
+import { memory } from './memory.js';
 import { pipeline } from './pipeline.js';
 import type { Benchmark } from './benchmark.js';
 import { placing } from './placing.js';
@@ -16,6 +17,7 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
   archive,
   load,
   matching,
+  memory,
   pipeline,
   placing,
   projection,

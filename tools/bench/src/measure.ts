@@ -48,6 +48,8 @@ export function percentile(values: readonly number[], share: number): number {
 
 export const median = (values: readonly number[]): number => percentile(values, 0.5);
 
+export const heapMb = (): number => Math.round(process.memoryUsage().heapUsed / MIB);
+
 export const rssMb = (): number => Math.round(process.memoryUsage.rss() / MIB);
 
 export const rounded = (value: number, digits = 0): number => Number(value.toFixed(digits));

@@ -4,7 +4,7 @@ import { Bus } from '@astro/jetstream/bus';
 import { commandLane } from '@astro/jetstream/command-lane';
 import { EventStore } from '@astro/jetstream/event-store';
 import { operators, tenants } from './guest-book.js';
-import { rssMb } from './measure.js';
+import { heapMb, rssMb } from './measure.js';
 
 const [servers, aggregate] = process.argv.slice(2);
 if (!servers || (aggregate !== 'tenant' && aggregate !== 'operator') || !process.send) {
@@ -29,7 +29,12 @@ const lane = commandLane(bus, {
 });
 await lane.start();
 process.send('ready');
-process.once('message', () => {
+process.on('message', word => {
+  if (word === 'memory') {
+    globalThis.gc?.();
+    process.send!({ rssMb: rssMb(), heapMb: heapMb() });
+    return;
+  }
   void lane
     .stop()
     .then(() => bus.close())
