@@ -1,8 +1,8 @@
-import { groupSuits } from '../engine/demand.js';
+import { groupSuits, type Demand } from '../engine/demand.js';
 import type { NodeState, PotentialPolicy } from '../engine/policy.js';
 import { unitsMax, wholeShare, type Shape, type UnitGroup } from '../engine/shape.js';
 import { freeUnits, groupCouldHost, unitsAskedFor } from './demand-rate.js';
-import { typicalByShape, type TypicalOnShape } from './fragmentation.js';
+import { typicalByShape, type TypicalDemand, type TypicalOnShape } from './fragmentation.js';
 import { cpuPrices, freeSteps, hostingWorth, rowLengthOf } from './learning/hosting-worth.js';
 import type { PlacementValues } from './learning/placement-values.js';
 import type { Scenario } from './learning/scenarios.js';
@@ -40,7 +40,7 @@ type ShapeWorth = {
  */
 export function astro(values: PlacementValues): PotentialPolicy {
   const worthOf = worthByShape(values);
-  const typicalOf = typicalByShape(values.typical);
+  const typicalOf = copiesByShape(values.typical);
   const hosted = hostedBy(values.scenarios);
   return {
     kind: 'potential',
@@ -167,18 +167,37 @@ class FreeRows {
   }
 }
 
+/** A typical request on a shape; how many copies a unit hosts stands by the thousandths that are free of it. */
+type TypicalCopies = TypicalOnShape & { readonly copiesByFree: Uint16Array };
+
+/** Looked up rather than divided: this is asked for every unit of every state that is valued. */
+function copiesByShape(typical: readonly TypicalDemand[]): (shape: Shape) => readonly TypicalCopies[] {
+  const typicalOf = typicalByShape(typical);
+  const copiesOf = new Map(typical.map(({ demand }) => [demand, copiesByFree(demand)]));
+  const known = new WeakMap<Shape, readonly TypicalCopies[]>();
+  return shape => {
+    const found = known.get(shape);
+    if (found) return found;
+    const onShape = typicalOf(shape).map(entry => ({ ...entry, copiesByFree: copiesOf.get(entry.demand)! }));
+    known.set(shape, onShape);
+    return onShape;
+  };
+}
+
+const copiesByFree = ({ unitCount, shareThousandths }: Demand): Uint16Array =>
+  Uint16Array.from({ length: wholeShare + 1 }, (_, free) =>
+    unitCount === 0 ? 0 : Math.floor(free / shareThousandths),
+  );
+
 /** Units that copies of each typical request alone could use, by how likely the request is. */
-function copiesWorth({ freeCpuMillis, freeShares }: NodeState, typical: readonly TypicalOnShape[]): number {
+function copiesWorth({ freeCpuMillis, freeShares }: NodeState, typical: readonly TypicalCopies[]): number {
   let worth = 0;
-  for (const { demand, probability, groups } of typical) {
-    const { cpuMillis, unitCount, shareThousandths } = demand;
+  for (const { demand, probability, groups, copiesByFree } of typical) {
+    const { cpuMillis, unitCount } = demand;
+    if (cpuMillis > freeCpuMillis) continue;
     let fitting = 0;
     for (const { first, count } of groups) {
-      for (let unit = first; unit < first + count; unit++) {
-        const share = freeShares[unit]!;
-        if (share < shareThousandths) continue;
-        fitting += shareThousandths === wholeShare ? 1 : Math.floor(share / shareThousandths);
-      }
+      for (let unit = first; unit < first + count; unit++) fitting += copiesByFree[freeShares[unit]!]!;
     }
     const copies = Math.floor(fitting / unitCount);
     const byCpu = cpuMillis === 0 ? copies : Math.min(copies, Math.floor(freeCpuMillis / cpuMillis));

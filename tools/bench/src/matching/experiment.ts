@@ -18,6 +18,8 @@ export type Run = {
   readonly watts: Float64Array;
   readonly decisions: number;
   readonly seconds: number;
+  /** Of the processor, for the same decisions: the load of other processes changes it less. */
+  readonly cpuSeconds: number;
 };
 
 /** Sees every arrival before it is placed, and may give the engine another policy. */
@@ -47,14 +49,16 @@ export function runExperiment(
     request: requests.of(pod),
   }));
   const placements: (Placement | 'NoNodeFits')[] = [];
+  const startedCpu = process.cpuUsage();
   const startedMs = performance.now();
   for (const { request } of arrivals) {
     observer?.(engine, request);
     placements.push(engine.place(request));
   }
   const seconds = (performance.now() - startedMs) / 1000;
+  const cpu = process.cpuUsage(startedCpu);
   const curves = curvesOf(offers, clusterDevices, arrivals, placements);
-  return { ...curves, decisions: arrivals.length, seconds };
+  return { ...curves, decisions: arrivals.length, seconds, cpuSeconds: (cpu.user + cpu.system) / 1e6 };
 }
 
 /** Read off the placements afterwards, so that the time of the decisions is theirs alone. */

@@ -12,6 +12,7 @@ describe('the options', () => {
         seeds: [42, 43, 44, 45, 46, 47, 48, 49, 50, 51],
         policies: ['astro', 'astroLearned', 'fgd', 'bestfit', 'random'],
       },
+      isScale: false,
     });
   });
 
@@ -21,13 +22,20 @@ describe('the options', () => {
   });
 
   test('ask for the Philly jobs, with or without the trace', () => {
-    expect(parseOptions(['--philly', 'jobs.csv'])).toEqual({ philly: { file: 'jobs.csv', nodes: 80 } });
+    expect(parseOptions(['--philly', 'jobs.csv'])).toEqual({
+      philly: { file: 'jobs.csv', nodes: 80 },
+      isScale: false,
+    });
     const both = parseOptions([...needed, '--philly', 'jobs.csv', '--nodes', '60']);
     expect(both).toMatchObject({ trace: { folder: 'dir' }, philly: { nodes: 60 } });
   });
 
+  test('ask for the curve of scale alone', () => {
+    expect(parseOptions(['--scale'])).toEqual({ isScale: true });
+  });
+
   test.each([
-    [[], '--trace: is missing, and so is --philly'],
+    [[], '--trace: is missing, and so are --philly and --scale'],
     [['--pods', 'file'], '--trace: is missing'],
     [['--trace', 'dir'], '--pods: is missing'],
     [[...needed, '--seeds', '51-42'], '--seeds: 51-42'],

@@ -14,9 +14,10 @@ export type TraceOptions = {
 export type MatchingOptions = {
   readonly trace?: TraceOptions;
   readonly philly?: { readonly file: string; readonly nodes: number };
+  readonly isScale: boolean;
 };
 
-export const usage = `npm run bench -- matching [--trace DIR --pods FILE] [--philly FILE] [options]
+export const usage = `npm run bench -- matching [--trace DIR --pods FILE] [--philly FILE] [--scale] [options]
   --trace DIR      laid out like the published trace: csv/ holds the node list and the pod lists
   --pods FILE      a pod list in DIR/csv
   --seeds 42-51    a range, or a list with commas; the default is 42-51
@@ -24,6 +25,7 @@ export const usage = `npm run bench -- matching [--trace DIR --pods FILE] [--phi
   --power W        adds powerSavingPercent; astro counts W devices for each kilowatt that a placement adds
   --philly FILE    mean completion of the Philly jobs under each discipline
   --nodes 80       nodes of eight GPUs that they run on
+  --scale          speed on synthetic fleets of 1,000 to 1,000,000 nodes
   --json           only the JSON`;
 
 const seedsMax = 1000;
@@ -34,8 +36,11 @@ export function parseOptions(args: readonly string[]): MatchingOptions {
   const options = {
     ...((values.trace !== undefined || values.pods !== undefined) && { trace: traceOf(values) }),
     ...(values.philly !== undefined && { philly: { file: values.philly, nodes: Number(values.nodes) } }),
+    isScale: values.scale,
   };
-  if (!options.trace && !options.philly) throw new RangeError('--trace: is missing, and so is --philly');
+  if (!options.trace && !options.philly && !options.isScale) {
+    throw new RangeError('--trace: is missing, and so are --philly and --scale');
+  }
   return options;
 }
 
@@ -62,6 +67,7 @@ function valuesOf(args: readonly string[]) {
         policy: { type: 'string', default: policyNames.join(',') },
         power: { type: 'string' },
         philly: { type: 'string' },
+        scale: { type: 'boolean', default: false },
         nodes: { type: 'string', default: '80' },
       },
     }).values;

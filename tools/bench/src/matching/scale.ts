@@ -25,7 +25,7 @@ export type ScalePoint = {
 export const scaleNodes = [1_000, 10_000, 100_000, 1_000_000] as const;
 
 /** Requests differ in 400 ways, in what they take, where they may run and what they may cost. */
-const requestClasses = 400;
+export const requestClasses = 400;
 const usedTarget = 0.9;
 
 /**
