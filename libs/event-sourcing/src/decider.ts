@@ -4,7 +4,12 @@ export type Message<Type extends string = string, Data = unknown> = {
   readonly data: Data;
 };
 
-export type Accepted<Event> = { readonly accepted: true; readonly events: readonly Event[] };
+export type Accepted<Event> = {
+  readonly accepted: true;
+  readonly events: readonly Event[];
+  /** For a command that asks: the answer in JSON, at most 48 KiB of it. */
+  readonly answer?: string;
+};
 export type Rejected<Rejection extends string> = {
   readonly accepted: false;
   readonly rejection: Rejection;
@@ -15,6 +20,13 @@ export type Decision<Event, Rejection extends string> = Accepted<Event> | Reject
 
 /** Accepting with no events means that the command had already taken effect. */
 export const accept = <Event>(...events: readonly Event[]): Accepted<Event> => ({ accepted: true, events });
+
+/** What the state says to a command that asks and changes nothing. A bigint becomes a decimal string. */
+export const answer = (value: unknown): Accepted<never> => ({
+  accepted: true,
+  events: [],
+  answer: JSON.stringify(value, (_key, part: unknown) => (typeof part === 'bigint' ? `${part}` : part)),
+});
 
 export const reject = <Rejection extends string>(
   rejection: Rejection,

@@ -124,7 +124,8 @@ export class AggregateStore<
           await delay(backOffMs(attempt++, CONFLICT_BACK_OFF));
         }
       } else if (fresh) {
-        if (decision.accepted) return outcome;
+        if (decision.accepted)
+          return decision.answer === undefined ? outcome : { ...outcome, answer: decision.answer };
         return { ...outcome, accepted: false, rejection: decision.rejection, detail: decision.detail ?? '' };
       }
       // A refusal may rest on a state that another process has moved on from: it counts on a fresh one only.

@@ -1,91 +1,124 @@
-import { deviceSuits } from './capacity.js';
-import type { NodeSnapshot, Requirements } from './node.js';
+import { DemandTable, groupSuits } from './engine/demand.js';
+import type { NodeOffer } from './engine/offer.js';
+import type { PlaceRule, Requirements } from './engine/request.js';
+import { ShapeTable, type UnitGroup } from './engine/shape.js';
 
 export type RuleName =
-  | 'runtime'
-  | 'region'
+  | 'priceCap'
   | 'deviceKind'
+  | 'deviceVendor'
   | 'deviceModel'
   | 'deviceMemory'
-  | 'device'
+  | 'devices'
+  | 'region'
+  | 'country'
+  | 'runtime'
+  | 'attestation'
+  | 'reliability'
   | 'cpu'
   | 'memory'
-  | 'priceCap';
+  | 'disk'
+  | 'bandwidth';
 
 /** A hard filter on what a node is, whatever its load. Each rule blames a node only for what it names. */
-export type Rule = {
-  readonly name: RuleName;
-  allows(needs: Requirements, node: NodeSnapshot): boolean;
-};
+export type Rule = { readonly name: RuleName; allows(needs: Requirements, node: NodeOffer): boolean };
 
-/** The only runtime that jobs can name today, so it is no field of the requirements yet. */
-const RUNTIME = 'wasm';
+const rule = (name: RuleName, allows: Rule['allows']): Rule => ({ name, allows });
 
-const ofKind = (needs: Requirements, node: NodeSnapshot) =>
-  node.total.devices.filter(device => device.kind === needs.deviceKind);
+const ofKind = ({ devices }: Requirements, node: NodeOffer) =>
+  node.devices.filter(device => device.kind === devices?.kind);
 
-const runtime: Rule = { name: 'runtime', allows: (_needs, node) => node.runtimes.includes(RUNTIME) };
-
-const region: Rule = {
-  name: 'region',
-  allows: (needs, node) => needs.regions.length === 0 || needs.regions.includes(node.region),
-};
-
-const deviceKind: Rule = { name: 'deviceKind', allows: (needs, node) => ofKind(needs, node).length > 0 };
-
-const deviceModel: Rule = {
-  name: 'deviceModel',
-  allows(needs, node) {
-    const devices = ofKind(needs, node);
+/** Some device of the kind will do; a node without the kind is blamed for that alone. */
+const someDevice = (
+  name: RuleName,
+  suits: (devices: NonNullable<Requirements['devices']>, device: NodeOffer['devices'][number]) => boolean,
+): Rule =>
+  rule(name, (needs, node) => {
+    const { devices } = needs;
+    const candidates = ofKind(needs, node);
     return (
-      devices.length === 0 || needs.deviceModel === '' || devices.some(d => d.model === needs.deviceModel)
+      devices === undefined || candidates.length === 0 || candidates.some(device => suits(devices, device))
     );
-  },
-};
+  });
 
-const deviceMemory: Rule = {
-  name: 'deviceMemory',
-  allows(needs, node) {
-    const devices = ofKind(needs, node);
-    return devices.length === 0 || devices.some(device => device.memoryMib >= needs.deviceMemoryMib);
-  },
-};
+const permits = ({ allowed, denied }: PlaceRule, place: string) =>
+  (allowed.length === 0 || allowed.includes(place)) && !denied.includes(place);
 
-/** Excludes the node whose one device has the model and another the memory. */
-const device: Rule = {
-  name: 'device',
-  allows: (needs, node) =>
-    !(
-      deviceModel.allows(needs, node) &&
-      deviceMemory.allows(needs, node) &&
-      deviceKind.allows(needs, node)
-    ) || node.total.devices.some(candidate => deviceSuits(candidate, needs)),
-};
-
-const cpu: Rule = { name: 'cpu', allows: (needs, node) => needs.cpuMillis <= node.total.cpuMillis };
-
-const memory: Rule = { name: 'memory', allows: (needs, node) => needs.memoryMib <= node.total.memoryMib };
-
-const priceCap: Rule = {
-  name: 'priceCap',
-  allows: (needs, node) => node.pricePerSecondAtto <= needs.maxPricePerSecondAtto,
-};
+const deviceRules: readonly Rule[] = [
+  rule('deviceKind', (needs, node) => needs.devices === undefined || ofKind(needs, node).length > 0),
+  someDevice('deviceVendor', ({ vendor }, device) => vendor === '' || device.vendor === vendor),
+  someDevice('deviceModel', ({ models }, device) => models.length === 0 || models.includes(device.model)),
+  someDevice('deviceMemory', ({ memoryMib, profile }, device) =>
+    profile === ''
+      ? device.memoryMib >= memoryMib
+      : device.slices.some(slice => slice.memoryMib >= memoryMib),
+  ),
+];
 
 /** Cheap rules that exclude most come first. */
 export const rules: readonly Rule[] = [
-  priceCap,
-  deviceKind,
-  region,
-  runtime,
-  deviceModel,
-  deviceMemory,
-  device,
-  cpu,
-  memory,
+  rule(
+    'priceCap',
+    ({ priceCapAtto }, { pricePerDeviceSecondAtto }) =>
+      priceCapAtto === undefined || pricePerDeviceSecondAtto <= priceCapAtto,
+  ),
+  rule('region', ({ regions }, { region }) => permits(regions, region)),
+  rule('country', ({ countries }, { country }) => permits(countries, country)),
+  rule('runtime', ({ runtime }, { runtimes }) => runtime === '' || runtimes.includes(runtime)),
+  rule(
+    'attestation',
+    ({ attestations }, { attestation }) => attestations.length === 0 || attestations.includes(attestation),
+  ),
+  rule('reliability', ({ reliabilityMin }, { reliability }) => reliability >= reliabilityMin),
+  ...deviceRules,
+  // Excludes the node whose one device has the model and another the memory, or that has too few of them.
+  rule(
+    'devices',
+    (needs, node) => deviceRules.some(({ allows }) => !allows(needs, node)) || hasDevices(needs, node),
+  ),
+  rule('cpu', ({ cpuMillis }, node) => cpuMillis <= node.cpuMillis),
+  rule('memory', ({ memoryMib }, node) => memoryMib <= node.memoryMib),
+  rule('disk', ({ diskMib }, node) => diskMib <= node.diskMib),
+  rule('bandwidth', ({ bandwidthMbps }, node) => bandwidthMbps <= node.bandwidthMbps),
 ];
 
 /**
- * Whether the node could host the replica when nothing else runs on it. `ignoring` asks what one rule costs.
+ * Whether the node could host the task when nothing else runs on it. `ignoring` asks what one rule costs.
+ * Maintenance and deadlines are no rules here: time settles them.
  */
-export const couldHost = (needs: Requirements, node: NodeSnapshot, ignoring?: RuleName): boolean =>
-  rules.every(rule => rule.name === ignoring || rule.allows(needs, node));
+export const couldHost = (needs: Requirements, node: NodeOffer, ignoring?: RuleName): boolean =>
+  rules.every(({ name, allows }) => name === ignoring || allows(needs, node));
+
+/** For each rule, how many nodes it excludes whatever their load. One that fails two rules counts under both. */
+export function countExcluded(
+  needs: Requirements,
+  nodes: Iterable<NodeOffer>,
+): ReadonlyMap<RuleName, number> {
+  const excluded = new Map<RuleName, number>();
+  for (const node of nodes)
+    for (const { name, allows } of rules)
+      if (!allows(needs, node)) excluded.set(name, (excluded.get(name) ?? 0) + 1);
+  return excluded;
+}
+
+/** Units enough of groups that suit, in one interconnect where that is asked for. */
+function hasDevices(needs: Requirements, node: NodeOffer): boolean {
+  const demand = new DemandTable().intern(needs);
+  if (demand.kind === undefined) return true;
+  const suitable = groupsOf(node).filter(group => groupSuits(demand, group));
+  if (demand.unitCount === 0) return suitable.length > 0;
+  const counts = suitable.map(({ interconnect, count }) => ({ interconnect, count }));
+  if (!demand.isInterconnected) return counts.reduce((sum, { count }) => sum + count, 0) >= demand.unitCount;
+  return counts.some(({ interconnect, count }) => interconnect !== '' && count >= demand.unitCount);
+}
+
+/** Offers never change, and hundreds of kinds of tasks are asked about each. */
+const groupsByOffer = new WeakMap<NodeOffer, readonly UnitGroup[]>();
+
+function groupsOf(node: NodeOffer): readonly UnitGroup[] {
+  const known = groupsByOffer.get(node);
+  if (known) return known;
+  const { groups } = new ShapeTable().intern(node);
+  groupsByOffer.set(node, groups);
+  return groups;
+}

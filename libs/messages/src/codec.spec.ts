@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { CodecError, decode, encode, typeNameOf } from './codec.js';
 import { catalogue } from './gen/catalogue.js';
+import { plainDevice, plainInventory, plainOffer } from './unconstrained.js';
 
 const offer = {
   nodeId: 'node_1',
@@ -8,14 +9,16 @@ const offer = {
   region: 'eu-west',
   pricePerSecondAtto: 10n ** 30n,
   inventory: {
-    devices: [{ kind: 'gpu', vendor: 'nvidia', model: 'H100', memoryMib: 81_920 }],
+    devices: [{ kind: 'gpu', vendor: 'nvidia', model: 'H100', memoryMib: 81_920, ...plainDevice }],
     cpuMillis: 4_000,
     memoryMib: 16_384,
     diskMib: 0,
     operatingSystem: 'linux',
     architecture: 'x64',
     runtimes: ['wasm'],
+    ...plainInventory,
   },
+  ...plainOffer,
 };
 const grant = {
   leaseId: 'lease_1',
@@ -26,6 +29,10 @@ const grant = {
   pricePerSecondAtto: 7n,
   deadline: new Date('2026-01-02T03:04:05.678Z'),
   fencingToken: 2 ** 40,
+  units: [
+    { device: 1, slice: 0, shareThousandths: 1_000 },
+    { device: 2, shareThousandths: 500 },
+  ],
 };
 const granted = typeNameOf('event', 'scheduling.pool', 'LeasesGranted');
 const enrolled = typeNameOf('event', 'registry.node', 'NodeEnrolled');
@@ -38,7 +45,7 @@ describe('the codec', () => {
   });
 
   test('gives back dates to the millisecond and 64-bit integers as numbers', () => {
-    const payload = { poolId: 'main', grants: [grant] };
+    const payload = { poolId: 'main', grants: [grant], policy: 'tight-fit/1', weightsVersion: 1 };
     expect(roundTrip(granted, payload)).toEqual(payload);
   });
 
@@ -73,7 +80,7 @@ test.each([
 
 test('a date that is none and an integer beyond 2^53 are refused', () => {
   const withGrant = (change: object) => () =>
-    encode(granted, { poolId: 'main', grants: [{ ...grant, ...change }] });
+    encode(granted, { poolId: 'main', grants: [{ ...grant, ...change }], policy: '', weightsVersion: 0 });
   expect(withGrant({ deadline: new Date('never') })).toThrow('grants[0].deadline must be a valid Date');
   expect(withGrant({ fencingToken: 2 ** 53 })).toThrow('grants[0].fencingToken must be a whole number');
 });

@@ -53,7 +53,7 @@ describe('of a later version', () => {
       );
 
     test('older events cannot be read, and the field is named', () =>
-      expect(unreadable(withRefund())).toEqual([`${submitted}.refund is missing`]));
+      expect(new Set(unreadable(withRefund()))).toEqual(new Set([`${submitted}.refund is missing`])));
 
     test('they can with an upcast that fills it in', () => {
       const upcasts: Upcasts = {
@@ -78,7 +78,11 @@ describe('of a later version', () => {
       cpSync(testdata, copy, { recursive: true });
       expect(growCorpus(copy, withRefund())).toEqual([submitted, 'astro.scheduling.v1.Refund']);
       const recorded = readCorpus(copy).filter(({ typeName }) => typeName === submitted);
-      expect(recorded.map(({ version }) => version)).toEqual([1, newest + 1]);
+      const before = readCorpus(testdata).filter(({ typeName }) => typeName === submitted);
+      expect(recorded.map(({ version }) => version)).toEqual([
+        ...before.map(({ version }) => version),
+        newest + 1,
+      ]);
     });
   });
 

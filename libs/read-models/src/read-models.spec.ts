@@ -26,37 +26,45 @@ import { Job, findJob, jobs, pageOfJobs } from './scheduling/jobs.js';
 import { Lease, leases, leasesOf } from './scheduling/leases.js';
 import { Task, tasks, tasksOf } from './scheduling/tasks.js';
 import { Verdict, findVerdict, verdicts, verdictsOf } from './verification/verdicts.js';
+import {
+  plainDevice,
+  plainInventory,
+  plainJob,
+  plainOffer,
+  plainRequirements,
+} from '@astro/messages/unconstrained';
 
 const offer = (nodeId: string, pricePerSecondAtto = 5n): Offer => ({
   nodeId,
   operatorId: 'operator_1',
   region: 'de-fra',
   inventory: {
-    devices: [{ kind: 'gpu', vendor: 'v', model: 'm', memoryMib: 8192 }],
+    devices: [{ kind: 'gpu', vendor: 'v', model: 'm', memoryMib: 8192, ...plainDevice }],
     cpuMillis: 4000,
     memoryMib: 8192,
     diskMib: 1000,
     operatingSystem: 'linux',
     architecture: 'x64',
     runtimes: ['wasm'],
+    ...plainInventory,
   },
   pricePerSecondAtto,
+  ...plainOffer,
 });
 
 const spec = (name: string, taskIds: readonly string[]): JobSpec => ({
   name,
   program: { cid: 'cid', timeLimitMs: 1000, memoryLimitMib: 16, outputLimitBytes: 1000 },
   requirements: {
+    ...plainRequirements,
     deviceKind: 'cpu',
-    deviceModel: '',
-    deviceMemoryMib: 0,
     cpuMillis: 100,
     memoryMib: 16,
-    regions: [],
     maxPricePerSecondAtto: 10n ** 20n,
   },
   tasks: taskIds.map(taskId => ({ taskId, inputs: [], args: [] })),
   quorum: 2,
+  ...plainJob,
 });
 
 const result = (leaseId: string, nodeId: string, digest = 'right'): Result => ({
@@ -102,6 +110,7 @@ const grant = (leaseId: string, nodeId: string, taskId: string, jobId = 'job_1')
   pricePerSecondAtto: 5n,
   deadline: new Date(99_000),
   fencingToken: 7,
+  units: [],
 });
 const started = (leaseId: string, nodeId: string, taskId: string, jobId = 'job_1'): PoolEvent => ({
   type: 'LeaseStarted',
@@ -119,7 +128,12 @@ const schedulingHistory: readonly (JobEvent | PoolEvent)[] = [
   { type: 'JobQueued', data: { ...job1, ...pool, spec: spec('first', ['task_1', 'task_2']) } },
   {
     type: 'LeasesGranted',
-    data: { ...pool, grants: [grant('lease_1', 'node_1', 'task_1'), grant('lease_2', 'node_2', 'task_1')] },
+    data: {
+      ...pool,
+      policy: 'tight-fit/1',
+      weightsVersion: 1,
+      grants: [grant('lease_1', 'node_1', 'task_1'), grant('lease_2', 'node_2', 'task_1')],
+    },
   },
   started('lease_1', 'node_1', 'task_1'),
   {
@@ -136,7 +150,12 @@ const schedulingHistory: readonly (JobEvent | PoolEvent)[] = [
   { type: 'NodeWithdrawn', data: { ...pool, nodeId: 'node_2' } },
   {
     type: 'LeasesGranted',
-    data: { ...pool, grants: [grant('lease_3', 'node_2', 'task_2'), grant('lease_4', 'node_3', 'task_2')] },
+    data: {
+      ...pool,
+      policy: 'tight-fit/1',
+      weightsVersion: 1,
+      grants: [grant('lease_3', 'node_2', 'task_2'), grant('lease_4', 'node_3', 'task_2')],
+    },
   },
   {
     type: 'LeaseFailed',

@@ -17,6 +17,7 @@ import { MikroORM } from '@mikro-orm/postgresql';
 import { account } from './account/account.js';
 import { billingConfig } from './billing.config.js';
 import { BillingModule } from './billing.module.js';
+import { plainJob, plainRequirements } from '@astro/messages/unconstrained';
 
 let ground: Ground;
 let service: Service;
@@ -73,16 +74,15 @@ const spec: JobSpec = {
   name: 'train',
   program: { cid: 'c', timeLimitMs: 1_000, memoryLimitMib: 1, outputLimitBytes: 1 },
   requirements: {
+    ...plainRequirements,
     deviceKind: 'cpu',
-    deviceModel: '',
-    deviceMemoryMib: 0,
     cpuMillis: 1,
     memoryMib: 1,
-    regions: [],
     maxPricePerSecondAtto: 100n,
   },
   tasks: [{ taskId: 'task_1', inputs: [], args: [] }],
   quorum: 2,
+  ...plainJob,
 };
 const resultOf = (operatorId: string): Result => ({
   leaseId: `lease_${operatorId}`,

@@ -4,6 +4,7 @@ import type { JobEvent, JobSpec, Result } from '@astro/messages/scheduling';
 import { chargeSucceededTasks } from './charge-succeeded-tasks.reactor.js';
 import { releaseAfterJobs } from './release-after-jobs.reactor.js';
 import { reserveForSubmittedJobs } from './reserve-for-submitted-jobs.reactor.js';
+import { plainJob, plainRequirements } from '@astro/messages/unconstrained';
 
 const recorded = (event: JobEvent): Recorded<JobEvent> => ({
   id: 'event_1',
@@ -19,16 +20,15 @@ const spec: JobSpec = {
   name: 'train',
   program: { cid: 'c', timeLimitMs: 1, memoryLimitMib: 1, outputLimitBytes: 1 },
   requirements: {
+    ...plainRequirements,
     deviceKind: 'cpu',
-    deviceModel: '',
-    deviceMemoryMib: 0,
     cpuMillis: 1,
     memoryMib: 1,
-    regions: [],
     maxPricePerSecondAtto: 1n,
   },
   tasks: [],
   quorum: 2,
+  ...plainJob,
 };
 const submitted: JobEvent = {
   type: 'JobSubmitted',

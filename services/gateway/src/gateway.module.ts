@@ -24,6 +24,7 @@ import { IdempotencyInterceptor } from './http/idempotency.interceptor.js';
 import { ProblemFilter } from './http/problem.filter.js';
 import { RateLimit } from './http/rate-limit.js';
 import { RouteTable } from './http/route-table.js';
+import { ForesightController } from './jobs/foresight.controller.js';
 import { JobEventsController } from './jobs/job-events.controller.js';
 import { JobsController } from './jobs/jobs.controller.js';
 import { NodeCredentials } from './nodes/node-credentials.js';
@@ -35,6 +36,7 @@ import { ReadModels } from './read-models.js';
 export const controllers = [
   JobsController,
   JobEventsController,
+  ForesightController,
   ContentController,
   NodesController,
   AccountsController,

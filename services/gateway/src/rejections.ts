@@ -10,6 +10,7 @@ const problemOfRejection: Readonly<Record<string, ProblemCode>> = {
   JobIsInvalid: 'request_invalid',
   JobNotFound: 'job_not_found',
   JobHasEnded: 'job_has_ended',
+  TaskNotFound: 'task_not_found',
   OfferIsInvalid: 'request_invalid',
   InventoryIsInvalid: 'request_invalid',
   PublicKeyIsInvalid: 'request_invalid',

@@ -15,6 +15,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { MikroORM } from '@mikro-orm/postgresql';
 import { registryConfig } from './registry.config.js';
 import { RegistryModule } from './registry.module.js';
+import { plainDevice, plainInventory, plainOffer } from '@astro/messages/unconstrained';
 
 let ground: Ground;
 let service: Service;
@@ -75,15 +76,17 @@ const offerOf = (nodeId: string): Offer => ({
   operatorId: 'operator_1',
   region: 'de-fra',
   inventory: {
-    devices: [{ kind: 'cpu', vendor: 'AMD', model: 'EPYC 9654', memoryMib: 1_024 }],
+    devices: [{ kind: 'cpu', vendor: 'AMD', model: 'EPYC 9654', memoryMib: 1_024, ...plainDevice }],
     cpuMillis: 4_000,
     memoryMib: 1_024,
     diskMib: 10_000,
     operatingSystem: 'linux',
     architecture: 'x64',
     runtimes: ['wasm'],
+    ...plainInventory,
   },
   pricePerSecondAtto: 10n ** 15n,
+  ...plainOffer,
 });
 const publicKey = `U${'A'.repeat(55)}`;
 

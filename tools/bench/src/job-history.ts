@@ -8,6 +8,7 @@ import { contextOf, eventsOf, eventSubject } from '@astro/jetstream/subjects';
 import { encode, typeNameOf } from '@astro/messages/codec';
 import type { JobEvent, JobSpec } from '@astro/messages/scheduling';
 import type { Progress } from './benchmark.js';
+import { plainJob, plainRequirements } from '@astro/messages/unconstrained';
 
 const tasksPerJob = 4;
 const cid = 'bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku';
@@ -45,15 +46,15 @@ export function jobHistory(jobId: string): readonly JobEvent[] {
 const commonSpec = {
   program: { cid, timeLimitMs: 60_000, memoryLimitMib: 256, outputLimitBytes: 1_048_576 },
   requirements: {
+    ...plainRequirements,
     deviceKind: 'cpu' as const,
-    deviceModel: '',
-    deviceMemoryMib: 0,
     cpuMillis: 1_000,
     memoryMib: 256,
     regions: ['de-fra', 'nl-ams'],
     maxPricePerSecondAtto: 10n ** 20n,
   },
   quorum: 2,
+  ...plainJob,
 };
 
 /**

@@ -8,6 +8,13 @@ import type { Benchmark, Progress } from './benchmark.js';
 import { startBusServer } from './bus-server.js';
 import { startProgram } from './instance.js';
 import { rounded, rssMb } from './measure.js';
+import {
+  plainDevice,
+  plainInventory,
+  plainJob,
+  plainOffer,
+  plainRequirements,
+} from '@astro/messages/unconstrained';
 
 const POOL = { type: 'scheduling.pool', id: 'main' } as const;
 const TASKS = 100_000;
@@ -28,14 +35,16 @@ const admissions: readonly PoolCommand[] = Array.from({ length: NODES }, (_, ind
       region: REGIONS[index % REGIONS.length]!,
       pricePerSecondAtto: BigInt(1_000 + (index % 13)),
       inventory: {
-        devices: [{ kind: 'cpu', vendor: 'AMD', model: 'EPYC 9354', memoryMib: 65_536 }],
+        devices: [{ kind: 'cpu', vendor: 'AMD', model: 'EPYC 9354', memoryMib: 65_536, ...plainDevice }],
         cpuMillis: (TASKS / NODES) * 100,
         memoryMib: 65_536,
         diskMib: 100_000,
         operatingSystem: 'linux',
         architecture: 'x64',
         runtimes: ['wasm'],
+        ...plainInventory,
       },
+      ...plainOffer,
     },
   },
 }));
@@ -52,12 +61,10 @@ const queueing: readonly PoolCommand[] = Array.from({ length: TASKS / TASKS_OF_J
       name: `job ${index}`,
       program: { cid, timeLimitMs: 3_600_000, memoryLimitMib: 64, outputLimitBytes: 1_048_576 },
       requirements: {
+        ...plainRequirements,
         deviceKind: 'cpu',
-        deviceModel: '',
-        deviceMemoryMib: 0,
         cpuMillis: 100,
         memoryMib: 64 + 8 * (index % 5),
-        regions: [],
         maxPricePerSecondAtto: 1_000_000n,
       },
       tasks: Array.from({ length: TASKS_OF_JOB }, () => ({
@@ -66,6 +73,7 @@ const queueing: readonly PoolCommand[] = Array.from({ length: TASKS / TASKS_OF_J
         args: [],
       })),
       quorum: 1,
+      ...plainJob,
     },
   },
 }));

@@ -46,6 +46,11 @@ export class NodeColumns {
     return this.shapeId.length;
   }
 
+  /** Slots that are free again, the one that is claimed next comes last. */
+  get vacantSlots(): readonly number[] {
+    return this.spareSlots;
+  }
+
   /** A slot for an idle node of the shape; the other columns are the caller's to fill. */
   claim(shape: Shape): number {
     let slot = this.spareSlots.pop();

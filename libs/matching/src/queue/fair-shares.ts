@@ -8,6 +8,15 @@ export type FairShareRules = {
   readonly halfLifeMs: number;
 };
 
+/** What is remembered of one tenant: what it holds of each resource, and the decayed average of that. */
+export type TenantRecord = {
+  readonly tenantId: string;
+  readonly weight: number;
+  readonly held: Amounts;
+  readonly average: Amounts;
+  readonly updatedMs: number;
+};
+
 type Tenant = { weight: number; readonly held: number[]; readonly average: number[]; updatedMs: number };
 
 const RESOURCES_MAX = 16;
@@ -35,6 +44,27 @@ export class FairShares {
     }
     if (!(halfLifeMs > 0 && Number.isFinite(halfLifeMs))) {
       throw new RangeError(`halfLifeMs: finite and above zero, not ${halfLifeMs}`);
+    }
+  }
+
+  /** All that is remembered, as plain data: what `restore` takes. */
+  record(): readonly TenantRecord[] {
+    return [...this.tenants].map(([tenantId, { weight, held, average, updatedMs }]) => ({
+      tenantId,
+      weight,
+      held: [...held],
+      average: [...average],
+      updatedMs,
+    }));
+  }
+
+  /** Remembers what was recorded, in place of all that is remembered here. */
+  restore(records: readonly TenantRecord[]): void {
+    this.tenants.clear();
+    this.weightSum = 0;
+    for (const { tenantId, weight, held, average, updatedMs } of records) {
+      this.tenants.set(tenantId, { weight, held: [...held], average: [...average], updatedMs });
+      this.weightSum += weight;
     }
   }
 

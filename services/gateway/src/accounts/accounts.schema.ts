@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { pageOf, pageQuery } from '../http/page.js';
-import { atto } from '../jobs/jobs.schema.js';
+import { atto } from '../http/fields.js';
 
 const tenantAccount = z
   .object({

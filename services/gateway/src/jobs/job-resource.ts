@@ -3,7 +3,8 @@ import { findJob, type Job } from '@astro/read-models/scheduling/jobs';
 import { tasksOf } from '@astro/read-models/scheduling/tasks';
 import type { EntityManager } from '@mikro-orm/postgresql';
 import type { z } from 'zod';
-import { deviceKind, type jobSummary, type JobResource } from './jobs.schema.js';
+import { deviceKind } from '../http/fields.js';
+import type { jobSummary, JobResource } from './jobs.schema.js';
 
 /** The tenant's job as the API shows it, with all that is known of it by now. */
 export async function findJobResource(

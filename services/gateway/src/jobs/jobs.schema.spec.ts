@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { cidOfSha256 } from '@astro/messages/content-id';
+import { plainRequirements } from '@astro/messages/unconstrained';
 import { Problem } from '../http/problem.js';
 import { RequestValidation } from '../http/validation.js';
 import { jobRequest, jobsQuery } from './jobs.schema.js';
@@ -28,7 +29,10 @@ describe('a job request', () => {
     const { quorum: _quorum, ...withoutQuorum } = request;
     expect(validation.transform({ ...withoutQuorum, tasks: [{ inputs: [] }] }, inBody)).toEqual({
       ...request,
-      requirements: { ...requirements, deviceModel: '', deviceMemoryMib: 0, regions: [] },
+      requirements: { ...plainRequirements, ...requirements },
+      priority: 0,
+      expectedDurationMs: 0,
+      maxParallel: 0,
       tasks: [{ inputs: [], args: [] }],
     });
   });
@@ -54,7 +58,12 @@ const withTask = (changes: object) => ({ ...request, tasks: [task, { ...task, ..
 const faults: readonly [title: string, body: unknown, field: string][] = [
   ['no body', undefined, ''],
   ['a list', [], ''],
-  ['an unknown field', { ...request, priority: 9 }, 'priority'],
+  ['an unknown field', { ...request, urgency: 9 }, 'urgency'],
+  ['a priority beyond the highest', { ...request, priority: 10 }, 'priority'],
+  ['a deadline that is no time', { ...request, deadline: 'tomorrow' }, 'deadline'],
+  ['a gang whose results are to be compared', { ...request, gang: {} }, 'quorum'],
+  ['a gang in parts', { ...request, quorum: 1, gang: {}, maxParallel: 3 }, 'maxParallel'],
+  ['an unknown topology', { ...request, quorum: 1, gang: { topology: 'planet' } }, 'gang.topology'],
   ['a name that is a number', { ...request, name: 5 }, 'name'],
   ['an empty name', { ...request, name: '' }, 'name'],
   ['a line break in the name', { ...request, name: 'a\nb' }, 'name'],

@@ -1,11 +1,12 @@
 import { z } from 'zod';
 import { contentId } from '../content/cid.schema.js';
 import { pageOf, pageQuery } from '../http/page.js';
+import { atto, isWithoutRepeats, printable } from '../http/fields.js';
+import { requirements } from './requirements.schema.js';
 
 export const TASKS_MAX = 1_000;
 const INPUTS_MAX = 16;
 
-const printable = z.string().regex(/^[^\p{C}\p{Zl}\p{Zp}]*$/u, 'must have printable characters only');
 const fileName = z
   .string()
   .regex(
@@ -13,22 +14,6 @@ const fileName = z
     'must be 1 to 64 of A-Z a-z 0-9 . _ - and not begin with a dot',
   )
   .meta({ example: 'shard.bin' });
-
-/** Base units, 10^-18 ASTRO, as a decimal string: JSON numbers cannot hold them. */
-export const atto = z
-  .string()
-  .regex(/^(0|[1-9]\d{0,77})$/, 'must be a whole number of base units, as a string');
-export const positiveAtto = z
-  .string()
-  .regex(/^[1-9]\d{0,29}$/, 'must be a whole number of base units from 1 to below 10^30, as a string')
-  .meta({ example: '1000000000000000' });
-
-export const deviceKind = z.enum(['cpu', 'gpu', 'npu', 'fpga']);
-export const region = z
-  .string()
-  .max(40)
-  .regex(/^[a-z]{2}(-[a-z0-9]+){1,3}$/, 'must be a country and a place in lower case, for example de-fra')
-  .meta({ example: 'de-fra' });
 
 const program = z
   .strictObject({
@@ -38,23 +23,6 @@ const program = z
     outputLimitBytes: z.int().min(1).max(67_108_864).meta({ example: 1_048_576 }),
   })
   .meta({ id: 'Program' });
-
-const requirements = z
-  .strictObject({
-    deviceKind: deviceKind.meta({ example: 'cpu' }),
-    deviceModel: printable.max(120).default('').meta({ description: 'Empty: any model' }),
-    deviceMemoryMib: z.int().min(0).max(16_777_216).default(0),
-    cpuMillis: z.int().min(100).max(1_024_000).meta({ example: 500 }),
-    memoryMib: z.int().min(1).max(16_777_216).meta({ example: 128 }),
-    regions: z
-      .array(region)
-      .max(64)
-      .refine(isWithoutRepeats, 'must not repeat')
-      .default([])
-      .meta({ description: 'Empty: any region' }),
-    maxPricePerSecondAtto: positiveAtto,
-  })
-  .meta({ id: 'Requirements' });
 
 const task = z
   .strictObject({
@@ -92,6 +60,40 @@ export const jobRequest = z
       .default(2)
       .meta({ description: 'Operators that must agree on each result' }),
     tasks: z.array(task).min(1).max(TASKS_MAX),
+    priority: z.int().min(0).max(9).default(0).meta({ description: 'The higher goes first' }),
+    deadline: z.iso
+      .datetime()
+      .optional()
+      .meta({ description: 'A task that would end later is not begun, and then the job fails' }),
+    expectedDurationMs: z
+      .int()
+      .min(0)
+      .max(3_600_000)
+      .default(0)
+      .meta({ description: 'Of each task; 0: as long as the program may run' }),
+    gang: z
+      .strictObject({
+        topology: z
+          .enum(['any', 'node', 'region', 'fabric'])
+          .default('any')
+          .meta({ description: 'What all tasks must share' }),
+      })
+      .optional()
+      .meta({ description: 'All tasks start together or not at all; needs a quorum of 1' }),
+    maxParallel: z
+      .int()
+      .min(0)
+      .max(TASKS_MAX)
+      .default(0)
+      .meta({ description: 'Tasks that are under way at the same time; 0: all of them' }),
+  })
+  .refine(({ gang, quorum }) => gang === undefined || quorum === 1, {
+    path: ['quorum'],
+    message: 'must be 1 for a gang',
+  })
+  .refine(({ gang, maxParallel }) => gang === undefined || maxParallel === 0, {
+    path: ['maxParallel'],
+    message: 'must be 0 for a gang',
   })
   .meta({
     id: 'JobRequest',
@@ -165,7 +167,3 @@ export const notKnownYet = {
   headers: { Location: location },
 };
 export const nothing = z.strictObject({}).nullish();
-
-function isWithoutRepeats(values: readonly string[]): boolean {
-  return new Set(values).size === values.length;
-}

@@ -19,6 +19,12 @@ export function submitJobCommand(body: JobRequest, request: FastifyRequest, pool
     requirements: { ...requirements, maxPricePerSecondAtto: BigInt(maxPricePerSecondAtto) },
     tasks: body.tasks.map((task, index) => ({ ...task, taskId: derivedFrom(request, 'task', index) })),
     quorum: body.quorum,
+    leaseClass: 'on_demand',
+    priority: body.priority,
+    ...(body.deadline !== undefined && { deadline: new Date(body.deadline) }),
+    expectedDurationMs: body.expectedDurationMs,
+    ...(body.gang && { gang: body.gang }),
+    maxParallel: body.maxParallel,
   };
   const jobId = derivedFrom(request, 'job');
   return { jobId, tenantId: callerOf(request).id, poolId, spec, maxCostAtto: maxCostAtto(spec) };

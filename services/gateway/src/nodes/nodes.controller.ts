@@ -11,7 +11,8 @@ import { FromCaller, type Caller } from '../http/caller.js';
 import { decodeCursor } from '../http/cursor.js';
 import { toPage } from '../http/page.js';
 import { invalidField, Problem } from '../http/problem.js';
-import { deviceKind, nothing } from '../jobs/jobs.schema.js';
+import { deviceKind } from '../http/fields.js';
+import { nothing } from '../jobs/jobs.schema.js';
 import { Operation } from '../openapi/operation.js';
 import { ReadModels } from '../read-models.js';
 import { assertAccepted } from '../rejections.js';
@@ -54,6 +55,10 @@ export class NodesController {
           nodeId,
           operatorId: operator.id,
           pricePerSecondAtto: BigInt(offer.pricePerSecondAtto),
+          maintenance: offer.maintenance.map(({ from, until }) => ({
+            from: new Date(from),
+            until: new Date(until),
+          })),
         },
         publicKey,
       },

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { pageOf, pageQuery } from '../http/page.js';
-import { atto, deviceKind, positiveAtto, region } from '../jobs/jobs.schema.js';
+import { atto, deviceKind, positiveAtto, printable, region } from '../http/fields.js';
 
 const MEMORY_MAX_MIB = 16 * 1_024 * 1_024;
 
@@ -11,15 +11,34 @@ const label = z
   .regex(/^[^\p{C}\p{Zl}\p{Zp}]*$/u, 'must have printable characters only');
 const memoryMib = z.int().min(1).max(MEMORY_MAX_MIB).meta({ example: 8_192 });
 
+const watts = z.int().min(0).max(10_000).default(0);
+const name = printable.max(120).default('');
+
+const device = z
+  .strictObject({
+    kind: deviceKind,
+    vendor: label,
+    model: label,
+    memoryMib,
+    interconnect: name.meta({ description: 'Devices with the same name are joined by a fast link' }),
+    isShareable: z.boolean().default(false).meta({ description: 'By several tasks, in thousandths' }),
+    slices: z
+      .array(z.strictObject({ profile: label, memoryMib }))
+      .max(16)
+      .default([])
+      .meta({ description: 'Where there are any, they are handed out instead of the device' }),
+    idleWatts: watts,
+    fullWatts: watts,
+  })
+  .meta({ id: 'Device' });
+
 const inventory = z
   .strictObject({
-    devices: z
-      .array(z.strictObject({ kind: deviceKind, vendor: label, model: label, memoryMib }))
-      .min(1)
-      .max(64),
+    devices: z.array(device).min(1).max(64),
     cpuMillis: z.int().min(1).max(1_024_000).meta({ example: 4_000 }),
     memoryMib,
     diskMib: z.int().min(0).max(4_294_967_295).meta({ example: 65_536 }),
+    bandwidthMbps: z.int().min(0).max(1_600_000).default(0),
     operatingSystem: label.meta({ example: 'linux' }),
     architecture: label.meta({ example: 'x64' }),
     runtimes: z
@@ -37,7 +56,19 @@ const publicKey = z
 export const enrolment = z
   .strictObject({
     publicKey,
-    offer: z.strictObject({ region, inventory, pricePerSecondAtto: positiveAtto }),
+    offer: z.strictObject({
+      region,
+      inventory,
+      pricePerSecondAtto: positiveAtto.meta({ description: 'Of one device, for each second of a lease' }),
+      fabric: name.meta({ description: 'Nodes with the same name are joined by a fast network' }),
+      maintenance: z
+        .array(z.strictObject({ from: z.iso.datetime(), until: z.iso.datetime() }))
+        .max(32)
+        .default([])
+        .meta({
+          description: 'No task is given that could still run at `from`, or would start before `until`',
+        }),
+    }),
   })
   .meta({
     id: 'Enrolment',

@@ -2,6 +2,7 @@ import type { Inventory } from '@astro/messages/registry';
 import type { z } from 'zod';
 import { nodeAgentConfig, type NodeAgentConfig } from '../node-agent.config.js';
 import type { Machine } from './machine.js';
+import { plainDevice, plainInventory } from '@astro/messages/unconstrained';
 
 type Share = Pick<NodeAgentConfig, 'OFFER_CPU_MILLIS' | 'OFFER_MEMORY_MIB'>;
 
@@ -25,8 +26,9 @@ export const inventoryOf = (machine: Machine, share: Share, diskMib: number): In
       vendor: machine.processor.vendor,
       model: machine.processor.model,
       memoryMib: share.OFFER_MEMORY_MIB,
+      ...plainDevice,
     },
-    ...machine.accelerators.map(accelerator => ({ kind: 'gpu' as const, ...accelerator })),
+    ...machine.accelerators.map(accelerator => ({ kind: 'gpu' as const, ...plainDevice, ...accelerator })),
   ],
   cpuMillis: share.OFFER_CPU_MILLIS,
   memoryMib: share.OFFER_MEMORY_MIB,
@@ -34,4 +36,5 @@ export const inventoryOf = (machine: Machine, share: Share, diskMib: number): In
   operatingSystem: machine.operatingSystem,
   architecture: machine.architecture,
   runtimes: ['wasm'],
+  ...plainInventory,
 });

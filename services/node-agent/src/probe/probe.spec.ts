@@ -3,6 +3,7 @@ import { InvalidConfig, readConfig } from '@astro/runtime/config';
 import { diskFreeMib, type Machine, probeMachine } from './machine.js';
 import { parseNvidia, probeNvidia } from './nvidia.js';
 import { configOn, inventoryOf } from './offer.js';
+import { plainDevice, plainInventory } from '@astro/messages/unconstrained';
 
 /** A machine that is busy with other things only makes it slower. */
 jest.setTimeout(60_000);
@@ -45,8 +46,8 @@ describe('the offer', () => {
   test('is the share of the operator, on the hardware that is there', () => {
     expect(inventoryOf(machine, { OFFER_CPU_MILLIS: 4_000, OFFER_MEMORY_MIB: 2_000 }, 50_000)).toEqual({
       devices: [
-        { kind: 'cpu', vendor: 'AMD', model: 'EPYC 9354', memoryMib: 2_000 },
-        { kind: 'gpu', vendor: 'NVIDIA', model: 'H100 80GB HBM3', memoryMib: 81_559 },
+        { kind: 'cpu', vendor: 'AMD', model: 'EPYC 9354', memoryMib: 2_000, ...plainDevice },
+        { kind: 'gpu', vendor: 'NVIDIA', model: 'H100 80GB HBM3', memoryMib: 81_559, ...plainDevice },
       ],
       cpuMillis: 4_000,
       memoryMib: 2_000,
@@ -54,6 +55,7 @@ describe('the offer', () => {
       operatingSystem: 'linux',
       architecture: 'x64',
       runtimes: ['wasm'],
+      ...plainInventory,
     });
   });
 

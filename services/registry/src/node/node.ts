@@ -46,7 +46,7 @@ export const node: Decider<Node, NodeCommand, NodeEvent, NodeRejection> = {
     }
   },
 
-  snapshot: structured(1),
+  snapshot: structured(2),
 };
 
 /**
@@ -80,13 +80,18 @@ function enrol(data: EnrolNode, node: Node): Decision<NodeEvent, NodeRejection> 
 }
 
 /** All that an offer says, as text that does not depend on the order of its fields. */
-const contentOf = ({ region, pricePerSecondAtto, inventory }: Offer) =>
+const contentOf = ({ region, pricePerSecondAtto, inventory, fabric, maintenance }: Offer) =>
   JSON.stringify([
     region,
     String(pricePerSecondAtto),
-    inventory.devices.map(({ kind, vendor, model, memoryMib }) => [kind, vendor, model, memoryMib]),
-    [inventory.cpuMillis, inventory.memoryMib, inventory.diskMib],
+    inventory.devices.map(device => [
+      [device.kind, device.vendor, device.model, device.memoryMib, device.interconnect, device.isShareable],
+      device.slices.map(({ profile, memoryMib }) => [profile, memoryMib]),
+      [device.idleWatts, device.fullWatts],
+    ]),
+    [inventory.cpuMillis, inventory.memoryMib, inventory.diskMib, inventory.bandwidthMbps],
     [inventory.operatingSystem, inventory.architecture, inventory.runtimes],
+    [fabric, maintenance.map(({ from, until }) => [from, until])],
   ]);
 
 function enrolled(node: Node, nodeId: string) {

@@ -1,4 +1,4 @@
-import type { Device, Inventory, Offer } from '@astro/messages/registry';
+import type { Device, Inventory, MaintenanceWindow, Offer } from '@astro/messages/registry';
 
 /**
  * What a real machine can be. An offer outside of it is a bug or a lie, and would win or distort every placement:
@@ -8,6 +8,12 @@ const MAX_DEVICES = 64;
 const MAX_MEMORY_MIB = 16 * 1024 * 1024; // 16 TiB
 const MAX_DISK_MIB = 4 * 1024 * 1024 * 1024 - 1; // the field is a uint32
 const MAX_CPU_MILLIS = 1_024_000; // 1,024 cores
+const MAX_BANDWIDTH_MBPS = 1_600_000; // two ports of 800 Gbit/s
+const MAX_WATTS = 10_000;
+const MAX_SLICES = 16;
+/** Whole devices and slices: what the placement engine keeps of one node. */
+const MAX_UNITS = 64;
+const MAX_WINDOWS = 32;
 const MAX_PRICE_ATTO = 10n ** 24n; // a million ASTRO a second
 const MAX_LABEL_LENGTH = 120;
 /** Country, and up to three parts for the place within it: `de-fra`, `us-east-1`. */
@@ -26,7 +32,16 @@ export function offerProblem(offer: Offer): string | undefined {
   if (offer.pricePerSecondAtto <= 0n || offer.pricePerSecondAtto > MAX_PRICE_ATTO) {
     return `pricePerSecondAtto: must be from 1 to ${MAX_PRICE_ATTO}`;
   }
-  return undefined;
+  return optionalLabelProblem('fabric', offer.fabric) ?? maintenanceProblem(offer.maintenance);
+}
+
+function maintenanceProblem(windows: readonly MaintenanceWindow[]): string | undefined {
+  if (windows.length > MAX_WINDOWS) return `maintenance: must be at most ${MAX_WINDOWS} windows`;
+  return first(
+    windows.map(({ from, until }, index) =>
+      from < until ? undefined : `maintenance[${index}].until: must be after from`,
+    ),
+  );
 }
 
 /** The first rule that the inventory breaks, as `field: rule`; undefined when it breaks none. */
@@ -37,10 +52,12 @@ export function inventoryProblem(inventory: Inventory): string | undefined {
     outside('cpuMillis', cpuMillis, 1, MAX_CPU_MILLIS) ??
     outside('memoryMib', memoryMib, 1, MAX_MEMORY_MIB) ??
     outside('diskMib', diskMib, 0, MAX_DISK_MIB) ??
+    outside('bandwidthMbps', inventory.bandwidthMbps, 0, MAX_BANDWIDTH_MBPS) ??
     labelProblem('operatingSystem', inventory.operatingSystem) ??
     labelProblem('architecture', inventory.architecture) ??
     runtimesProblem(inventory.runtimes) ??
-    first(devices.map((device, index) => deviceProblem(`devices[${index}]`, device, memoryMib)))
+    first(devices.map((device, index) => deviceProblem(`devices[${index}]`, device, memoryMib))) ??
+    unitsProblem(devices)
   );
 }
 
@@ -50,8 +67,34 @@ function deviceProblem(field: string, device: Device, hostMemoryMib: number): st
   return (
     labelProblem(`${field}.vendor`, device.vendor) ??
     labelProblem(`${field}.model`, device.model) ??
-    outside(`${field}.memoryMib`, device.memoryMib, 1, sharesHostMemory ? hostMemoryMib : MAX_MEMORY_MIB)
+    outside(`${field}.memoryMib`, device.memoryMib, 1, sharesHostMemory ? hostMemoryMib : MAX_MEMORY_MIB) ??
+    optionalLabelProblem(`${field}.interconnect`, device.interconnect) ??
+    slicesProblem(field, device) ??
+    outside(`${field}.idleWatts`, device.idleWatts, 0, MAX_WATTS) ??
+    outside(`${field}.fullWatts`, device.fullWatts, device.idleWatts, MAX_WATTS)
   );
+}
+
+function slicesProblem(field: string, { kind, slices, isShareable, memoryMib }: Device): string | undefined {
+  if (kind === 'cpu' && (isShareable || slices.length > 0))
+    return `${field}: a cpu is held by cpuMillis, and neither shareable nor sliced`;
+  if (slices.length === 0) return undefined;
+  if (slices.length > MAX_SLICES) return `${field}.slices: must be at most ${MAX_SLICES}`;
+  if (isShareable) return `${field}.isShareable: must be false where there are slices`;
+  if (slices.reduce((sum, slice) => sum + slice.memoryMib, 0) > memoryMib)
+    return `${field}.slices: must not have more memory than the device`;
+  return first(
+    slices.map(
+      (slice, index) =>
+        labelProblem(`${field}.slices[${index}].profile`, slice.profile) ??
+        outside(`${field}.slices[${index}].memoryMib`, slice.memoryMib, 1, memoryMib),
+    ),
+  );
+}
+
+function unitsProblem(devices: readonly Device[]): string | undefined {
+  const units = devices.reduce((sum, { slices }) => sum + Math.max(1, slices.length), 0);
+  return units > MAX_UNITS ? `devices: must be at most ${MAX_UNITS} with their slices` : undefined;
 }
 
 function runtimesProblem(names: readonly string[]): string | undefined {
@@ -66,6 +109,9 @@ function labelProblem(field: string, text: string): string | undefined {
     ? undefined
     : `${field}: must have 1 to ${MAX_LABEL_LENGTH} printable characters`;
 }
+
+const optionalLabelProblem = (field: string, text: string) =>
+  text === '' ? undefined : labelProblem(field, text);
 
 const outside = (field: string, value: number, least: number, most: number) =>
   Number.isInteger(value) && value >= least && value <= most

@@ -15,6 +15,11 @@ export const jobLimits = {
   outputLimitBytes: 1 << 30,
   cpuMillis: 1_024_000,
   memoryMib: 16_777_216,
+  diskMib: 4_294_967_295,
+  bandwidthMbps: 1_600_000,
+  deviceCount: 64,
+  labelLength: 120,
+  priority: 9,
 } as const;
 
 /** Ids become tokens of subjects and parts of file names. */
@@ -29,6 +34,7 @@ export const isCid = (text: string): boolean => CID.test(text);
 /** The first thing that is wrong with a job's specification, by field; nothing when it is sound. */
 export const flawOf = (spec: JobSpec): string | undefined =>
   flawOfJob(spec) ??
+  flawOfOrder(spec) ??
   flawOfProgram(spec.program) ??
   flawOfRequirements(spec.requirements) ??
   spec.tasks.reduce<string | undefined>((flaw, task, index) => flaw ?? flawOfTask(task, index), undefined);
@@ -38,6 +44,20 @@ function flawOfJob({ name, tasks, quorum }: JobSpec): string | undefined {
   if (!within(tasks.length, jobLimits.tasks)) return `spec.tasks: 1 to ${jobLimits.tasks} tasks`;
   if (new Set(tasks.map(task => task.taskId)).size < tasks.length) return 'spec.tasks: taskId must be unique';
   if (!within(quorum, jobLimits.quorum)) return `spec.quorum: 1 to ${jobLimits.quorum}`;
+  return undefined;
+}
+
+function flawOfOrder(spec: JobSpec): string | undefined {
+  const { priority, expectedDurationMs, maxParallel, gang, quorum, program } = spec;
+  if (!upTo(priority, jobLimits.priority)) return `spec.priority: 0 to ${jobLimits.priority}`;
+  if (!upTo(expectedDurationMs, program.timeLimitMs))
+    return `spec.expectedDurationMs: 0 to the program's limit of ${program.timeLimitMs}`;
+  if (!upTo(maxParallel, jobLimits.tasks)) return `spec.maxParallel: 0 to ${jobLimits.tasks}`;
+  if (gang === undefined) return undefined;
+  if (gang.topology === 'unspecified') return 'spec.gang.topology: must be specified';
+  // Replicas go to different operators, which a gang on one node could not.
+  if (quorum !== 1) return 'spec.quorum: must be 1 for a gang';
+  if (maxParallel !== 0) return 'spec.maxParallel: must be 0 for a gang';
   return undefined;
 }
 
@@ -60,9 +80,34 @@ function flawOfRequirements(needs: Requirements): string | undefined {
     return `spec.requirements.memoryMib: 1 to ${jobLimits.memoryMib}`;
   if (!Number.isInteger(needs.deviceMemoryMib) || needs.deviceMemoryMib < 0)
     return 'spec.requirements.deviceMemoryMib: must be a whole number of at least 0';
-  if (needs.regions.length > jobLimits.regions)
-    return `spec.requirements.regions: at most ${jobLimits.regions}`;
+  if (!upTo(needs.diskMib, jobLimits.diskMib)) return `spec.requirements.diskMib: 0 to ${jobLimits.diskMib}`;
+  if (!upTo(needs.bandwidthMbps, jobLimits.bandwidthMbps))
+    return `spec.requirements.bandwidthMbps: 0 to ${jobLimits.bandwidthMbps}`;
+  if (!upTo(needs.minReliabilityThousandths, 1_000))
+    return 'spec.requirements.minReliabilityThousandths: 0 to 1000';
+  for (const field of ['regions', 'regionsDenied', 'countries', 'countriesDenied'] as const)
+    if (needs[field].length > jobLimits.regions)
+      return `spec.requirements.${field}: at most ${jobLimits.regions}`;
   if (needs.maxPricePerSecondAtto < 1n) return 'spec.requirements.maxPricePerSecondAtto: at least 1';
+  return flawOfDevices(needs);
+}
+
+/** 0 is what was submitted before devices were counted and shared: one whole device. */
+function flawOfDevices(needs: Requirements): string | undefined {
+  const { deviceKind, deviceCount, deviceShareThousandths, sliceProfile, deviceModel, deviceVendor } = needs;
+  const at = (field: string, rule: string) => `spec.requirements.${field}: ${rule}`;
+  if (!upTo(deviceCount, jobLimits.deviceCount)) return at('deviceCount', `0 to ${jobLimits.deviceCount}`);
+  if (!upTo(deviceShareThousandths, 1_000)) return at('deviceShareThousandths', '0 to 1000');
+  for (const [field, label] of Object.entries({ sliceProfile, deviceModel, deviceVendor }))
+    if (label.length > jobLimits.labelLength) return at(field, `at most ${jobLimits.labelLength} characters`);
+  const isShared = deviceShareThousandths % 1_000 !== 0;
+  if (deviceKind === 'cpu') {
+    if (deviceCount > 1) return at('deviceCount', 'must be 1 for a cpu, which is held by cpuMillis');
+    if (isShared) return at('deviceShareThousandths', 'must be 1000 for a cpu, which is held by cpuMillis');
+    if (sliceProfile !== '') return at('sliceProfile', 'must be empty for a cpu');
+  }
+  if (isShared && sliceProfile !== '')
+    return at('deviceShareThousandths', 'must be 1000 for slices, which are held whole');
   return undefined;
 }
 
@@ -80,4 +125,5 @@ function flawOfTask({ taskId, inputs, args }: TaskSpec, index: number): string |
   return undefined;
 }
 
+const upTo = (value: number, max: number) => value === 0 || within(value, max);
 const within = (value: number, max: number) => Number.isInteger(value) && value >= 1 && value <= max;

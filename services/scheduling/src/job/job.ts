@@ -81,7 +81,7 @@ export const job: Decider<Job, JobCommand, JobEvent, JobRejection> = {
     }
   },
 
-  snapshot: structured(1),
+  snapshot: structured(2),
 };
 
 function submit(data: SubmitJob, job: Job): JobDecision {

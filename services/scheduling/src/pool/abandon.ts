@@ -1,11 +1,13 @@
-import { explain } from '@astro/matching/explain';
-import type { NodeSnapshot } from '@astro/matching/node';
-import { couldHost } from '@astro/matching/rules';
+import type { NodeOffer } from '@astro/matching/engine/offer';
+import type { Requirements } from '@astro/matching/engine/request';
+import { couldHost, countExcluded, type RuleName } from '@astro/matching/rules';
 import type { JobFailure } from '@astro/messages/scheduling';
 import type { PoolJob, PoolTask } from './pool-job.js';
 import { poolLimits } from './pool-limits.js';
-import { snapshotOf, type Pool } from './pool-state.js';
-import type { WaitingGroup } from './waiting-tasks.js';
+import { NO_SURGE, expectedMs } from './needs.js';
+import type { Pool } from './pool-state.js';
+import { fitsIdlePool } from './reservation.js';
+import type { WaitingGroup } from './waiting-group.js';
 
 export type Abandonment = {
   readonly job: PoolJob;
@@ -27,10 +29,20 @@ export function jobsToAbandon(pool: Pool, now: Date, patienceMs: number): readon
     const detail = `${named(task)}: ${task.attempts} attempts were made`;
     found.set(task.job, { job: task.job, reason: 'attempts_exhausted', detail });
   }
+  for (const group of pool.waiting.groups) {
+    const { deadline } = group.spec;
+    if (!deadline || now.getTime() + expectedMs(group.spec) <= deadline.getTime()) continue;
+    for (const task of group.tasks) {
+      if (isFull()) return [...found.values()];
+      const until = deadline.toISOString();
+      const detail = `${named(task)}: ${expectedMs(group.spec)} ms are expected, its deadline is ${until}`;
+      if (!found.has(task.job)) found.set(task.job, { job: task.job, reason: 'deadline_unmet', detail });
+    }
+  }
   const oldest = pool.byMove.first;
   if (!oldest || !isOutOfPatience(oldest, now, patienceMs)) return [...found.values()];
   for (const group of pool.waiting.groups) {
-    const verdict = verdictOn(group, pool);
+    const verdict = verdictOn(group, pool, now);
     if (!verdict) continue;
     for (const task of group.tasks) {
       if (isFull()) return [...found.values()];
@@ -48,58 +60,59 @@ const isOutOfPatience = (job: PoolJob, now: Date, patienceMs: number) =>
 /** Only nodes that come and go change a verdict, so that it is found once between two of them. */
 const verdicts = new WeakMap<WaitingGroup, { readonly ofNodes: number; readonly verdict: Verdict }>();
 
-function verdictOn(group: WaitingGroup, pool: Pool): Verdict {
+function verdictOn(group: WaitingGroup, pool: Pool, now: Date): Verdict {
   const known = verdicts.get(group);
   if (known?.ofNodes === pool.nodeChanges) return known.verdict;
-  const verdict = findVerdict(group, snapshotOf(pool));
+  const verdict = findVerdict(group, pool, now);
   verdicts.set(group, { ofNodes: pool.nodeChanges, verdict });
   return verdict;
 }
 
 /** Replicas go to different operators, so it is operators that must suffice, not nodes. */
-function findVerdict(group: WaitingGroup, nodes: readonly NodeSnapshot[]): Verdict {
-  const { requirements: needs, replicas, nodesExcluded } = group;
-  const operators = operatorsFor(
-    group,
-    nodes.filter(node => couldHost(needs, node)),
-  );
-  if (operators >= replicas) return undefined;
+function findVerdict(group: WaitingGroup, pool: Pool, now: Date): Verdict {
+  const { replicas, nodesExcluded } = group;
+  const needs = pool.needs.of(group.needsKey, group.spec, NO_SURGE);
+  const nodes = [...pool.nodes.values()].map(({ engineOffer }) => engineOffer);
+  const operators = operatorsFor(group, nodes, needs);
+  if (operators >= replicas) {
+    if (!group.spec.gang || fitsIdlePool(pool, group, now)) return undefined;
+    const detail = `no part of the pool hosts all ${group.tasks.size} tasks of the gang together`;
+    return { reason: 'no_eligible_node', detail };
+  }
 
-  const missing = `${replicas} more operators needed, ${operators} eligible`;
-  const detail = `${missing}; ${excludedBy(group, nodes)}`;
+  const detail = `${replicas} more operators needed, ${operators} eligible; ${excludedBy(needs, nodes)}`;
   const anywhere = { ...group, nodesExcluded: new Set<string>() };
-  if (
-    operatorsFor(
-      anywhere,
-      nodes.filter(node => couldHost(needs, node)),
-    ) >= replicas
-  )
+  if (operatorsFor(anywhere, nodes, needs) >= replicas)
     return {
       reason: 'attempts_exhausted',
       detail: `${detail}; it failed on ${nodesExcluded.size} nodes`,
     };
-  const atAnyPrice = operatorsFor(
-    group,
-    nodes.filter(node => couldHost(needs, node, 'priceCap')),
-  );
+  const atAnyPrice = operatorsFor(group, nodes, needs, 'priceCap');
   return { reason: atAnyPrice >= replicas ? 'price_cap_unmet' : 'no_eligible_node', detail };
 }
 
-const operatorsFor = (
-  { nodesExcluded, operatorsExcluded }: Pick<WaitingGroup, 'nodesExcluded' | 'operatorsExcluded'>,
-  eligible: readonly NodeSnapshot[],
-) =>
-  new Set(
-    eligible
-      .filter(node => !nodesExcluded.has(node.nodeId) && !operatorsExcluded.has(node.operatorId))
-      .map(node => node.operatorId),
-  ).size;
+/** How many operators have a node that could host it when idle; no more than are needed are counted. */
+function operatorsFor(
+  { nodesExcluded, operatorsExcluded, replicas }: WaitingGroup,
+  nodes: readonly NodeOffer[],
+  needs: Requirements,
+  ignoring?: RuleName,
+): number {
+  const found = new Set<string>();
+  for (const node of nodes) {
+    const { nodeId, operatorId } = node;
+    if (found.size >= replicas) break;
+    if (found.has(operatorId) || nodesExcluded.has(nodeId) || operatorsExcluded.has(operatorId)) continue;
+    if (couldHost(needs, node, ignoring)) found.add(operatorId);
+  }
+  return found.size;
+}
 
 const named = (task: PoolTask) => `task ${task.spec.taskId}`;
 
 /** For example `4 nodes, of which priceCap excludes 4, region excludes 1`. */
-function excludedBy({ requirements }: WaitingGroup, nodes: readonly NodeSnapshot[]): string {
-  const counts = Object.entries(explain(requirements, nodes)).filter(([, count]) => count > 0);
+function excludedBy(needs: Requirements, nodes: readonly NodeOffer[]): string {
+  const counts = [...countExcluded(needs, nodes)];
   const excluded = counts.map(([rule, count]) => `${rule} excludes ${count}`).join(', ');
   return `${nodes.length} nodes${excluded ? `, of which ${excluded}` : ''}`;
 }

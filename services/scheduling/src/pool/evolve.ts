@@ -1,11 +1,25 @@
-import { giveBack, holdFor, take, whollyFree } from '@astro/matching/capacity';
-import type { FreeCapacity } from '@astro/matching/node';
+import type { PlacementEngine } from '@astro/matching/engine/engine';
+import type { Hold } from '@astro/matching/engine/hold';
+import type { NodeOffer } from '@astro/matching/engine/offer';
 import type { Grant, PoolEvent, TasksQueued } from '@astro/messages/scheduling';
 import type { Offer } from '@astro/messages/registry';
+import { engineOfferOf, holdOf, unitsOnNode } from './fleet.js';
+import { needsKey, NO_SURGE } from './needs.js';
+import {
+  countLease,
+  newRecord,
+  noteDatasets,
+  recordLimits,
+  reliabilityOf,
+  type NodeRecord,
+} from './node-record.js';
 import type { PoolJob, PoolTask } from './pool-job.js';
 import { poolLimits } from './pool-limits.js';
-import type { Lease, LeaseEnd, Pool } from './pool-state.js';
+import type { Lease, LeaseEnd, Pool, PoolNode } from './pool-state.js';
 import { NOWHERE } from './waiting-tasks.js';
+
+/** Jobs between two looks at which tenants may be forgotten. */
+const TENANTS_REVIEWED_EVERY = 1_000;
 
 /** Changes the pool in place and gives it back: a copy for each event would cost more than all else. */
 export function evolve(pool: Pool, { type, data }: PoolEvent): Pool {
@@ -14,8 +28,10 @@ export function evolve(pool: Pool, { type, data }: PoolEvent): Pool {
       admit(pool, data.offer);
       return pool;
     case 'NodeWithdrawn':
+      pool.shares.withdraw(nodeOf(pool, data.nodeId).offer.inventory);
       for (const leaseId of nodeOf(pool, data.nodeId).leases) endLease(pool, leaseId, 'revoked');
       pool.nodes.delete(data.nodeId);
+      pool.engine.removeNode(data.nodeId);
       pool.nodeChanges += 1;
       pool.nodesLost += 1;
       return pool;
@@ -23,15 +39,20 @@ export function evolve(pool: Pool, { type, data }: PoolEvent): Pool {
       queueJob(pool, data);
       return pool;
     case 'LeasesGranted':
+      if (data.decidedAt) pool.shares.passed(data.decidedAt);
       for (const grant of data.grants) grantLease(pool, grant);
       return pool;
     case 'LeaseStarted':
+      pool.shares.passed(data.startedAt);
       leaseOf(pool, data.leaseId).startedAt = data.startedAt;
       moved(pool, jobOf(pool, data.jobId), data.startedAt);
       return pool;
-    case 'LeaseCompleted':
+    case 'LeaseCompleted': {
+      const { tenantId, spec } = jobOf(pool, data.jobId);
+      pool.durations.learn(tenantId, spec, data.result.meteredMs);
       endLease(pool, data.leaseId, 'completed');
       return pool;
+    }
     case 'LeaseFailed':
       endLease(pool, data.leaseId, 'failed');
       return pool;
@@ -59,27 +80,52 @@ export function evolve(pool: Pool, { type, data }: PoolEvent): Pool {
 }
 
 function admit(pool: Pool, offer: Offer): void {
-  const known = pool.nodes.get(offer.nodeId);
+  const { nodeId } = offer;
+  const known = pool.nodes.get(nodeId);
+  const engineOffer = engineOfferOf(offer, recordOf(pool, nodeId));
+  if (known) pool.shares.withdraw(known.offer.inventory);
+  pool.shares.offer(offer.inventory);
+  if (known) readmit(pool, known, engineOffer);
+  else pool.engine.addNode(engineOffer);
   const leases = known?.leases ?? new Set<string>();
-  // A changed offer meets the live leases again, in the order in which they were granted.
-  let free = whollyFree(offer.inventory);
-  for (const leaseId of leases) {
-    const lease = leaseOf(pool, leaseId);
-    lease.hold = holdAnew(pool, lease, offer, free);
-    free = take(free, lease.hold);
-  }
   const endedLeases = known?.endedLeases ?? new Map<string, LeaseEnd>();
-  pool.nodes.set(offer.nodeId, { offer, free, leases, endedLeases });
+  pool.nodes.set(nodeId, { offer, engineOffer, leases, endedLeases });
   pool.nodeChanges += 1;
 }
 
 /**
- * Where a lease no longer fits, it keeps its CPU and memory, and free capacity goes below zero until it ends.
+ * A changed offer keeps the live leases. Where devices that are held have changed, the node comes anew and its
+ * leases hold what they still can of it: all, or their CPU and memory, or nothing.
  */
-function holdAnew(pool: Pool, lease: Lease, offer: Offer, free: FreeCapacity) {
-  const { cpuMillis, memoryMib } = lease.hold;
-  const { requirements } = jobOf(pool, lease.jobId).spec;
-  return holdFor(requirements, { total: offer.inventory, free }) ?? { cpuMillis, memoryMib };
+function readmit({ engine, leases }: Pool, node: PoolNode, engineOffer: NodeOffer): void {
+  if (engine.updateNode(engineOffer) === 'updated') return;
+  engine.removeNode(engineOffer.nodeId);
+  engine.addNode(engineOffer);
+  for (const leaseId of node.leases) {
+    const lease = existing(leases, leaseId, 'live lease');
+    const without = { ...lease.hold, units: [] };
+    const nothing = { ...without, cpuMillis: 0, memoryMib: 0, diskMib: 0, bandwidthMbps: 0 };
+    lease.hold = [lease.hold, without, nothing].find(hold => canTake(engine, hold)) ?? nothing;
+    engine.take(lease.hold);
+  }
+}
+
+function canTake(engine: PlacementEngine, hold: Hold): boolean {
+  try {
+    return engine.simulate(() => engine.take(hold)) === 'taken';
+  } catch (error) {
+    if (error instanceof RangeError) return false;
+    throw error;
+  }
+}
+
+function recordOf({ records }: Pool, nodeId: string): NodeRecord {
+  const known = records.get(nodeId);
+  if (known) return known;
+  const record = newRecord();
+  records.set(nodeId, record);
+  forgetOldest(records, recordLimits.nodes);
+  return record;
 }
 
 function queueJob(pool: Pool, { jobId, tenantId, spec, queuedAt }: TasksQueued): void {
@@ -90,11 +136,13 @@ function queueJob(pool: Pool, { jobId, tenantId, spec, queuedAt }: TasksQueued):
     spec,
     queuedAt,
     number: pool.jobsQueued,
-    requirementsKey: keyOf(spec.requirements),
+    needsKey: needsKey(spec),
     movedAt: queuedAt,
     tasks: new Map(),
+    heldBack: [],
     leases: new Set(),
   };
+  pool.shares.passed(queuedAt);
   pool.jobs.set(jobId, job);
   pool.byMove.add(job);
   pool.openTasks += spec.tasks.length;
@@ -110,31 +158,30 @@ function queueJob(pool: Pool, { jobId, tenantId, spec, queuedAt }: TasksQueued):
       operators: new Set(),
       failedOn: new Set(),
       isOpen: true,
+      isBegun: spec.maxParallel === 0 || index < spec.maxParallel,
       waitsIn: NOWHERE,
+      waitingSince: 0,
     };
     job.tasks.set(task.taskId, waiting);
+    if (!waiting.isBegun) job.heldBack.push(waiting);
     pool.waiting.refresh(waiting);
   }
+  // The next to begin is the last, where it is cheap to take.
+  job.heldBack.reverse();
 }
-
-/** Text that is the same for the same values, whatever the order in which the fields were written. */
-const keyOf = (requirements: object): string =>
-  JSON.stringify(
-    Object.entries(requirements).sort(([left], [right]) => (left < right ? -1 : 1)),
-    (_key, value: unknown) => (typeof value === 'bigint' ? `${value}` : value),
-  );
 
 function grantLease(pool: Pool, grant: Grant): void {
   const node = nodeOf(pool, grant.nodeId);
   const task = taskOf(pool, grant.jobId, grant.taskId);
-  const { requirements } = task.job.spec;
-  const hold = holdFor(requirements, { total: node.offer.inventory, free: node.free });
-  if (!hold) throw new Error(`lease ${grant.leaseId} over-commits node ${grant.nodeId}`);
-  const lease: Lease = { ...grant, hold, startedAt: undefined };
+  const needs = pool.needs.of(task.job.needsKey, task.job.spec, NO_SURGE);
+  const units = grant.units.length > 0 ? grant.units : unitsOnNode(pool.engine, grant.nodeId, needs);
+  const hold = holdOf(pool.engine, grant.nodeId, needs, units);
+  pool.engine.take(hold);
+  const lease: Lease = { ...grant, units, hold, startedAt: undefined };
   pool.leases.set(grant.leaseId, lease);
   pool.byDeadline.add(lease);
+  pool.shares.hold(task.job.tenantId, task.job.spec);
   task.job.leases.add(grant.leaseId);
-  node.free = take(node.free, hold);
   node.leases.add(grant.leaseId);
   pool.nextFencingToken = grant.fencingToken + 1;
   task.attempts += 1;
@@ -150,13 +197,15 @@ function endLease(pool: Pool, leaseId: string, end: LeaseEnd): void {
   pool.byDeadline.remove(lease);
   const job = jobOf(pool, jobId);
   job.leases.delete(leaseId);
+  pool.shares.giveBack(job.tenantId, job.spec);
 
   const node = nodeOf(pool, nodeId);
-  node.free = giveBack(node.free, hold);
+  pool.engine.release(hold);
   node.leases.delete(leaseId);
   node.endedLeases.set(leaseId, end);
   forgetOldest(node.endedLeases, poolLimits.endedLeasesOfNode);
 
+  judge(pool, node, lease, end);
   // A closed task has nothing more to count: a lease of it that was still live just gives its capacity back.
   const task = job.tasks.get(taskId);
   if (!task) return;
@@ -166,6 +215,22 @@ function endLease(pool: Pool, leaseId: string, end: LeaseEnd): void {
   // A node that was withdrawn has not failed the task: when it comes back it may be given it again.
   if (end === 'failed' || end === 'expired') task.failedOn.add(nodeId);
   pool.waiting.refresh(task);
+}
+
+/** What the end of a lease says about its node. One that was taken from it says nothing. */
+function judge(pool: Pool, node: PoolNode, { jobId, taskId, nodeId }: Lease, end: LeaseEnd): void {
+  if (end === 'revoked') return;
+  const record = recordOf(pool, nodeId);
+  countLease(record, end === 'completed');
+  const { spec, tasks } = jobOf(pool, jobId);
+  const inputs = tasks.get(taskId)?.spec.inputs ?? [];
+  const hasNew =
+    end === 'completed' && noteDatasets(record, [spec.program.cid, ...inputs.map(({ cid }) => cid)]);
+  const before = node.engineOffer;
+  if (!hasNew && reliabilityOf(record) === before.reliability) return;
+  node.engineOffer = engineOfferOf(node.offer, record);
+  pool.engine.updateNode(node.engineOffer);
+  if (node.engineOffer.reliability !== before.reliability) pool.nodeChanges += 1;
 }
 
 function moved(pool: Pool, job: PoolJob, at: Date): void {
@@ -180,6 +245,16 @@ function closeTask(pool: Pool, task: PoolTask): void {
   pool.waiting.refresh(task);
   pool.openTasks -= 1;
   task.job.tasks.delete(task.spec.taskId);
+  if (task.isBegun) beginNext(pool, task.job);
+}
+
+/** Of an array the next task begins when one has ended. */
+function beginNext(pool: Pool, { heldBack }: PoolJob): void {
+  let next = heldBack.pop();
+  while (next && !next.isOpen) next = heldBack.pop();
+  if (!next) return;
+  next.isBegun = true;
+  pool.waiting.refresh(next);
 }
 
 function leave(pool: Pool, jobId: string): void {
@@ -191,6 +266,7 @@ function leave(pool: Pool, jobId: string): void {
   for (const task of job.tasks.values()) closeTask(pool, task);
   pool.byMove.remove(job);
   pool.jobs.delete(jobId);
+  if (pool.jobsQueued % TENANTS_REVIEWED_EVERY === 0) pool.shares.forgetIdle();
 }
 
 function taskOf(pool: Pool, jobId: string, taskId: string): PoolTask {

@@ -1,12 +1,9 @@
-import { derivedId } from '@astro/event-sourcing/ids';
-import type { NodeSnapshot } from '@astro/matching/node';
-import { Room } from '@astro/matching/room';
-import type { Grant, PlaceTasks, PoolEvent } from '@astro/messages/scheduling';
+import type { PlaceTasks, PoolEvent } from '@astro/messages/scheduling';
 import { jobsToAbandon } from './abandon.js';
-import type { PoolTask } from './pool-job.js';
-import { LEASE_GRACE_MS, poolLimits } from './pool-limits.js';
-import { ended, isOverdue, leasesOfJob, snapshotOf, type Lease, type Pool } from './pool-state.js';
-import { inOrder } from './in-order.js';
+import { grantsFor } from './grants.js';
+import { poolLimits } from './pool-limits.js';
+import { ended, isOverdue, leasesOfJob, type Lease, type Pool } from './pool-state.js';
+import { tightFit } from './policy.js';
 
 /**
  * One tick. It does the first of three that there is to do: what is overdue expires, what cannot be served is
@@ -24,8 +21,11 @@ export function placeTasks({ poolId, now, patienceMs }: PlaceTasks, pool: Pool):
       return { type: 'JobAbandoned', data: { poolId, jobId: job.jobId, reason, detail, revoked } };
     });
 
-  const grants = grantsFor(pool, now);
-  return grants.length > 0 ? [{ type: 'LeasesGranted', data: { poolId, grants } }] : [];
+  const grants = pool.engine.simulate(() => grantsFor(pool, now));
+  if (grants.length === 0) return [];
+  const policy = tightFit.name;
+  const weightsVersion = pool.engine.termWeights.version;
+  return [{ type: 'LeasesGranted', data: { poolId, grants, decidedAt: now, policy, weightsVersion } }];
 }
 
 function overdueLeases(pool: Pool, now: Date): readonly Lease[] {
@@ -35,52 +35,6 @@ function overdueLeases(pool: Pool, now: Date): readonly Lease[] {
     overdue.push(lease);
   }
   return overdue;
-}
-
-/**
- * Places the waiting replicas, oldest job first, each where it fits now; what does not fit is passed over, and
- * with it all that waits for the same. Fixes the price, the deadline and the fencing token of each lease.
- */
-function grantsFor(pool: Pool, now: Date): readonly Grant[] {
-  if (pool.waiting.size === 0) return [];
-  const room = new Room(snapshotOf(pool));
-  const grants: Grant[] = [];
-  const waiting = inOrder([...pool.waiting.groups]);
-  for (let next = waiting.next(); next && grants.length < poolLimits.grantsOfTick; next = waiting.next()) {
-    const { task, group } = next;
-    const operatorsExcluded = new Set(task.operators);
-    for (let replica = 1; replica <= group.replicas; replica += 1) {
-      const taken = room.take(group.requirements, operatorsExcluded, group.nodesExcluded);
-      // Where the first replica of a task finds no room, no task of its group does: room only shrinks here.
-      if (!taken && replica === 1) waiting.skip(group);
-      if (!taken || grants.length === poolLimits.grantsOfTick) break;
-      operatorsExcluded.add(taken.node.operatorId);
-      grants.push(grantOf(task, replica, taken.node, now, pool.nextFencingToken + grants.length));
-    }
-  }
-  return grants;
-}
-
-function grantOf(
-  task: PoolTask,
-  replica: number,
-  node: NodeSnapshot,
-  now: Date,
-  fencingToken: number,
-): Grant {
-  const { job, spec } = task;
-  const { nodeId, operatorId, pricePerSecondAtto } = node;
-  return {
-    // A replica that is passed over leaves its number unused in this tick: numbers only have to differ.
-    leaseId: derivedId('lease', job.jobId, spec.taskId, task.attempts + replica),
-    jobId: job.jobId,
-    taskId: spec.taskId,
-    nodeId,
-    operatorId,
-    pricePerSecondAtto,
-    deadline: new Date(now.getTime() + job.spec.program.timeLimitMs + LEASE_GRACE_MS),
-    fencingToken,
-  };
 }
 
 /** Whether a tick could have anything to do. */

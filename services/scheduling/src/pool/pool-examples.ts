@@ -1,5 +1,12 @@
 import type { Offer } from '@astro/messages/registry';
 import type { Fault, Grant, JobSpec, PoolCommand, PoolEvent, Requirements } from '@astro/messages/scheduling';
+import {
+  plainDevice,
+  plainInventory,
+  plainJob,
+  plainOffer,
+  plainRequirements,
+} from '@astro/messages/unconstrained';
 import { pool } from './pool.js';
 import type { Pool } from './pool-state.js';
 
@@ -17,25 +24,25 @@ export const offerOf = (nodeId: string, change: Partial<Offer> = {}): Offer => (
   operatorId: `operator_${nodeId}`,
   region: 'de-fra',
   inventory: {
-    devices: [{ kind: 'cpu', vendor: 'amd', model: 'epyc', memoryMib: 4096 }],
+    devices: [{ kind: 'cpu', vendor: 'amd', model: 'epyc', memoryMib: 4096, ...plainDevice }],
     cpuMillis: 2000,
     memoryMib: 4096,
     diskMib: 10_000,
     operatingSystem: 'linux',
     architecture: 'x64',
     runtimes: ['wasm'],
+    ...plainInventory,
   },
   pricePerSecondAtto: 5n,
+  ...plainOffer,
   ...change,
 });
 
 const requirements: Requirements = {
+  ...plainRequirements,
   deviceKind: 'cpu',
-  deviceModel: '',
-  deviceMemoryMib: 0,
   cpuMillis: 1000,
   memoryMib: 512,
-  regions: [],
   maxPricePerSecondAtto: 10n,
 };
 
@@ -49,6 +56,7 @@ export const specOf = (
   requirements: { ...requirements, ...change },
   tasks: taskIds.map(taskId => ({ taskId, inputs: [{ name: 'shard.bin', cid }], args: [taskId] })),
   quorum,
+  ...plainJob,
 });
 
 export const admit = (nodeId: string, change: Partial<Offer> = {}): PoolCommand => ({
@@ -56,9 +64,14 @@ export const admit = (nodeId: string, change: Partial<Offer> = {}): PoolCommand 
   data: { poolId, offer: offerOf(nodeId, change) },
 });
 export const withdraw = (nodeId: string): PoolCommand => ({ type: 'WithdrawNode', data: { poolId, nodeId } });
-export const queue = (jobId: string, spec: JobSpec, queuedAt = at(0)): PoolCommand => ({
+export const queue = (
+  jobId: string,
+  spec: JobSpec,
+  queuedAt = at(0),
+  tenantId = 'tenant_1',
+): PoolCommand => ({
   type: 'QueueTasks',
-  data: { poolId, jobId, tenantId: 'tenant_1', spec, queuedAt },
+  data: { poolId, jobId, tenantId, spec, queuedAt },
 });
 export const tick = (now: Date): PoolCommand => ({ type: 'PlaceTasks', data: { poolId, now, patienceMs } });
 export const start = (grant: Grant, when: Date): PoolCommand => ({

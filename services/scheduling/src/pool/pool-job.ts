@@ -17,8 +17,12 @@ export type PoolTask = {
   /** Nodes that failed it or let it expire. */
   readonly failedOn: Set<string>;
   isOpen: boolean;
+  /** Whether it may be placed: of an array only so many tasks are at a time. */
+  isBegun: boolean;
   /** The group of waiting tasks that it is in. */
   waitsIn: string;
+  /** Counts the times that a task began to wait: of equals, who began earlier goes first. */
+  waitingSince: number;
 };
 
 export type PoolJob = {
@@ -28,12 +32,14 @@ export type PoolJob = {
   readonly queuedAt: Date;
   /** Counts the pool's jobs in the order in which they were queued. */
   readonly number: number;
-  /** The same for two jobs that require the same. */
-  readonly requirementsKey: string;
+  /** The same for two jobs whose tasks can take each other's place. */
+  readonly needsKey: string;
   /** When it was last seen to move: patience counts from here. */
   movedAt: Date;
   /** Its open tasks, in the order of the specification. */
   readonly tasks: Map<string, PoolTask>;
+  /** Its tasks that are not begun yet, in the same order. */
+  readonly heldBack: PoolTask[];
   /** Ids of its live leases. */
   readonly leases: Set<string>;
 };

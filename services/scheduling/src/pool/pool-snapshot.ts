@@ -1,31 +1,104 @@
 import type { SnapshotFormat } from '@astro/event-sourcing/decider';
 import { structured } from '@astro/event-sourcing/snapshot-format';
-import { emptyPool, type Pool } from './pool-state.js';
-import { NOWHERE } from './waiting-tasks.js';
+import type { PlacementEngine } from '@astro/matching/engine/engine';
+import type { NodeOffer } from '@astro/matching/engine/offer';
+import { PoolShares, type SharesRecord } from './pool-shares.js';
+import { emptyPool, type Lease, type Pool, type PoolNode } from './pool-state.js';
 
-type Facts = Omit<Pool, 'waiting' | 'byDeadline' | 'byMove'>;
+type Indexes = 'waiting' | 'byDeadline' | 'byMove' | 'engine' | 'needs' | 'shares' | 'durations';
+type Facts = Omit<Pool, Indexes> & {
+  readonly shares: SharesRecord;
+  readonly entries: number;
+  /** Places in the engine, of which the first wins among equals: of each node, and those that are free again. */
+  readonly slots: ReadonlyMap<string, number>;
+  readonly vacantSlots: readonly number[];
+};
 
 /** Grows with any change of `Pool`'s facts, or of what an event means for them. */
-const facts = structured<Facts>(1);
+const facts = structured<Facts>(2);
 
 /** Only the facts are written down; the indexes over them are made anew. */
 export const poolSnapshot: SnapshotFormat<Pool> = {
   version: facts.version,
 
-  encode({ waiting: _waiting, byDeadline: _byDeadline, byMove: _byMove, ...written }) {
-    return facts.encode(written);
+  encode(pool) {
+    const { waiting, byDeadline: _byDeadline, byMove: _byMove, needs: _needs, ...written } = pool;
+    const { engine, shares, durations: _durations, ...rest } = written;
+    const slots = new Map([...pool.nodes.keys()].map(nodeId => [nodeId, engine.fleet.slotOf(nodeId)!]));
+    const { entries } = waiting;
+    const vacantSlots = [...engine.fleet.columns.vacantSlots];
+    return facts.encode({ ...rest, shares: shares.record(), entries, slots, vacantSlots });
   },
 
   decode(bytes) {
-    const pool: Pool = { ...emptyPool(), ...facts.decode(bytes) };
+    const { shares, slots, vacantSlots, entries, ...rest } = facts.decode(bytes);
+    const pool: Pool = { ...emptyPool(), ...rest, shares: PoolShares.from(shares) };
+    fillEngine(pool, slots, vacantSlots);
     for (const lease of pool.leases.values()) pool.byDeadline.add(lease);
-    for (const job of pool.jobs.values()) {
+    const tasks = [...pool.jobs.values()].flatMap(job => {
       pool.byMove.add(job);
-      for (const task of job.tasks.values()) {
-        task.waitsIn = NOWHERE;
-        pool.waiting.refresh(task);
-      }
-    }
+      return [...job.tasks.values()];
+    });
+    pool.waiting.restore(tasks, entries);
     return pool;
   },
+};
+
+/** Every node in its old place; strangers keep the places of those that left until all are in. */
+function fillEngine(
+  { engine, nodes, leases }: Pool,
+  slots: ReadonlyMap<string, number>,
+  vacantSlots: readonly number[],
+): void {
+  const bySlot = new Map([...slots].map(([nodeId, slot]) => [slot, nodes.get(nodeId)!]));
+  const strangerAt = (slot: number) => `vacant ${slot}`;
+  for (let slot = 0; slot < slots.size + vacantSlots.length; slot += 1) {
+    const node = bySlot.get(slot);
+    if (node)
+      addWithLeases(
+        engine,
+        node,
+        [...node.leases].map(leaseId => leases.get(leaseId)!),
+      );
+    else engine.addNode({ ...nothing, nodeId: strangerAt(slot) });
+  }
+  for (const slot of vacantSlots) engine.removeNode(strangerAt(slot));
+}
+
+/** A node that shrank below what its leases hold is first as large as they need it. */
+function addWithLeases(engine: PlacementEngine, { engineOffer }: PoolNode, leases: readonly Lease[]): void {
+  const held = (field: 'cpuMillis' | 'memoryMib' | 'diskMib' | 'bandwidthMbps') =>
+    Math.max(
+      engineOffer[field],
+      leases.reduce((sum, { hold }) => sum + hold[field], 0),
+    );
+  engine.addNode({
+    ...engineOffer,
+    cpuMillis: held('cpuMillis'),
+    memoryMib: held('memoryMib'),
+    diskMib: held('diskMib'),
+    bandwidthMbps: held('bandwidthMbps'),
+  });
+  for (const { hold } of leases) engine.take(hold);
+  engine.updateNode(engineOffer);
+}
+
+const nothing: Omit<NodeOffer, 'nodeId'> = {
+  operatorId: '',
+  region: '',
+  country: '',
+  attestation: 'none',
+  runtimes: [],
+  fabric: '',
+  cpuMillis: 0,
+  memoryMib: 0,
+  diskMib: 0,
+  bandwidthMbps: 0,
+  devices: [],
+  cpuPower: { socketMillis: 1, idleWatts: 0, fullWatts: 0 },
+  performance: 1,
+  reliability: 0,
+  pricePerDeviceSecondAtto: 0n,
+  datasets: [],
+  maintenance: [],
 };

@@ -1,9 +1,15 @@
-import type { FreeCapacity, NodeSnapshot } from '@astro/matching/node';
-import type { Hold } from '@astro/matching/capacity';
+import { PlacementEngine } from '@astro/matching/engine/engine';
+import type { Hold } from '@astro/matching/engine/hold';
+import type { NodeOffer } from '@astro/matching/engine/offer';
 import type { ExpiredLease, Grant } from '@astro/messages/scheduling';
 import type { Offer } from '@astro/messages/registry';
+import { Durations } from './durations.js';
+import { NeedsTable } from './needs-table.js';
+import type { NodeRecord } from './node-record.js';
 import { OrderedList } from './ordered-list.js';
 import type { PoolJob } from './pool-job.js';
+import { PoolShares } from './pool-shares.js';
+import { poolWeights, tightFit } from './policy.js';
 import { WaitingTasks } from './waiting-tasks.js';
 
 export type Lease = Grant & {
@@ -15,7 +21,8 @@ export type LeaseEnd = 'completed' | 'failed' | 'expired' | 'revoked';
 
 export type PoolNode = {
   readonly offer: Offer;
-  free: FreeCapacity;
+  /** The offer as the engine has it, with what the pool has seen of the node. */
+  engineOffer: NodeOffer;
   /** Ids of its live leases. */
   readonly leases: Set<string>;
   /** Its last ended leases, oldest first. */
@@ -42,6 +49,15 @@ export type Pool = {
   /** Open tasks of all jobs. */
   openTasks: number;
   readonly waiting: WaitingTasks;
+  readonly shares: PoolShares;
+  /** Of every node that was ever admitted, up to a limit; the one that was admitted longest ago comes first. */
+  readonly records: Map<string, NodeRecord>;
+  /** How long tasks take, for forecasts. */
+  readonly durations: Durations;
+  /** Where there is room, and which node is best. Follows from the facts. */
+  readonly engine: PlacementEngine;
+  /** What the engine is asked for, one object for all that need the same. */
+  readonly needs: NeedsTable;
   /** Live leases, the one that ends first comes first. */
   readonly byDeadline: OrderedList<Lease>;
   /** Jobs, the one that moved longest ago comes first. */
@@ -59,6 +75,11 @@ export const emptyPool = (): Pool => ({
   nodesLost: 0,
   openTasks: 0,
   waiting: new WaitingTasks(),
+  shares: new PoolShares(),
+  durations: new Durations(),
+  records: new Map(),
+  engine: new PlacementEngine({ policy: tightFit, weights: poolWeights, cacheBits: 12 }),
+  needs: new NeedsTable(),
   byDeadline: new OrderedList<Lease>(
     (left, right) =>
       left.deadline.getTime() - right.deadline.getTime() || left.fencingToken - right.fencingToken,
@@ -80,15 +101,3 @@ export const ended = ({ leaseId, jobId, taskId, nodeId }: Lease): ExpiredLease =
   taskId,
   nodeId,
 });
-
-/** The pool's nodes as the placement engine sees them. */
-export const snapshotOf = (pool: Pool): readonly NodeSnapshot[] =>
-  [...pool.nodes.values()].map(({ offer, free }) => ({
-    nodeId: offer.nodeId,
-    operatorId: offer.operatorId,
-    region: offer.region,
-    runtimes: offer.inventory.runtimes,
-    pricePerSecondAtto: offer.pricePerSecondAtto,
-    total: offer.inventory,
-    free,
-  }));

@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { specify } from '@astro/event-sourcing/specify';
 import type { Grant, PoolCommand } from '@astro/messages/scheduling';
+import { freeOf } from './fleet.js';
 import { pool } from './pool.js';
 import { poolLimits } from './pool-limits.js';
 import {
@@ -46,7 +47,7 @@ describe('admitting and withdrawing nodes', () => {
       }));
   test('an offer that is replaced keeps the live leases and what they hold', () => {
     const { state } = after(...placed, admit('node_a', { pricePerSecondAtto: 9n }));
-    expect(state.nodes.get('node_a')?.free).toMatchObject({ cpuMillis: 1000, memoryMib: 3584 });
+    expect(freeOf(state.engine, 'node_a')).toEqual({ cpuMillis: 1000, memoryMib: 3584 });
     expect(state.leases.has(onA.leaseId)).toBe(true);
   });
   test('a node is withdrawn', () =>
@@ -150,7 +151,7 @@ describe('completing a lease', () => {
       .thenNothing());
   test('a completed lease gives its capacity back', () => {
     const { state } = after(...started, complete(onA, at(1600)));
-    expect(state.nodes.get('node_a')?.free).toMatchObject({ cpuMillis: 2000, memoryMib: 4096 });
+    expect(freeOf(state.engine, 'node_a')).toEqual({ cpuMillis: 2000, memoryMib: 4096 });
   });
 });
 
@@ -268,13 +269,13 @@ describe('closing', () => {
       tick(at(1)),
     );
     expect(grantsIn(events)).toHaveLength(2);
-    expect(state.nodes.get('node_a')?.free.cpuMillis).toBe(2000);
+    expect(freeOf(state.engine, 'node_a').cpuMillis).toBe(2000);
   });
   test('a job that leaves has its live leases revoked', () => {
     given(...placed)
       .when(closeJob('job_1'))
       .then({ type: 'JobClosed', data: { poolId, jobId: 'job_1', revoked: revoked(onA, onB) } });
-    expect(after(...placed, closeJob('job_1')).state.nodes.get('node_b')?.free.cpuMillis).toBe(2000);
+    expect(freeOf(after(...placed, closeJob('job_1')).state.engine, 'node_b').cpuMillis).toBe(2000);
   });
   test('a job that is not in the pool is closed already', () => {
     given().when(closeJob('job_1')).thenNothing();

@@ -1,22 +1,27 @@
 import { isDeepStrictEqual } from 'node:util';
-import { accept, reject, type Decider, type Decision } from '@astro/event-sourcing/decider';
+import { accept, answer, reject, type Decider, type Decision } from '@astro/event-sourcing/decider';
 import type {
   CloseJob,
   CloseTask,
+  ExplainTask,
   PoolCommand,
   PoolEvent,
   QueueReplica,
   QueueTasks,
 } from '@astro/messages/scheduling';
+import { flawOf } from '../job/job-limits.js';
 import { evolve } from './evolve.js';
+import { explainTask } from './explanation.js';
 import { placeTasks } from './place.js';
+import { planJob } from './plan.js';
 import { completeLease, failLease, startLease, type ReportRejection } from './reports.js';
 import { waitingReplicas } from './pool-job.js';
 import { poolLimits } from './pool-limits.js';
 import { poolSnapshot } from './pool-snapshot.js';
 import { emptyPool, ended, leasesOfJob, type Pool } from './pool-state.js';
 
-export type PoolRejection = ReportRejection | 'JobExists' | 'JobNotFound' | 'JobHasEnded' | 'TaskNotFound';
+export type PoolRejection =
+  ReportRejection | 'JobExists' | 'JobIsInvalid' | 'JobNotFound' | 'JobHasEnded' | 'TaskNotFound';
 type PoolDecision = Decision<PoolEvent, PoolRejection>;
 
 /**
@@ -53,6 +58,12 @@ export const pool: Decider<Pool, PoolCommand, PoolEvent, PoolRejection> = {
         return closeTask(data, pool);
       case 'CloseJob':
         return closeJob(data, pool);
+      case 'PlanJob': {
+        const flaw = flawOf(data.spec);
+        return flaw ? reject('JobIsInvalid', flaw) : answer(planJob(data, pool));
+      }
+      case 'ExplainTask':
+        return explainIt(data, pool);
     }
   },
 
@@ -96,4 +107,13 @@ function closeJob({ poolId, jobId }: CloseJob, pool: Pool): PoolDecision {
   const job = pool.jobs.get(jobId);
   if (!job) return accept();
   return accept({ type: 'JobClosed', data: { poolId, jobId, revoked: leasesOfJob(pool, job).map(ended) } });
+}
+
+function explainIt(data: ExplainTask, pool: Pool): PoolDecision {
+  const job = pool.jobs.get(data.jobId);
+  // A tenant must not learn which jobs of others exist.
+  if (job?.tenantId !== data.tenantId) return reject('JobNotFound');
+  const [first] = job.tasks.values();
+  const task = data.taskId === '' ? first : job.tasks.get(data.taskId);
+  return task ? answer(explainTask(task, data, pool)) : reject('TaskNotFound');
 }

@@ -1,17 +1,9 @@
-import type { Requirements } from '@astro/messages/scheduling';
+import { TaskQueue, type Walk } from '@astro/matching/queue/task-queue';
+import type { WaitingGroup } from './waiting-group.js';
 import { OrderedList } from './ordered-list.js';
+import { poolLimits } from './pool-limits.js';
+import { poolOrder, queuedTaskOf, queueIdOf, type QueuedTask } from './queued-task.js';
 import { attemptsLeft, waitingReplicas, type PoolTask } from './pool-job.js';
-
-/** Tasks that wait for the same: what suits one of them, or does not, suits all. In their order. */
-export type WaitingGroup = {
-  readonly key: string;
-  readonly requirements: Requirements;
-  readonly operatorsExcluded: ReadonlySet<string>;
-  readonly nodesExcluded: ReadonlySet<string>;
-  /** Replicas that each of them waits for. */
-  readonly replicas: number;
-  readonly tasks: OrderedList<PoolTask>;
-};
 
 /**
  * What waits in the pool, by what it waits for. A tick that finds no room for a group need not look at the
@@ -19,9 +11,11 @@ export type WaitingGroup = {
  */
 export class WaitingTasks {
   readonly #groups = new Map<string, WaitingGroup>();
+  readonly #queue = new TaskQueue<QueuedTask>(poolOrder, { tasksMax: poolLimits.tasks });
   /** Tasks that wait although their attempts are used up: their jobs cannot be served. */
   readonly #spent = new OrderedList<PoolTask>(byQueueing);
   #size = 0;
+  #entries = 0;
 
   get size(): number {
     return this.#size;
@@ -37,14 +31,44 @@ export class WaitingTasks {
 
   /** Puts the task where it now belongs, which is nowhere when it waits for nothing. */
   refresh(task: PoolTask): void {
-    const key = task.isOpen && waitingReplicas(task) > 0 ? keyOf(task) : NOWHERE;
+    const key = task.isOpen && task.isBegun && waitingReplicas(task) > 0 ? keyOf(task) : NOWHERE;
     if (key === task.waitsIn) return;
     this.#leave(task);
     task.waitsIn = key;
     if (key === NOWHERE) return;
     this.#size += 1;
-    if (key === SPENT) this.#spent.add(task);
-    else (this.#groups.get(key) ?? this.#open(key, task)).tasks.add(task);
+    if (key === SPENT) return this.#spent.add(task);
+    this.#entries += 1;
+    task.waitingSince = this.#entries;
+    this.#enter(this.#groups.get(key) ?? this.#open(key, task), task);
+  }
+
+  /** How often a task has begun to wait. */
+  get entries(): number {
+    return this.#entries;
+  }
+
+  /** Takes what waited in another pool of the same facts, in the order in which it began to wait there. */
+  restore(tasks: readonly PoolTask[], entries: number): void {
+    const waiting = tasks.filter(({ waitsIn }) => waitsIn !== NOWHERE);
+    for (const task of waiting.sort((left, right) => left.waitingSince - right.waitingSince)) {
+      const { waitsIn: key } = task;
+      this.#size += 1;
+      if (key === SPENT) this.#spent.add(task);
+      else this.#enter(this.#groups.get(key) ?? this.#open(key, task), task);
+    }
+    this.#entries = entries;
+  }
+
+  /** What waits, in order; `useOfEntitlement` may only grow while it is walked. */
+  walk(useOfEntitlement: (tenantId: string) => number): Walk<QueuedTask> {
+    return this.#queue.walk(useOfEntitlement);
+  }
+
+  #enter(group: WaitingGroup, task: PoolTask): void {
+    group.tasks.add(task);
+    const entered = this.#queue.add(queuedTaskOf(task, group));
+    if (entered !== 'added') throw new Error(`task ${task.spec.taskId} cannot wait: ${entered}`);
   }
 
   #leave(task: PoolTask): void {
@@ -53,13 +77,15 @@ export class WaitingTasks {
     if (task.waitsIn === SPENT) return this.#spent.remove(task);
     const group = this.#groups.get(task.waitsIn)!;
     group.tasks.remove(task);
+    this.#queue.remove(queueIdOf(task));
     if (group.tasks.size === 0) this.#groups.delete(group.key);
   }
 
   #open(key: string, task: PoolTask): WaitingGroup {
     const group: WaitingGroup = {
       key,
-      requirements: task.job.spec.requirements,
+      needsKey: task.job.needsKey,
+      spec: task.job.spec,
       operatorsExcluded: new Set(task.operators),
       nodesExcluded: new Set(task.failedOn),
       replicas: replicasToPlace(task),
@@ -86,7 +112,9 @@ function keyOf(task: PoolTask): string {
   const { operators, failedOn, job } = task;
   const replicas = replicasToPlace(task);
   if (replicas <= 0) return SPENT;
-  if (operators.size === 0 && failedOn.size === 0) return `${replicas} ${job.requirementsKey}`;
+  // The members of a gang are placed together, so that no other job's tasks stand in for them.
+  const kind = job.spec.gang ? `gang ${job.jobId}` : replicas;
+  if (operators.size === 0 && failedOn.size === 0) return `${kind} ${job.needsKey}`;
   const excluded = [[...operators].sort(), [...failedOn].sort()].map(ids => ids.join(','));
-  return `${replicas} ${job.requirementsKey} ${excluded.join(' ')}`;
+  return `${kind} ${job.needsKey} ${excluded.join(' ')}`;
 }

@@ -7,7 +7,10 @@ import { devicesOf, readNodes, readPods } from './trace.js';
 
 /** Every twentieth node and pod of the published trace. */
 const folder = join(import.meta.dirname, 'testdata');
-const seeds = [42, 43, 44];
+const seeds = [42, 43];
+
+/** A hundred and sixty linear programs are solved for each seed of `astroLearned`. */
+const setUpTimeoutMs = 300_000;
 
 describe('the trace experiment', () => {
   let trace: Trace;
@@ -22,7 +25,7 @@ describe('the trace experiment', () => {
       const measure = measureOf(name, trace, solver, 0);
       runs.set(name, seeds.map(measure));
     }
-  });
+  }, setUpTimeoutMs);
 
   test('goes on until 130 % of the devices have been asked for', () => {
     const devices = trace.nodes.reduce((sum, { deviceCount }) => sum + deviceCount, 0);

@@ -1,14 +1,14 @@
 import { DemandTable } from '@astro/matching/engine/demand';
-import type { PlacementEngine } from '@astro/matching/engine/engine';
 import type { Policy } from '@astro/matching/engine/policy';
 import { ShapeTable, type Shape } from '@astro/matching/engine/shape';
 import { policyAlone, type TermWeights } from '@astro/matching/engine/weights';
 import { astro } from '@astro/matching/policy/astro';
 import { bestFit } from '@astro/matching/policy/best-fit';
 import { fgd } from '@astro/matching/policy/fgd';
-import { ArrivalMix } from '@astro/matching/policy/learning/arrival-mix';
+import { ArrivalMix, defaultArrivalMix } from '@astro/matching/policy/learning/arrival-mix';
+import { priorMix } from '@astro/matching/policy/learning/prior-mix';
 import type { LinearSolver } from '@astro/matching/policy/learning/linear-solver';
-import { learnPlacementValues, type PlacementValues } from '@astro/matching/policy/learning/placement-values';
+import { learnPlacementValues } from '@astro/matching/policy/learning/placement-values';
 import { fleetOf, mixOf } from './cluster.js';
 import { requestClasses } from './scale.js';
 import { SyntheticMarket } from './synthetic-fleet.js';
@@ -21,8 +21,8 @@ export type PolicyName = (typeof policyNames)[number];
 /** Seed of the scenarios that are drawn in learning, whatever the seed of the arrivals. */
 const learningSeed = 1;
 
-/** A pool that knows nothing learns first after so many arrivals, then each time that they have doubled. */
-const firstLearning = 250;
+/** A pool that knows only its belief learns first after so many arrivals, then each time that they have doubled. */
+const firstLearning = 125;
 
 /** Runs one policy on one seed of the trace. */
 export type Measure = (seed: number) => Run;
@@ -38,13 +38,8 @@ export function measureOf(name: PolicyName, trace: Trace, solver: LinearSolver, 
     }
     case 'astroLearned':
       return seed => {
-        const nothing: PlacementValues = {
-          demands: [],
-          scenarios: [],
-          typical: [],
-          scarcity: new Float64Array(),
-        };
-        return runExperiment(trace, astro(nothing), weights, seed, learner(trace, solver, weights));
+        const learner = new Learner(trace, solver, weights);
+        return runExperiment(trace, learner.policy(), weights, seed, learner.observe);
       };
     case 'fgd':
       return withPolicy(trace, fgd(mixOf(trace.pods)));
@@ -91,16 +86,32 @@ export function marketPolicy(nodes: number, solver: LinearSolver): Policy {
   return astro(learnPlacementValues(solver, counts, mix.rates(), learningSeed));
 }
 
-/** Counts what arrives and learns anew each time that the arrivals have doubled. */
-function learner({ nodes }: Trace, solver: LinearSolver, weights: TermWeights): Observer {
-  const [fleet, demands, mix] = [fleetOf(nodes), new DemandTable(), new ArrivalMix()];
-  let [arrivals, next] = [0, firstLearning];
-  return (engine: PlacementEngine, { requirements }) => {
-    if (arrivals === next) {
-      next *= 2;
-      engine.use(astro(learnPlacementValues(solver, fleet, mix.rates(), learningSeed)), weights);
+/** Begins with a belief, counts what arrives, and learns anew each time that the arrivals have doubled. */
+class Learner {
+  private readonly fleet;
+  private readonly demands = new DemandTable();
+  private readonly mix = new ArrivalMix(defaultArrivalMix, priorMix(this.demands));
+  private arrivals = 0;
+  private next = firstLearning;
+
+  constructor(
+    { nodes }: Trace,
+    private readonly solver: LinearSolver,
+    private readonly weights: TermWeights,
+  ) {
+    this.fleet = fleetOf(nodes);
+  }
+
+  policy(): Policy {
+    return astro(learnPlacementValues(this.solver, this.fleet, this.mix.rates(), learningSeed));
+  }
+
+  readonly observe: Observer = (engine, { requirements }) => {
+    if (this.arrivals === this.next) {
+      this.next *= 2;
+      engine.use(this.policy(), this.weights);
     }
-    arrivals += 1;
-    mix.arrived(demands.intern(requirements));
+    this.arrivals += 1;
+    this.mix.arrived(this.demands.intern(requirements));
   };
 }

@@ -1,0 +1,27 @@
+import { z } from 'zod';
+
+export const printable = z.string().regex(/^[^\p{C}\p{Zl}\p{Zp}]*$/u, 'must have printable characters only');
+
+/** Base units, 10^-18 ASTRO, as a decimal string: JSON numbers cannot hold them. */
+export const atto = z
+  .string()
+  .regex(/^(0|[1-9]\d{0,77})$/, 'must be a whole number of base units, as a string');
+export const positiveAtto = z
+  .string()
+  .regex(/^[1-9]\d{0,29}$/, 'must be a whole number of base units from 1 to below 10^30, as a string')
+  .meta({ example: '1000000000000000' });
+
+export const deviceKind = z.enum(['cpu', 'gpu', 'npu', 'fpga']);
+export const region = z
+  .string()
+  .max(40)
+  .regex(/^[a-z]{2}(-[a-z0-9]+){1,3}$/, 'must be a country and a place in lower case, for example de-fra')
+  .meta({ example: 'de-fra' });
+export const country = z
+  .string()
+  .regex(/^[a-z]{2}$/, 'must be two letters in lower case, for example de')
+  .meta({ example: 'de' });
+
+export function isWithoutRepeats(values: readonly string[]): boolean {
+  return new Set(values).size === values.length;
+}

@@ -1,0 +1,75 @@
+import { z } from 'zod';
+import { country, deviceKind, isWithoutRepeats, positiveAtto, printable, region } from '../http/fields.js';
+
+const placesMax = 64;
+const places = (place: z.ZodString, description: string) =>
+  z.array(place).max(placesMax).refine(isWithoutRepeats, 'must not repeat').default([]).meta({ description });
+
+/** What each task needs of the one node that it runs on. */
+export const requirements = z
+  .strictObject({
+    deviceKind: deviceKind.meta({ example: 'cpu' }),
+    deviceVendor: printable.max(120).default('').meta({ description: 'Empty: any vendor' }),
+    deviceModel: printable.max(120).default('').meta({ description: 'Empty: any model' }),
+    deviceMemoryMib: z
+      .int()
+      .min(0)
+      .max(16_777_216)
+      .default(0)
+      .meta({ description: 'Of each device or slice' }),
+    deviceCount: z
+      .int()
+      .min(1)
+      .max(64)
+      .default(1)
+      .meta({ description: 'A CPU is not counted: it is held by cpuMillis' }),
+    deviceShareThousandths: z
+      .int()
+      .min(1)
+      .max(1_000)
+      .default(1_000)
+      .meta({ description: 'Of each device; 1000 is the whole of it' }),
+    sliceProfile: printable
+      .max(120)
+      .default('')
+      .meta({ description: 'Fixed slices of this profile instead of devices, for example 3g.40gb' }),
+    isInterconnected: z.boolean().default(false).meta({ description: 'All devices behind one fast link' }),
+    cpuMillis: z.int().min(100).max(1_024_000).meta({ example: 500 }),
+    memoryMib: z.int().min(1).max(16_777_216).meta({ example: 128 }),
+    diskMib: z.int().min(0).max(4_294_967_295).default(0),
+    bandwidthMbps: z.int().min(0).max(1_600_000).default(0),
+    regions: places(region, 'Empty: any region'),
+    regionsDenied: places(region, 'Never in these'),
+    countries: places(country, 'Empty: any country'),
+    countriesDenied: places(country, 'Never in these'),
+    minReliabilityThousandths: z
+      .int()
+      .min(0)
+      .max(1_000)
+      .default(0)
+      .meta({ description: 'Share of its leases that the node has kept, as this marketplace has seen' }),
+    maxPricePerSecondAtto: positiveAtto.meta({ description: 'For each second of a lease' }),
+  })
+  .refine(({ deviceKind, deviceCount }) => deviceKind !== 'cpu' || deviceCount === 1, {
+    path: ['deviceCount'],
+    message: 'must be 1 for a cpu, which is held by cpuMillis',
+  })
+  .refine(
+    ({ deviceKind, deviceShareThousandths }) => deviceKind !== 'cpu' || deviceShareThousandths === 1_000,
+    {
+      path: ['deviceShareThousandths'],
+      message: 'must be 1000 for a cpu, which is held by cpuMillis',
+    },
+  )
+  .refine(({ deviceKind, sliceProfile }) => deviceKind !== 'cpu' || sliceProfile === '', {
+    path: ['sliceProfile'],
+    message: 'must be empty for a cpu',
+  })
+  .refine(
+    ({ deviceShareThousandths, sliceProfile }) => sliceProfile === '' || deviceShareThousandths === 1_000,
+    {
+      path: ['deviceShareThousandths'],
+      message: 'must be 1000 for slices, which are held whole',
+    },
+  )
+  .meta({ id: 'Requirements' });

@@ -1,0 +1,72 @@
+import { explain, type ExplainedCandidate } from '@astro/matching/engine/explain';
+import type { ExplainTask } from '@astro/messages/scheduling';
+import type { PoolTask } from './pool-job.js';
+import { waitingReplicas } from './pool-job.js';
+import { needsKey } from './needs.js';
+import type { Lease, Pool } from './pool-state.js';
+import { tightFit } from './policy.js';
+import { requestFor } from './request.js';
+
+/** Why a task is where it is, or nowhere. Every node counts under `filters`; the lists are bounded. */
+export type TaskExplanation = {
+  readonly taskId: string;
+  readonly waitingReplicas: number;
+  /** Where it is at work now. */
+  readonly leases: readonly {
+    readonly leaseId: string;
+    readonly nodeId: string;
+    readonly pricePerSecondAtto: bigint;
+  }[];
+  /** Nodes that failed the task, and operators that have or had it: neither get it again. */
+  readonly nodesExcluded: readonly string[];
+  readonly operatorsExcluded: readonly string[];
+  readonly policy: string;
+  readonly weightsVersion: number;
+  readonly nodes: number;
+  /** Nodes that pass every filter now. */
+  readonly passing: number;
+  readonly filters: Readonly<Record<string, { readonly failing: number; readonly alone: number }>>;
+  readonly best: readonly ExplainedCandidate[];
+  readonly nearest: readonly ExplainedCandidate[];
+};
+
+const LISTED = 10;
+const EXCLUDED_LISTED_MAX = 50;
+
+/**
+ * Every node's outcome for the task in the pool as it is now, and which single change would have won. What the task
+ * holds itself is given back for the question, so that a task at work is explained as if it were placed again.
+ */
+export function explainTask(task: PoolTask, { now }: ExplainTask, pool: Pool): TaskExplanation {
+  const { job, spec } = task;
+  const own = [...job.leases].map(id => pool.leases.get(id)!).filter(({ taskId }) => taskId === spec.taskId);
+  const working = new Set(own.map(({ operatorId }) => operatorId));
+  const operatorsExcluded = new Set([...task.operators].filter(operator => !working.has(operator)));
+  const group = {
+    needsKey: needsKey(job.spec),
+    spec: job.spec,
+    operatorsExcluded,
+    nodesExcluded: task.failedOn,
+  };
+  const request = requestFor(pool, group, task, now);
+  const { weightsVersion, nodes, passing, filters, best, nearest } = pool.engine.simulate(() => {
+    for (const { hold } of own) pool.engine.release(hold);
+    return explain(pool.engine, request, LISTED);
+  });
+  return {
+    taskId: spec.taskId,
+    waitingReplicas: waitingReplicas(task),
+    leases: own.map(leaseOf),
+    nodesExcluded: [...task.failedOn].slice(0, EXCLUDED_LISTED_MAX),
+    operatorsExcluded: [...operatorsExcluded].slice(0, EXCLUDED_LISTED_MAX),
+    policy: tightFit.name,
+    weightsVersion,
+    nodes,
+    passing,
+    filters,
+    best,
+    nearest,
+  };
+}
+
+const leaseOf = ({ leaseId, nodeId, pricePerSecondAtto }: Lease) => ({ leaseId, nodeId, pricePerSecondAtto });

@@ -1,0 +1,65 @@
+import type { PlacementEngine, Placement } from '@astro/matching/engine/engine';
+import { placeGang } from '@astro/matching/engine/gang';
+import type { TaskRequest } from '@astro/matching/engine/request';
+import type { Domain } from '@astro/matching/engine/search';
+import type { GangTopology } from '@astro/messages/scheduling';
+import type { PoolJob } from './pool-job.js';
+import type { Pool } from './pool-state.js';
+
+/**
+ * Room for all of the members, or for none. Where others of the gang are at work already, because a member was
+ * lost, the new ones join them.
+ */
+export function placeMembers(
+  { engine, leases }: Pool,
+  job: PoolJob,
+  members: readonly TaskRequest[],
+  topology: GangTopology,
+): readonly Placement[] {
+  const [working] = job.leases;
+  const domain = working === undefined ? undefined : domainOf(engine, leases.get(working)!.nodeId, topology);
+  if (domain) return placeIn(engine, members, domain);
+  const kind = topology === 'unspecified' ? 'any' : topology;
+  const gang = { gangId: job.jobId, members, topology: kind, distinctOperators: false };
+  const placed = placeGang(engine, gang);
+  return typeof placed === 'string' ? [] : placed;
+}
+
+/** Where the gang of a member on this node is bound to; undefined where it may be anywhere. */
+function domainOf({ fleet }: PlacementEngine, nodeId: string, topology: GangTopology): Domain | undefined {
+  const slot = fleet.slotOf(nodeId);
+  if (slot === undefined) throw new Error(`a lease is on node ${nodeId}, which the pool does not have`);
+  switch (topology) {
+    case 'node':
+      return { slots: [slot] };
+    case 'fabric':
+      return { slots: fleet.slotsOfFabric(slot) };
+    case 'region': {
+      const { region } = fleet.columns;
+      return { isIn: other => region[other] === region[slot] };
+    }
+    case 'any':
+    case 'unspecified':
+      return undefined;
+  }
+}
+
+function placeIn(
+  engine: PlacementEngine,
+  members: readonly TaskRequest[],
+  domain: Domain,
+): readonly Placement[] {
+  return engine.attempt<readonly Placement[]>(
+    () => {
+      const placements: Placement[] = [];
+      for (const member of members) {
+        const query = engine.query(member);
+        const found = engine.find(query, domain);
+        if (found.slot < 0) return [];
+        placements.push(engine.grant(query, found));
+      }
+      return placements;
+    },
+    placements => placements.length > 0,
+  );
+}

@@ -1,0 +1,148 @@
+import type { Placement } from '@astro/matching/engine/engine';
+import type { TaskRequest } from '@astro/matching/engine/request';
+import { couldHost, countExcluded } from '@astro/matching/rules';
+import type { JobSpec, PlanJob } from '@astro/messages/scheduling';
+import { placeGang } from '@astro/matching/engine/gang';
+import { grantsFor } from './grants.js';
+import { leasePriceAtto, needsOf, NO_SURGE } from './needs.js';
+import type { Lease, Pool } from './pool-state.js';
+
+/** What a plan says; prices in base units for each second of a lease, times from the asking. */
+export type JobPlan = {
+  /** Replicas that would start at the next tick, behind what waits already; all of them are `replicas`. */
+  readonly startsNow: number;
+  readonly replicas: number;
+  /** The first of them. */
+  readonly placements: readonly {
+    readonly nodeId: string;
+    readonly operatorId: string;
+    readonly pricePerSecondAtto: bigint;
+  }[];
+  /** When the first replica, or the whole gang, is expected to start; absent when no node could ever host it. */
+  readonly startsInMs?: { readonly p50: number; readonly p90: number };
+  readonly waitingTasks: number;
+  readonly nodes: number;
+  /** Nodes that could host a task if they were idle. */
+  readonly eligibleNodes: number;
+  /** For each rule, the nodes that it excludes whatever their load. */
+  readonly excluded: Readonly<Record<string, number>>;
+};
+
+const PLACEMENTS_LISTED_MAX = 20;
+const REPLICAS_PLANNED_MAX = 1_000;
+/** Leases whose ends are looked at to tell when there is room. */
+const LEASES_MAX = 20_000;
+const LOOKS = 64;
+
+/** A dry run: what the next tick would do if the job were queued now, and when there would be room otherwise. */
+export function planJob({ tenantId, spec, now }: PlanJob, pool: Pool): JobPlan {
+  const needs = needsOf(spec, NO_SURGE);
+  const offers = [...pool.nodes.values()].map(({ engineOffer }) => engineOffer);
+  const requests = requestsFor(tenantId, spec, now);
+  const placed = pool.engine.simulate(() => {
+    grantsFor(pool, now);
+    return place(pool, spec, requests);
+  });
+  const eligibleNodes = offers.filter(offer => couldHost(needs, offer)).length;
+  const first = spec.gang ? requests : requests.slice(0, 1);
+  const startsInMs = (quantile: number) => startIn(pool, { spec, first, now, quantile });
+  const p50 = placed.length > 0 ? 0 : startsInMs(0.5);
+  const p90 = placed.length > 0 ? 0 : startsInMs(0.9);
+  return {
+    startsNow: placed.length,
+    replicas: spec.tasks.length * spec.quorum,
+    placements: placed.slice(0, PLACEMENTS_LISTED_MAX).map(({ nodeId, operatorId, priceAtto }) => ({
+      nodeId,
+      operatorId,
+      pricePerSecondAtto: leasePriceAtto(spec, priceAtto, NO_SURGE),
+    })),
+    ...(p50 !== undefined && p90 !== undefined && { startsInMs: { p50, p90: Math.max(p50, p90) } }),
+    waitingTasks: pool.waiting.size,
+    nodes: offers.length,
+    eligibleNodes,
+    excluded: Object.fromEntries(countExcluded(needs, offers)),
+  };
+}
+
+/** One request for each replica, those of one task after each other. */
+function requestsFor(tenantId: string, spec: JobSpec, now: Date): readonly TaskRequest[] {
+  const requirements = needsOf(spec, NO_SURGE);
+  const tasks = spec.maxParallel > 0 ? spec.tasks.slice(0, spec.maxParallel) : spec.tasks;
+  return tasks
+    .flatMap(({ taskId }) => Array.from({ length: spec.quorum }, () => taskId))
+    .slice(0, REPLICAS_PLANNED_MAX)
+    .map(taskId => ({
+      taskId,
+      requirements,
+      decidedAtMs: now.getTime(),
+      deadlineMs: spec.deadline?.getTime(),
+      operatorsExcluded: new Set<string>(),
+      nodesExcluded: new Set<string>(),
+      siblingNodes: [],
+      priority: spec.priority,
+      leaseClass: 'on-demand',
+    }));
+}
+
+/** Takes room as a tick would, replicas of a task on different operators; a gang whole or not at all. */
+function place(pool: Pool, spec: JobSpec, requests: readonly TaskRequest[]): readonly Placement[] {
+  if (spec.gang) {
+    const { topology } = spec.gang;
+    const kind = topology === 'unspecified' ? 'any' : topology;
+    const placed = placeGang(pool.engine, {
+      gangId: '',
+      members: requests,
+      topology: kind,
+      distinctOperators: false,
+    });
+    return typeof placed === 'string' ? [] : placed;
+  }
+  const placed: Placement[] = [];
+  const operators = new Map<string, Set<string>>();
+  for (const request of requests) {
+    const operatorsExcluded = operators.get(request.taskId) ?? new Set<string>();
+    operators.set(request.taskId, operatorsExcluded);
+    const placement = pool.engine.place({ ...request, operatorsExcluded });
+    if (placement === 'NoNodeFits') {
+      // The first replica of a task found no room, so that no other task will.
+      if (operatorsExcluded.size === 0) break;
+      continue;
+    }
+    operatorsExcluded.add(placement.operatorId);
+    placed.push(placement);
+  }
+  return placed;
+}
+
+type Start = {
+  readonly spec: JobSpec;
+  readonly first: readonly TaskRequest[];
+  readonly now: Date;
+  readonly quantile: number;
+};
+
+/** When leases will have ended that make room, if each lasts as long as such tasks do in `quantile` of all cases. */
+function startIn(pool: Pool, { spec, first, now, quantile }: Start): number | undefined {
+  const ends = [...pool.leases.values()]
+    .slice(0, LEASES_MAX)
+    .map(lease => ({ lease, inMs: endIn(pool, lease, now, quantile) }))
+    .sort((left, right) => left.inMs - right.inMs);
+  const step = Math.max(1, Math.ceil(ends.length / LOOKS));
+  return pool.engine.simulate(() => {
+    for (const [index, { lease, inMs }] of ends.entries()) {
+      pool.engine.release(lease.hold);
+      if ((index + 1) % step !== 0 && index + 1 < ends.length) continue;
+      if (pool.engine.simulate(() => place(pool, spec, first)).length > 0) return inMs;
+    }
+    return undefined;
+  });
+}
+
+function endIn(pool: Pool, lease: Lease, now: Date, quantile: number): number {
+  const job = pool.jobs.get(lease.jobId);
+  if (!job) throw new Error(`live lease ${lease.leaseId} of a job that is not in the pool`);
+  const elapsedMs = lease.startedAt ? Math.max(0, now.getTime() - lease.startedAt.getTime()) : 0;
+  const leftMs = pool.durations.quantileMs(job.tenantId, job.spec, quantile, elapsedMs) - elapsedMs;
+  const untilDeadlineMs = Math.max(0, lease.deadline.getTime() - now.getTime());
+  return Math.round(Math.min(leftMs, untilDeadlineMs));
+}

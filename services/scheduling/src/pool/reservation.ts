@@ -1,0 +1,79 @@
+import { placeMembers } from './gang.js';
+import type { Lease, Pool } from './pool-state.js';
+import { requestFor } from './request.js';
+import type { WaitingGroup } from './waiting-group.js';
+
+/** Room that is kept for something large which does not fit yet. */
+export type Reservation = {
+  /** It fits from here on at the latest, because every lease in its way has ended by then. */
+  readonly fromMs: number;
+  readonly nodeIds: ReadonlySet<string>;
+};
+
+/** What is held and, at the latest, until when: by live leases, and by what the tick has granted so far. */
+export type Ending = Pick<Lease, 'hold' | 'deadline'>;
+
+/** Most things fit within moments; what has waited this long might be passed over for ever. */
+const RESERVED_AFTER_MS = 30_000;
+/** Leases whose ends are looked at: with more, the pool is so busy that room comes up all the time. */
+const LEASES_MAX = 20_000;
+/** It is asked this often on the way whether there is room by now. */
+const LOOKS = 64;
+
+/**
+ * The reservation of EASY backfilling (Lifka, JSSPP 1995), by the deadlines of the leases: they are kept
+ * whatever happens, so that the promise never slips. Undefined for what would not fit even then.
+ */
+export function reservationFor(
+  pool: Pool,
+  taken: readonly Ending[],
+  group: WaitingGroup,
+  now: Date,
+): Reservation | undefined {
+  const ending: Ending[] = [...firstOf(pool.byDeadline, LEASES_MAX), ...taken];
+  ending.sort((left, right) => left.deadline.getTime() - right.deadline.getTime());
+  const step = Math.max(1, Math.ceil(ending.length / LOOKS));
+  return pool.engine.simulate(() => {
+    let fromMs = now.getTime();
+    for (const [index, lease] of ending.entries()) {
+      pool.engine.release(lease.hold);
+      if ((index + 1) % step !== 0 && index + 1 < ending.length) continue;
+      const nodeIds = nodesFor(pool, group, now);
+      if (nodeIds.size > 0) return { fromMs, nodeIds };
+      // Whoever is gone by the end of this part delays nobody who does not fit before.
+      fromMs = lease.deadline.getTime();
+    }
+    return undefined;
+  });
+}
+
+export const hasWaitedLong = ({ tasks }: WaitingGroup, now: Date): boolean =>
+  tasks.first !== undefined && now.getTime() - tasks.first.job.queuedAt.getTime() >= RESERVED_AFTER_MS;
+
+/** Whether the head of the group would fit if nothing else were on any node. */
+export const fitsIdlePool = (pool: Pool, group: WaitingGroup, now: Date): boolean =>
+  pool.engine.simulate(() => {
+    for (const lease of pool.leases.values()) pool.engine.release(lease.hold);
+    return nodesFor(pool, group, now).size > 0;
+  });
+
+/** Where the head of the group would go; none when it does not fit. */
+function nodesFor(pool: Pool, group: WaitingGroup, now: Date): ReadonlySet<string> {
+  const [head] = group.tasks;
+  const { gang } = group.spec;
+  const members = gang ? [...group.tasks] : [head!];
+  const requests = members.map(task => requestFor(pool, group, task, now));
+  return pool.engine.simulate(
+    () =>
+      new Set(placeMembers(pool, head!.job, requests, gang?.topology ?? 'any').map(({ nodeId }) => nodeId)),
+  );
+}
+
+function firstOf(leases: Iterable<Lease>, count: number): readonly Lease[] {
+  const first: Lease[] = [];
+  for (const lease of leases) {
+    if (first.length === count) break;
+    first.push(lease);
+  }
+  return first;
+}
