@@ -125,7 +125,7 @@ export class NodeColumns {
     this.shares[at] = share;
   }
 
-  /** Brings what follows from the free shares and the free CPU up to date. */
+  /** Brings what follows from the free shares and the free CPU up to date, and reads the state. */
   settle(slot: number, scratch: ScratchState): void {
     const shape = this.shapeOf(slot);
     const at = this.unitsAt[slot]!;

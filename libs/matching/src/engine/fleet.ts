@@ -78,7 +78,7 @@ export class Fleet {
     this.facts[slot] = undefined;
     this.slots.delete(nodeId);
     this.columns.vacate(slot);
-    this.changes.record(slot);
+    this.changes.record(slot, -1, 0);
     return true;
   }
 
@@ -140,7 +140,12 @@ export class Fleet {
 
   private changed(slot: number): void {
     this.columns.settle(slot, this.scratch);
-    this.changes.record(slot);
+    const { shape, freeCpuMillis, freeShares } = this.scratch;
+    let freeShareMax = 0;
+    for (let unit = 0; unit < shape.unitCount; unit++) {
+      if (freeShares[unit]! > freeShareMax) freeShareMax = freeShares[unit]!;
+    }
+    this.changes.record(slot, freeCpuMillis, freeShareMax);
   }
 
   private assertFree(slot: number, { nodeId, units, ...hold }: Hold): void {

@@ -63,13 +63,18 @@ export class ScoreIndexes {
     this.nodesScored += height;
   }
 
+  /** In the order of the changes: what an entry rules out, a later entry of the same node may allow again. */
   private catchUp(index: ScoreIndex): void {
     const { changes } = this.fleet;
-    for (let change = changes.count; change > index.takenIn; change--) {
-      const slot = changes.slotAt(change);
-      if (slot < 0) continue;
-      index.set(slot, this.scoreAt(slot, index.demand));
-      this.nodesScored += 1;
+    const { cpuMillis, shareThousandths } = index.demand;
+    for (let change = index.takenIn + 1; change <= changes.count; change++) {
+      if (!changes.mayFit(change, cpuMillis, shareThousandths)) {
+        index.set(changes.slotOf(change), doesNotFit);
+      } else if (changes.isLatest(change)) {
+        const slot = changes.slotOf(change);
+        index.set(slot, this.scoreAt(slot, index.demand));
+        this.nodesScored += 1;
+      }
     }
   }
 
