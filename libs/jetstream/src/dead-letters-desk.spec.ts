@@ -5,6 +5,7 @@ import { startNats, type NatsServer } from '@astro/devstack/nats/server';
 import { newId } from '@astro/event-sourcing/ids';
 import type { Reactor } from '@astro/event-sourcing/reactor';
 import type { AggregateRef } from '@astro/event-sourcing/recorded';
+import { decode } from '@astro/messages/codec';
 import type { TenantEvent } from '@astro/messages/registry';
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import { Bus } from './bus.js';
@@ -98,6 +99,8 @@ test('a dead letter is listed and shown with its reason and its payload', async 
   const { consumer, tenantId, commandId } = await brokenConsumer();
   const { letter, position } = await letterOf(consumer);
   expect(letter).toMatchObject({ consumer, reason: 'the handler is broken', stream: 'CMD_REGISTRY' });
+  const command = await bus.jsm.streams.getMessage('CMD_REGISTRY', { seq: letter.sequence });
+  expect(letter.recordedAt).toEqual(command!.time);
   const shown = await desk.get(position);
   expect(shown.letter.headers['ce-id']).toBe(commandId);
   expect(payloadOf(shown.letter)).toEqual({
@@ -153,6 +156,22 @@ test('of two people who settle a letter at once, one is told that it is settled'
   ]);
   expect(results.map(({ status }) => status).toSorted()).toEqual(['fulfilled', 'rejected']);
   expect(results.find(result => result.status === 'rejected')?.reason).toBeInstanceOf(LetterRefused);
+});
+
+test('who decided what, and why, is kept for good and apart from the letters', async () => {
+  const { consumer } = await brokenConsumer();
+  const { position, recordedAt } = await letterOf(consumer);
+  await desk.discard(position, decision);
+  const { config } = await bus.jsm.streams.info('AUDIT');
+  expect(config).toMatchObject({ max_age: 0, deny_delete: true, deny_purge: true });
+  const audit = await bus.jsm.streams.getMessage('AUDIT', {
+    last_by_subj: `audit.dead-letter.${position}.${recordedAt.getTime()}`,
+  });
+  expect(decode('astro.runtime.v1.DeadLetterSettled', audit!.data)).toEqual({
+    position,
+    fate: 'discarded',
+    ...decision,
+  });
 });
 
 test('a letter that does not exist cannot be settled', async () => {

@@ -118,6 +118,18 @@ const definitions = (): readonly Definition[] => [
     allow_direct: true,
   },
   {
+    // Who decided what about the platform, and why: outlives what was decided about.
+    name: 'AUDIT',
+    subjects: ['audit.>'],
+    storage: StorageType.File,
+    discard: DiscardPolicy.New,
+    max_msg_size: 64 * KIB,
+    duplicate_window: nanos(DUPLICATE_WINDOW_MS),
+    deny_delete: true,
+    deny_purge: true,
+    allow_direct: true,
+  },
+  {
     // States of long-lived aggregates; any of them can be lost and is made again.
     name: 'SNAPSHOTS',
     subjects: ['snapshot.>'],
