@@ -1,4 +1,5 @@
 import type { StoredMessage } from '@astro/jetstream/stored-messages';
+import { arrayParameter } from '@astro/postgres/array-parameter';
 import { Pool, escapeIdentifier } from 'pg';
 import { genesisOf, linkOf } from './chain.js';
 import { tablesOf } from './tables.js';
@@ -157,11 +158,15 @@ function chain(stream: string, head: Head, events: readonly StoredMessage[]): re
   });
 }
 
-const columnsOf = (events: readonly ArchivedEvent[]): readonly unknown[][] => [
-  events.map(event => event.sequence),
-  events.map(event => event.subject),
-  events.map(event => Buffer.from(event.headers)),
-  events.map(event => Buffer.from(event.payload)),
-  events.map(event => event.recordedAtNanos),
-  events.map(event => event.hash),
+const columns: readonly (readonly [type: string, value: (event: ArchivedEvent) => unknown])[] = [
+  ['bigint', event => event.sequence],
+  ['text', event => event.subject],
+  ['bytea', event => event.headers],
+  ['bytea', event => event.payload],
+  ['bigint', event => event.recordedAtNanos],
+  ['bytea', event => event.hash],
 ];
+
+/** As binary arrays: the driver writes bytes as hexadecimal digits, of which the server makes bytes again. */
+const columnsOf = (events: readonly ArchivedEvent[]): readonly (Buffer | string)[] =>
+  columns.map(([type, value]) => arrayParameter(type, events.map(value)));

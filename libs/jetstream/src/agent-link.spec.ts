@@ -70,10 +70,10 @@ test('a node is told its own desired state whenever it changes, and nobody elseâ
   const desired = new DesiredStates(bus);
   const told: DesiredState[] = [];
   link.onDesired(state => told.push(state));
-  await desired.put({ nodeId: newId('node'), assignments: [] });
+  await desired.put({ nodeId: newId('node'), assignments: [] }, 1);
   const state = { nodeId, assignments: [assignment()] };
-  await desired.put(state);
-  const revision = await desired.put({ nodeId, assignments: [] });
+  await desired.put(state, 1);
+  const revision = await desired.put({ nodeId, assignments: [] }, 2);
   await waitFor(async () => told.length === 2);
   expect(told).toEqual([state, { nodeId, assignments: [] }]);
   expect(link.revision).toBe(revision);
@@ -93,7 +93,7 @@ test('an agent comes back after a crash of the server, and its reports and order
   server = await startNats({ dir, kit, port: server.port });
   await reporting;
   await waitFor(async () => bus.isUp);
-  await new DesiredStates(bus).put({ nodeId, assignments: [] });
+  await new DesiredStates(bus).put({ nodeId, assignments: [] }, 1);
   await waitFor(async () => told.length === 1);
   expect(reconnections).toBe(1);
   await link.close();

@@ -15,7 +15,7 @@ import { commandLane } from './command-lane.js';
 import { EventStore } from './event-store.js';
 import type { Lane } from './lane.js';
 import { silent } from './log.js';
-import { reactorLane } from './reactor-lane.js';
+import { reactorUnit } from './reactor-lane.js';
 import { ensureStreams } from './streams.js';
 
 /** Every registration is kept and numbered by how many came before it; the name "forbidden" is refused. */
@@ -72,6 +72,7 @@ test('the outcome of a command reaches who asked for it, with the position to re
     accepted: true,
     rejection: '',
     detail: '',
+    answer: '',
     position: recorded!.position,
     changed: true,
   });
@@ -172,17 +173,18 @@ test('a reactor turns an event into one command, however often the event is deli
         ? [{ to: { type, id: target }, ...registration(target, 'welcome') }]
         : [],
   };
-  const [first, second] = [welcome, { ...welcome }].map(reactor =>
-    reactorLane(bus, reactor, commands, silent),
+  const durable = 'registry_welcome_reactor';
+  const [first, second] = [1, 2].map(epoch =>
+    reactorUnit(bus, welcome, commands, silent).open({ epoch, afterDeath: false, isHeld: true }),
   );
   await first!.start();
   await request(source, 'Ada');
   while ((await load(target)).length === 0) await new Promise(resolve => setTimeout(resolve, 10));
   await first!.stop();
-  await bus.jsm.consumers.delete('EVT_REGISTRY', first!.name);
+  await bus.jsm.consumers.delete('EVT_REGISTRY', durable);
   await second!.start();
   await request(source, 'Grace');
-  while ((await bus.jsm.consumers.info('EVT_REGISTRY', second!.name)).num_pending > 0) {
+  while ((await bus.jsm.consumers.info('EVT_REGISTRY', durable)).num_pending > 0) {
     await new Promise(resolve => setTimeout(resolve, 10));
   }
   await second!.stop();

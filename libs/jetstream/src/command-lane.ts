@@ -6,13 +6,23 @@ import type { AggregateStore } from './aggregate-store.js';
 import type { Bus } from './bus.js';
 import { OUTCOME_TYPE } from './command-bus.js';
 import type { Delivered } from './delivered.js';
+import type { DurableLaneOptions } from './durable-lane.js';
 import { envelopeLines, metadataOf, writtenHeaders } from './headers.js';
+import type { Unit } from './holding.js';
 import { Lane, Unprocessable } from './lane.js';
 import type { Log } from './log.js';
-import { addressOf, commandStreamOf, outcomeSubject } from './subjects.js';
+import {
+  addressOf,
+  commandPartitions,
+  commandStreamOf,
+  outcomeSubject,
+  partitionSubjects,
+} from './subjects.js';
 
 /** While one batch of events is written, the commands of the next ones are decided. */
 const MAX_IN_FLIGHT = 1_024;
+/** Of each partition; a process rarely has less than two of them. */
+const MAX_IN_FLIGHT_OF_PARTITION = 256;
 
 /** An aggregate store whose types were forgotten, for tables that hold several. */
 export type AnyAggregateStore = Pick<AggregateStore<unknown, Message, Message>, 'execute'>;
@@ -23,8 +33,10 @@ export type CommandLaneOptions = {
   readonly aggregates: Readonly<Record<string, AnyAggregateStore>>;
   readonly log: Log;
   /** A part of the context's commands, for one of several processes that share them: all unless told. */
-  readonly part?: { readonly durable: string; readonly filterSubjects: readonly string[] };
+  readonly part?: CommandPart;
 };
+
+export type CommandPart = Pick<DurableLaneOptions, 'durable' | 'filterSubjects' | 'maxInFlight' | 'fence'>;
 
 /** Decides every command of a context: one aggregate's in order, different aggregates' side by side. */
 export function commandLane(bus: Bus, { context, aggregates, log, part }: CommandLaneOptions): Lane {
@@ -38,14 +50,27 @@ export function commandLane(bus: Bus, { context, aggregates, log, part }: Comman
     bus,
     {
       stream: commandStreamOf(context),
-      durable: part?.durable ?? `${context}_commands`,
-      filterSubjects: part?.filterSubjects ?? [`cmd.${context}.>`],
+      durable: `${context}_commands`,
+      filterSubjects: [`cmd.${context}.>`],
       maxInFlight: MAX_IN_FLIGHT,
+      ...part,
       handle,
     },
     log,
   );
 }
+
+/** The commands of a context, one unit for each of their partitions. */
+export const commandUnits = (bus: Bus, options: Omit<CommandLaneOptions, 'part'>): readonly Unit[] =>
+  Array.from({ length: commandPartitions }, (_, partition) => ({
+    name: `commands-${partition}`,
+    open: fence => {
+      const durable = `${options.context}_commands_${partition}`;
+      const filterSubjects = partitionSubjects(options.context, partition);
+      const part = { durable, filterSubjects, maxInFlight: MAX_IN_FLIGHT_OF_PARTITION, fence };
+      return commandLane(bus, { ...options, part });
+    },
+  }));
 
 async function decide(
   message: Delivered,

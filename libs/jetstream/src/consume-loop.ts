@@ -5,6 +5,11 @@ import { reasonOf, type Log } from './log.js';
 
 /** A pull is renewed after this long; the server says every few seconds that it still stands. */
 export const PULL = { expires: 15_000, idle_heartbeat: 3_000 };
+/**
+ * Where a consumer changes hands: shorter than it takes until a silent process counts as dead, so that its last pull is
+ * over when its work is taken over.
+ */
+export const FENCED_PULL = { expires: 4_000, idle_heartbeat: 1_500 };
 const REOPEN_BACK_OFF = { baseMs: 100, maxMs: 5_000 };
 
 export type ConsumeLoopOptions = {
@@ -85,7 +90,8 @@ export class ConsumeLoop {
       if (reason) throw new Error(reason);
     } finally {
       this.#messages = undefined;
-      await messages.close();
+      // Takes effect at once. It resolves for whoever reads the messages to their end, which nobody may have begun.
+      void messages.close();
     }
   }
 

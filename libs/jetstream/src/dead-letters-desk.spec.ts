@@ -5,16 +5,18 @@ import { startNats, type NatsServer } from '@astro/devstack/nats/server';
 import { newId } from '@astro/event-sourcing/ids';
 import type { Reactor } from '@astro/event-sourcing/reactor';
 import type { AggregateRef } from '@astro/event-sourcing/recorded';
+import { decode } from '@astro/messages/codec';
 import type { TenantEvent } from '@astro/messages/registry';
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import { Bus } from './bus.js';
 import { CommandBus } from './command-bus.js';
 import { DeadLetterDesk, LetterRefused, payloadOf, type DeskLetter } from './dead-letters-desk.js';
-import { replaysLane } from './dead-letters-replays.js';
+import { replaysUnit } from './dead-letters-replays.js';
 import { EventStore } from './event-store.js';
 import { Lane, Unprocessable, type Delivered } from './lane.js';
 import { silent } from './log.js';
-import { reactorLane } from './reactor-lane.js';
+import type { Part } from './holding.js';
+import { reactorUnit } from './reactor-lane.js';
 import { readStored } from './stored-messages.js';
 import { ensureStreams } from './streams.js';
 
@@ -25,7 +27,8 @@ let dir: string;
 let server: NatsServer;
 let bus: Bus;
 let desk: DeadLetterDesk;
-const lanes: Lane[] = [];
+const lanes: Part[] = [];
+const alone = { epoch: 1, afterDeath: false, isHeld: true };
 
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'astro-desk-'));
@@ -45,7 +48,7 @@ afterAll(async () => {
   await rm(dir, { recursive: true, force: true });
 });
 
-async function running(lane: Lane): Promise<void> {
+async function running(lane: Part): Promise<void> {
   lanes.push(lane);
   await lane.start();
 }
@@ -96,6 +99,8 @@ test('a dead letter is listed and shown with its reason and its payload', async 
   const { consumer, tenantId, commandId } = await brokenConsumer();
   const { letter, position } = await letterOf(consumer);
   expect(letter).toMatchObject({ consumer, reason: 'the handler is broken', stream: 'CMD_REGISTRY' });
+  const command = await bus.jsm.streams.getMessage('CMD_REGISTRY', { seq: letter.sequence });
+  expect(letter.recordedAt).toEqual(command!.time);
   const shown = await desk.get(position);
   expect(shown.letter.headers['ce-id']).toBe(commandId);
   expect(payloadOf(shown.letter)).toEqual({
@@ -153,6 +158,22 @@ test('of two people who settle a letter at once, one is told that it is settled'
   expect(results.find(result => result.status === 'rejected')?.reason).toBeInstanceOf(LetterRefused);
 });
 
+test('who decided what, and why, is kept for good and apart from the letters', async () => {
+  const { consumer } = await brokenConsumer();
+  const { position, recordedAt } = await letterOf(consumer);
+  await desk.discard(position, decision);
+  const { config } = await bus.jsm.streams.info('AUDIT');
+  expect(config).toMatchObject({ max_age: 0, deny_delete: true, deny_purge: true });
+  const audit = await bus.jsm.streams.getMessage('AUDIT', {
+    last_by_subj: `audit.dead-letter.${position}.${recordedAt.getTime()}`,
+  });
+  expect(decode('astro.runtime.v1.DeadLetterSettled', audit!.data)).toEqual({
+    position,
+    fate: 'discarded',
+    ...decision,
+  });
+});
+
 test('a letter that does not exist cannot be settled', async () => {
   await expect(desk.get(999_999)).rejects.toThrow(LetterRefused);
 });
@@ -173,7 +194,7 @@ test('a replayed event reaches the reactor that failed, and is no second event',
     },
   };
   const commands = new CommandBus(bus, 'spec');
-  await running(reactorLane(bus, reactor, commands, silent));
+  await running(reactorUnit(bus, reactor, commands, silent).open(alone));
   const event = { type: 'TenantRegistered', data: { tenantId, name: 'Ada' } };
   await new EventStore(bus).append({ type: 'registry.tenant', id: tenantId }, [event], {
     expectedPosition: 0,
@@ -184,14 +205,14 @@ test('a replayed event reaches the reactor that failed, and is no second event',
   const events = await readStored(bus, 'EVT_REGISTRY', 0);
 
   await expect(desk.replay(position, decision)).rejects.toThrow(/no service handles events again/);
-  await running(replaysLane(bus, `spec-${tenantId}`, [reactor], commands, silent));
+  await running(replaysUnit(bus, `spec-${tenantId}`, [reactor], commands, silent).open(alone));
   isBroken = false;
   await desk.replay(position, decision);
 
-  const subject = `cmd.billing.account.${tenantId}.CreditAccount`;
+  const subject = `cmd.billing.account.${tenantId}.CreditAccount.*`;
   const sent = async () => {
     const { state } = await bus.jsm.streams.info('CMD_BILLING', { subjects_filter: subject });
-    return state.subjects?.[subject] ?? 0;
+    return Object.values(state.subjects ?? {}).reduce((sum, count) => sum + count, 0);
   };
   await until(async () => (await sent()) > 0);
   expect(await sent()).toBe(1);

@@ -11,6 +11,7 @@ import { envelope } from './headers.js';
 import { reasonOf } from './log.js';
 
 const STREAM = 'DEAD_LETTERS';
+const AUDIT_STREAM = 'AUDIT';
 const LETTER_TYPE = 'astro.runtime.v1.DeadLetter';
 const SETTLED_TYPE = 'astro.runtime.v1.DeadLetterSettled';
 const PAGE_SIZE = 500;
@@ -43,7 +44,7 @@ export class DeadLetterDesk {
     for (let afterPosition = 0; ;) {
       const page = await this.#letters.list({ afterPosition });
       for (const letter of page) {
-        const settlement = settlements.get(letter.position);
+        const settlement = settlements.get(auditSubject(letter));
         if (!settlement) yield letter;
         else if (options.all) yield { ...letter, settlement };
       }
@@ -57,7 +58,7 @@ export class DeadLetterDesk {
   async get(position: number): Promise<DeskLetter> {
     const [letter] = await this.#letters.list({ afterPosition: position - 1 });
     if (letter?.position !== position) throw new LetterRefused(`there is no dead letter ${position}`);
-    const settlement = (await this.#settlements(String(position))).get(position);
+    const settlement = (await this.#settlements(auditSubject(letter))).get(auditSubject(letter));
     return settlement ? { ...letter, settlement } : letter;
   }
 
@@ -68,19 +69,20 @@ export class DeadLetterDesk {
    * @throws LetterRefused
    */
   async replay(position: number, decision: Decision): Promise<void> {
-    const { letter, settlement } = await this.get(position);
-    assertOpen(position, settlement);
+    const listed = await this.get(position);
+    const { letter } = listed;
+    assertOpen(position, listed.settlement);
     const messageId = `replay-${position}`;
     if (letter.subject.startsWith('evt.')) await this.#replayEvent(letter, messageId);
     else await this.#publishAgain(letter, messageId);
-    await this.#settle({ position, fate: 'replayed', ...decision });
+    await this.#settle(listed, { position, fate: 'replayed', ...decision });
   }
 
   /** @throws LetterRefused */
   async discard(position: number, decision: Decision): Promise<void> {
-    const { settlement } = await this.get(position);
-    assertOpen(position, settlement);
-    await this.#settle({ position, fate: 'discarded', ...decision });
+    const listed = await this.get(position);
+    assertOpen(position, listed.settlement);
+    await this.#settle(listed, { position, fate: 'discarded', ...decision });
   }
 
   async #replayEvent(letter: DeadLetter, messageId: string): Promise<void> {
@@ -109,7 +111,7 @@ export class DeadLetterDesk {
     await this.#bus.js.publish(letter.subject, letter.payload, { headers: written });
   }
 
-  async #settle(settled: DeadLetterSettled): Promise<void> {
+  async #settle(listed: ListedDeadLetter, settled: DeadLetterSettled): Promise<void> {
     const { position } = settled;
     const written = envelope({
       id: `settled-${position}-${Date.now()}`,
@@ -118,7 +120,7 @@ export class DeadLetterDesk {
       subject: String(position),
     });
     try {
-      await this.#bus.js.publish(`dlq.audit.${position}`, encode(SETTLED_TYPE, settled), {
+      await this.#bus.js.publish(auditSubject(listed), encode(SETTLED_TYPE, settled), {
         headers: written,
         expect: { lastSubjectSequence: 0 },
       });
@@ -129,17 +131,14 @@ export class DeadLetterDesk {
     }
   }
 
-  async #settlements(position = '*'): Promise<ReadonlyMap<number, Settlement>> {
-    const found = new Map<number, Settlement>();
+  /** By the subject of the audit. */
+  async #settlements(subject = 'audit.dead-letter.>'): Promise<ReadonlyMap<string, Settlement>> {
+    const found = new Map<string, Settlement>();
     for (let seq = 1; ;) {
-      const page = await readPage(this.#bus, STREAM, {
-        seq,
-        batch: PAGE_SIZE,
-        next_by_subj: `dlq.audit.${position}`,
-      });
-      for (const { time, data } of page) {
-        const settled = decode(SETTLED_TYPE, data) as DeadLetterSettled;
-        found.set(settled.position, { ...settled, settledAt: time });
+      const page = await readPage(this.#bus, AUDIT_STREAM, { seq, batch: PAGE_SIZE, next_by_subj: subject });
+      for (const message of page) {
+        const settled = decode(SETTLED_TYPE, message.data) as DeadLetterSettled;
+        found.set(message.subject, { ...settled, settledAt: message.time });
       }
       const last = page.at(-1);
       if (!last) return found;
@@ -147,6 +146,10 @@ export class DeadLetterDesk {
     }
   }
 }
+
+/** Holds the time as well: positions begin anew when the stream of dead letters is lost, and audits are not. */
+const auditSubject = ({ position, recordedAt }: ListedDeadLetter): string =>
+  `audit.dead-letter.${position}.${recordedAt.getTime()}`;
 
 function assertOpen(position: number, settlement: Settlement | undefined): void {
   if (!settlement) return;

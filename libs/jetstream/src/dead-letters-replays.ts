@@ -6,7 +6,9 @@ import type { Bus } from './bus.js';
 import type { CommandBus } from './command-bus.js';
 import { recordedFrom } from './delivered.js';
 import { readPage } from './direct-read.js';
+import type { DurableLaneOptions } from './durable-lane.js';
 import { plainHeaders } from './headers.js';
+import type { Unit } from './holding.js';
 import { consumerNameOf, Lane, Unprocessable, type Delivered } from './lane.js';
 import type { Log } from './log.js';
 import { react } from './reaction.js';
@@ -18,31 +20,28 @@ import { react } from './reaction.js';
 export const replaySubject = (consumer: string): string => `dlq.replay.${consumer}`;
 
 /** Handles again, for the reactors of one service, the events whose dead letters are replayed. */
-export function replaysLane(
+export function replaysUnit(
   bus: Bus,
   service: string,
   reactors: readonly Reactor[],
   commandBus: Pick<CommandBus, 'send'>,
   log: Log,
-): Lane {
+): Unit {
   const bySubject = new Map(
     reactors.map(reactor => [replaySubject(consumerNameOf(`${reactor.name}_reactor`)), reactor] as const),
   );
-  return new Lane(
-    bus,
-    {
-      stream: 'DEAD_LETTERS',
-      durable: `${service}_replays`,
-      filterSubjects: [...bySubject.keys()],
-      keyOf: message => message.subject,
-      async handle(message) {
-        const reactor = bySubject.get(message.subject);
-        if (!reactor) throw new Unprocessable(`no reactor of ${service} takes ${message.subject}`);
-        await react(reactor, await eventOf(bus, message), commandBus);
-      },
+  const options: DurableLaneOptions = {
+    stream: 'DEAD_LETTERS',
+    durable: `${service}_replays`,
+    filterSubjects: [...bySubject.keys()],
+    keyOf: message => message.subject,
+    async handle(message) {
+      const reactor = bySubject.get(message.subject);
+      if (!reactor) throw new Unprocessable(`no reactor of ${service} takes ${message.subject}`);
+      await react(reactor, await eventOf(bus, message), commandBus);
     },
-    log,
-  );
+  };
+  return { name: `replays-${service}`, open: fence => new Lane(bus, { ...options, fence }, log) };
 }
 
 /** The event as its stream has it: the letter only says where. */

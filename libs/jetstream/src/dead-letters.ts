@@ -34,6 +34,7 @@ export class DeadLetters {
       reason: reason.slice(0, MAX_REASON_LENGTH),
       payload: message.data,
       headers: message.headers,
+      recordedAt: message.recordedAt,
     };
     const headers = envelope({
       id: `${stream}-${message.position}-${consumer}`,

@@ -3,7 +3,7 @@ import { decodeMessage } from '@astro/messages/codec';
 import type { JsMsg } from '@nats-io/jetstream';
 import { metadataOf, type Headers } from './headers.js';
 import { headerBlockOf, headersIn, wrappedIn } from './received.js';
-import { addressOf } from './subjects.js';
+import { addressOf, subjectAsSent } from './subjects.js';
 import { Unprocessable } from './unprocessable.js';
 
 /** A message as a lane hands it over. */
@@ -24,7 +24,7 @@ export function deliveredOf(message: JsMsg): Delivered {
   const { streamSequence, deliveryCount } = message.info;
   const wrapped = wrappedIn(message);
   return {
-    subject: message.subject,
+    subject: subjectAsSent(message.subject),
     position: streamSequence,
     recordedAt: timeOf(wrapped.reply ?? ''),
     deliveries: deliveryCount,

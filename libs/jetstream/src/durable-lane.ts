@@ -1,13 +1,21 @@
-import { AckPolicy, DeliverPolicy, type ConsumerMessages, type JsMsg } from '@nats-io/jetstream';
+import {
+  AckPolicy,
+  DeliverPolicy,
+  type ConsumerMessages,
+  type ConsumerUpdateConfig,
+  type JsMsg,
+} from '@nats-io/jetstream';
 import { nanos } from '@nats-io/transport-node';
 import { serverIsAtLeast, type Bus } from './bus.js';
-import { ConsumeLoop, PULL } from './consume-loop.js';
+import { ConsumeLoop, FENCED_PULL, PULL } from './consume-loop.js';
 import { crashPoint } from './crash-point.js';
 import { DeadLetters } from './dead-letters.js';
 import { backOffMs, delay } from './delay.js';
 import { deliveredOf, type Delivered } from './delivered.js';
+import type { Fence } from './fence.js';
 import { KeyedQueue } from './keyed-queue.js';
 import { reasonOf, type Log } from './log.js';
+import { takeOver } from './takeover.js';
 import { isUnprocessable } from './unprocessable.js';
 
 export type DurableLaneOptions = {
@@ -26,6 +34,8 @@ export type DurableLaneOptions = {
    * tries it again before any later one of its key.
    */
   readonly retry?: 'redeliver' | 'in-place';
+  /** For one of several processes that take turns: nothing is handled once it is not held any more. */
+  readonly fence?: Fence;
 };
 
 const DEFAULT_MAX_IN_FLIGHT = 256;
@@ -66,6 +76,11 @@ export class DurableLane {
   /** By stream sequence, so that a redelivery of what is still being handled is not handled twice. */
   readonly #inFlight = new Map<number, Work>();
   readonly #stuck = new Set<number>();
+  /** Up to here one message at a time: see `takeOver`. */
+  #cautiousUntil = 0;
+  /** The first message has had all its attempts, each of which ended its process. */
+  #isFirstHopeless = false;
+  #handled = 0;
   #heartbeat: NodeJS.Timeout | undefined;
 
   constructor(bus: Bus, options: DurableLaneOptions, log: Log) {
@@ -97,20 +112,38 @@ export class DurableLane {
     return this.#loop.isConsuming && this.#stuck.size === 0;
   }
 
+  get handled(): number {
+    return this.#handled;
+  }
+
   async #open(): Promise<ConsumerMessages> {
-    const { stream, durable, filterSubjects } = this.#options;
-    const { num_ack_pending } = await this.#bus.jsm.consumers.add(stream, {
-      durable_name: durable,
+    const { stream, durable, filterSubjects, fence } = this.#options;
+    const config = {
       filter_subjects: [...filterSubjects],
-      deliver_policy: DeliverPolicy.All,
-      ack_policy: AckPolicy.Explicit,
       ack_wait: nanos(ACK_WAIT_MS),
       max_ack_pending: this.#maxInFlight,
       max_deliver: this.#maxDeliveries + SPARE_DELIVERIES,
+    };
+    if (fence) return this.#openFenced(config, fence);
+    const { num_ack_pending } = await this.#bus.jsm.consumers.add(stream, {
+      ...config,
+      durable_name: durable,
+      deliver_policy: DeliverPolicy.All,
+      ack_policy: AckPolicy.Explicit,
     });
     if (this.#options.retry === 'in-place' && num_ack_pending > 0) await this.#replayUnacknowledged();
     const consumer = await this.#bus.js.consumers.get(stream, durable);
     return consumer.consume({ ...PULL, max_messages: this.#maxInFlight });
+  }
+
+  async #openFenced(config: Partial<ConsumerUpdateConfig>, fence: Fence): Promise<ConsumerMessages> {
+    const { stream, durable } = this.#options;
+    const { info, group, cautiousUntil, deaths } = await takeOver(this.#bus, stream, durable, config, fence);
+    this.#cautiousUntil = cautiousUntil;
+    this.#isFirstHopeless = deaths >= this.#maxDeliveries;
+    if (cautiousUntil > 0) this.#log.warn(`${durable} goes step by step`, { until: cautiousUntil, deaths });
+    const consumer = this.#bus.js.consumers.getConsumerFromInfo(info);
+    return consumer.consume({ ...FENCED_PULL, max_messages: this.#maxInFlight, group, priority: 0 });
   }
 
   /**
@@ -131,25 +164,44 @@ export class DurableLane {
     }
     const work: Work = { message, delivered: deliveredOf(message) };
     this.#inFlight.set(message.seq, work);
-    const key = this.#options.keyOf?.(work.delivered) ?? aggregateKey(work.delivered.subject);
-    void this.#queue
-      .run(key, () => this.#handle(work))
+    const handled = this.#cautiousUntil > 0 ? this.#stepByStep(work) : this.#inTurn(work);
+    void handled
       .catch((error: unknown) =>
         this.#log.error(`${this.#options.durable} broke`, { reason: reasonOf(error) }),
       )
       .finally(() => this.#inFlight.delete(work.delivered.position));
   }
 
+  #inTurn(work: Work): Promise<void> {
+    const key = this.#options.keyOf?.(work.delivered) ?? aggregateKey(work.delivered.subject);
+    return this.#queue.run(key, () => this.#handle(work));
+  }
+
+  /** Those under suspicion one after the other; later ones take their turns among each other when these are through. */
+  async #stepByStep(work: Work): Promise<void> {
+    let turn = Promise.resolve();
+    await this.#queue.run('', async () => {
+      if (this.#isFirstHopeless) {
+        this.#isFirstHopeless = false;
+        return this.#bury(work, 'every attempt ended its process');
+      }
+      turn = this.#inTurn(work);
+      return work.delivered.position <= this.#cautiousUntil ? turn : undefined;
+    });
+    await turn;
+  }
+
   async #handle(work: Work): Promise<void> {
     const inPlace = this.#options.retry === 'in-place';
     let attempt = work.delivered.deliveries;
     if (attempt > this.#maxDeliveries) return this.#bury(work, 'every attempt ended without an answer');
-    for (; !this.#stopping.signal.aborted; attempt++) {
+    for (; !this.#isOver; attempt++) {
       try {
         await this.#options.handle(work.delivered);
         this.#stuck.delete(work.delivered.position);
         crashPoint('before-ack');
         work.message.ack();
+        this.#handled += 1;
         return;
       } catch (error) {
         if (this.#isFinal(error, attempt)) return this.#bury(work, reasonOf(error));
@@ -161,7 +213,12 @@ export class DurableLane {
       }
     }
     this.#stuck.delete(work.delivered.position);
-    work.message.nak();
+    // Who has taken it over gets it anyway, in the stream's order.
+    if (!this.#options.fence) work.message.nak();
+  }
+
+  get #isOver(): boolean {
+    return this.#stopping.signal.aborted || this.#options.fence?.isHeld === false;
   }
 
   #isFinal(error: unknown, attempt: number): boolean {
@@ -183,7 +240,7 @@ export class DurableLane {
   async #bury(work: Work, reason: string): Promise<void> {
     const { stream, durable } = this.#options;
     const { subject, position } = work.delivered;
-    for (let attempt = 1; !this.#stopping.signal.aborted; attempt++) {
+    for (let attempt = 1; !this.#isOver; attempt++) {
       try {
         await this.#deadLetters.publish(stream, durable, work.delivered, reason);
         this.#stuck.delete(position);

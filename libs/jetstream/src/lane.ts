@@ -44,6 +44,11 @@ export class Lane {
   get healthy(): boolean {
     return this.#lane.healthy;
   }
+
+  /** Messages that it has handled one by one. */
+  get handled(): number {
+    return this.#lane instanceof DurableLane ? this.#lane.handled : 0;
+  }
 }
 
 /** A consumer's name holds no dots: `billing.reserve-funds` becomes `billing_reserve-funds`. */

@@ -11,14 +11,18 @@ import { Catch, type RpcExceptionFilter } from '@nestjs/common';
 import type { Bus } from './bus.js';
 import type { Delivered } from './delivered.js';
 import type { Headers } from './headers.js';
+import type { Unit } from './holding.js';
 import { consumerNameOf, Lane, Unprocessable } from './lane.js';
 import type { Log } from './log.js';
+import type { SharedWork } from './shared-work.js';
 import { commandStreamOf, eventStreamOf } from './subjects.js';
 
 export type JetStreamServerOptions = {
   readonly bus: Bus;
   /** Names the durable consumers, so that each service has its own. */
   readonly service: string;
+  /** Each pattern is a unit of it: one process at a time gets the messages. Started and stopped with the server. */
+  readonly work: SharedWork;
   readonly log: Log;
 };
 
@@ -57,24 +61,19 @@ export class JetStreamContext extends BaseRpcContext<[Delivered]> {
 export class JetStreamServer extends Server implements CustomTransportStrategy {
   override readonly transportId = Symbol('jetstream');
   readonly #options: JetStreamServerOptions;
-  #lanes: readonly Lane[] = [];
-
   constructor(options: JetStreamServerOptions) {
     super();
     this.#options = options;
   }
 
   listen(callback: (error?: unknown) => void): void {
-    this.#lanes = [...this.messageHandlers].map(([pattern, handler]) => this.#lane(pattern, handler));
-    Promise.all(this.#lanes.map(lane => lane.start())).then(() => callback(), callback);
+    const { work } = this.#options;
+    for (const [pattern, handler] of this.messageHandlers) work.add(this.#unit(pattern, handler));
+    work.start().then(() => callback(), callback);
   }
 
-  async close(): Promise<void> {
-    await Promise.all(this.#lanes.map(lane => lane.stop()));
-  }
-
-  get healthy(): boolean {
-    return this.#lanes.every(lane => lane.healthy);
+  close(): Promise<void> {
+    return this.#options.work.stop();
   }
 
   /** There is nothing of this transport to listen to: connections report themselves to the bus. */
@@ -86,23 +85,26 @@ export class JetStreamServer extends Server implements CustomTransportStrategy {
     return this.#options.bus.connection as T;
   }
 
-  #lane(pattern: string, handler: MessageHandler): Lane {
+  #unit(pattern: string, handler: MessageHandler): Unit {
     const { bus, service, log } = this.#options;
     const extras: { readonly durable?: string } = handler.extras ?? {};
-    return new Lane(
-      bus,
-      {
-        stream: streamOf(pattern),
-        durable: consumerNameOf(
-          extras.durable ?? `${service}_${pattern.replaceAll('*', 'any').replaceAll('>', 'all')}`,
-        ),
-        filterSubjects: [pattern],
-        handle: message => deliver(handler, message),
-      },
-      log,
-    );
+    const durable = consumerNameOf(extras.durable ?? durableOf(service, pattern));
+    const options = {
+      stream: streamOf(pattern),
+      durable,
+      filterSubjects: [pattern],
+      handle: (message: Delivered) => deliver(handler, message),
+    };
+    return { name: `messages-${durable}`, open: fence => new Lane(bus, { ...options, fence }, log) };
   }
 }
+
+const durableOf = (service: string, pattern: string): string =>
+  `${service}_${pattern.replaceAll('*', 'any').replaceAll('>', 'all')}`;
+
+/** The unit that a pattern of a service's controllers makes, for what must run in the same process. */
+export const unitOf = (service: string, pattern: string): string =>
+  `messages-${consumerNameOf(durableOf(service, pattern))}`;
 
 /**
  * Hands on what a handler throws as it is, where Nest's own filter would put "Internal server error" in its place

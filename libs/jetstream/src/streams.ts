@@ -11,7 +11,7 @@ import { catalogue } from '@astro/messages/catalogue';
 import type { Bus } from './bus.js';
 import { backOffMs, delay } from './delay.js';
 import { reasonOf, type Log } from './log.js';
-import { commandStreamOf, contexts, eventStreamOf } from './subjects.js';
+import { commandStreamOf, commandTransform, contexts, eventStreamOf } from './subjects.js';
 
 const SECOND_MS = 1_000;
 const HOUR_MS = 3_600 * SECOND_MS;
@@ -118,6 +118,18 @@ const definitions = (): readonly Definition[] => [
     allow_direct: true,
   },
   {
+    // Who decided what about the platform, and why: outlives what was decided about.
+    name: 'AUDIT',
+    subjects: ['audit.>'],
+    storage: StorageType.File,
+    discard: DiscardPolicy.New,
+    max_msg_size: 64 * KIB,
+    duplicate_window: nanos(DUPLICATE_WINDOW_MS),
+    deny_delete: true,
+    deny_purge: true,
+    allow_direct: true,
+  },
+  {
     // States of long-lived aggregates; any of them can be lost and is made again.
     name: 'SNAPSHOTS',
     subjects: ['snapshot.>'],
@@ -152,6 +164,7 @@ const eventStream = (context: string): Definition => ({
 const commandStream = (context: string): Definition => ({
   name: commandStreamOf(context),
   subjects: [`cmd.${context}.>`],
+  subject_transform: commandTransform(context),
   storage: StorageType.File,
   retention: RetentionPolicy.Limits,
   max_age: nanos(DAY_MS),
@@ -179,6 +192,13 @@ const buckets: readonly Bucket[] = [
     description: 'Which process may write; a holder that falls silent loses its key.',
     history: 1,
     maxValueSize: KIB,
+    markerTTL: 60 * SECOND_MS,
+  },
+  {
+    name: 'work',
+    description: 'Which processes share the work of a service, and who has claimed what; members expire.',
+    history: 1,
+    maxValueSize: 16 * KIB,
     markerTTL: 60 * SECOND_MS,
   },
   {

@@ -3,8 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startNats, type NatsServer } from '@astro/devstack/nats/server';
 import { newId } from '@astro/event-sourcing/ids';
+import type { Assignment } from '@astro/messages/agent';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { Bus } from './bus.js';
+import { DesiredStates } from './desired-state.js';
 import { KeyValue } from './key-value.js';
 import { ensureStreams } from './streams.js';
 import { WriterLease } from './writer-lease.js';
@@ -58,6 +60,32 @@ test('the lease of a holder that fell silent goes to another, and the first one 
   expect(silent!.isHeld).toBe(false);
   expect(await silent!.renew()).toBe(false);
   expect(await next!.renew()).toBe(true);
+});
+
+test('of several that write what a node should run, the one that knows most wins', async () => {
+  const nodeId = newId('node');
+  const writers = [1, 2, 3].map(() => new DesiredStates(bus));
+  const orders = Array.from({ length: 30 }, (_, index) => index + 1).sort(() => Math.random() - 0.5);
+  await Promise.all(
+    orders.map((asOf, index) => writers[index % 3]!.put({ nodeId, assignments: [assignment(asOf)] }, asOf)),
+  );
+  const standing = (await writers[0]!.get(nodeId))!;
+  expect(standing.state.assignments.map(({ fencingToken }) => fencingToken)).toEqual([30]);
+  expect(await writers[0]!.put({ nodeId, assignments: [] }, 29)).toBe(standing.revision);
+  expect(await writers[0]!.get(nodeId)).toEqual(standing);
+  expect(await writers[0]!.put({ nodeId, assignments: [] }, 30)).toBeGreaterThan(standing.revision);
+});
+
+const assignment = (fencingToken: number): Assignment => ({
+  poolId: 'main',
+  leaseId: 'lease_1',
+  jobId: 'job_1',
+  taskId: 'task_1',
+  fencingToken,
+  deadline: new Date(0),
+  program: { cid: 'cid', timeLimitMs: 1, memoryLimitMib: 1, outputLimitBytes: 1 },
+  inputs: [],
+  args: [],
 });
 
 test('a key is created once, until it is deleted', async () => {

@@ -1,10 +1,8 @@
-import { JetStreamApiError } from '@nats-io/jetstream';
-import { headers } from '@nats-io/transport-node';
 import type { Bus } from './bus.js';
+import { deleteKey, readKey, writeKey } from './expiring-key.js';
 import { assertToken } from './subjects.js';
 
 const STREAM = 'KV_writers';
-const WRONG_LAST_SEQUENCE = 10071;
 
 /**
  * Which of several processes writes. The key vanishes by itself when its holder falls silent, so that
@@ -41,14 +39,12 @@ export class WriterLease {
    * @throws Error when the server gives no answer
    */
   async acquire(): Promise<boolean> {
-    const last = await this.#bus.jsm.streams.getMessage(STREAM, { last_by_subj: this.#subject });
-    const isTaken =
-      last !== null && !last.header.has('KV-Operation') && !last.header.has('Nats-Marker-Reason');
-    if (isTaken && last.string() !== this.#holder) {
+    const { value, revision } = await readKey(this.#bus, STREAM, this.#subject);
+    if (value !== undefined && value !== this.#holder) {
       this.#validUntilMs = 0;
       return false;
     }
-    return this.#write(last?.seq ?? 0);
+    return this.#write(revision);
   }
 
   /**
@@ -64,28 +60,16 @@ export class WriterLease {
   async release(): Promise<void> {
     if (!this.isHeld) return;
     this.#validUntilMs = 0;
-    const written = headers();
-    written.set('KV-Operation', 'DEL');
-    await this.#bus.js.publish(this.#subject, undefined, {
-      headers: written,
-      expect: { lastSubjectSequence: this.#revision },
-    });
+    await deleteKey(this.#bus, this.#subject, this.#revision);
   }
 
   async #write(expectedRevision: number): Promise<boolean> {
     const startedMs = performance.now();
-    try {
-      const { seq } = await this.#bus.js.publish(this.#subject, this.#holder, {
-        ttl: `${Math.ceil(this.#ttlMs / 1_000)}s`,
-        expect: { lastSubjectSequence: expectedRevision },
-      });
-      this.#revision = seq;
-      this.#validUntilMs = startedMs + this.#ttlMs;
-      return true;
-    } catch (error) {
-      if (!(error instanceof JetStreamApiError) || error.code !== WRONG_LAST_SEQUENCE) throw error;
-      this.#validUntilMs = 0;
-      return false;
-    }
+    const ttlMs = this.#ttlMs;
+    const revision = await writeKey(this.#bus, this.#subject, this.#holder, { expectedRevision, ttlMs });
+    this.#validUntilMs = revision === undefined ? 0 : startedMs + ttlMs;
+    if (revision === undefined) return false;
+    this.#revision = revision;
+    return true;
   }
 }

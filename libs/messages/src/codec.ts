@@ -214,7 +214,11 @@ const timestamp = {
       throw new CodecError(`${path} must be a valid Date`);
     return timestampFromDate(value);
   },
-  decode: (value: unknown) => timestampDate(value as Timestamp),
+  decode(value: unknown, path: string) {
+    const date = timestampDate(value as Timestamp);
+    if (Number.isNaN(date.getTime())) throw new CodecError(`${path} is a time that no Date holds`);
+    return date;
+  },
 };
 
 /** Money: base units as a decimal string on the wire, because 64 bits hold only 18 ASTRO. */

@@ -79,6 +79,7 @@ function readField(reader: WireReader, field: QuickField, payload: Record<string
     case 'packed': {
       const end = reader.end();
       while (reader.position < end) (payload[name] as unknown[]).push(read(reader));
+      if (reader.position !== end) throw new Unusual('a list longer than it says');
     }
   }
 }
@@ -169,5 +170,8 @@ function timestamp(reader: WireReader): Date {
     else if (tag === ((2 << 3) | VARINT)) nanos = reader.uint32();
     else throw new Unusual('an unknown part of a time');
   }
-  return new Date(seconds * 1_000 + Math.round(nanos / 1_000_000));
+  if (reader.position !== end || nanos >= 1_000_000_000) throw new Unusual('no time');
+  const date = new Date(seconds * 1_000 + Math.round(nanos / 1_000_000));
+  if (Number.isNaN(date.getTime())) throw new Unusual('no time');
+  return date;
 }

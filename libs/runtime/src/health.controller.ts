@@ -1,12 +1,15 @@
+import type { WorkReport } from '@astro/jetstream/shared-work';
 import { Controller, Get, Inject, ServiceUnavailableException } from '@nestjs/common';
 import { HealthChecks, type HealthReport } from './health.js';
 import { ProjectionReports, type ProjectionReport } from './projection-reports.js';
+import { WorkReports } from './work-reports.js';
 
 @Controller('health')
 export class HealthController {
   constructor(
     @Inject(HealthChecks) private readonly checks: HealthChecks,
     @Inject(ProjectionReports) private readonly projectionReports: ProjectionReports,
+    @Inject(WorkReports) private readonly workReports: WorkReports,
   ) {}
 
   /** The process answers; a supervisor restarts it when this fails. */
@@ -27,5 +30,11 @@ export class HealthController {
   @Get('projections')
   async projections(): Promise<{ projections: readonly ProjectionReport[] }> {
     return { projections: await this.projectionReports.all() };
+  }
+
+  /** Which units of the service's work this process has, and how many messages of each it has handled. */
+  @Get('work')
+  work(): WorkReport {
+    return this.workReports.now();
   }
 }

@@ -10,11 +10,12 @@ import type { Reactor } from '@astro/event-sourcing/reactor';
 import { AggregateStore } from '@astro/jetstream/aggregate-store';
 import { Bus } from '@astro/jetstream/bus';
 import { CommandBus } from '@astro/jetstream/command-bus';
-import { commandLane } from '@astro/jetstream/command-lane';
-import { replaysLane } from '@astro/jetstream/dead-letters-replays';
+import { commandUnits } from '@astro/jetstream/command-lane';
+import { replaysUnit } from '@astro/jetstream/dead-letters-replays';
 import { EventStore } from '@astro/jetstream/event-store';
-import { reactorLane } from '@astro/jetstream/reactor-lane';
+import { reactorUnit } from '@astro/jetstream/reactor-lane';
 import { JetStreamServer } from '@astro/jetstream/server';
+import { SharedWork, type Unit } from '@astro/jetstream/shared-work';
 import { Snapshots } from '@astro/jetstream/snapshots';
 import { ensureStreams } from '@astro/jetstream/streams';
 import { openDatabase, openReader } from '@astro/postgres/database';
@@ -27,6 +28,7 @@ import { ProjectionLane } from './projection-lane.js';
 import { ProjectionReports } from './projection-reports.js';
 import { RuntimeModule } from './runtime.module.js';
 import { Transports } from './transports.js';
+import { WorkReports } from './work-reports.js';
 
 export type PlatformOptions = {
   readonly config: Pick<CommonConfig, 'NATS_URL' | 'NATS_CREDENTIALS_FILE' | 'DATABASE_URL'>;
@@ -57,6 +59,7 @@ export class PlatformModule {
         useFactory: (bus: Bus) => new Snapshots(bus, logFor('snapshots')),
       },
       commandBus(options),
+      sharedWork(options),
       ...aggregateStores(options),
       ...database(options),
     ];
@@ -130,18 +133,30 @@ function database(options: PlatformOptions): Provider[] {
   ];
 }
 
+/** Controllers add their messages to it as the transport starts. */
+const sharedWork = (options: PlatformOptions): Provider => ({
+  provide: SharedWork,
+  inject: [Bus, WorkReports],
+  useFactory(bus: Bus, reports: WorkReports) {
+    const work = new SharedWork(bus, serviceName(options), logFor('work'));
+    reports.register(() => work.report());
+    return work;
+  },
+});
+
 type LaneDependencies = [
   Bus,
   CommandBus,
+  SharedWork,
   HealthChecks,
   ProjectionReports,
   MikroORM | undefined,
   ...AggregateStore<unknown, Message, Message>[],
 ];
 
-/** Commands are decided, events projected, reacted to and archived, each in a lane of its own. */
+/** Commands are decided and events reacted to by one process each; every process projects and archives. */
 function lanes(options: PlatformOptions): Provider {
-  const { context, aggregates = {}, reactors = [], projections = [], reader } = options;
+  const { aggregates = {}, projections = [], reader } = options;
   const names = Object.keys(aggregates);
   if (reader && projections.length > 0) throw new Error('a reader cannot run projections');
   return {
@@ -149,36 +164,38 @@ function lanes(options: PlatformOptions): Provider {
     inject: [
       Bus,
       CommandBus,
+      SharedWork,
       HealthChecks,
       ProjectionReports,
       { token: MikroORM, optional: true },
       ...names.map(aggregateToken),
     ],
-    useFactory(...[bus, commands, checks, reports, orm, ...stores]: LaneDependencies) {
-      const commandLanes =
-        context === undefined || names.length === 0
-          ? []
-          : [
-              commandLane(bus, {
-                context,
-                aggregates: Object.fromEntries(names.map((name, index) => [name, stores[index]!])),
-                log: logFor('commands'),
-              }),
-            ];
-      const reactorLanes = reactors.map(reactor => reactorLane(bus, reactor, commands, logFor(reactor.name)));
+    useFactory(...[bus, commands, work, checks, reports, orm, ...stores]: LaneDependencies) {
+      const byName = Object.fromEntries(names.map((name, index) => [name, stores[index]!]));
+      for (const unit of unitsOf(options, byName, bus, commands)) work.add(unit);
       const projectionLanes = projectionLanesOf(options, bus, orm);
       for (const lane of projectionLanes) reports.register(() => lane.report());
-      const replays =
-        reactors.length === 0
-          ? []
-          : [replaysLane(bus, serviceName(options), reactors, commands, logFor('replays'))];
       const archivers = orm ? archiversOf(options, bus) : [];
-      return new Lanes(
-        [...commandLanes, ...reactorLanes, ...replays, ...projectionLanes, ...archivers],
-        checks,
-      );
+      return new Lanes([...projectionLanes, ...archivers], work, checks);
     },
   };
+}
+
+function unitsOf(
+  options: PlatformOptions,
+  aggregates: Readonly<Record<string, AggregateStore<unknown, Message, Message>>>,
+  bus: Bus,
+  commands: CommandBus,
+): readonly Unit[] {
+  const { context, reactors = [] } = options;
+  const decides = context !== undefined && Object.keys(aggregates).length > 0;
+  return [
+    ...(decides ? commandUnits(bus, { context, aggregates, log: logFor('commands') }) : []),
+    ...reactors.map(reactor => reactorUnit(bus, reactor, commands, logFor(reactor.name))),
+    ...(reactors.length > 0
+      ? [replaysUnit(bus, serviceName(options), reactors, commands, logFor('replays'))]
+      : []),
+  ];
 }
 
 const projectionLanesOf = (
@@ -202,11 +219,10 @@ function archiversOf({ context, config, reader }: PlatformOptions, bus: Bus): Ar
 
 const jetStreamServer = (options: PlatformOptions): Provider => ({
   provide: JetStreamServer,
-  inject: [Bus, Transports, HealthChecks],
-  useFactory(bus: Bus, transports: Transports, checks: HealthChecks) {
-    const server = new JetStreamServer({ bus, service: serviceName(options), log: logFor('messages') });
+  inject: [Bus, SharedWork, Transports],
+  useFactory(bus: Bus, work: SharedWork, transports: Transports) {
+    const server = new JetStreamServer({ bus, service: serviceName(options), work, log: logFor('messages') });
     transports.add(server);
-    checks.register('messages', () => (server.healthy ? undefined : 'messages are not moving'));
     return server;
   },
 });

@@ -5,7 +5,7 @@ const count = (fallback: number) => z.coerce.number().int().min(1).default(fallb
 
 export const gatewayConfig = z.object({
   ...commonConfig,
-  /** Folder of the content store, which belongs to this gateway alone. */
+  /** Folder of the content store, the same for all gateways. */
   CONTENT_DIR: z.string().min(1),
   /** Where agents reach the bus, comma-separated. */
   NATS_PUBLIC_URL: z.string().regex(/^(nats|tls|wss?):\/\/[^\s,]+(,(nats|tls|wss?):\/\/[^\s,]+)*$/),

@@ -74,6 +74,8 @@ const guarded: readonly [method: string, path: string, wrongKind?: 'tenant' | 'o
   ['GET', '/v1/jobs', 'operator'],
   ['GET', `/v1/jobs/${someJob}`, 'operator'],
   ['GET', `/v1/jobs/${someJob}/events`, 'operator'],
+  ['POST', '/v1/jobs/plan', 'operator'],
+  ['GET', `/v1/jobs/${someJob}/explain`, 'operator'],
   ['POST', `/v1/jobs/${someJob}/cancel`, 'operator'],
   ['GET', '/v1/usage', 'operator'],
   ['POST', '/v1/nodes', 'tenant'],
@@ -104,7 +106,7 @@ describe('a caller', () => {
     'of %s %s must be of the right kind',
     async (method, path, wrongKind) => {
       const key = wrongKind === 'tenant' ? tenant.apiKey : operator.apiKey;
-      const body = path === '/v1/jobs' ? jobRequest() : {};
+      const body = ['/v1/jobs', '/v1/jobs/plan'].includes(path) ? jobRequest() : {};
       const answer = await gateway.call(method, path, { key, ...(method === 'POST' && { body }) });
       expectProblem(answer, 403, 'caller_not_allowed');
     },
@@ -306,11 +308,21 @@ describe('a node', () => {
     expect(Math.abs(decodeJwt(jwt).exp! - Date.parse(expiresAt) / 1_000)).toBeLessThan(5);
     expect(servers).toEqual([gateway.platform.natsUrl]);
     const listed = (await get('/v1/nodes?limit=100')).json['items'];
+    // What the offer does not say is answered with what it means: nothing known, nothing shared.
+    const devices = inventory.devices.map(device => ({
+      ...device,
+      interconnect: '',
+      isShareable: false,
+      slices: [],
+      idleWatts: 0,
+      fullWatts: 0,
+    }));
     expect(listed).toContainEqual({
       id: first.json['nodeId'],
       operatorId: operator.operatorId,
       status: 'offline',
       ...offer,
+      inventory: { ...inventory, bandwidthMbps: 0, devices },
     });
   });
 

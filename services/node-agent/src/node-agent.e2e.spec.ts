@@ -63,7 +63,7 @@ async function nodes(): Promise<
 
 const want = async (...wanted: readonly Assignment[]) => {
   assignments = wanted;
-  await desired.put({ nodeId, assignments });
+  await desired.put({ nodeId, assignments }, 1);
 };
 
 const assignmentOf = (epochs: number, timeLimitMs = 60_000): Assignment => ({
@@ -81,7 +81,7 @@ const assignmentOf = (epochs: number, timeLimitMs = 60_000): Assignment => ({
 async function hear(subject: string, data: Uint8Array): Promise<void> {
   const type = subject.split('.')[2] as NodeReport['type'];
   reports.push({ type, data: decode(`astro.agent.v1.${type}`, data) } as NodeReport);
-  if (type === 'DesiredStateWanted') await desired.put({ nodeId, assignments });
+  if (type === 'DesiredStateWanted') await desired.put({ nodeId, assignments }, 1);
   for (const { isEnough, resolve } of waiting) if (isEnough()) resolve();
 }
 

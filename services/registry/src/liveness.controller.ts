@@ -1,18 +1,14 @@
 import { performance } from 'node:perf_hooks';
 import { derivedId } from '@astro/event-sourcing/ids';
 import { CommandBus } from '@astro/jetstream/command-bus';
-import { JetStreamContext } from '@astro/jetstream/server';
+import type { Fence } from '@astro/jetstream/fence';
+import { JetStreamContext, unitOf } from '@astro/jetstream/server';
+import { SharedWork, type Part } from '@astro/jetstream/shared-work';
 import type { Heartbeat } from '@astro/messages/agent';
 import type { NodeCommand } from '@astro/messages/registry';
 import { Node } from '@astro/read-models/registry/nodes';
 import { MikroORM } from '@mikro-orm/postgresql';
-import {
-  Controller,
-  Inject,
-  Logger,
-  type OnApplicationBootstrap,
-  type OnModuleDestroy,
-} from '@nestjs/common';
+import { Controller, Inject, Logger, type OnApplicationBootstrap } from '@nestjs/common';
 import { Ctx, EventPattern, Payload } from '@nestjs/microservices';
 import { LRUCache } from 'lru-cache';
 import { Presence, type Sighting } from './node/presence.js';
@@ -26,23 +22,26 @@ const SWEEPS_PER_TIMEOUT = 4;
 const MAX_STRANGERS = 1_000;
 
 const actor = 'service:registry';
+const heartbeats = 'telemetry.*.Heartbeat';
 
-/** Turns heartbeats and their absence into commands. */
+/**
+ * Turns heartbeats and their absence into commands. Who hears the heartbeats sweeps: of several processes one does
+ * both, and the next one starts from the read model, as after a restart.
+ */
 @Controller()
-export class LivenessController implements OnApplicationBootstrap, OnModuleDestroy {
+export class LivenessController implements OnApplicationBootstrap {
   readonly #log = new Logger(LivenessController.name);
-  readonly #presence = new Presence();
   readonly #strangers = new LRUCache<string, true>({ max: MAX_STRANGERS });
-  #timer: NodeJS.Timeout | undefined;
-  #sweep: Promise<void> | undefined;
+  #presence = new Presence();
 
   constructor(
+    private readonly work: SharedWork,
     private readonly commands: CommandBus,
     private readonly orm: MikroORM,
     @Inject(registryConfigToken) private readonly config: RegistryConfig,
   ) {}
 
-  @EventPattern<string>('telemetry.*.Heartbeat')
+  @EventPattern<string>(heartbeats)
   async heartbeat(@Payload() _heartbeat: Heartbeat, @Ctx() context: JetStreamContext): Promise<void> {
     const nodeId = context.tokens[1]!;
     const sighting = { nodeId, lastSeenAt: context.recordedAt, heardMs: performance.now() };
@@ -60,41 +59,55 @@ export class LivenessController implements OnApplicationBootstrap, OnModuleDestr
   }
 
   onApplicationBootstrap(): void {
-    const everyMs = this.config.HEARTBEAT_TIMEOUT_MS / SWEEPS_PER_TIMEOUT;
-    this.#timer = setInterval(() => this.#startSweep(), everyMs);
-    this.#startSweep();
+    this.work.accompany(unitOf('registry', heartbeats), fence => this.#sweeps(fence));
   }
 
-  /** Before the connections are closed: a sweep that has begun ends. */
-  async onModuleDestroy(): Promise<void> {
-    clearInterval(this.#timer);
-    await this.#sweep;
+  /** A silence is told from what this process has heard itself, so each turn of its own begins without memories. */
+  #sweeps(fence: Fence): Part {
+    const presence = new Presence();
+    this.#presence = presence;
+    let running: Promise<void> | undefined;
+    let timer: NodeJS.Timeout | undefined;
+    const sweep = () => {
+      running ??= this.#sweep(presence, fence)
+        .catch((error: unknown) => this.#log.error(error))
+        .finally(() => (running = undefined));
+    };
+    return {
+      healthy: true,
+      start: async () => {
+        timer = setInterval(sweep, this.config.HEARTBEAT_TIMEOUT_MS / SWEEPS_PER_TIMEOUT);
+        sweep();
+      },
+      /** Before the connections are closed: a sweep that has begun ends. */
+      stop: async () => {
+        clearInterval(timer);
+        await running;
+      },
+    };
   }
 
-  #startSweep(): void {
-    this.#sweep ??= this.#sweepOnce()
-      .catch((error: unknown) => this.#log.error(error))
-      .finally(() => (this.#sweep = undefined));
-  }
-
-  async #sweepOnce(): Promise<void> {
+  async #sweep(presence: Presence, fence: Fence): Promise<void> {
     const online = await this.orm.em.fork().find(Node, { status: 'online' }, { fields: ['nodeId'] });
     const now = { lastSeenAt: new Date(), heardMs: performance.now() };
     const nodeIds = online.map(({ nodeId }) => nodeId);
-    this.#presence.reconcile(nodeIds, now);
-    const silent = this.#presence.silentSince(now.heardMs - this.config.HEARTBEAT_TIMEOUT_MS);
-    for (const sighting of silent) await this.#markOffline(sighting);
+    presence.reconcile(nodeIds, now);
+    for (const sighting of presence.silentSince(now.heardMs - this.config.HEARTBEAT_TIMEOUT_MS)) {
+      // Another process hears the heartbeats by now.
+      if (!fence.isHeld) return;
+      await this.#markOffline(presence, sighting);
+    }
   }
 
   /** Forgotten only once the command is durable, so that coming online again is always ordered behind it. */
-  async #markOffline({ nodeId, lastSeenAt }: Sighting): Promise<void> {
+  async #markOffline(presence: Presence, { nodeId, lastSeenAt }: Sighting): Promise<void> {
     const id = derivedId('cmd', 'MarkNodeOffline', nodeId, lastSeenAt.getTime());
     const command: NodeCommand = { type: 'MarkNodeOffline', data: { nodeId, lastSeenAt } };
     await this.commands.send(
       { to: { type: 'registry.node', id: nodeId }, ...command },
       { id, metadata: { correlationId: id, causationId: id, actor } },
     );
-    this.#presence.forget(nodeId);
+    presence.forget(nodeId);
   }
 
   #refused(nodeId: string, rejection: string): void {

@@ -21,6 +21,7 @@ export class DesiredStateController {
     if (poolId !== this.config.POOL_ID) return;
     // The transport has decoded the payload by the subject's last token.
     const event = { type, data } as PoolEvent;
-    await Promise.all([...touchedNodes(event)].map(nodeId => this.publisher.publish(nodeId)));
+    const { position } = context;
+    await Promise.all([...touchedNodes(event)].map(nodeId => this.publisher.publish(nodeId, position)));
   }
 }

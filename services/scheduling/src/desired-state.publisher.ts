@@ -18,16 +18,18 @@ export class DesiredStatePublisher {
   ) {}
 
   /**
-   * Puts the whole list of a node, from the pool as it is now: never from an event, which may be an old one.
-   * Those of one node follow each other, so that a list is not replaced by an older one.
+   * Puts the whole list of a node, from the pool as it is now: never from an event, which may be an old one. Of one
+   * node, lists are put one after the other, and never in place of one from a later state of the pool.
+   * @param position that the pool has reached at least
    */
-  publish(nodeId: string): Promise<void> {
+  publish(nodeId: string, position = 0): Promise<void> {
     return this.#byNode.run(nodeId, async () => {
-      const { state } = await this.pools.load(this.config.POOL_ID);
-      await this.desiredStates.put({
-        nodeId,
-        assignments: assignmentsOf(state, this.config.POOL_ID, nodeId),
-      });
+      const { POOL_ID: poolId } = this.config;
+      const pool = await this.pools.load(poolId);
+      if (pool.position < position)
+        throw new Error(`the pool was read as of ${pool.position}, not ${position}`);
+      const assignments = assignmentsOf(pool.state, poolId, nodeId);
+      await this.desiredStates.put({ nodeId, assignments }, pool.position);
     });
   }
 }

@@ -61,26 +61,30 @@ const commonSpec = {
  * Appends whole histories until the stream holds `count` events more, those of `jobsAtOnce` jobs side by side: as the
  * event store would, with the same ids and expectations, but in batches as large as a server takes at best.
  * @param historyOf the events of one job, in their order
+ * @returns how many jobs have events, the last of them not all of theirs
  */
 export async function appendHistories(
   bus: Bus,
   count: number,
   historyOf: (jobId: string) => readonly Message[],
   progress: Progress,
-): Promise<void> {
+): Promise<number> {
   const step = Math.ceil(count / 5);
   let appended = 0;
+  let begun = 0;
   while (appended < count) {
     const before = appended;
     const jobs = Array.from({ length: jobsAtOnce }, () => beginning(historyOf));
     for (let round = 0; appended < count && round < jobs[0]!.events.length; round++) {
       const taking = jobs.slice(0, count - appended);
       await appendNext(bus, taking, round);
+      if (round === 0) begun += taking.length;
       appended += taking.length;
     }
     if (Math.floor(appended / step) > Math.floor(before / step))
       progress(`${appended} of ${count} events are in the stream`);
   }
+  return begun;
 }
 
 type Job = { readonly aggregate: AggregateRef; readonly events: readonly Message[]; position: number };

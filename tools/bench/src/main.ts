@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { append } from './append.js';
+import { archive } from './archive.js';
 import { load } from './load.js';
 import { matching } from './matching/matching.js';
 import { memory } from './memory.js';
@@ -13,6 +14,7 @@ import { replay } from './replay.js';
 
 const benchmarks: Readonly<Record<string, Benchmark>> = {
   append,
+  archive,
   load,
   matching,
   memory,

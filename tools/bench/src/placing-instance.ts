@@ -28,6 +28,8 @@ const loop = new PlacementLoop(bus, new HealthChecks(), pools, {
   TICK_MS: 100,
   PLACEMENT_PATIENCE_MS: 86_400_000,
 });
+// A benchmark that failed leaves nobody to be told when to end.
+process.once('disconnect', () => process.exit());
 await lane.start();
 loop.onApplicationBootstrap();
 process.send('ready');

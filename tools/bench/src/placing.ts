@@ -21,7 +21,7 @@ const TASKS = 100_000;
 const TASKS_OF_JOB = 500;
 const NODES = 1_000;
 const REGIONS = ['de-fra', 'us-east-1', 'fr-par', 'nl-ams'];
-const TIMEOUT_MS = 120_000;
+const TIMEOUT_MS = 600_000;
 const cid = 'bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy';
 
 /** A synthetic fleet with room for exactly the tasks: nodes of many operators, prices and regions. */

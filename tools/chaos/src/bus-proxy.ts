@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createConnection, createServer, type Server, type Socket } from 'node:net';
 import { FrameShuffler } from './frame-shuffler.js';
-import { FrameReader } from './nats-frames.js';
+import { FrameReader, type Frame } from './nats-frames.js';
 import type { Random } from './random.js';
 
 const host = '127.0.0.1';
@@ -15,31 +15,34 @@ type Pair = {
 };
 
 /**
- * Stands between the bus and its clients. A client that is cut off, by the name it gave, hears and says nothing: its
- * connections stay open and swallow, as across a network that has parted. What was on its way arrives after healing.
- * A client that is shuffled hears and says its messages in another order.
+ * Stands between the bus and its clients. A client that is cut off hears and says nothing: its connections stay open
+ * and swallow, as across a network that has parted. What was on its way arrives after healing. A client that is
+ * shuffled hears and says its messages in another order. A client is known by where it connects, or by the name that
+ * it gives.
  */
 export class BusProxy {
   private readonly pairs = new Set<Pair>();
   private readonly cutOff = new Set<string>();
   private readonly shuffled = new Map<string, Random>();
 
-  private constructor(
-    private readonly server: Server,
-    private readonly targetPort: number,
-  ) {}
+  private readonly servers = new Map<string | undefined, Server>();
 
-  static async listen(targetPort: number): Promise<BusProxy> {
-    const server = createServer().listen(0, host);
-    await once(server, 'listening');
-    const proxy = new BusProxy(server, targetPort);
-    server.on('connection', client => proxy.connect(client));
+  private constructor(private readonly targetPort: number) {}
+
+  /** @param names of clients that get an address of their own; everybody else gives a name and shares one. */
+  static async listen(targetPort: number, names: readonly string[] = []): Promise<BusProxy> {
+    const proxy = new BusProxy(targetPort);
+    for (const name of [undefined, ...names]) {
+      const server = createServer(client => proxy.connect(client, name)).listen(0, host);
+      await once(server, 'listening');
+      proxy.servers.set(name, server);
+    }
     return proxy;
   }
 
-  get url(): string {
-    const address = this.server.address();
-    if (address === null || typeof address === 'string') throw new Error('the proxy does not listen');
+  urlFor(name?: string): string {
+    const address = this.servers.get(name)?.address();
+    if (!address || typeof address === 'string') throw new Error(`the proxy does not listen for ${name}`);
     return `nats://${host}:${address.port}`;
   }
 
@@ -68,17 +71,17 @@ export class BusProxy {
   }
 
   async close(): Promise<void> {
-    const closed = once(this.server, 'close');
-    this.server.close();
+    const closed = [...this.servers.values()].map(server => once(server, 'close'));
+    for (const server of this.servers.values()) server.close();
     for (const { client, server } of this.pairs) for (const socket of [client, server]) socket.destroy();
-    await closed;
+    await Promise.all(closed);
   }
 
   private pairsOf(name: string): readonly Pair[] {
     return [...this.pairs].filter(pair => pair.name === name);
   }
 
-  private connect(client: Socket): void {
+  private connect(client: Socket, name: string | undefined): void {
     const server = createConnection({ port: this.targetPort, host });
     const heard = new FrameShuffler(bytes => client.write(bytes));
     const said = new FrameShuffler(bytes => server.write(bytes));
@@ -96,15 +99,13 @@ export class BusProxy {
     });
     client.on('data', data => {
       for (const frame of fromClient.push(data)) {
-        if (frame.verb === 'CONNECT') this.recognise(pair, frame.bytes);
+        if (frame.verb === 'CONNECT') this.recognise(pair, name ?? nameIn(frame));
         said.take(frame);
       }
     });
   }
 
-  /** The first that a client says is who it is. */
-  private recognise(pair: Pair, line: Buffer): void {
-    const name = /"name":"([^"]*)"/.exec(line.toString('latin1'))?.[1];
+  private recognise(pair: Pair, name: string | undefined): void {
     if (name === undefined) return;
     pair.name = name;
     if (this.cutOff.has(name)) silence(pair);
@@ -112,6 +113,9 @@ export class BusProxy {
     if (random) for (const way of [pair.heard, pair.said]) way.shuffle(random);
   }
 }
+
+const nameIn = ({ bytes }: Frame): string | undefined =>
+  /"name":"([^"]*)"/.exec(bytes.toString('latin1'))?.[1];
 
 function silence({ client, server }: Pair): void {
   for (const socket of [client, server]) socket.pause();

@@ -17,6 +17,7 @@ import {
 } from './invariants.js';
 import type { Acknowledged } from './load.js';
 import { newestOf } from './message-tap.js';
+import { patiently } from './patience.js';
 import { allDeadLetters, type Dose } from './poison.js';
 import { differences, Rebuild, snapshotOf } from './rebuild.js';
 import { busyLanes, livenessLimitMs } from './settle.js';
@@ -41,17 +42,17 @@ export type Evidence = {
 /** Everything that must hold whatever was done to the platform. */
 export async function checkEverything(evidence: Evidence): Promise<readonly Breach[]> {
   const { bus, history, doses, say } = evidence;
-  await history.catchUp();
+  await patiently(() => history.catchUp());
   say('checking the ledger, the jobs and the writes that were acknowledged');
   const fromEvents = checkEvents(evidence);
-  const letters = wrongDeadLetters(await allDeadLetters(bus), doses);
+  const letters = wrongDeadLetters(await patiently(() => allDeadLetters(bus)), doses);
   say('rebuilding the read models, twice');
-  const rebuilt = await checkReadModels(evidence);
+  const rebuilt = await patiently(() => checkReadModels(evidence));
   say('comparing the archive with the streams');
-  const archived = await checkArchive(evidence);
+  const archived = await patiently(() => checkArchive(evidence));
   say('giving the recorded commands once more');
   const repeated = await checkRepetition(evidence);
-  await history.catchUp();
+  await patiently(() => history.catchUp());
   // Repeating must not have broken what held before.
   const afterwards = repeated.length > 0 ? [] : checkEvents(evidence);
   return distinct([...fromEvents, ...letters, ...rebuilt, ...archived, ...repeated, ...afterwards]);
@@ -77,11 +78,15 @@ async function checkReadModels({ platform, history }: Evidence): Promise<readonl
   );
   try {
     await rebuild.replay(history);
-    const fresh = await snapshotOf(rebuild.url);
+    let fresh = await snapshotOf(rebuild.url);
     const deadline = Date.now() + catchUpLimitMs;
     let different = differences(await snapshotOf(platform.adminDatabaseUrl), fresh);
     while (different.length > 0 && Date.now() < deadline) {
       await sleep(pollMs);
+      // Nodes may come and go meanwhile: the live one may be ahead as well as behind.
+      await history.catchUp();
+      await rebuild.replay(history);
+      fresh = await snapshotOf(rebuild.url);
       different = differences(await snapshotOf(platform.adminDatabaseUrl), fresh);
     }
     await rebuild.replay(history);
@@ -118,17 +123,17 @@ async function checkRepetition({ bus, history }: Evidence): Promise<readonly Bre
   const before = new Set(history.all.map(({ id }) => id));
   const repeated = new Set<string>();
   for (const context of contexts) {
-    const messages = await newestOf(bus, commandStreamOf(context), repeatedMax);
+    const messages = await patiently(() => newestOf(bus, commandStreamOf(context), repeatedMax));
     for (const message of messages) {
       if (!recorded.has(message.id) || repeated.has(message.id)) continue;
       repeated.add(message.id);
-      await message.repeat('second-replay');
+      await patiently(() => message.repeat('second-replay'));
     }
   }
   const deadline = Date.now() + livenessLimitMs;
-  while ((await busyLanes(bus)).length > 0 && Date.now() < deadline) await sleep(pollMs);
-  await history.catchUp();
-  const busy = (await busyLanes(bus)).map(lane => ({
+  while ((await patiently(() => busyLanes(bus))).length > 0 && Date.now() < deadline) await sleep(pollMs);
+  await patiently(() => history.catchUp());
+  const busy = (await patiently(() => busyLanes(bus))).map(lane => ({
     invariant: 'liveness',
     detail: `after the repetition: ${lane}`,
   }));

@@ -4,6 +4,7 @@ import type { ServerName } from '@astro/devstack/infrastructure/infrastructure';
 import type { Bus } from '@astro/jetstream/bus';
 import { Client } from 'pg';
 import type { Breach } from './invariants.js';
+import { patiently } from './patience.js';
 
 const stream = 'CHAOS_PROBE';
 const subject = 'chaos.probe';
@@ -32,7 +33,8 @@ export class DiskProbe {
 
   static async create(bus: Bus, databaseUrl: string): Promise<DiskProbe> {
     await bus.jsm.streams.add({ name: stream, subjects: [subject] });
-    await query(databaseUrl, 'create table chaos_probe (key serial primary key, data bytea not null)');
+    const table = 'create table if not exists chaos_probe (key serial primary key, data bytea not null)';
+    await patiently(() => query(databaseUrl, table));
     return new DiskProbe(bus, databaseUrl);
   }
 
@@ -59,7 +61,7 @@ export class DiskProbe {
     const breaches: Breach[] = [];
     for (const server of ['nats', 'postgres'] as const) {
       for (const { key, sha256: expected } of this.written[server]) {
-        const data = await this.stores[server].read(key);
+        const data = await patiently(() => this.stores[server].read(key));
         if (data && sha256(data) === expected) continue;
         breaches.push({ invariant: 'I7', detail: `${server} promised ${key} on a full disk and lost it` });
       }

@@ -10,10 +10,9 @@ export type Acknowledged =
   | { readonly what: 'job'; readonly id: string }
   | { readonly what: 'credit'; readonly commandId: string; readonly position: number };
 
-const submitters = 3;
-const pauseMs = { least: 200, most: 1_200 };
-/** For each submitter and each minute of faults: a slow machine is not given more work for being slow. */
-const turnsPerMinute = 40;
+/** With each fault comes a burst of work, a little earlier, so that the fault meets it on its way. */
+const jobsOfBurst = { least: 2, most: 6 };
+const leadMs = { least: 0, most: 1_000 };
 const refusalsMax = 20;
 /** Even a machine that many share ends an empty program within it. */
 const lastTimeLimitMs = 60_000;
@@ -30,7 +29,6 @@ export class Load {
   unknown = 0;
   /** Sound requests that were answered as if they were not. */
   readonly refusals: string[] = [];
-  private stopping = false;
   private running: Promise<void>[] = [];
 
   private constructor(
@@ -39,22 +37,20 @@ export class Load {
     private readonly tenantId: string,
     private readonly programs: Programs,
     private readonly seed: number,
-    private readonly turnsMax: number,
   ) {}
 
   static async start(
     client: Client,
     commands: CommandBus,
-    options: { readonly tenantId: string; readonly seed: number; readonly durationMs: number },
+    options: { readonly tenantId: string; readonly seed: number; readonly burstsAtMs: readonly number[] },
   ): Promise<Load> {
     const programs = {
       idle: await client.putContent(idleProgram),
       trapping: await client.putContent(trappingProgram),
       endless: await client.putContent(endlessProgram),
     };
-    const turnsMax = Math.ceil((turnsPerMinute * options.durationMs) / 60_000);
-    const load = new Load(client, commands, options.tenantId, programs, options.seed, turnsMax);
-    load.running = [...Array.from({ length: submitters }, (_, index) => load.submit(index)), load.credit()];
+    const load = new Load(client, commands, options.tenantId, programs, options.seed);
+    load.running = load.bursts(options.burstsAtMs, Date.now());
     return load;
   }
 
@@ -64,7 +60,6 @@ export class Load {
 
   /** Ends after what is on its way has been answered or given up. */
   async stop(): Promise<void> {
-    this.stopping = true;
     await Promise.all(this.running);
   }
 
@@ -76,44 +71,54 @@ export class Load {
     return id;
   }
 
-  private async submit(worker: number): Promise<void> {
-    const random = new Random(this.seed * 1_000 + worker);
-    for (let turn = 0; turn < this.turnsMax && !this.stopping; turn++) {
-      await this.attempt(async () => {
-        const { id } = await this.client.submit(
-          this.requestOf(random),
-          `chaos-${this.seed}-${worker}-${turn}`,
-        );
-        this.acknowledged.push({ what: 'job', id });
-        if (random.next() < 0.1) await this.client.cancel(id);
-      });
-      await sleep(random.between(pauseMs.least, pauseMs.most));
+  private bursts(burstsAtMs: readonly number[], startedAt: number): Promise<void>[] {
+    const random = new Random(this.seed * 1_000);
+    const running: Promise<void>[] = [];
+    for (const [index, atMs] of burstsAtMs.entries()) {
+      const count = random.between(jobsOfBurst.least, jobsOfBurst.most);
+      const momentOf = () => startedAt + atMs - random.between(leadMs.least, leadMs.most);
+      running.push(this.credit(index, momentOf()));
+      for (let job = 0; job < count; job++) {
+        const isCancelled = random.next() < 0.1;
+        const key = `chaos-${this.seed}-${index}-${job}`;
+        running.push(this.submit({ request: this.requestOf(random), key, isCancelled }, momentOf()));
+      }
     }
+    return running;
   }
 
-  private async credit(): Promise<void> {
-    const random = new Random(this.seed * 1_000 + submitters);
-    for (let turn = 0; turn < this.turnsMax && !this.stopping; turn++) {
-      await this.attempt(async () => {
-        const commandId = derivedId('cmd', 'chaos', this.seed, this.tenantId, turn);
-        const outcome = await this.commands.request(
-          {
-            to: { type: 'billing.account', id: this.tenantId },
-            type: 'CreditAccount',
-            data: { tenantId: this.tenantId, creditId: derivedId('credit', commandId), amountAtto: atto },
-          },
-          {
-            id: commandId,
-            metadata: { correlationId: commandId, causationId: commandId, actor },
-            timeoutMs: outcomeTimeoutMs,
-          },
-        );
-        if (outcome?.accepted)
-          this.acknowledged.push({ what: 'credit', commandId, position: outcome.position });
-        else this.unknown++;
-      });
-      await sleep(random.between(pauseMs.least, 3 * pauseMs.most));
-    }
+  private async submit(
+    job: { readonly request: JobRequest; readonly key: string; readonly isCancelled: boolean },
+    at: number,
+  ): Promise<void> {
+    await sleep(Math.max(0, at - Date.now()));
+    await this.attempt(async () => {
+      const { id } = await this.client.submit(job.request, job.key);
+      this.acknowledged.push({ what: 'job', id });
+      if (job.isCancelled) await this.client.cancel(id);
+    });
+  }
+
+  private async credit(index: number, at: number): Promise<void> {
+    await sleep(Math.max(0, at - Date.now()));
+    await this.attempt(async () => {
+      const commandId = derivedId('cmd', 'chaos', this.seed, this.tenantId, index);
+      const outcome = await this.commands.request(
+        {
+          to: { type: 'billing.account', id: this.tenantId },
+          type: 'CreditAccount',
+          data: { tenantId: this.tenantId, creditId: derivedId('credit', commandId), amountAtto: atto },
+        },
+        {
+          id: commandId,
+          metadata: { correlationId: commandId, causationId: commandId, actor },
+          timeoutMs: outcomeTimeoutMs,
+        },
+      );
+      if (outcome?.accepted)
+        this.acknowledged.push({ what: 'credit', commandId, position: outcome.position });
+      else this.unknown++;
+    });
   }
 
   /** Refusals and silence are what a client meets while things break; what it was promised is checked afterwards. */

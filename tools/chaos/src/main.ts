@@ -105,8 +105,12 @@ async function runOne(seed: number, request: Request, totals: Map<string, number
 }
 
 /** One row of the table in docs/chaos.md. */
-function lineOf(seed: number, { faults, jobs, credits, events, breaches }: Result, wallMs: number): string {
-  const cells = [seed, countsOf(faults), jobs, credits, events, breaches.length];
+function lineOf(
+  seed: number,
+  { faults, crashes, jobs, credits, events, breaches }: Result,
+  wallMs: number,
+): string {
+  const cells = [seed, countsOf(faults), crashes, jobs, credits, events, breaches.length];
   return `| ${cells.join(' | ')} | ${Math.round(wallMs / 1_000)} s |`;
 }
 
@@ -119,7 +123,7 @@ function countsOf(faults: ReadonlyMap<string, number>): string {
 
 async function main(request: Request): Promise<void> {
   if (!request.planOnly)
-    process.stdout.write(`| seed | faults | jobs | credits | events | breaches | wall |\n`);
+    process.stdout.write(`| seed | faults | crashed there | jobs | credits | events | breaches | wall |\n`);
   const totals = new Map<string, number>();
   let [tried, sound] = [0, 0];
   const work = async () => {

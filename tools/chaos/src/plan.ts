@@ -2,6 +2,7 @@ import type { ServerName } from '@astro/devstack/infrastructure/infrastructure';
 import { crashPoints, type CrashPoint } from '@astro/jetstream/crash-point';
 import { poisons, type Poison } from './poison.js';
 import { Random } from './random.js';
+import { decidingProcesses, serviceProcesses, settingsOf } from './settings.js';
 
 /** What can be done to a running platform. */
 export type Fault =
@@ -35,16 +36,14 @@ const weights: Readonly<Record<FaultKind, number>> = {
 };
 export const faultKinds = Object.keys(weights) as readonly FaultKind[];
 
-/** Services whose commands, reactors and projections pass the crash points. */
-const deciding = ['registry', 'scheduling', 'verification', 'billing'];
-const serviceNames = [...deciding, 'gateway'];
 export const agentNames = ['ash', 'birch', 'cedar'] as const;
-const targets = [...serviceNames, ...agentNames];
 const servers: readonly ServerName[] = ['nats', 'postgres'];
 
 const firstAfterMs = 2_000;
 const gapMs = { least: 500, most: 3_500 };
 const shortPauseMs = { least: 500, most: 8_000 };
+/** A process gets to a crash point this often within the seconds that a run leaves it. */
+const crashCountMax = 5;
 const skewMs = 3_600_000;
 const skews = [-skewMs, skewMs] as const;
 /** Beyond a lane's usual ack wait of 30 s: what the paused process holds is handed out again. */
@@ -60,18 +59,25 @@ export function planOf(
   allowed: readonly FaultKind[],
 ): readonly PlannedFault[] {
   const random = new Random(seed);
+  const settings = settingsOf(seed);
+  const deciding = decidingProcesses(settings);
+  const targets = [...serviceProcesses(settings), ...agentNames];
   const choices = faultKinds
     .filter(kind => allowed.includes(kind))
     .map(item => ({ item, weight: weights[item] }));
   const planned: PlannedFault[] = [];
-  if (durationMs >= longFaultsFromMs) planned.push(...longFaults(random, allowed));
+  if (durationMs >= longFaultsFromMs) planned.push(...longFaults(random, targets, allowed));
   for (let atMs = firstAfterMs; atMs < durationMs; atMs += random.between(gapMs.least, gapMs.most))
-    planned.push({ atMs, fault: faultOf(random.weighted(choices), random) });
+    planned.push({ atMs, fault: faultOf(random.weighted(choices), { random, deciding, targets }) });
   return planned.sort((left, right) => left.atMs - right.atMs);
 }
 
 /** One of each that takes longer than what guards against it, early enough to end with the run. */
-function longFaults(random: Random, allowed: readonly FaultKind[]): readonly PlannedFault[] {
+function longFaults(
+  random: Random,
+  targets: readonly string[],
+  allowed: readonly FaultKind[],
+): readonly PlannedFault[] {
   const pause: Fault = { kind: 'pause', target: random.pick(targets), forMs: longPauseMs };
   const partition: Fault = { kind: 'partition', target: random.pick(agentNames), forMs: longPartitionMs };
   return [pause, partition]
@@ -79,7 +85,13 @@ function longFaults(random: Random, allowed: readonly FaultKind[]): readonly Pla
     .map(fault => ({ atMs: random.between(firstAfterMs, 4 * firstAfterMs), fault }));
 }
 
-function faultOf(kind: FaultKind, random: Random): Fault {
+type Choices = {
+  readonly random: Random;
+  readonly deciding: readonly string[];
+  readonly targets: readonly string[];
+};
+
+function faultOf(kind: FaultKind, { random, deciding, targets }: Choices): Fault {
   const forMs = random.between(shortPauseMs.least, shortPauseMs.most);
   switch (kind) {
     case 'kill':
@@ -101,7 +113,7 @@ function faultOf(kind: FaultKind, random: Random): Fault {
         kind,
         target: random.pick(deciding),
         at: random.pick(crashPoints),
-        count: random.between(1, 12),
+        count: random.between(1, crashCountMax),
       };
     case 'duplicates':
       return { kind, of: random.pick(['commands', 'reports'] as const), count: random.between(1, 20) };

@@ -15,7 +15,7 @@ import { Load } from './load.js';
 import { openMarket } from './market.js';
 import { BusProxy } from './bus-proxy.js';
 import { planOf, type FaultKind } from './plan.js';
-import { settingsOf, type Settings } from './settings.js';
+import { serviceProcesses, settingsOf, type Settings } from './settings.js';
 import { settled } from './settle.js';
 import { SmallDisk } from './small-disk.js';
 
@@ -33,23 +33,29 @@ export type RunOptions = {
 };
 export type Result = {
   readonly faults: ReadonlyMap<string, number>;
+  /** Processes that died by themselves, which is at a crash point. */
+  readonly crashes: number;
   readonly jobs: number;
   readonly credits: number;
   readonly events: number;
   readonly breaches: readonly Breach[];
 };
 
-/** Every service reaches the bus through the proxy, and agents are told to. */
-function environments(proxyUrl: string, { ackWaitMs }: Settings) {
-  const common = { NATS_URL: proxyUrl, ASTRO_ACK_WAIT_MS: String(ackWaitMs) };
-  return {
+/** Every process of a service reaches the bus through an address of its own, and agents through one of theirs. */
+function environments(proxy: BusProxy, settings: Settings) {
+  const own: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     // Nodes that fall silent are found soon, so that their work is given to others within a short run.
-    registry: { ...common, HEARTBEAT_TIMEOUT_MS: '6000' },
-    scheduling: { ...common, PLACEMENT_PATIENCE_MS: '30000' },
-    verification: common,
-    billing: common,
-    gateway: { ...common, NATS_PUBLIC_URL: proxyUrl },
+    registry: { HEARTBEAT_TIMEOUT_MS: '6000' },
+    scheduling: { PLACEMENT_PATIENCE_MS: '30000' },
+    gateway: { NATS_PUBLIC_URL: proxy.urlFor() },
   };
+  const ASTRO_ACK_WAIT_MS = String(settings.ackWaitMs);
+  return Object.fromEntries(
+    serviceProcesses(settings).map(name => [
+      name,
+      { ...own[name.replace(/-\d+$/, '')], ASTRO_ACK_WAIT_MS, NATS_URL: proxy.urlFor(name) },
+    ]),
+  );
 }
 
 const diskMib: Readonly<Record<ServerName, number>> = { nats: 128, postgres: 512 };
@@ -58,22 +64,32 @@ const natsStoreMaxBytes = 16 * 1024 ** 3;
 
 /** Boots a platform, loads it, strikes it by the plan of the seed, heals it and checks what must hold. */
 export async function runSeed(options: RunOptions): Promise<Result> {
-  const { seed, stateDir, faults, say, log, signal } = options;
+  const { seed, stateDir, faults, say, signal } = options;
+  let deaths = 0;
+  const log: RunOptions['log'] = (source, line) => {
+    if (line.startsWith('ended with SIGKILL')) deaths++;
+    options.log(source, line);
+  };
   const disks = faults.includes('disk-full') ? await mountDisks(stateDir, say) : {};
   let platform: Platform | undefined;
+  const settings = settingsOf(seed);
   const natsPort = await freePort();
-  const proxy = await BusProxy.listen(natsPort);
+  const proxy = await BusProxy.listen(natsPort, serviceProcesses(settings));
   try {
     platform = await Platform.start({
       stateDir,
       infra: 'embedded',
-      env: environments(proxy.url, settingsOf(seed)),
+      instances: settings.instances,
+      env: environments(proxy, settings),
       ports: { nats: natsPort },
       natsStoreMaxBytes,
       ...(signal && { signal }),
       log,
     });
-    return await Promise.race([strikeAndCheck(platform, proxy, disks, options), interruption(signal)]);
+    return await Promise.race([
+      strikeAndCheck(platform, proxy, disks, { ...options, deaths: () => deaths }),
+      interruption(signal),
+    ]);
   } finally {
     await platform?.stop();
     await proxy.close();
@@ -85,19 +101,18 @@ async function strikeAndCheck(
   platform: Platform,
   proxy: BusProxy,
   disks: Partial<Record<ServerName, SmallDisk>>,
-  { seed, durationMs, faults, say }: RunOptions,
+  { seed, durationMs, faults, say, deaths }: RunOptions & { readonly deaths: () => number },
 ): Promise<Result> {
   const bus = await platform.connectBus('chaos');
   const probe = await DiskProbe.create(bus, platform.adminDatabaseUrl);
   const market = await openMarket(platform);
   const client = new Client(platform.gatewayUrl, market.tenantKey);
-  const load = await Load.start(client, new CommandBus(bus, 'chaos'), {
-    tenantId: market.tenantId,
-    seed,
-    durationMs,
-  });
+  const plan = planOf(seed, durationMs, faults);
+  const { tenantId } = market;
+  const burstsAtMs = plan.map(({ atMs }) => atMs);
+  const load = await Load.start(client, new CommandBus(bus, 'chaos'), { tenantId, seed, burstsAtMs });
   const injector = new Injector({ platform, bus, proxy, disks, probe, say });
-  await injector.run(planOf(seed, durationMs, faults), Date.now());
+  await injector.run(plan, Date.now());
   say('healing');
   await injector.heal();
   say('letting the load end');
@@ -125,6 +140,7 @@ async function strikeAndCheck(
   ];
   return {
     faults: injector.done,
+    crashes: deaths() - (injector.done.get('kill') ?? 0),
     jobs: load.jobIds.length,
     credits: load.acknowledged.length - load.jobIds.length,
     events: history.all.length,

@@ -3,6 +3,7 @@ import type { Bus } from '@astro/jetstream/bus';
 import { commandStreamOf, contexts, eventStreamOf } from '@astro/jetstream/subjects';
 import type { History } from './history.js';
 import { notEndedOnce, stillReserved } from './invariants.js';
+import { patiently } from './patience.js';
 
 /** Within this time of healing, everything that was begun has ended: Vortex's bound on liveness. */
 export const livenessLimitMs = 180_000;
@@ -12,7 +13,7 @@ const pollMs = 400;
 export async function settled(bus: Bus, history: History): Promise<boolean> {
   const deadline = Date.now() + livenessLimitMs;
   while (Date.now() < deadline) {
-    if (await isSettled(bus, history)) return true;
+    if (await patiently(() => isSettled(bus, history))) return true;
     await sleep(pollMs);
   }
   return false;

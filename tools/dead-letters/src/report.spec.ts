@@ -22,6 +22,7 @@ const letter: DeskLetter = {
       amountAtto: 5n,
     }),
     headers: { 'ce-id': 'cmd_1' },
+    recordedAt: new Date('2026-01-30T12:00:00Z'),
   },
 };
 
@@ -47,6 +48,7 @@ test('a settled letter says by whom, when and why', () => {
 test('a letter is shown with its headers and its payload', () => {
   const text = textOf(letter);
   expect(text).toContain('  ce-id: cmd_1');
+  expect(text).toContain('3 of CMD_BILLING, recorded 2026-01-30T12:00:00.000Z');
   expect(text).toContain('astro.billing.v1.CreditAccount');
   expect(text).toContain('"amountAtto": "5"');
 });

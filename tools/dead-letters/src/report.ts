@@ -18,7 +18,7 @@ export function textOf({ position, recordedAt, letter, settlement }: DeskLetter)
     `dead letter  ${position}, since ${recordedAt.toISOString()}`,
     `consumer     ${letter.consumer}, after ${letter.deliveries} deliveries`,
     `reason       ${letter.reason}`,
-    `message      ${letter.subject}, ${letter.sequence} of ${letter.stream}`,
+    `message      ${letter.subject}, ${letter.sequence} of ${letter.stream}${recordedOf(letter)}`,
     ...(settlement ? [`settled      ${settlement.fate} by ${settlement.actor}: ${settlement.why}`] : []),
     'headers',
     ...Object.entries(letter.headers).map(([name, value]) => `  ${name}: ${value}`),
@@ -27,6 +27,9 @@ export function textOf({ position, recordedAt, letter, settlement }: DeskLetter)
     ...(typeof data === 'string' ? [Buffer.from(letter.payload).toString('hex')] : []),
   ].join('\n');
 }
+
+const recordedOf = ({ recordedAt }: DeskLetter['letter']): string =>
+  recordedAt === undefined ? '' : `, recorded ${recordedAt.toISOString()}`;
 
 const oneLine = (text: string) => text.replaceAll(/\s+/g, ' ');
 

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parse } from 'yaml';
 import { z } from 'zod';
+import { commandPartitions } from '@astro/jetstream/subjects';
 import { agentEnvironment } from './agents.js';
 import { prepareSecrets, type ProvisionPlan } from './compose/secrets.js';
 import { natsImage, postgresImage } from './infrastructure/images.js';
@@ -37,6 +38,7 @@ const composeService = z.strictObject({
   ports: z.array(z.string().regex(/^127\.0\.0\.1:(\d+|\$\{[A-Z_]+:-\d+\}):\d+$/)).optional(),
   volumes: z.array(z.string().regex(/^[^:]+:\/[^:]+(:ro)?$/)).optional(),
   stop_grace_period: duration.optional(),
+  deploy: z.strictObject({ replicas: z.number().int().min(1).max(commandPartitions) }).optional(),
 });
 type ComposeService = z.infer<typeof composeService>;
 

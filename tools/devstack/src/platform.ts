@@ -5,6 +5,7 @@ import { connectionFile, type Connection } from '@astro/admin/connection';
 import { Bus } from '@astro/jetstream/bus';
 import { CommandBus } from '@astro/jetstream/command-bus';
 import { ensureStreams } from '@astro/jetstream/streams';
+import { commandPartitions } from '@astro/jetstream/subjects';
 import { agentEntry, agentEnvironment, type AgentPlan } from './agents.js';
 import { provisionDatabase, type Databases } from './databases.js';
 import { writePrivately } from './files.js';
@@ -25,8 +26,10 @@ export type PlatformOptions = {
   readonly infra?: InfrastructureKind;
   /** All when it is not given. */
   readonly services?: readonly ServiceName[];
-  /** Changes to the environment of single services. */
-  readonly env?: Partial<Record<ServiceName, Readonly<Record<string, string>>>>;
+  /** How many processes of each service share its work; of one service or of all. One unless told. */
+  readonly instances?: number | Partial<Record<ServiceName, number>>;
+  /** Changes to the environment of single services, or of single processes of them: `billing`, `billing-2`. */
+  readonly env?: Readonly<Record<string, Readonly<Record<string, string>>>>;
   /** Ports to try first: of `gateway`, `nats`, `postgres`, or a service. */
   readonly ports?: Readonly<Record<string, number>>;
   readonly logLevel?: string;
@@ -38,6 +41,8 @@ export type PlatformOptions = {
 };
 
 const host = '127.0.0.1';
+/** As many as can decide commands. */
+const mostInstances = commandPartitions;
 const me = 'platform';
 /** Answers requests from the other services' tables, so it starts after them and stops before them. */
 const edge: ServiceName = 'gateway';
@@ -69,6 +74,7 @@ export class Platform {
 
   /** Resolves when every service is ready. When one cannot be started, everything is stopped again. */
   static async start(options: PlatformOptions): Promise<Platform> {
+    assertInstances(options.instances);
     const platform = new Platform(options, StateFolder.open(options.stateDir));
     try {
       await platform.boot();
@@ -79,8 +85,26 @@ export class Platform {
     }
   }
 
+  /** Of the first gateway. */
   get gatewayUrl(): string {
-    return `http://${host}:${this.httpPortOf(edge)}`;
+    return this.urlOf(edge);
+  }
+
+  /** Of each gateway, in the order of their names. */
+  get gatewayUrls(): readonly string[] {
+    return this.instancesOf(edge).map(name => this.urlOf(name));
+  }
+
+  /** Where a process of a service listens. */
+  urlOf(name: string): string {
+    return `http://${host}:${this.httpPortOf(name)}`;
+  }
+
+  /** Names of the processes of one service: its own, and `<name>-2` and so on for further ones. */
+  instancesOf(service: ServiceName): readonly string[] {
+    const { instances = 1 } = this.options;
+    const count = typeof instances === 'number' ? instances : (instances[service] ?? 1);
+    return Array.from({ length: count }, (_, index) => (index === 0 ? service : `${service}-${index + 1}`));
   }
 
   get natsUrl(): string {
@@ -113,7 +137,7 @@ export class Platform {
 
   /** Resolves when the agent is enrolled and connected. */
   async startAgent(plan: AgentPlan): Promise<void> {
-    if (serviceNames.some(name => name === plan.name))
+    if (serviceNames.some(name => this.instancesOf(name).includes(plan.name)))
       throw new Error(`${plan.name} is the name of a service`);
     const httpPort = await this.ports.portFor(`agent-${plan.name}`);
     const place = {
@@ -198,7 +222,8 @@ export class Platform {
     [this.databases] = await Promise.all([provisionDatabase(databaseAdminUrl, state), ensureStreams(bus)]);
 
     const wanted = services.filter(({ name }) => !options.services || options.services.includes(name));
-    for (const { name } of wanted) this.httpPorts.set(name, await ports.portFor(name));
+    for (const name of wanted.flatMap(row => this.instancesOf(row.name)))
+      this.httpPorts.set(name, await ports.portFor(name));
     const surroundings = this.surroundings();
     await this.startServices(
       wanted.filter(({ name }) => name !== edge),
@@ -212,11 +237,15 @@ export class Platform {
   }
 
   private async startServices(rows: readonly (typeof services)[number][], at: Surroundings): Promise<void> {
-    const starting = rows.map(row => {
-      const script = join(repositoryRoot, 'services', row.name, 'dist/main.js');
-      const env = { ...environmentOf(row, at), ...this.options.env?.[row.name] };
-      return this.startProcess(row.name, script, env, at.httpPortOf(row.name));
-    });
+    const starting = rows.flatMap(row =>
+      this.instancesOf(row.name).map(name => {
+        const script = join(repositoryRoot, 'services', row.name, 'dist/main.js');
+        const port = this.httpPortOf(name);
+        const changes = { ...this.options.env?.[row.name], ...this.options.env?.[name] };
+        const env = { ...environmentOf(row, at), HTTP_PORT: String(port), ...changes };
+        return this.startProcess(name, script, env, port);
+      }),
+    );
     // All have settled before a failure is passed on, so that stopping meets none that is still starting.
     const results = await Promise.allSettled(starting);
     for (const result of results) if (result.status === 'rejected') throw result.reason;
@@ -281,10 +310,11 @@ export class Platform {
 
   private async shutDown(): Promise<void> {
     rmSync(connectionFile(this.state.path), { force: true });
+    const gateways = this.instancesOf(edge);
     const stages = [
       [...this.agents],
-      [edge],
-      this.supervisor.names.filter(name => name !== edge && !this.agents.has(name)),
+      gateways,
+      this.supervisor.names.filter(name => !gateways.includes(name) && !this.agents.has(name)),
     ];
     for (const names of stages) {
       const running = names.filter(name => this.supervisor.names.includes(name));
@@ -301,4 +331,10 @@ export class Platform {
     if (part === undefined) throw new Error('The platform is not that far yet.');
     return part;
   }
+}
+
+function assertInstances(instances: PlatformOptions['instances'] = 1): void {
+  const counts = typeof instances === 'number' ? [instances] : Object.values(instances);
+  if (counts.some(count => !Number.isInteger(count) || count < 1 || count > mostInstances))
+    throw new Error(`instances: must be from 1 to ${mostInstances}`);
 }

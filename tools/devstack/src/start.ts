@@ -1,12 +1,16 @@
+import { parseArgs } from 'node:util';
 import { ensureLocalMarket, startLocalNodes, type LocalMarket } from './local-market.js';
 import { consoleSink } from './log.js';
 import { Platform } from './platform.js';
 import { homeFolder } from './repository.js';
 
+const usage =
+  'usage: npm start -- [--instances N]   N processes of each service; ASTRO_INSTANCES says the same';
 const preferredPorts = { gateway: 8080, nats: 4222, postgres: 5432 };
 
 /** `npm start`: the platform with a local market, left running until it is interrupted. */
 async function main(): Promise<void> {
+  const instances = wantedInstances();
   const interrupted = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
     process.on(signal, () => interrupted.abort());
@@ -15,6 +19,7 @@ async function main(): Promise<void> {
   try {
     platform = await Platform.start({
       stateDir: homeFolder(),
+      instances,
       ports: preferredPorts,
       log: consoleSink,
       logLevel: process.env['LOG_LEVEL'] ?? 'warn',
@@ -28,6 +33,15 @@ async function main(): Promise<void> {
     if (!interrupted.signal.aborted) throw error;
   } finally {
     await platform?.stop();
+  }
+}
+
+function wantedInstances(): number {
+  try {
+    const { values } = parseArgs({ options: { instances: { type: 'string' } } });
+    return Number(values.instances ?? process.env['ASTRO_INSTANCES'] ?? 1);
+  } catch (cause) {
+    throw new Error(`${(cause as Error).message}\n${usage}`, { cause });
   }
 }
 
@@ -46,7 +60,7 @@ function welcome(platform: Platform, market: LocalMarket, tookMs: number): strin
   return `
 Astro is ready after ${(tookMs / 1_000).toFixed(1)} s.
 
-  gateway     ${platform.gatewayUrl}
+  gateway     ${platform.gatewayUrls.join('\n              ')}
   OpenAPI     ${platform.gatewayUrl}/v1/openapi.json
   NATS        ${platform.natsUrl}
   PostgreSQL  ${platform.adminDatabaseUrl}

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -100,12 +100,16 @@ describe('putting content', () => {
   });
 });
 
-test('opening the store removes what uploads that were cut off had left', async () => {
-  await writeFile(join(folder, 'incoming', 'left-over'), 'half');
+test('opening the store removes what uploads that were cut off had left, and no upload that is under way', async () => {
+  const [old, young] = ['old', 'young'].map(name => join(folder, 'incoming', name));
+  await writeFile(old!, 'half');
+  await writeFile(young!, 'half');
+  const twoHoursAgo = new Date(Date.now() - 7_200_000);
+  await utimes(old!, twoHoursAgo, twoHoursAgo);
   const bytes = randomBytes(10);
   await store.put(idOf(bytes), bodyOf(bytes));
   store = await ContentStore.open(folder);
-  expect(await store.unfinished()).toEqual([]);
+  expect(await store.unfinished()).toEqual(['young']);
   expect(await store.has(idOf(bytes).text)).toBe(true);
 });
 

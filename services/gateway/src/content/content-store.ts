@@ -7,19 +7,22 @@ import { Problem } from '../http/problem.js';
 import { cidOfSha256, type ContentId } from '@astro/messages/content-id';
 
 export const CONTENT_LIMIT_BYTES = 64 * 1024 * 1024;
+/** An upload that nothing was written to for this long was cut off, whichever gateway took it. */
+const ABANDONED_AFTER_MS = 3_600_000;
 
 /**
  * Bytes by their content id, one file each, below one folder. A file appears under its name only when it is
- * whole, on disk and has the digest that it is named after.
+ * whole, on disk and has the digest that it is named after. So several gateways can share the folder: who brings the
+ * same content twice replaces a file by an equal one.
  */
 export class ContentStore {
   private constructor(private readonly folder: string) {}
 
-  /** Opens the store and removes what uploads that were cut off had left. */
+  /** Opens the store and removes what uploads that were cut off had left, but none that is under way elsewhere. */
   static async open(folder: string): Promise<ContentStore> {
     const store = new ContentStore(folder);
-    await rm(store.incoming, { recursive: true, force: true });
     await mkdir(store.incoming, { recursive: true });
+    for (const name of await store.unfinished()) await removeIfAbandoned(join(store.incoming, name));
     return store;
   }
 
@@ -88,6 +91,16 @@ export class ContentStore {
 
   private path(cid: string): string {
     return join(this.shard(cid), cid);
+  }
+}
+
+async function removeIfAbandoned(path: string): Promise<void> {
+  try {
+    const { mtimeMs } = await stat(path);
+    if (mtimeMs < Date.now() - ABANDONED_AFTER_MS) await rm(path, { force: true });
+  } catch (error) {
+    // Its upload has just ended.
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
   }
 }
 

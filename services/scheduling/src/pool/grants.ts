@@ -24,7 +24,7 @@ type Tick = {
 };
 
 /** Each looks at every lease in its way. */
-const RESERVATIONS_TRIED_MAX = 4;
+const RESERVATIONS_TRIED_MAX = 2;
 
 /**
  * Places the waiting replicas in the order of the queue, each where it fits best now; what does not fit is passed

@@ -51,11 +51,15 @@ const anyStep: fc.Arbitrary<Step> = fc.oneof(
   // Two nodes of one operator, and prices on both sides of the caps.
   {
     weight: 4,
-    arbitrary: fc
-      .tuple(anyNode, fc.bigInt({ min: 1n, max: 12n }))
-      .map(([nodeId, pricePerSecondAtto]) =>
-        always(admit(nodeId, { pricePerSecondAtto, operatorId: nodeId < 'node_c' ? 'operator_1' : nodeId })),
+    arbitrary: fc.tuple(anyNode, fc.bigInt({ min: 1n, max: 12n })).map(([nodeId, pricePerSecondAtto]) =>
+      always(
+        admit(nodeId, {
+          pricePerSecondAtto,
+          operatorId: nodeId < 'node_c' ? 'operator_1' : nodeId,
+          region: nodeId === 'node_d' ? 'us-east-1' : 'de-fra',
+        }),
       ),
+    ),
   },
   { weight: 1, arbitrary: anyNode.map(nodeId => always(withdraw(nodeId))) },
   {
@@ -65,6 +69,15 @@ const anyStep: fc.Arbitrary<Step> = fc.oneof(
       .map(([jobId, quorum, cpuMillis]) =>
         always(queue(jobId, specOf(tasksOf(jobId), { cpuMillis }, quorum))),
       ),
+  },
+  {
+    weight: 1,
+    arbitrary: fc
+      .tuple(anyJob, fc.constantFrom('any' as const, 'node' as const), fc.constantFrom(700, 1_100))
+      .map(([jobId, topology, cpuMillis]) => {
+        const spec = specOf(tasksOf(jobId), { cpuMillis, countriesDenied: ['us'] }, 1);
+        return always(queue(jobId, { ...spec, gang: { topology } }));
+      }),
   },
   { weight: 8, arbitrary: fc.constant<Step>((_granted, now) => tick(now)) },
   { weight: 8, arbitrary: report(start) },
@@ -238,6 +251,19 @@ test('no operator has two replicas of a task that are live or completed', () =>
     });
   }));
 
+test('a gang gets room for all of its tasks that wait, or for none, and only where it may run', () =>
+  atEveryMoment(({ state, events }) => {
+    for (const { jobId, nodeId } of grantsIn(events)) {
+      const { spec, tasks } = state.jobs.get(jobId)!;
+      if (!spec.gang) continue;
+      const open = [...tasks.values()];
+      expect(open.every(task => task.live + task.completed >= task.replicasWanted)).toBe(true);
+      expect(state.nodes.get(nodeId)!.offer.region).toBe('de-fra');
+      const at = open.flatMap(({ job }) => [...job.leases].map(id => state.leases.get(id)!.nodeId));
+      if (spec.gang.topology === 'node') expect(new Set(at).size).toBe(1);
+    }
+  }));
+
 test('no price is above the cap of its job, and no lease outlives its job', () =>
   atEveryMoment(({ state, events }) => {
     expect(grantsIn(events).every(grant => grant.pricePerSecondAtto <= 10n)).toBe(true);
@@ -298,5 +324,5 @@ test('a state of another shape has another version of its snapshot', () => {
     run(steps, ({ state }) => (last = state));
     return contentOf(last).facts;
   });
-  expect(`${pool.snapshot!.version} ${shapeDigestOf(shapes)}`).toBe('2 96c099f7e2609966');
+  expect(`${pool.snapshot!.version} ${shapeDigestOf(shapes)}`).toBe('2 fdbc75e8d23cf341');
 });

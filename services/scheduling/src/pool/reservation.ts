@@ -1,3 +1,4 @@
+import type { JobSpec } from '@astro/messages/scheduling';
 import { placeMembers } from './gang.js';
 import type { Lease, Pool } from './pool-state.js';
 import { requestFor } from './request.js';
@@ -13,10 +14,13 @@ export type Reservation = {
 /** What is held and, at the latest, until when: by live leases, and by what the tick has granted so far. */
 export type Ending = Pick<Lease, 'hold' | 'deadline'>;
 
-/** Most things fit within moments; what has waited this long might be passed over for ever. */
-const RESERVED_AFTER_MS = 30_000;
+/**
+ * What has waited this long might be passed over for ever. A single task needs one node to come free, which mostly
+ * happens by itself; a gang needs many at once.
+ */
+const RESERVED_AFTER_MS = { gang: 30_000, task: 600_000 };
 /** Leases whose ends are looked at: with more, the pool is so busy that room comes up all the time. */
-const LEASES_MAX = 20_000;
+const LEASES_MAX = { gang: 20_000, task: 2_000 };
 /** It is asked this often on the way whether there is room by now. */
 const LOOKS = 64;
 
@@ -30,7 +34,7 @@ export function reservationFor(
   group: WaitingGroup,
   now: Date,
 ): Reservation | undefined {
-  const ending: Ending[] = [...firstOf(pool.byDeadline, LEASES_MAX), ...taken];
+  const ending: Ending[] = [...firstOf(pool.byDeadline, LEASES_MAX[kindOf(group)]), ...taken];
   ending.sort((left, right) => left.deadline.getTime() - right.deadline.getTime());
   const step = Math.max(1, Math.ceil(ending.length / LOOKS));
   return pool.engine.simulate(() => {
@@ -48,7 +52,10 @@ export function reservationFor(
 }
 
 export const hasWaitedLong = ({ tasks }: WaitingGroup, now: Date): boolean =>
-  tasks.first !== undefined && now.getTime() - tasks.first.job.queuedAt.getTime() >= RESERVED_AFTER_MS;
+  tasks.first !== undefined &&
+  now.getTime() - tasks.first.job.queuedAt.getTime() >= RESERVED_AFTER_MS[kindOf(tasks.first.job)];
+
+const kindOf = ({ spec }: { readonly spec: JobSpec }) => (spec.gang ? 'gang' : 'task');
 
 /** Whether the head of the group would fit if nothing else were on any node. */
 export const fitsIdlePool = (pool: Pool, group: WaitingGroup, now: Date): boolean =>

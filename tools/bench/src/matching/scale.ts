@@ -15,8 +15,6 @@ export type ScalePoint = {
   readonly decisionsPerCpuSecond: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
-  /** Of the processor time of a decision: what p99 is when nobody else runs. */
-  readonly p99CpuMs: number;
   readonly maxMs: number;
   readonly rssMb: number;
   /** Of the devices, when the measurement began. */
@@ -50,7 +48,7 @@ export function measureScale(
   const [scored, called] = [engine.indexes.nodesScored, engine.scorer.policyCalls];
   const startedCpu = process.cpuUsage();
   const startedMs = performance.now();
-  const { latenciesMs, cpuMs, refused } = churn(engine, market, running, decisions);
+  const { latenciesMs, refused } = churn(engine, market, running, decisions);
   const seconds = (performance.now() - startedMs) / 1_000;
   const cpu = process.cpuUsage(startedCpu);
   return {
@@ -59,7 +57,6 @@ export function measureScale(
     decisionsPerCpuSecond: rounded((decisions * 1e6) / (cpu.user + cpu.system)),
     p50Ms: rounded(percentile(latenciesMs, 0.5), 4),
     p99Ms: rounded(percentile(latenciesMs, 0.99), 4),
-    p99CpuMs: rounded(percentile(cpuMs, 0.99), 4),
     maxMs: rounded(percentile(latenciesMs, 1), 3),
     rssMb: rssMb(),
     usedPercent: rounded(usedPercent, 1),
@@ -115,20 +112,16 @@ class Running {
 
 function churn(engine: PlacementEngine, market: SyntheticMarket, running: Running, decisions: number) {
   const latenciesMs = new Array<number>(decisions);
-  const cpuMs = new Array<number>(decisions);
   let refused = 0;
   for (let decision = 0; decision < decisions; decision++) {
     const ended = running.takeAny();
     if (ended) engine.release(ended);
     const request = market.request('measured');
-    const startedCpu = process.threadCpuUsage();
     const startedMs = performance.now();
     const placement = engine.place(request);
     latenciesMs[decision] = performance.now() - startedMs;
-    const { user, system } = process.threadCpuUsage(startedCpu);
-    cpuMs[decision] = (user + system) / 1_000;
     if (placement === 'NoNodeFits') refused += 1;
     else running.add(placement.hold);
   }
-  return { latenciesMs, cpuMs, refused };
+  return { latenciesMs, refused };
 }
