@@ -112,7 +112,6 @@ contract StakingActions is Test {
     World private world;
     /// @notice What was withdrawn less than its bucket was worth when it was released: must stay zero.
     uint256 public takenAfterRelease;
-    uint256 public withdrawn;
 
     constructor(World memory world_) {
         world = world_;
@@ -137,12 +136,8 @@ contract StakingActions is Test {
         uint256 buckets = world.staking.bucketCount(_role(role), account);
         if (buckets == 0) return;
         bucket = bound(bucket, 0, buckets - 1);
-        uint256 shares = world.staking.leavingOf(_role(role), account, bucket, holder);
-        uint256 released = world.staking.bucketOf(_role(role), account, bucket).factor;
         vm.prank(holder);
-        uint256 amount = world.staking.withdraw(_role(role), account, bucket);
-        withdrawn += amount;
-        if (released != 0 && amount < (shares * released) / 1e27) takenAfterRelease += 1;
+        world.staking.withdraw(_role(role), account, bucket);
     }
 
     function pass(uint32 elapsed) external {
@@ -184,6 +179,52 @@ contract StakingActions is Test {
         vm.warp(block.timestamp + 25 days);
         if (current.status == Status.Open) world.slashing.expire(id);
         else world.slashing.execute(id);
+    }
+
+    /// @notice A whole dispute, up to the decision of governance.
+    function dispute(uint256 number, bool right) external {
+        if (world.slashing.count() == 0) return;
+        uint256 id = _case(number);
+        Case memory current = world.slashing.caseOf(id);
+        if (current.status != Status.Open) return;
+        if (block.timestamp <= current.deadline) vm.warp(current.deadline + 1);
+        vm.prank(world.verifier);
+        world.slashing.uphold(id);
+        vm.prank(current.accused);
+        world.slashing.appeal(id);
+        vm.prank(world.timelock);
+        world.slashing.decide(id, right);
+    }
+
+    /// @notice Stake that is released before its provider is slashed, and taken out afterwards.
+    function depart(uint256 on, uint8 role, uint16 fraction) external {
+        address account = _account(on);
+        uint256 held = world.staking.stakeOf(_role(role), account, account);
+        if (held < 4 || world.staking.providerOf(_role(role), account).openCases > 0) return;
+        vm.prank(account);
+        uint256 bucket = world.staking.unbond(_role(role), account, held / 4);
+        vm.warp(block.timestamp + 70 days);
+        vm.prank(account);
+        world.staking.unbond(_role(role), account, 1);
+        uint256 worth = (
+            world.staking.leavingOf(_role(role), account, bucket, account)
+                * world.staking.bucketOf(_role(role), account, bucket).factor
+        ) / 1e27;
+        _slash(account, role, fraction);
+        vm.prank(account);
+        if (world.staking.withdraw(_role(role), account, bucket) < worth) takenAfterRelease += 1;
+    }
+
+    function _slash(address account, uint8 role, uint16 fraction) private {
+        uint256 most = world.parameters.get(Parameter.MaxSlashBps);
+        vm.prank(world.accounts[0]);
+        uint256 id =
+            world.slashing.accuse(_role(role), account, uint16(bound(fraction, 1, most)), "evidence");
+        vm.warp(world.slashing.caseOf(id).deadline + 1);
+        vm.prank(world.verifier);
+        world.slashing.uphold(id);
+        vm.warp(world.slashing.caseOf(id).deadline + 1);
+        world.slashing.execute(id);
     }
 
     function _case(uint256 number) private view returns (uint256) {
