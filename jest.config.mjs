@@ -6,6 +6,7 @@ export default {
   // Hooks start servers and whole platforms; on a busy machine that takes its time.
   testTimeout: 60_000,
   testMatch: ['**/*.spec.ts'],
+  setupFiles: ['<rootDir>/tools/quality/property-seed.mjs'],
   transform: {
     '^.+\\.ts$': [
       '@swc/jest',

@@ -71,47 +71,22 @@ abstract contract Protocol is Test {
     }
 
     function _deployProxies(uint256 nonce) private {
-        address rewardsCode = address(new Rewards());
-        rewards = Rewards(
-            address(
-                new ERC1967Proxy(
-                    rewardsCode,
-                    abi.encodeCall(
-                        Rewards.initialize, (token, parameters, address(timelock), publisher, guardian, _emission())
-                    )
-                )
-            )
+        address slasher = vm.computeCreateAddress(address(this), nonce + 9);
+        bytes memory ofRewards =
+            abi.encodeCall(Rewards.initialize, (token, parameters, address(timelock), publisher, guardian, _emission()));
+        bytes memory ofStaking =
+            abi.encodeCall(Staking.initialize, (token, parameters, address(treasury), address(timelock), slasher));
+        bytes memory ofEscrow = abi.encodeCall(
+            Escrow.initialize, (token, parameters, address(treasury), address(timelock), settler, guardian)
         );
-        address stakingCode = address(new Staking());
-        staking = Staking(
-            address(
-                new ERC1967Proxy(
-                    stakingCode,
-                    abi.encodeCall(
-                        Staking.initialize,
-                        (
-                            token,
-                            parameters,
-                            address(treasury),
-                            address(timelock),
-                            vm.computeCreateAddress(address(this), nonce + 9)
-                        )
-                    )
-                )
-            )
-        );
+        rewards = Rewards(_behindProxy(address(new Rewards()), ofRewards));
+        staking = Staking(_behindProxy(address(new Staking()), ofStaking));
         slashing = new Slashing(token, staking, parameters, address(treasury), address(timelock), verifier);
-        address escrowCode = address(new Escrow());
-        escrow = Escrow(
-            address(
-                new ERC1967Proxy(
-                    escrowCode,
-                    abi.encodeCall(
-                        Escrow.initialize, (token, parameters, address(treasury), address(timelock), settler, guardian)
-                    )
-                )
-            )
-        );
+        escrow = Escrow(_behindProxy(address(new Escrow()), ofEscrow));
+    }
+
+    function _behindProxy(address code, bytes memory initialization) private returns (address) {
+        return address(new ERC1967Proxy(code, initialization));
     }
 
     function _allocations(uint256 vestingNonce, uint256 rewardsNonce) private view returns (Allocation[] memory rows) {

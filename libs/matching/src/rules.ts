@@ -1,4 +1,4 @@
-import { DemandTable, groupSuits } from './engine/demand.js';
+import { DemandTable, groupsSuffice, groupSuits, type Demand } from './engine/demand.js';
 import type { NodeOffer } from './engine/offer.js';
 import type { PlaceRule, Requirements } from './engine/request.js';
 import { ShapeTable, type UnitGroup } from './engine/shape.js';
@@ -101,19 +101,25 @@ export function countExcluded(
   return excluded;
 }
 
-/** Units enough of groups that suit, in one interconnect where that is asked for. */
 function hasDevices(needs: Requirements, node: NodeOffer): boolean {
-  const demand = new DemandTable().intern(needs);
-  if (demand.kind === undefined) return true;
-  const suitable = groupsOf(node).filter(group => groupSuits(demand, group));
-  if (demand.unitCount === 0) return suitable.length > 0;
-  const counts = suitable.map(({ interconnect, count }) => ({ interconnect, count }));
-  if (!demand.isInterconnected) return counts.reduce((sum, { count }) => sum + count, 0) >= demand.unitCount;
-  return counts.some(({ interconnect, count }) => interconnect !== '' && count >= demand.unitCount);
+  const demand = demandOf(needs);
+  return groupsSuffice(
+    demand,
+    groupsOf(node).filter(group => groupSuits(demand, group)),
+  );
 }
 
-/** Offers never change, and hundreds of kinds of tasks are asked about each. */
+/** Neither requirements nor offers ever change, and each of a few hundred meets each of many. */
+const demandByNeeds = new WeakMap<Requirements, Demand>();
 const groupsByOffer = new WeakMap<NodeOffer, readonly UnitGroup[]>();
+
+function demandOf(needs: Requirements): Demand {
+  const known = demandByNeeds.get(needs);
+  if (known) return known;
+  const demand = new DemandTable().intern(needs);
+  demandByNeeds.set(needs, demand);
+  return demand;
+}
 
 function groupsOf(node: NodeOffer): readonly UnitGroup[] {
   const known = groupsByOffer.get(node);

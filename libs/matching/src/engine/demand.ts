@@ -79,7 +79,11 @@ export const groupSuits = (demand: Demand, group: UnitGroup): boolean =>
 
 /** Whether a node of the shape could host the demand when it is empty. */
 export function couldHost(demand: Demand, shape: Shape, groups: readonly UnitGroup[]): boolean {
-  if (demand.cpuMillis > shape.cpuMillis) return false;
+  return demand.cpuMillis <= shape.cpuMillis && groupsSuffice(demand, groups);
+}
+
+/** Units enough in groups that suit the demand, in one interconnect where that is asked for. */
+export function groupsSuffice(demand: Demand, groups: readonly UnitGroup[]): boolean {
   if (demand.kind === undefined) return true;
   if (demand.unitCount === 0) return groups.length > 0;
   if (demand.isInterconnected) return groups.some(g => g.interconnect !== '' && g.count >= demand.unitCount);

@@ -1,7 +1,13 @@
 import fc from 'fast-check';
 import type { DeviceOffer, NodeOffer } from './offer.js';
 import type { PotentialPolicy } from './policy.js';
-import { anywhere, type DeviceNeeds, type Requirements, type TaskRequest } from './request.js';
+import {
+  anywhere,
+  plainRequest,
+  type DeviceNeeds,
+  type Requirements,
+  type TaskRequest,
+} from './request.js';
 import type { TermWeights } from './weights.js';
 
 export const gpu = (fields: Partial<DeviceOffer> = {}): DeviceOffer => ({
@@ -72,14 +78,7 @@ export const request = (
   requirements: Requirements = needs(),
   fields: Partial<TaskRequest> = {},
 ): TaskRequest => ({
-  taskId,
-  requirements,
-  decidedAtMs: 0,
-  operatorsExcluded: new Set(),
-  nodesExcluded: new Set(),
-  siblingNodes: [],
-  priority: 0,
-  leaseClass: 'on-demand',
+  ...plainRequest(taskId, requirements, 0),
   ...fields,
 });
 

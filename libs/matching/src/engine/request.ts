@@ -68,6 +68,22 @@ export type TaskRequest = {
   readonly leaseClass: LeaseClass;
 };
 
+/** A request without wishes of its own: anywhere that suits, as it comes. */
+export const plainRequest = (
+  taskId: string,
+  requirements: Requirements,
+  decidedAtMs: number,
+): TaskRequest => ({
+  taskId,
+  requirements,
+  decidedAtMs,
+  operatorsExcluded: new Set(),
+  nodesExcluded: new Set(),
+  siblingNodes: [],
+  priority: 0,
+  leaseClass: 'on-demand',
+});
+
 /** `node`, `region` and `fabric`: all members in one of these; `any`: wherever they fit. */
 export type GangTopology = 'any' | 'node' | 'region' | 'fabric';
 

@@ -94,16 +94,19 @@ export class FairShares {
 
   /**
    * The tenant's dominant share over its entitlement, which is its weight among all tenants known: 1 is
-   * exactly what it is entitled to, 0 nothing used.
+   * exactly what it is entitled to, 0 nothing used. Asking changes nothing, so that who is asked more often does
+   * not come to round otherwise.
    */
   useOfEntitlement(tenantId: string, atMs: number): number {
     const known = this.tenants.get(tenantId);
     if (!known) return 0;
-    const { held, average, weight } = this.upToDate(tenantId, atMs);
+    const { held, average, weight } = known;
+    const kept = this.keptOf(known, atMs);
     const { capacity } = this.rules;
     let dominant = 0;
     for (let resource = 0; resource < capacity.length; resource++) {
-      dominant = Math.max(dominant, (held[resource]! + average[resource]!) / 2 / capacity[resource]!);
+      const share = (held[resource]! + decayed(average[resource]!, held[resource]!, kept)) / 2;
+      dominant = Math.max(dominant, share / capacity[resource]!);
     }
     return (dominant * this.weightSum) / weight;
   }
@@ -123,16 +126,18 @@ export class FairShares {
 
   private upToDate(tenantId: string, atMs: number): Tenant {
     const tenant = this.tenant(tenantId, atMs);
-    // Time never runs backwards for a tenant: reports can carry an earlier time than the tick before them.
-    const elapsedMs = Math.max(0, atMs - tenant.updatedMs);
-    if (elapsedMs === 0) return tenant;
-    const kept = 2 ** (-elapsedMs / this.rules.halfLifeMs);
+    if (atMs <= tenant.updatedMs) return tenant;
+    const kept = this.keptOf(tenant, atMs);
     tenant.average.forEach((average, resource) => {
-      const held = tenant.held[resource]!;
-      tenant.average[resource] = held + (average - held) * kept;
+      tenant.average[resource] = decayed(average, tenant.held[resource]!, kept);
     });
     tenant.updatedMs = atMs;
     return tenant;
+  }
+
+  /** Time never runs backwards for a tenant: reports can carry an earlier time than the tick before them. */
+  private keptOf({ updatedMs }: Tenant, atMs: number): number {
+    return 2 ** (-Math.max(0, atMs - updatedMs) / this.rules.halfLifeMs);
   }
 
   private tenant(tenantId: string, atMs: number): Tenant {
@@ -146,3 +151,5 @@ export class FairShares {
     return tenant;
   }
 }
+
+const decayed = (average: number, held: number, kept: number): number => held + (average - held) * kept;

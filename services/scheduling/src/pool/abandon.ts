@@ -57,15 +57,27 @@ export function jobsToAbandon(pool: Pool, now: Date, patienceMs: number): readon
 const isOutOfPatience = (job: PoolJob, now: Date, patienceMs: number) =>
   now.getTime() - job.movedAt.getTime() > patienceMs;
 
-/** Only nodes that come and go change a verdict, so that it is found once between two of them. */
-const verdicts = new WeakMap<WaitingGroup, { readonly ofNodes: number; readonly verdict: Verdict }>();
+/**
+ * Only nodes that come and go change a verdict, so that it is found once between two of them; that on a gang also
+ * depends on which members wait.
+ */
+const verdicts = new WeakMap<WaitingGroup, { readonly basis: string; readonly verdict: Verdict }>();
 
 function verdictOn(group: WaitingGroup, pool: Pool, now: Date): Verdict {
   const known = verdicts.get(group);
-  if (known?.ofNodes === pool.nodeChanges) return known.verdict;
+  const basis = `${pool.nodeChanges} ${membersOf(group)}`;
+  if (known?.basis === basis) return known.verdict;
   const verdict = findVerdict(group, pool, now);
-  verdicts.set(group, { ofNodes: pool.nodeChanges, verdict });
+  verdicts.set(group, { basis, verdict });
   return verdict;
+}
+
+/** Another text whenever another set of a gang's members waits; a task that waits again does so with a new number. */
+function membersOf({ spec, tasks }: WaitingGroup): string {
+  if (!spec.gang) return '';
+  let newest = 0;
+  for (const { waitingSince } of tasks) newest = Math.max(newest, waitingSince);
+  return `${tasks.size} ${newest}`;
 }
 
 /** Replicas go to different operators, so it is operators that must suffice, not nodes. */
@@ -77,6 +89,8 @@ function findVerdict(group: WaitingGroup, pool: Pool, now: Date): Verdict {
   if (operators >= replicas) {
     if (!group.spec.gang || fitsIdlePool(pool, group, now)) return undefined;
     const detail = `no part of the pool hosts all ${group.tasks.size} tasks of the gang together`;
+    if (fitsIdlePool(pool, group, now, true))
+      return { reason: 'attempts_exhausted', detail: `${detail} without a node that failed one of them` };
     return { reason: 'no_eligible_node', detail };
   }
 

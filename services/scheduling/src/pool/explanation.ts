@@ -2,7 +2,6 @@ import { explain, type ExplainedCandidate } from '@astro/matching/engine/explain
 import type { ExplainTask } from '@astro/messages/scheduling';
 import type { PoolTask } from './pool-job.js';
 import { waitingReplicas } from './pool-job.js';
-import { needsKey } from './needs.js';
 import type { Lease, Pool } from './pool-state.js';
 import { tightFit } from './policy.js';
 import { requestFor } from './request.js';
@@ -42,13 +41,7 @@ export function explainTask(task: PoolTask, { now }: ExplainTask, pool: Pool): T
   const own = [...job.leases].map(id => pool.leases.get(id)!).filter(({ taskId }) => taskId === spec.taskId);
   const working = new Set(own.map(({ operatorId }) => operatorId));
   const operatorsExcluded = new Set([...task.operators].filter(operator => !working.has(operator)));
-  const group = {
-    needsKey: needsKey(job.spec),
-    spec: job.spec,
-    operatorsExcluded,
-    nodesExcluded: task.failedOn,
-  };
-  const request = requestFor(pool, group, task, now);
+  const request = { ...requestFor(pool, task, now), operatorsExcluded };
   const { weightsVersion, nodes, passing, filters, best, nearest } = pool.engine.simulate(() => {
     for (const { hold } of own) pool.engine.release(hold);
     return explain(pool.engine, request, LISTED);

@@ -1,7 +1,7 @@
 import type { DeviceOffer, NodeOffer } from '@astro/matching/engine/offer';
 import type { PlacementEngine } from '@astro/matching/engine/engine';
 import type { Hold } from '@astro/matching/engine/hold';
-import type { Requirements } from '@astro/matching/engine/request';
+import { plainRequest, type Requirements } from '@astro/matching/engine/request';
 import type { HeldUnit } from '@astro/messages/scheduling';
 import type { Device, Offer } from '@astro/messages/registry';
 import { reliabilityOf, type NodeRecord } from './node-record.js';
@@ -71,16 +71,7 @@ export function unitsOnNode(
   const count = needs.devices?.count ?? 0;
   const slot = engine.fleet.slotOf(nodeId);
   if (count === 0 || slot === undefined) return [];
-  const query = engine.query({
-    taskId: '',
-    requirements: needs,
-    decidedAtMs: 0,
-    operatorsExcluded: new Set(),
-    nodesExcluded: new Set(),
-    siblingNodes: [],
-    priority: 0,
-    leaseClass: 'on-demand',
-  });
+  const query = engine.query(plainRequest('', needs, 0));
   const found = engine.find(query, { slots: [slot] });
   if (found.slot < 0) return [];
   return engine.simulate(() => engine.grant(query, found).hold.units.map(heldUnit));

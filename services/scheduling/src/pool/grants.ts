@@ -61,7 +61,7 @@ function reserveFor(tick: Tick, group: WaitingGroup): void {
 }
 
 function grantTask(tick: Tick, group: WaitingGroup, task: PoolTask): void {
-  const request = requestBeside(tick, group, task);
+  const request = requestBeside(tick, task);
   const operatorsExcluded = new Set(task.operators);
   for (let replica = 1; replica <= group.replicas; replica += 1) {
     if (tick.grants.length === poolLimits.grantsOfTick) return;
@@ -76,16 +76,16 @@ function grantTask(tick: Tick, group: WaitingGroup, task: PoolTask): void {
 function grantGang(tick: Tick, group: WaitingGroup, topology: GangTopology): void {
   const members = [...group.tasks];
   if (tick.grants.length > 0 && tick.grants.length + members.length > poolLimits.grantsOfTick) return;
-  const requests = members.map(task => requestBeside(tick, group, task));
+  const requests = members.map(task => requestBeside(tick, task));
   const placements = placeMembers(tick.pool, members[0]!.job, requests, topology);
   placements.forEach((placement, index) => tick.grants.push(grantOf(tick, members[index]!, 1, placement)));
 }
 
 /** A request that leaves alone what is reserved, unless it would be gone by then. */
-function requestBeside({ pool, now, reservation }: Tick, group: WaitingGroup, task: PoolTask): TaskRequest {
-  const request = requestFor(pool, group, task, now);
-  if (!reservation || deadlineOf(group.spec, now).getTime() <= reservation.fromMs) return request;
-  return { ...request, nodesExcluded: new Set([...group.nodesExcluded, ...reservation.nodeIds]) };
+function requestBeside({ pool, now, reservation }: Tick, task: PoolTask): TaskRequest {
+  const request = requestFor(pool, task, now);
+  if (!reservation || deadlineOf(task.job.spec, now).getTime() <= reservation.fromMs) return request;
+  return { ...request, nodesExcluded: new Set([...request.nodesExcluded, ...reservation.nodeIds]) };
 }
 
 function grantOf(

@@ -1,5 +1,5 @@
 import type { Placement } from '@astro/matching/engine/engine';
-import type { TaskRequest } from '@astro/matching/engine/request';
+import { plainRequest, type TaskRequest } from '@astro/matching/engine/request';
 import { couldHost, countExcluded } from '@astro/matching/rules';
 import type { JobSpec, PlanJob } from '@astro/messages/scheduling';
 import { placeGang } from '@astro/matching/engine/gang';
@@ -72,15 +72,9 @@ function requestsFor(tenantId: string, spec: JobSpec, now: Date): readonly TaskR
     .flatMap(({ taskId }) => Array.from({ length: spec.quorum }, () => taskId))
     .slice(0, REPLICAS_PLANNED_MAX)
     .map(taskId => ({
-      taskId,
-      requirements,
-      decidedAtMs: now.getTime(),
+      ...plainRequest(taskId, requirements, now.getTime()),
       deadlineMs: spec.deadline?.getTime(),
-      operatorsExcluded: new Set<string>(),
-      nodesExcluded: new Set<string>(),
-      siblingNodes: [],
       priority: spec.priority,
-      leaseClass: 'on-demand',
     }));
 }
 

@@ -202,8 +202,8 @@ test('a decision leaves the pool as it is, and comes out the same again', () =>
   }));
 
 /** All that a pool knows, as text; a task's way back to its job would lead in circles. */
-const factsOf = ({ nodes, leases, jobs, nextFencingToken, endedJobs }: Pool) =>
-  JSON.stringify([nodes, leases, jobs, nextFencingToken, endedJobs], (key, value: unknown) => {
+const factsOf = ({ nodes, leases, jobs, nextFencingToken, endedJobs, shares }: Pool) =>
+  JSON.stringify([nodes, leases, jobs, nextFencingToken, endedJobs, shares.record()], (key, value: unknown) => {
     if (key === 'job') return undefined;
     if (value instanceof Set || value instanceof Map) return [...(value as Iterable<unknown>)];
     return typeof value === 'bigint' ? `${value}` : value;
@@ -280,7 +280,10 @@ test('a job leaves the pool at most once and does not come back', () =>
     expect(isUnique(left)).toBe(true);
   }));
 
-/** All that the pool knows, the indexes in their order; which group of waiting tasks was first is no matter. */
+/**
+ * All that the pool knows, the indexes in their order. Which group of waiting tasks was first is no matter, nor
+ * which of its jobs a group took its specification from.
+ */
 function contentOf({
   waiting,
   byDeadline,
@@ -291,7 +294,7 @@ function contentOf({
   shares,
   ...facts
 }: Pool) {
-  const groups = [...waiting.groups].map(({ tasks, ...group }) => ({ ...group, tasks: [...tasks] }));
+  const groups = [...waiting.groups].map(({ tasks, spec: _spec, ...group }) => ({ ...group, tasks: [...tasks] }));
   groups.sort((left, right) => (left.key < right.key ? -1 : 1));
   const indexes = { groups, spent: [...waiting.spent], waiting: waiting.size };
   const free = [...facts.nodes.keys()].map(nodeId => freeOf(engine, nodeId));
@@ -324,5 +327,5 @@ test('a state of another shape has another version of its snapshot', () => {
     run(steps, ({ state }) => (last = state));
     return contentOf(last).facts;
   });
-  expect(`${pool.snapshot!.version} ${shapeDigestOf(shapes)}`).toBe('2 fdbc75e8d23cf341');
+  expect(`${pool.snapshot!.version} ${shapeDigestOf(shapes)}`).toBe('3 fdbc75e8d23cf341');
 });

@@ -19,6 +19,7 @@ import {
   start,
   tick,
   timeLimitMs,
+  withdraw,
 } from './pool-examples.js';
 import { emptyPool } from './pool-state.js';
 
@@ -196,6 +197,19 @@ describe('a gang', () => {
     const [first] = grantsIn(after(...commands).events);
     // The lost member may not go back to the node that failed it, nor anywhere but where the gang is.
     expect(nodesOf(...commands, fail(first!), tick(at(1)))).toHaveLength(2);
+  });
+  test('that lost two members gets both back or none, although only one was failed by its node', () => {
+    const fleet = [admit('node_a'), admit('node_b')];
+    const commands = [...fleet, job('job_1', 2, { cpuMillis: 1_100 }, gang('any')), tick(at(0))];
+    const [ofA, ofB] = grantsIn(after(...commands).events);
+    expect([ofA?.nodeId, ofB?.nodeId]).toEqual(['node_a', 'node_b']);
+    const lost = [...commands, withdraw('node_a'), fail(ofB!), admit('node_a')];
+    expect(nodesOf(...lost, tick(at(1)))).toHaveLength(2);
+    expect(nodesOf(...lost, admit('node_c'), tick(at(1)))).toHaveLength(4);
+    const late = tick(at(patienceMs + 1));
+    expect(after(...lost, late).events.at(-1)).toMatchObject({
+      data: { reason: 'attempts_exhausted', detail: expect.stringContaining('without a node that failed') },
+    });
   });
 });
 

@@ -57,19 +57,22 @@ export const hasWaitedLong = ({ tasks }: WaitingGroup, now: Date): boolean =>
 
 const kindOf = ({ spec }: { readonly spec: JobSpec }) => (spec.gang ? 'gang' : 'task');
 
-/** Whether the head of the group would fit if nothing else were on any node. */
-export const fitsIdlePool = (pool: Pool, group: WaitingGroup, now: Date): boolean =>
+/** Whether the head of the group would fit if nothing else were on any node, on those that failed it too if `anew`. */
+export const fitsIdlePool = (pool: Pool, group: WaitingGroup, now: Date, anew = false): boolean =>
   pool.engine.simulate(() => {
     for (const lease of pool.leases.values()) pool.engine.release(lease.hold);
-    return nodesFor(pool, group, now).size > 0;
+    return nodesFor(pool, group, now, anew).size > 0;
   });
 
 /** Where the head of the group would go; none when it does not fit. */
-function nodesFor(pool: Pool, group: WaitingGroup, now: Date): ReadonlySet<string> {
+function nodesFor(pool: Pool, group: WaitingGroup, now: Date, anew = false): ReadonlySet<string> {
   const [head] = group.tasks;
   const { gang } = group.spec;
   const members = gang ? [...group.tasks] : [head!];
-  const requests = members.map(task => requestFor(pool, group, task, now));
+  const requests = members.map(task => {
+    const request = requestFor(pool, task, now);
+    return anew ? { ...request, nodesExcluded: new Set<string>() } : request;
+  });
   return pool.engine.simulate(
     () =>
       new Set(placeMembers(pool, head!.job, requests, gang?.topology ?? 'any').map(({ nodeId }) => nodeId)),

@@ -82,12 +82,13 @@ export class WaitingTasks {
   }
 
   #open(key: string, task: PoolTask): WaitingGroup {
+    const isGang = task.job.spec.gang !== undefined;
     const group: WaitingGroup = {
       key,
       needsKey: task.job.needsKey,
       spec: task.job.spec,
-      operatorsExcluded: new Set(task.operators),
-      nodesExcluded: new Set(task.failedOn),
+      operatorsExcluded: new Set(isGang ? [] : task.operators),
+      nodesExcluded: new Set(isGang ? [] : task.failedOn),
       replicas: replicasToPlace(task),
       tasks: new OrderedList(byQueueing),
     };
@@ -112,9 +113,10 @@ function keyOf(task: PoolTask): string {
   const { operators, failedOn, job } = task;
   const replicas = replicasToPlace(task);
   if (replicas <= 0) return SPENT;
-  // The members of a gang are placed together, so that no other job's tasks stand in for them.
-  const kind = job.spec.gang ? `gang ${job.jobId}` : replicas;
-  if (operators.size === 0 && failedOn.size === 0) return `${kind} ${job.needsKey}`;
+  // The members of a gang are placed together, whatever keeps one of them from a node, and no other job's tasks
+  // stand in for them.
+  if (job.spec.gang) return `gang ${job.jobId}`;
+  if (operators.size === 0 && failedOn.size === 0) return `${replicas} ${job.needsKey}`;
   const excluded = [[...operators].sort(), [...failedOn].sort()].map(ids => ids.join(','));
-  return `${kind} ${job.needsKey} ${excluded.join(' ')}`;
+  return `${replicas} ${job.needsKey} ${excluded.join(' ')}`;
 }

@@ -1,6 +1,6 @@
 import { DemandTable } from '@astro/matching/engine/demand';
 import type { DeviceOffer, NodeOffer } from '@astro/matching/engine/offer';
-import { anywhere, type Requirements, type TaskRequest } from '@astro/matching/engine/request';
+import { anywhere, plainRequest, type Requirements, type TaskRequest } from '@astro/matching/engine/request';
 import { ShapeTable } from '@astro/matching/engine/shape';
 import type { DemandRate, ShapeCount } from '@astro/matching/policy/demand-rate';
 import type { TraceNode, TracePod } from './trace.js';
@@ -64,16 +64,7 @@ export class Requests {
   private readonly byKey = new Map<string, Requirements>();
 
   of(pod: TracePod): TaskRequest {
-    return {
-      taskId: pod.name,
-      requirements: this.requirementsOf(pod),
-      decidedAtMs: 0,
-      operatorsExcluded: new Set(),
-      nodesExcluded: new Set(),
-      siblingNodes: [],
-      priority: 0,
-      leaseClass: 'on-demand',
-    };
+    return plainRequest(pod.name, this.requirementsOf(pod), 0);
   }
 
   requirementsOf({ cpuMillis, memoryMib, deviceCount, shareThousandths, models }: TracePod): Requirements {
