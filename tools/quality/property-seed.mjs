@@ -5,5 +5,6 @@ import fc from 'fast-check';
  * `PROPERTY_SEED=7 npm test -- services/scheduling/src/pool`.
  */
 const seed = Number(process.env.PROPERTY_SEED ?? 1);
-if (!Number.isInteger(seed)) throw new Error(`PROPERTY_SEED: a whole number, not ${process.env.PROPERTY_SEED}`);
+if (!Number.isInteger(seed))
+  throw new Error(`PROPERTY_SEED: a whole number, not ${process.env.PROPERTY_SEED}`);
 fc.configureGlobal({ seed });

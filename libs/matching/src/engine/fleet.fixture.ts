@@ -1,13 +1,7 @@
 import fc from 'fast-check';
 import type { DeviceOffer, NodeOffer } from './offer.js';
 import type { PotentialPolicy } from './policy.js';
-import {
-  anywhere,
-  plainRequest,
-  type DeviceNeeds,
-  type Requirements,
-  type TaskRequest,
-} from './request.js';
+import { anywhere, plainRequest, type DeviceNeeds, type Requirements, type TaskRequest } from './request.js';
 import type { TermWeights } from './weights.js';
 
 export const gpu = (fields: Partial<DeviceOffer> = {}): DeviceOffer => ({

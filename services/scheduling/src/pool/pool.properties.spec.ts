@@ -203,11 +203,14 @@ test('a decision leaves the pool as it is, and comes out the same again', () =>
 
 /** All that a pool knows, as text; a task's way back to its job would lead in circles. */
 const factsOf = ({ nodes, leases, jobs, nextFencingToken, endedJobs, shares }: Pool) =>
-  JSON.stringify([nodes, leases, jobs, nextFencingToken, endedJobs, shares.record()], (key, value: unknown) => {
-    if (key === 'job') return undefined;
-    if (value instanceof Set || value instanceof Map) return [...(value as Iterable<unknown>)];
-    return typeof value === 'bigint' ? `${value}` : value;
-  });
+  JSON.stringify(
+    [nodes, leases, jobs, nextFencingToken, endedJobs, shares.record()],
+    (key, value: unknown) => {
+      if (key === 'job') return undefined;
+      if (value instanceof Set || value instanceof Map) return [...(value as Iterable<unknown>)];
+      return typeof value === 'bigint' ? `${value}` : value;
+    },
+  );
 
 test('fencing tokens strictly grow and lease ids never repeat', () =>
   afterAll(events => {
@@ -294,7 +297,10 @@ function contentOf({
   shares,
   ...facts
 }: Pool) {
-  const groups = [...waiting.groups].map(({ tasks, spec: _spec, ...group }) => ({ ...group, tasks: [...tasks] }));
+  const groups = [...waiting.groups].map(({ tasks, spec: _spec, ...group }) => ({
+    ...group,
+    tasks: [...tasks],
+  }));
   groups.sort((left, right) => (left.key < right.key ? -1 : 1));
   const indexes = { groups, spent: [...waiting.spent], waiting: waiting.size };
   const free = [...facts.nodes.keys()].map(nodeId => freeOf(engine, nodeId));
