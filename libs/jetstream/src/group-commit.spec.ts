@@ -73,7 +73,19 @@ test('appends at the same time share one batch, and each learns its own position
   expect((await batchesOf(aggregates)).size).toBe(1);
 });
 
-test.each([3, 40])('of %i appends in a batch, a conflict hurts only the loser', async count => {
+test('a few appends at the same time need no batch, and each learns its own position', async () => {
+  const aggregates = tenants(12);
+  const appended = await Promise.all(
+    aggregates.map(aggregate => store.append(aggregate, [registered('a')], after(0))),
+  );
+  for (const [index, aggregate] of aggregates.entries())
+    expect((await store.load(aggregate)).map(({ position }) => position)).toEqual([
+      appended[index]!.position,
+    ]);
+  expect([...(await batchesOf(aggregates))]).toEqual(['']);
+});
+
+test.each([3, 40])('of %i appends at the same time, a conflict hurts only the loser', async count => {
   const aggregates = tenants(count);
   const loser = count >> 1;
   await store.append(aggregates[loser]!, [registered('somebody was first')], after(0));

@@ -11,8 +11,11 @@ const MAX_MESSAGES = 512;
 const MAX_BYTES = 4 * 1_024 * 1_024;
 /** Beyond them the server is too slow for its callers, who must hear of it. */
 const MAX_WAITING = 10_000;
-/** A refused batch of at most this many is tried again one by one; a larger one is halved. */
-const ONE_BY_ONE = 16;
+/**
+ * A batch is staged by the server for as long as it takes to store about thirteen messages by themselves; up to
+ * here, they go side by side. A refused batch of more is halved.
+ */
+const SIDE_BY_SIDE_MAX = 12;
 
 /** What is stored together or not at all. */
 export type Unit = {
@@ -29,16 +32,18 @@ type Waiting = Unit & {
 
 type Settle = () => void;
 
-/** What will be stored together next, as far as it has come. */
+/** What will be stored next, as far as it has come: side by side while it is little, then as one batch. */
 class Gathering {
   readonly units: Waiting[] = [];
-  readonly batch: AtomicBatch;
+  readonly #bus: Bus;
   readonly #keys = new Set<string>();
+  #batch: AtomicBatch | undefined;
   #messages = 0;
   #bytes = 0;
+  #hasSeveral = false;
 
   constructor(bus: Bus) {
-    this.batch = new AtomicBatch(bus);
+    this.#bus = bus;
   }
 
   has(key: string): boolean {
@@ -51,24 +56,38 @@ class Gathering {
     return this.#messages + messages.length <= MAX_MESSAGES && this.#bytes + bytes <= MAX_BYTES;
   }
 
-  /** A unit more, on its way at once. */
+  /** A unit more; as part of a batch it is on its way at once. */
   add(unit: Waiting): void {
     this.units.push(unit);
     this.#keys.add(unit.key);
     this.#messages += unit.messages.length;
     this.#bytes += unit.bytes;
-    for (const message of unit.messages) this.batch.add(message);
+    this.#hasSeveral ||= unit.messages.length > 1;
+    if (this.#batch) fill(this.#batch, [unit]);
+    // A unit of several messages is a batch in any case, and one costs less than two.
+    else if (this.#hasSeveral || this.#messages > SIDE_BY_SIDE_MAX)
+      this.#batch = fill(new AtomicBatch(this.#bus), this.units);
   }
 
   get messages(): number {
     return this.#messages;
   }
+
+  /** The batch that they are all in; undefined while each of them goes by itself. */
+  get batch(): AtomicBatch | undefined {
+    return this.#batch;
+  }
+}
+
+function fill(batch: AtomicBatch, units: readonly Unit[]): AtomicBatch {
+  for (const { messages } of units) for (const message of messages) batch.add(message);
+  return batch;
 }
 
 /**
  * Stores what many callers bring at the same time in one atomic batch, so that they share one write to the
- * disk. One batch is being written at a time; what comes meanwhile makes up the next. A lone caller waits for
- * nobody. All messages are of one stream.
+ * disk; what a few bring goes side by side. One lot is being written at a time; what comes meanwhile makes up the
+ * next. A lone caller waits for nobody. All messages are of one stream.
  */
 export class GroupCommit {
   readonly #bus: Bus;
@@ -116,7 +135,7 @@ export class GroupCommit {
     if (this.#isBusy || gathered === undefined) return;
     this.#isBusy = true;
     this.#gathering = undefined;
-    void this.#commit(gathered.units, gathered.batch).then(fates => {
+    void this.#commit(gathered).then(fates => {
       this.#isBusy = false;
       const waiting = this.#waiting;
       this.#waiting = [];
@@ -126,7 +145,18 @@ export class GroupCommit {
   }
 
   /** Never throws: each unit has a fate of its own. */
-  async #commit(units: readonly Waiting[], batch: AtomicBatch): Promise<readonly Settle[]> {
+  #commit({ units, batch }: Gathering): Promise<readonly Settle[]> {
+    return batch ? this.#together(units, batch) : this.#sideBySide(units);
+  }
+
+  async #sideBySide(units: readonly Waiting[]): Promise<readonly Settle[]> {
+    return (await Promise.all(units.map(unit => this.#together([unit])))).flat();
+  }
+
+  async #together(
+    units: readonly Waiting[],
+    batch = fill(new AtomicBatch(this.#bus), units),
+  ): Promise<readonly Settle[]> {
     try {
       const { seq, duplicate } = await batch.commit();
       let last = seq - units.reduce((sum, { messages }) => sum + messages.length, 0);
@@ -142,17 +172,12 @@ export class GroupCommit {
 
   /** Nothing of a refused batch was stored, and the refusal does not say on whose account. */
   async #separate(units: readonly Waiting[]): Promise<readonly Settle[]> {
-    if (units.length <= ONE_BY_ONE) {
-      return (await Promise.all(units.map(unit => this.#again([unit])))).flat();
-    }
+    if (units.length <= SIDE_BY_SIDE_MAX) return this.#sideBySide(units);
     const middle = units.length >> 1;
-    return [...(await this.#again(units.slice(0, middle))), ...(await this.#again(units.slice(middle)))];
-  }
-
-  #again(units: readonly Waiting[]): Promise<readonly Settle[]> {
-    const gathered = new Gathering(this.#bus);
-    for (const unit of units) gathered.add(unit);
-    return this.#commit(units, gathered.batch);
+    return [
+      ...(await this.#together(units.slice(0, middle))),
+      ...(await this.#together(units.slice(middle))),
+    ];
   }
 }
 
