@@ -4,15 +4,20 @@ export type Priced = {
   readonly requirements: { readonly maxPricePerSecondAtto: bigint };
   readonly tasks: readonly unknown[];
   readonly quorum: number;
+  readonly service?: { readonly budgetAtto: bigint };
 };
 
 /**
  * The most a job can cost, in base units: every replica of every task uses its whole time at the price cap.
  * Only agreeing results are charged, so a replica that was asked for after a disagreement adds nothing.
+ * A service runs until it is ended, and so it is ended before its budget is spent.
  */
-export function maxCostAtto({ program, requirements, tasks, quorum }: Priced): bigint {
-  const replicaAtto = ceilDivide(BigInt(program.timeLimitMs) * requirements.maxPricePerSecondAtto, 1_000n);
+export function maxCostAtto({ program, requirements, tasks, quorum, service }: Priced): bigint {
+  if (service) return service.budgetAtto;
+  const replicaAtto = costAtto(program.timeLimitMs, requirements.maxPricePerSecondAtto);
   return BigInt(tasks.length) * BigInt(quorum) * replicaAtto;
 }
 
-const ceilDivide = (dividend: bigint, divisor: bigint) => (dividend + divisor - 1n) / divisor;
+/** What the time costs, rounded up to a base unit. */
+export const costAtto = (ms: number, pricePerSecondAtto: bigint): bigint =>
+  (BigInt(ms) * pricePerSecondAtto + 999n) / 1_000n;

@@ -43,7 +43,7 @@ describe('a report becomes a command', () => {
   test('a failure says why, within limits', () =>
     expect(failureOf({ ...lease, reason: 'x'.repeat(9_999) }, origin)).toEqual({
       type: 'FailLease',
-      data: { ...lease, nodeId: 'node_a', reason: 'x'.repeat(500) },
+      data: { ...lease, ...origin, reason: 'x'.repeat(500) },
     }));
 
   const many = Array.from({ length: 65 }, (_, index) => ({ name: `o${index}`, cid, sizeBytes: 1 }));
@@ -63,7 +63,7 @@ describe('a report becomes a command', () => {
   ])('an unsound result is a failure of the node: %s', (reason, change) =>
     expect(completionOf({ ...report, ...change }, origin)).toEqual({
       type: 'FailLease',
-      data: { ...lease, nodeId: 'node_a', reason },
+      data: { ...lease, ...origin, reason },
     }),
   );
 });

@@ -1,4 +1,4 @@
-import type { TaskCompleted, TaskFailed, TaskStarted } from '@astro/messages/agent';
+import type { ReplicaRunning, TaskCompleted, TaskFailed, TaskStarted } from '@astro/messages/agent';
 import type { PoolCommand } from '@astro/messages/scheduling';
 import { isCid, isFileName } from './job/job-limits.js';
 import { resultDigest } from '@astro/messages/result-digest';
@@ -29,16 +29,32 @@ export function completionOf(report: TaskCompleted, origin: ReportOrigin): PoolC
   };
 }
 
+/** The last run's outputs count as a result's do. Before the first run has ended there are none. */
+export function renewalOf(report: ReplicaRunning, origin: ReportOrigin): PoolCommand {
+  const { poolId, leaseId, fencingToken, runs, busyMs, digest, outputs } = report;
+  const hasRun = digest !== '' || outputs.length > 0;
+  const flaw = hasRun ? flawOf({ fault: 'none', digest, outputs }) : undefined;
+  if (flaw) return failureOf({ poolId, leaseId, fencingToken, reason: flaw }, origin);
+  return {
+    type: 'RenewLease',
+    data: { poolId, leaseId, fencingToken, ...origin, runs, busyMs, digest, outputs },
+  };
+}
+
 export function failureOf(
   { poolId, leaseId, fencingToken, reason }: TaskFailed,
-  { nodeId }: ReportOrigin,
+  origin: ReportOrigin,
 ): PoolCommand {
   const shortened = reason.slice(0, reportLimits.reasonLength);
-  return { type: 'FailLease', data: { poolId, leaseId, nodeId, fencingToken, reason: shortened } };
+  return { type: 'FailLease', data: { poolId, leaseId, fencingToken, ...origin, reason: shortened } };
 }
 
 /** Agents are untrusted, so that a report's form is checked before anything is decided by it. */
-function flawOf({ fault, digest, outputs }: TaskCompleted): string | undefined {
+function flawOf({
+  fault,
+  digest,
+  outputs,
+}: Pick<TaskCompleted, 'fault' | 'digest' | 'outputs'>): string | undefined {
   if (fault === 'unspecified') return 'the report has no fault';
   if (outputs.length > reportLimits.outputs) return `more than ${reportLimits.outputs} outputs`;
   if (!outputs.every(output => isFileName(output.name))) return 'an output has no file name';

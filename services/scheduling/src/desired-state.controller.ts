@@ -22,6 +22,9 @@ export class DesiredStateController {
     // The transport has decoded the payload by the subject's last token.
     const event = { type, data } as PoolEvent;
     const { position } = context;
-    await Promise.all([...touchedNodes(event)].map(nodeId => this.publisher.publish(nodeId, position)));
+    const kept =
+      event.type === 'ServiceScaled' ? await this.publisher.nodesOf(event.data.jobId, position) : [];
+    const nodes = new Set([...touchedNodes(event), ...kept]);
+    await Promise.all([...nodes].map(nodeId => this.publisher.publish(nodeId, position)));
   }
 }

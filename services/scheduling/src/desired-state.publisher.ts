@@ -2,7 +2,7 @@ import { DesiredStates } from '@astro/jetstream/desired-state';
 import { KeyedQueue } from '@astro/jetstream/keyed-queue';
 import { aggregateToken } from '@astro/runtime/platform.module';
 import { Inject, Injectable } from '@nestjs/common';
-import { assignmentsOf } from './desired-state.js';
+import { assignmentsOf, nodesOf } from './desired-state.js';
 import type { PoolStore } from './placement.loop.js';
 import { schedulingConfigToken, type SchedulingConfig } from './scheduling.config.js';
 
@@ -25,11 +25,21 @@ export class DesiredStatePublisher {
   publish(nodeId: string, position = 0): Promise<void> {
     return this.#byNode.run(nodeId, async () => {
       const { POOL_ID: poolId } = this.config;
-      const pool = await this.pools.load(poolId);
-      if (pool.position < position)
-        throw new Error(`the pool was read as of ${pool.position}, not ${position}`);
+      const pool = await this.#load(position);
       const assignments = assignmentsOf(pool.state, poolId, nodeId);
       await this.desiredStates.put({ nodeId, assignments }, pool.position);
     });
+  }
+
+  /** The nodes that work for a job now. */
+  async nodesOf(jobId: string, position: number): Promise<ReadonlySet<string>> {
+    return nodesOf((await this.#load(position)).state, jobId);
+  }
+
+  async #load(position: number): ReturnType<PoolStore['load']> {
+    const pool = await this.pools.load(this.config.POOL_ID);
+    if (pool.position < position)
+      throw new Error(`the pool was read as of ${pool.position}, not ${position}`);
+    return pool;
   }
 }

@@ -1,6 +1,7 @@
 import type { PoolEvent } from '@astro/messages/scheduling';
 import type { Assignment } from '@astro/messages/agent';
-import type { Pool } from './pool/pool-state.js';
+import type { PoolJob } from './pool/pool-job.js';
+import { leasesOfJob, type Pool } from './pool/pool-state.js';
 
 /**
  * The whole list of what a node should be working on, oldest lease first. A node that is not in the pool has
@@ -15,11 +16,25 @@ export function assignmentsOf(pool: Pool, poolId: string, nodeId: string): reado
     if (!lease || !job || !task) return [];
     const { jobId, taskId, fencingToken, deadline } = lease;
     const { inputs, args } = task;
-    return [
-      { poolId, leaseId, jobId, taskId, fencingToken, deadline, program: job.spec.program, inputs, args },
-    ];
+    const { program } = job.spec;
+    const replica = ordersOf(job);
+    return [{ poolId, leaseId, jobId, taskId, fencingToken, deadline, program, inputs, args, ...replica }];
   });
 }
+
+/** The replicas share the runs of their service evenly. */
+function ordersOf({ spec: { service }, tasks }: PoolJob): Pick<Assignment, 'replica'> {
+  const [task] = tasks.values();
+  if (!service || !task) return {};
+  const runEveryMs = service.runEveryMs * task.replicasWanted;
+  return { replica: { runEveryMs, reportEveryMs: service.periodMs } };
+}
+
+/** The nodes that work for a job. */
+export const nodesOf = (pool: Pool, jobId: string): ReadonlySet<string> => {
+  const job = pool.jobs.get(jobId);
+  return new Set(job ? leasesOfJob(pool, job).map(({ nodeId }) => nodeId) : []);
+};
 
 /** The nodes whose desired state an event changes. */
 export function touchedNodes({ type, data }: PoolEvent): ReadonlySet<string> {
@@ -34,14 +49,19 @@ export function touchedNodes({ type, data }: PoolEvent): ReadonlySet<string> {
       return of([data]);
     case 'NodeAdmitted':
       return of([data.offer]);
+    case 'LeaseRenewed':
+      return of([data.work]);
     case 'LeasesExpired':
       return of(data.leases);
+    // Those that keep their replicas hear of it too, but only the pool knows them.
+    case 'ServiceScaled':
     case 'JobClosed':
     case 'JobAbandoned':
       return of(data.revoked);
     case 'TasksQueued':
     case 'LeaseStarted':
     case 'ReplicaQueued':
+    case 'ReplicasRequeued':
     // A task is closed when its last lease has completed, which has told that lease's node already.
     case 'TaskClosed':
       return of([]);

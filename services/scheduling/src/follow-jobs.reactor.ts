@@ -10,13 +10,22 @@ export const followJobs = (poolId: string): Reactor<JobEvent, PoolCommand> => ({
   name: 'scheduling.follow-jobs',
   reads: ['scheduling.job'],
 
-  react({ event: { type, data }, recordedAt: queuedAt }) {
+  react({ event: { type, data }, recordedAt }) {
     switch (type) {
       case 'JobQueued': {
         const { poolId, jobId, tenantId, spec } = data;
         return [
-          { to: toPool(poolId), type: 'QueueTasks', data: { poolId, jobId, tenantId, spec, queuedAt } },
+          {
+            to: toPool(poolId),
+            type: 'QueueTasks',
+            data: { poolId, jobId, tenantId, spec, queuedAt: recordedAt },
+          },
         ];
+      }
+      case 'JobScaled': {
+        const { poolId, jobId, replicasMin, replicasMax } = data;
+        const scale = { poolId, jobId, replicasMin, replicasMax, at: recordedAt };
+        return [{ to: toPool(poolId), type: 'ScaleService', data: scale }];
       }
       case 'JobSucceeded':
         return [{ to: toPool(poolId), type: 'CloseJob', data: { poolId, jobId: data.jobId } }];

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { arrayFault } from '@astro/matching/queue/array-job';
 import { expandArray, inputsFault } from '@astro/matching/queue/array-template';
+import { flawOfService } from './service-limits.js';
 import type { JobSpec, Program, Requirements, TaskSpec } from '@astro/messages/scheduling';
 
 /** Bounds of one job. A job is one event, so they also keep it well below the bus's largest message. */
@@ -41,6 +42,7 @@ export const flawOf = (spec: JobSpec): string | undefined =>
   flawOfProgram(spec.program) ??
   flawOfRequirements(spec.requirements) ??
   flawOfArray(spec) ??
+  flawOfService(spec) ??
   spec.tasks.reduce<string | undefined>((flaw, task, index) => flaw ?? flawOfTask(task, index), undefined);
 
 function flawOfJob({ name, tasks, quorum }: JobSpec): string | undefined {

@@ -2,7 +2,14 @@ import { isDeepStrictEqual } from 'node:util';
 import { accept, reject, type Decider, type Decision } from '@astro/event-sourcing/decider';
 import { structured } from '@astro/event-sourcing/snapshot-format';
 import { maxCostAtto } from '@astro/matching/cost';
-import type { CompleteTask, JobCommand, JobEvent, SubmitJob } from '@astro/messages/scheduling';
+import type {
+  CompleteTask,
+  JobCommand,
+  JobEvent,
+  JobSpec,
+  ScaleJob,
+  SubmitJob,
+} from '@astro/messages/scheduling';
 import { flawOf, isToken } from './job-limits.js';
 
 export type JobRejection =
@@ -12,6 +19,7 @@ export type JobRejection =
   | 'JobNotFound'
   | 'TaskNotFound'
   | 'JobIsNotQueued'
+  | 'JobIsNoService'
   | 'JobHasEnded';
 
 type Status = 'submitted' | 'queued' | 'succeeded' | 'failed' | 'cancelled';
@@ -24,7 +32,10 @@ export type Job =
       readonly submitted: SubmitJob;
       /** Ids of the tasks whose results are verified. */
       readonly succeeded: ReadonlySet<string>;
+      /** Of a service whose bounds were changed: what holds now. */
+      readonly bounds?: Bounds;
     };
+type Bounds = { readonly replicasMin: number; readonly replicasMax: number };
 type SubmittedJob = Exclude<Job, { status: 'absent' }>;
 type JobDecision = Decision<JobEvent, JobRejection>;
 
@@ -35,7 +46,9 @@ export const job: Decider<Job, JobCommand, JobEvent, JobRejection> = {
   decide(command, job) {
     if (command.type === 'SubmitJob') return submit(command.data, job);
     if (job.status === 'absent') return reject('JobNotFound');
-    const { jobId, tenantId, poolId, spec } = job.submitted;
+    const { jobId, tenantId, poolId } = job.submitted;
+    const spec = specOf(job);
+    const settled = spec.service && job.status === 'queued' ? { isSettledByPool: true } : {};
     const tasksSucceeded = job.succeeded.size;
     switch (command.type) {
       case 'QueueJob':
@@ -51,15 +64,20 @@ export const job: Decider<Job, JobCommand, JobEvent, JobRejection> = {
         const { reason, detail } = command.data;
         return accept({
           type: 'JobFailed',
-          data: { jobId, tenantId, poolId, reason, detail, tasksSucceeded },
+          data: { jobId, tenantId, poolId, reason, detail, tasksSucceeded, ...settled },
         });
       }
+      case 'ScaleJob':
+        return scaleJob(command.data, job);
       case 'CancelJob':
         // A tenant must not learn which jobs of others exist.
         if (command.data.tenantId !== tenantId) return reject('JobNotFound');
         if (job.status === 'cancelled') return accept();
         if (job.status === 'succeeded' || job.status === 'failed') return reject('JobHasEnded');
-        return accept({ type: 'JobCancelled', data: { jobId, tenantId, poolId, tasksSucceeded } });
+        return accept({
+          type: 'JobCancelled',
+          data: { jobId, tenantId, poolId, tasksSucceeded, ...settled },
+        });
     }
   },
 
@@ -70,6 +88,10 @@ export const job: Decider<Job, JobCommand, JobEvent, JobRejection> = {
     switch (event.type) {
       case 'JobQueued':
         return { ...job, status: 'queued' };
+      case 'JobScaled': {
+        const { replicasMin, replicasMax } = event.data;
+        return { ...job, bounds: { replicasMin, replicasMax } };
+      }
       case 'TaskSucceeded':
         return { ...job, succeeded: new Set(job.succeeded).add(event.data.taskId) };
       case 'JobSucceeded':
@@ -81,7 +103,7 @@ export const job: Decider<Job, JobCommand, JobEvent, JobRejection> = {
     }
   },
 
-  snapshot: structured(2),
+  snapshot: structured(3),
 };
 
 function submit(data: SubmitJob, job: Job): JobDecision {
@@ -93,6 +115,23 @@ function submit(data: SubmitJob, job: Job): JobDecision {
   const needed = maxCostAtto(data.spec);
   if (data.maxCostAtto < needed) return reject('MaxCostIsTooLow', `maxCostAtto: at least ${needed}`);
   return accept({ type: 'JobSubmitted', data });
+}
+
+/** What was submitted, with the bounds that hold now. */
+const specOf = ({ submitted: { spec }, bounds }: SubmittedJob): JobSpec =>
+  spec.service && bounds ? { ...spec, service: { ...spec.service, ...bounds } } : spec;
+
+function scaleJob({ tenantId, replicasMin, replicasMax }: ScaleJob, job: SubmittedJob): JobDecision {
+  const { jobId, poolId, tenantId: owner } = job.submitted;
+  if (tenantId !== owner) return reject('JobNotFound');
+  if (job.status !== 'submitted' && job.status !== 'queued') return reject('JobHasEnded');
+  const spec = specOf(job);
+  if (!spec.service) return reject('JobIsNoService');
+  if (spec.service.replicasMin === replicasMin && spec.service.replicasMax === replicasMax) return accept();
+  const bounds = { replicasMin, replicasMax };
+  const flaw = flawOf({ ...spec, service: { ...spec.service, ...bounds } });
+  if (flaw) return reject('JobIsInvalid', flaw.replace(/^spec\.service\./, ''));
+  return accept({ type: 'JobScaled', data: { jobId, tenantId, poolId, ...bounds } });
 }
 
 /** The last task's completion and the job's own are one decision, so that no crash can part them. */

@@ -47,6 +47,8 @@ export function jobsToAbandon(pool: Pool, now: Date, patienceMs: number): readon
     for (const task of group.tasks) {
       if (isFull()) return [...found.values()];
       if (found.has(task.job) || !isOutOfPatience(task.job, now, patienceMs)) continue;
+      // A service that was placed once waits for nodes to come back: it costs nothing meanwhile.
+      if (task.job.service && task.attempts > 0) continue;
       const { reason, detail } = verdict;
       found.set(task.job, { job: task.job, reason, detail: `${named(task)}: ${detail}` });
     }

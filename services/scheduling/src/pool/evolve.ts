@@ -4,6 +4,7 @@ import type { NodeOffer } from '@astro/matching/engine/offer';
 import type { Grant, PoolEvent, TasksQueued } from '@astro/messages/scheduling';
 import type { Offer } from '@astro/messages/registry';
 import { engineOfferOf, holdOf, unitsOnNode } from './fleet.js';
+import { holdReplicas, release, renew, requeue, scale } from './evolve-service.js';
 import { needsKey, NO_SURGE } from './needs.js';
 import {
   countLease,
@@ -14,6 +15,7 @@ import {
   type NodeRecord,
 } from './node-record.js';
 import type { PoolJob, PoolTask } from './pool-job.js';
+import { newService } from './service.js';
 import { poolLimits } from './pool-limits.js';
 import type { Lease, LeaseEnd, Pool, PoolNode } from './pool-state.js';
 import { NOWHERE } from './waiting-tasks.js';
@@ -53,14 +55,32 @@ export function evolve(pool: Pool, { type, data }: PoolEvent): Pool {
       endLease(pool, data.leaseId, 'completed');
       return pool;
     }
-    case 'LeaseFailed':
+    case 'LeaseFailed': {
+      const job = jobOf(pool, data.jobId);
       endLease(pool, data.leaseId, 'failed');
+      if (job.service && data.failedAt) holdReplicas(pool, job, data.failedAt);
       return pool;
+    }
     case 'LeasesExpired':
       for (const { leaseId, jobId } of data.leases) {
-        moved(pool, jobOf(pool, jobId), leaseOf(pool, leaseId).deadline);
+        const { deadline } = leaseOf(pool, leaseId);
+        const job = jobOf(pool, jobId);
+        moved(pool, job, deadline);
         endLease(pool, leaseId, 'expired');
+        if (job.service) holdReplicas(pool, job, deadline);
       }
+      return pool;
+    case 'LeaseRenewed':
+      pool.shares.passed(data.renewedAt);
+      moved(pool, jobOf(pool, data.jobId), data.renewedAt);
+      renew(pool, jobOf(pool, data.jobId), leaseOf(pool, data.leaseId), data);
+      return pool;
+    case 'ServiceScaled':
+      for (const { leaseId } of data.revoked) endLease(pool, leaseId, 'revoked');
+      scale(pool, jobOf(pool, data.jobId), data);
+      return pool;
+    case 'ReplicasRequeued':
+      requeue(pool, jobOf(pool, data.jobId), data);
       return pool;
     case 'ReplicaQueued': {
       const task = taskOf(pool, data.jobId, data.taskId);
@@ -141,6 +161,7 @@ function queueJob(pool: Pool, { jobId, tenantId, spec, queuedAt }: TasksQueued):
     tasks: new Map(),
     heldBack: [],
     leases: new Set(),
+    service: spec.service && newService(spec.service, queuedAt),
   };
   pool.shares.passed(queuedAt);
   pool.jobs.set(jobId, job);
@@ -151,7 +172,7 @@ function queueJob(pool: Pool, { jobId, tenantId, spec, queuedAt }: TasksQueued):
       job,
       spec: task,
       index,
-      replicasWanted: spec.quorum,
+      replicasWanted: spec.service?.replicasMin ?? spec.quorum,
       attempts: 0,
       live: 0,
       completed: 0,
@@ -177,7 +198,7 @@ function grantLease(pool: Pool, grant: Grant): void {
   const units = grant.units.length > 0 ? grant.units : unitsOnNode(pool.engine, grant.nodeId, needs);
   const hold = holdOf(pool.engine, grant.nodeId, needs, units);
   pool.engine.take(hold);
-  const lease: Lease = { ...grant, units, hold, startedAt: undefined };
+  const lease: Lease = { ...grant, units, hold, startedAt: undefined, renewed: undefined };
   pool.leases.set(grant.leaseId, lease);
   pool.byDeadline.add(lease);
   pool.shares.hold(task.job.tenantId, task.job.spec);
@@ -186,7 +207,8 @@ function grantLease(pool: Pool, grant: Grant): void {
   pool.nextFencingToken = grant.fencingToken + 1;
   task.attempts += 1;
   task.live += 1;
-  task.operators.add(grant.operatorId);
+  // Nobody compares what replicas of a service make, so that one operator may have several.
+  if (!task.job.service) task.operators.add(grant.operatorId);
   pool.waiting.refresh(task);
 }
 
@@ -263,6 +285,7 @@ function leave(pool: Pool, jobId: string): void {
   forgetOldest(pool.endedJobs, poolLimits.endedJobs);
   // A job that the pool had no room for was never in it.
   if (!job) return;
+  release(pool, job);
   for (const task of job.tasks.values()) closeTask(pool, task);
   pool.byMove.remove(job);
   pool.jobs.delete(jobId);

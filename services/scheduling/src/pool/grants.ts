@@ -4,7 +4,7 @@ import type { TaskRequest } from '@astro/matching/engine/request';
 import type { GangTopology, Grant } from '@astro/messages/scheduling';
 import { heldUnit } from './fleet.js';
 import { leasePriceAtto, NO_SURGE } from './needs.js';
-import type { PoolTask } from './pool-job.js';
+import { waitingReplicas, type PoolTask } from './pool-job.js';
 import { placeMembers } from './gang.js';
 import { deadlineOf, requestFor } from './request.js';
 import { hasWaitedLong, reservationFor, type Ending, type Reservation } from './reservation.js';
@@ -63,11 +63,13 @@ function reserveFor(tick: Tick, group: WaitingGroup): void {
 function grantTask(tick: Tick, group: WaitingGroup, task: PoolTask): void {
   const request = requestBeside(tick, task);
   const operatorsExcluded = new Set(task.operators);
-  for (let replica = 1; replica <= group.replicas; replica += 1) {
+  const { service } = task.job;
+  const replicas = service ? waitingReplicas(task) : group.replicas;
+  for (let replica = 1; replica <= replicas; replica += 1) {
     if (tick.grants.length === poolLimits.grantsOfTick) return;
     const placement = tick.pool.engine.place({ ...request, operatorsExcluded });
     if (placement === 'NoNodeFits') return;
-    operatorsExcluded.add(placement.operatorId);
+    if (!service) operatorsExcluded.add(placement.operatorId);
     tick.grants.push(grantOf(tick, task, replica, placement));
   }
 }
@@ -84,7 +86,9 @@ function grantGang(tick: Tick, group: WaitingGroup, topology: GangTopology): voi
 /** A request that leaves alone what is reserved, unless it would be gone by then. */
 function requestBeside({ pool, now, reservation }: Tick, task: PoolTask): TaskRequest {
   const request = requestFor(pool, task, now);
-  if (!reservation || deadlineOf(task.job.spec, now).getTime() <= reservation.fromMs) return request;
+  if (!reservation) return request;
+  const isGoneByThen = !task.job.service && deadlineOf(task.job.spec, now).getTime() <= reservation.fromMs;
+  if (isGoneByThen) return request;
   return { ...request, nodesExcluded: new Set([...request.nodesExcluded, ...reservation.nodeIds]) };
 }
 
@@ -97,7 +101,8 @@ function grantOf(
   const { job, spec } = task;
   const { nodeId, operatorId, priceAtto, hold } = placed;
   const deadline = deadlineOf(job.spec, now);
-  taken.push({ hold, deadline });
+  // A service gives its room back some time or never.
+  if (!job.service) taken.push({ hold, deadline });
   return {
     // A replica that is passed over leaves its number unused in this tick: numbers only have to differ.
     leaseId: derivedId('lease', job.jobId, spec.taskId, task.attempts + replica),

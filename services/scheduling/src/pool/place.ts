@@ -1,24 +1,32 @@
 import type { PlaceTasks, PoolEvent } from '@astro/messages/scheduling';
 import { jobsToAbandon } from './abandon.js';
 import { grantsFor } from './grants.js';
+import { isDue, replicasDue } from './renewals.js';
+import { settlementOf } from './service.js';
 import { poolLimits } from './pool-limits.js';
 import { ended, isOverdue, leasesOfJob, type Lease, type Pool } from './pool-state.js';
 import { tightFit } from './policy.js';
 
 /**
- * One tick. It does the first of three that there is to do: what is overdue expires, what cannot be served is
- * given up, what waits is placed where it fits. So each decision rests on recorded facts alone: capacity that
+ * One tick. It does the first of four that there is to do: what is overdue expires, replicas that waited after a
+ * failure wait no more, what cannot be served is given up, what waits is placed where it fits. So each decision rests on recorded facts alone: capacity that
  * comes free by one tick is given away by the next.
  */
 export function placeTasks({ poolId, now, patienceMs }: PlaceTasks, pool: Pool): readonly PoolEvent[] {
   const overdue = overdueLeases(pool, now);
   if (overdue.length > 0) return [{ type: 'LeasesExpired', data: { poolId, leases: overdue.map(ended) } }];
 
+  const due = replicasDue(pool, poolId, now);
+  if (due.length > 0) return due;
+
   const hopeless = jobsToAbandon(pool, now, patienceMs);
   if (hopeless.length > 0)
     return hopeless.map(({ job, reason, detail }) => {
       const revoked = leasesOfJob(pool, job).map(ended);
-      return { type: 'JobAbandoned', data: { poolId, jobId: job.jobId, reason, detail, revoked } };
+      return {
+        type: 'JobAbandoned',
+        data: { poolId, jobId: job.jobId, reason, detail, revoked, ...settlementOf(job) },
+      };
     });
 
   const grants = pool.engine.simulate(() => grantsFor(pool, now));
@@ -40,17 +48,25 @@ function overdueLeases(pool: Pool, now: Date): readonly Lease[] {
 /** Whether a tick could have anything to do. */
 export function needsTick(pool: Pool, now: Date): boolean {
   const ending = pool.byDeadline.first;
-  return pool.waiting.size > 0 || (ending !== undefined && isOverdue(ending, now));
+  const held = pool.onHold.first;
+  return (
+    pool.waiting.size > 0 ||
+    (ending !== undefined && isOverdue(ending, now)) ||
+    (held !== undefined && isDue(held, now))
+  );
 }
 
 /**
- * When time alone next changes what a tick decides: a lease becomes overdue, or a job's patience ends.
+ * When time alone next changes what a tick decides: a lease becomes overdue, a failed replica's wait ends, or a
+ * job's patience.
  * Until then a pool on which a tick found nothing to do needs none.
  */
 export function nextDueAt(pool: Pool, now: Date, patienceMs: number): Date | undefined {
   const ending = pool.byDeadline.firstNotBefore(lease => isOverdue(lease, now));
   const patient = pool.byMove.firstNotBefore(job => now.getTime() - job.movedAt.getTime() > patienceMs);
+  const held = pool.onHold.firstNotBefore(job => isDue(job, now));
   const due = Math.min(
+    held?.service?.heldUntil?.getTime() ?? Infinity,
     ending ? ending.deadline.getTime() + 1 : Infinity,
     patient ? patient.movedAt.getTime() + patienceMs + 1 : Infinity,
   );

@@ -50,7 +50,7 @@ export function planJob({ tenantId, spec, now }: PlanJob, pool: Pool): JobPlan {
   const p90 = placed.length > 0 ? 0 : startsInMs(0.9);
   return {
     startsNow: placed.length,
-    replicas: spec.tasks.length * spec.quorum,
+    replicas: spec.service?.replicasMin ?? spec.tasks.length * spec.quorum,
     placements: placed.slice(0, PLACEMENTS_LISTED_MAX).map(({ nodeId, operatorId, priceAtto }) => ({
       nodeId,
       operatorId,
@@ -69,7 +69,7 @@ function requestsFor(tenantId: string, spec: JobSpec, now: Date): readonly TaskR
   const requirements = needsOf(spec, NO_SURGE);
   const tasks = spec.maxParallel > 0 ? spec.tasks.slice(0, spec.maxParallel) : spec.tasks;
   return tasks
-    .flatMap(({ taskId }) => Array.from({ length: spec.quorum }, () => taskId))
+    .flatMap(({ taskId }) => Array.from({ length: spec.service?.replicasMin ?? spec.quorum }, () => taskId))
     .slice(0, REPLICAS_PLANNED_MAX)
     .map(taskId => ({
       ...plainRequest(taskId, requirements, now.getTime()),
@@ -102,7 +102,7 @@ function place(pool: Pool, spec: JobSpec, requests: readonly TaskRequest[]): rea
       if (operatorsExcluded.size === 0) break;
       continue;
     }
-    operatorsExcluded.add(placement.operatorId);
+    if (!spec.service) operatorsExcluded.add(placement.operatorId);
     placed.push(placement);
   }
   return placed;
@@ -118,6 +118,7 @@ type Start = {
 /** When leases will have ended that make room, if each lasts as long as such tasks do in `quantile` of all cases. */
 function startIn(pool: Pool, { spec, first, now, quantile }: Start): number | undefined {
   const ends = [...pool.leases.values()]
+    .filter(({ jobId }) => pool.jobs.get(jobId)?.service === undefined)
     .slice(0, LEASES_MAX)
     .map(lease => ({ lease, inMs: endIn(pool, lease, now, quantile) }))
     .sort((left, right) => left.inMs - right.inMs);

@@ -1,4 +1,5 @@
 import type { JobSpec, TaskSpec } from '@astro/messages/scheduling';
+import type { PoolService } from './service.js';
 import { poolLimits } from './pool-limits.js';
 
 export type PoolTask = {
@@ -42,10 +43,13 @@ export type PoolJob = {
   readonly heldBack: PoolTask[];
   /** Ids of its live leases. */
   readonly leases: Set<string>;
+  /** Present for a service, whose one task has as many replicas as are wanted. */
+  readonly service: PoolService | undefined;
 };
 
 export const waitingReplicas = (task: PoolTask): number =>
-  Math.max(0, task.replicasWanted - task.live - task.completed);
+  task.job.service?.heldUntil ? 0 : Math.max(0, task.replicasWanted - task.live - task.completed);
 
+/** A service is replaced for as long as it lives. */
 export const attemptsLeft = (task: PoolTask): number =>
-  task.replicasWanted + poolLimits.extraAttemptsOfTask - task.attempts;
+  task.job.service ? Infinity : task.replicasWanted + poolLimits.extraAttemptsOfTask - task.attempts;

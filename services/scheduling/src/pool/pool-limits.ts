@@ -7,6 +7,8 @@ export const poolLimits = {
   expiriesOfTick: 1_000,
   /** Well below the 1,000 events of one atomic batch. */
   jobsAbandonedOfTick: 100,
+  /** Services whose replicas are placed again after a failure. */
+  requeuedOfTick: 1_000,
   /** Grants of one task beyond the replicas that are wanted. */
   extraAttemptsOfTask: 5,
   /** Ends of leases that a node is remembered by, to tell a late report from an unknown one. */

@@ -5,7 +5,7 @@ import type { NodeOffer } from '@astro/matching/engine/offer';
 import { PoolShares, type SharesRecord } from './pool-shares.js';
 import { emptyPool, type Lease, type Pool, type PoolNode } from './pool-state.js';
 
-type Indexes = 'waiting' | 'byDeadline' | 'byMove' | 'engine' | 'needs' | 'shares' | 'durations';
+type Indexes = 'waiting' | 'byDeadline' | 'byMove' | 'onHold' | 'engine' | 'needs' | 'shares' | 'durations';
 type Facts = Omit<Pool, Indexes> & {
   readonly shares: SharesRecord;
   readonly entries: number;
@@ -15,14 +15,21 @@ type Facts = Omit<Pool, Indexes> & {
 };
 
 /** Grows with any change of `Pool`'s facts, or of what an event means for them. */
-const facts = structured<Facts>(3);
+const facts = structured<Facts>(4);
 
 /** Only the facts are written down; the indexes over them are made anew. */
 export const poolSnapshot: SnapshotFormat<Pool> = {
   version: facts.version,
 
   encode(pool) {
-    const { waiting, byDeadline: _byDeadline, byMove: _byMove, needs: _needs, ...written } = pool;
+    const {
+      waiting,
+      byDeadline: _byDeadline,
+      byMove: _byMove,
+      onHold: _onHold,
+      needs: _needs,
+      ...written
+    } = pool;
     const { engine, shares, durations: _durations, ...rest } = written;
     const slots = new Map([...pool.nodes.keys()].map(nodeId => [nodeId, engine.fleet.slotOf(nodeId)!]));
     const { entries } = waiting;
@@ -37,6 +44,7 @@ export const poolSnapshot: SnapshotFormat<Pool> = {
     for (const lease of pool.leases.values()) pool.byDeadline.add(lease);
     const tasks = [...pool.jobs.values()].flatMap(job => {
       pool.byMove.add(job);
+      if (job.service?.heldUntil) pool.onHold.add(job);
       return [...job.tasks.values()];
     });
     pool.waiting.restore(tasks, entries);

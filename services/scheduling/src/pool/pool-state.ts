@@ -12,9 +12,12 @@ import { PoolShares } from './pool-shares.js';
 import { poolWeights, tightFit } from './policy.js';
 import { WaitingTasks } from './waiting-tasks.js';
 
-export type Lease = Grant & {
+export type Lease = Omit<Grant, 'deadline'> & {
+  deadline: Date;
   hold: Hold;
   startedAt: Date | undefined;
+  /** Of a service's replica: when its use was last charged, and how busy it was, where that is known. */
+  renewed: { readonly at: Date; busyShare: number | undefined } | undefined;
 };
 
 export type LeaseEnd = 'completed' | 'failed' | 'expired' | 'revoked';
@@ -62,6 +65,8 @@ export type Pool = {
   readonly byDeadline: OrderedList<Lease>;
   /** Jobs, the one that moved longest ago comes first. */
   readonly byMove: OrderedList<PoolJob>;
+  /** Services of which a replica has failed, the one that waits no more first comes first. */
+  readonly onHold: OrderedList<PoolJob>;
 };
 
 export const emptyPool = (): Pool => ({
@@ -87,7 +92,12 @@ export const emptyPool = (): Pool => ({
   byMove: new OrderedList<PoolJob>(
     (left, right) => left.movedAt.getTime() - right.movedAt.getTime() || left.number - right.number,
   ),
+  onHold: new OrderedList<PoolJob>(
+    (left, right) => heldUntilMs(left) - heldUntilMs(right) || left.number - right.number,
+  ),
 });
+
+const heldUntilMs = ({ service }: PoolJob) => service?.heldUntil?.getTime() ?? 0;
 
 export const isOverdue = (lease: Lease, now: Date): boolean => lease.deadline.getTime() < now.getTime();
 

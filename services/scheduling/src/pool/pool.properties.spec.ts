@@ -4,7 +4,9 @@ import { shapeDigestOf } from '@astro/event-sourcing/specify-snapshot';
 import type { Grant, PoolCommand, PoolEvent } from '@astro/messages/scheduling';
 import fc from 'fast-check';
 import { freeOf } from './fleet.js';
+import { waitingReplicas } from './pool-job.js';
 import { pool } from './pool.js';
+import { failAt, report as renew, scaled, serving } from './service-examples.js';
 import type { Pool } from './pool-state.js';
 import {
   admit,
@@ -25,6 +27,7 @@ import {
 const anyNode = fc.constantFrom('node_a', 'node_b', 'node_c', 'node_d');
 const anyJob = fc.constantFrom('job_1', 'job_2', 'job_3');
 const tasksOf = (jobId: string) => [`${jobId}_x`, `${jobId}_y`];
+const anyService = fc.constantFrom('service_1', 'service_2');
 const anyTask = fc
   .tuple(anyJob, fc.constantFrom(0, 1))
   .map(([job, index]) => [job, tasksOf(job)[index]!] as const);
@@ -79,17 +82,39 @@ const anyStep: fc.Arbitrary<Step> = fc.oneof(
         return always(queue(jobId, { ...spec, gang: { topology } }));
       }),
   },
+  {
+    weight: 2,
+    arbitrary: fc
+      .tuple(anyService, fc.bigInt({ min: 1_000n, max: 9_000n }))
+      .map(([jobId, budgetAtto]) => always(queue(jobId, serving({ budgetAtto, coolDownMs: 1_000 })))),
+  },
+  {
+    weight: 6,
+    arbitrary: fc
+      .constantFrom(0, 5_000, 10_000)
+      .chain(busyMs => report((grant, now) => renew(grant, now.getTime() - at(0).getTime(), busyMs))),
+  },
+  { weight: 2, arbitrary: report((grant, now) => failAt(grant, now.getTime() - at(0).getTime())) },
+  {
+    weight: 1,
+    arbitrary: fc
+      .tuple(anyService, fc.integer({ min: 1, max: 3 }), fc.integer({ min: 0, max: 3 }))
+      .map(([jobId, min, more]): Step => {
+        return (_granted, now) => scaled(min, min + more, now.getTime() - at(0).getTime(), jobId);
+      }),
+  },
   { weight: 8, arbitrary: fc.constant<Step>((_granted, now) => tick(now)) },
   { weight: 8, arbitrary: report(start) },
   { weight: 8, arbitrary: report(complete) },
   { weight: 2, arbitrary: report(fail) },
   { weight: 3, arbitrary: anyTask.map(([jobId, taskId]) => always(replica(jobId, taskId))) },
   { weight: 1, arbitrary: anyTask.map(([jobId, taskId]) => always(closeTask(jobId, taskId))) },
-  { weight: 1, arbitrary: anyJob.map(jobId => always(closeJob(jobId))) },
+  { weight: 1, arbitrary: fc.oneof(anyJob, anyService).map(jobId => always(closeJob(jobId))) },
 );
 /** Mostly well within a lease and a patience, now and then beyond both. */
 const anyWaitMs = fc.oneof(
   { weight: 20, arbitrary: fc.integer({ min: 0, max: 500 }) },
+  { weight: 4, arbitrary: fc.integer({ min: 4_000, max: 12_000 }) },
   { weight: 1, arbitrary: fc.constant(45_000) },
 );
 const anySteps = fc.array(fc.tuple(anyStep, anyWaitMs), {
@@ -136,12 +161,15 @@ test('the sequences are worth their name: every kind of event happens', () => {
     'JobClosed',
     'LeaseCompleted',
     'LeaseFailed',
+    'LeaseRenewed',
     'LeaseStarted',
     'LeasesExpired',
     'LeasesGranted',
     'NodeAdmitted',
     'NodeWithdrawn',
     'ReplicaQueued',
+    'ReplicasRequeued',
+    'ServiceScaled',
     'TaskClosed',
     'TasksQueued',
   ]);
@@ -167,7 +195,7 @@ test('the indexes say what a look at everything says', () =>
   atEveryMoment(({ state }) => {
     const jobs = [...state.jobs.values()];
     const tasks = jobs.flatMap(job => [...job.tasks.values()]);
-    const waiting = tasks.filter(task => task.replicasWanted > task.live + task.completed);
+    const waiting = tasks.filter(task => waitingReplicas(task) > 0);
     const grouped = [...state.waiting.groups].flatMap(group => [...group.tasks]);
     expect(new Set([...grouped, ...state.waiting.spent])).toEqual(new Set(waiting));
     expect(state.waiting.size).toBe(waiting.length);
@@ -178,6 +206,8 @@ test('the indexes say what a look at everything says', () =>
     );
     const moves = jobs.map(job => job.movedAt.getTime()).sort((a, b) => a - b);
     expect([...state.byMove].map(job => job.movedAt.getTime())).toEqual(moves);
+    const held = jobs.filter(({ service }) => service?.heldUntil !== undefined);
+    expect(new Set(state.onHold)).toEqual(new Set(held));
     const leaseIds = jobs.flatMap(job => [...job.leases]);
     expect(new Set(leaseIds)).toEqual(new Set(state.leases.keys()));
   }));
@@ -236,10 +266,36 @@ test('every lease ends at most once, and only after it was granted', () =>
 
 function leasesEndedBy({ type, data }: PoolEvent): readonly string[] {
   if (type === 'LeaseCompleted' || type === 'LeaseFailed') return [data.leaseId];
+  if (type === 'ServiceScaled') return data.revoked.map(lease => lease.leaseId);
   if (type === 'LeasesExpired') return data.leases.map(lease => lease.leaseId);
   if (type === 'JobClosed' || type === 'JobAbandoned') return data.revoked.map(lease => lease.leaseId);
   return [];
 }
+
+test('a service never has more replicas than are wanted, nor wants more than its most', () =>
+  atEveryMoment(({ state }) => {
+    for (const { service, tasks, leases, spec } of state.jobs.values()) {
+      if (!service) continue;
+      const [task] = tasks.values();
+      expect(leases.size).toBe(task?.live);
+      expect(task?.live).toBeLessThanOrEqual(task!.replicasWanted);
+      expect(task?.replicasWanted).toBeLessThanOrEqual(service.replicasMax);
+      expect(service.spentAtto).toBeLessThanOrEqual(spec.service!.budgetAtto);
+    }
+  }));
+
+test('what a service is charged is numbered without a gap, and settled in full when it leaves', () =>
+  afterAll(events => {
+    const charges = new Map<string, number>();
+    for (const { type, data } of events) {
+      if (type === 'LeaseRenewed') {
+        expect(data.chargeNumber).toBe((charges.get(data.jobId) ?? 0) + 1);
+        charges.set(data.jobId, data.chargeNumber);
+      }
+      if ((type === 'JobClosed' || type === 'JobAbandoned') && data.settlement)
+        expect(data.settlement.charges).toBe(charges.get(data.jobId) ?? 0);
+    }
+  }));
 
 test('no operator has two replicas of a task that are live or completed', () =>
   assertFor(steps => {
@@ -249,7 +305,8 @@ test('no operator has two replicas of a task that are live or completed', () =>
       for (const grant of grantsIn(events)) grants.set(grant.leaseId, grant);
       for (const { type, data } of events)
         if (type === 'LeaseCompleted') completed.push(grants.get(data.leaseId)!);
-      const working = [...state.leases.values(), ...completed];
+      const compared = [...state.leases.values()].filter(({ jobId }) => !state.jobs.get(jobId)?.service);
+      const working = [...compared, ...completed];
       expect(isUnique(working.map(({ taskId, operatorId }) => `${taskId} ${operatorId}`))).toBe(true);
     });
   }));
@@ -291,6 +348,7 @@ function contentOf({
   waiting,
   byDeadline,
   byMove,
+  onHold,
   engine,
   needs: _needs,
   durations: _durations,
@@ -304,7 +362,15 @@ function contentOf({
   groups.sort((left, right) => (left.key < right.key ? -1 : 1));
   const indexes = { groups, spent: [...waiting.spent], waiting: waiting.size };
   const free = [...facts.nodes.keys()].map(nodeId => freeOf(engine, nodeId));
-  return { facts, indexes, free, shares: shares.record(), byDeadline: [...byDeadline], byMove: [...byMove] };
+  return {
+    facts,
+    indexes,
+    free,
+    shares: shares.record(),
+    byDeadline: [...byDeadline],
+    byMove: [...byMove],
+    onHold: [...onHold],
+  };
 }
 
 test('a pool that goes on from its snapshot knows and decides what the other one does', () => {
@@ -333,5 +399,5 @@ test('a state of another shape has another version of its snapshot', () => {
     run(steps, ({ state }) => (last = state));
     return contentOf(last).facts;
   });
-  expect(`${pool.snapshot!.version} ${shapeDigestOf(shapes)}`).toBe('3 fdbc75e8d23cf341');
+  expect(`${pool.snapshot!.version} ${shapeDigestOf(shapes)}`).toBe('4 a0cdc89c340a8b19');
 });

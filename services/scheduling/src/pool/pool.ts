@@ -8,6 +8,7 @@ import type {
   PoolEvent,
   QueueReplica,
   QueueTasks,
+  ScaleService,
 } from '@astro/messages/scheduling';
 import { flawOf } from '../job/job-limits.js';
 import { evolve } from './evolve.js';
@@ -16,6 +17,8 @@ import { placeTasks } from './place.js';
 import { planJob } from './plan.js';
 import { completeLease, failLease, startLease, type ReportRejection } from './reports.js';
 import { waitingReplicas } from './pool-job.js';
+import { renewLease, scaleByTenant } from './renewals.js';
+import { settlementOf } from './service.js';
 import { poolLimits } from './pool-limits.js';
 import { poolSnapshot } from './pool-snapshot.js';
 import { emptyPool, ended, leasesOfJob, type Pool } from './pool-state.js';
@@ -52,6 +55,10 @@ export const pool: Decider<Pool, PoolCommand, PoolEvent, PoolRejection> = {
         return completeLease(data, pool);
       case 'FailLease':
         return failLease(data, pool);
+      case 'RenewLease':
+        return renewLease(data, pool);
+      case 'ScaleService':
+        return scaleByTenant(data, pool) ?? notAService(data, pool);
       case 'QueueReplica':
         return queueReplica(data, pool);
       case 'CloseTask':
@@ -79,10 +86,11 @@ function queueTasks(data: QueueTasks, pool: Pool): PoolDecision {
   if (known) return isDeepStrictEqual(known.spec, spec) ? accept() : reject('JobExists');
   if (pool.openTasks + spec.tasks.length <= poolLimits.tasks) return accept({ type: 'TasksQueued', data });
   // An event and no rejection, because the job must hear of it and end.
+  const settlement = spec.service && { settlement: { tenantId: data.tenantId, charges: 0 } };
   const detail = `the pool's queue is full: it holds at most ${poolLimits.tasks} tasks`;
   return accept({
     type: 'JobAbandoned',
-    data: { poolId, jobId, reason: 'no_eligible_node', detail, revoked: [] },
+    data: { poolId, jobId, reason: 'no_eligible_node', detail, revoked: [], ...settlement },
   });
 }
 
@@ -94,19 +102,25 @@ function queueReplica(data: QueueReplica, pool: Pool): PoolDecision {
   if (!job) return reject(pool.endedJobs.has(data.jobId) ? 'JobHasEnded' : 'JobNotFound');
   const task = job.tasks.get(data.taskId);
   if (!task) return reject('TaskNotFound');
-  if (task.live > 0 || waitingReplicas(task) > 0) return accept();
+  // How many replicas a service has is for its load to say.
+  if (job.service || task.live > 0 || waitingReplicas(task) > 0) return accept();
   return accept({ type: 'ReplicaQueued', data });
 }
 
+function notAService({ jobId }: ScaleService, pool: Pool): PoolDecision {
+  return reject(pool.endedJobs.has(jobId) ? 'JobHasEnded' : 'JobNotFound');
+}
+
 function closeTask(data: CloseTask, pool: Pool): PoolDecision {
-  const isOpen = pool.jobs.get(data.jobId)?.tasks.has(data.taskId) ?? false;
-  return isOpen ? accept({ type: 'TaskClosed', data }) : accept();
+  const job = pool.jobs.get(data.jobId);
+  return job?.tasks.has(data.taskId) && !job.service ? accept({ type: 'TaskClosed', data }) : accept();
 }
 
 function closeJob({ poolId, jobId }: CloseJob, pool: Pool): PoolDecision {
   const job = pool.jobs.get(jobId);
   if (!job) return accept();
-  return accept({ type: 'JobClosed', data: { poolId, jobId, revoked: leasesOfJob(pool, job).map(ended) } });
+  const revoked = leasesOfJob(pool, job).map(ended);
+  return accept({ type: 'JobClosed', data: { poolId, jobId, revoked, ...settlementOf(job) } });
 }
 
 function explainIt(data: ExplainTask, pool: Pool): PoolDecision {

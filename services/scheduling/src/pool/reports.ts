@@ -8,8 +8,9 @@ export type ReportRejection =
   | 'LeaseHasExpired'
   | 'LeaseIsOnAnotherNode'
   | 'LeaseNotStarted'
+  | 'LeaseIsNoReplica'
   | 'FencingTokenIsStale';
-type ReportDecision = Decision<PoolEvent, ReportRejection>;
+export type ReportDecision = Decision<PoolEvent, ReportRejection>;
 type Report = { readonly leaseId: string; readonly nodeId: string; readonly fencingToken: number };
 
 export function startLease(data: StartLease, pool: Pool): ReportDecision {
@@ -39,6 +40,10 @@ export function completeLease(data: CompleteLease, pool: Pool): ReportDecision {
 
   const { poolId, leaseId, nodeId, fault, digest, outputs } = data;
   const { jobId, taskId, operatorId, pricePerSecondAtto } = lease;
+  if (job.service) {
+    const failed = { poolId, leaseId, jobId, taskId, nodeId, failedAt: data.at };
+    return accept({ type: 'LeaseFailed', data: { ...failed, reason: 'a replica does not end by itself' } });
+  }
   const { quorum, program } = job.spec;
   const usedMs = data.at.getTime() - lease.startedAt.getTime();
   const meteredMs = Math.min(Math.max(1, usedMs), program.timeLimitMs);
@@ -53,10 +58,11 @@ export function failLease(data: FailLease, pool: Pool): ReportDecision {
   if (refused) return refused;
   const { poolId, leaseId, nodeId, reason } = data;
   const { jobId, taskId } = lease;
-  return accept({ type: 'LeaseFailed', data: { poolId, leaseId, jobId, taskId, nodeId, reason } });
+  const failed = { poolId, leaseId, jobId, taskId, nodeId, reason };
+  return accept({ type: 'LeaseFailed', data: { ...failed, ...(data.at && { failedAt: data.at }) } });
 }
 
-function refusalOf(report: Report, lease: Lease, at?: Date): Rejected<ReportRejection> | undefined {
+export function refusalOf(report: Report, lease: Lease, at?: Date): Rejected<ReportRejection> | undefined {
   if (lease.nodeId !== report.nodeId) return reject('LeaseIsOnAnotherNode');
   if (lease.fencingToken !== report.fencingToken) return reject('FencingTokenIsStale');
   if (at && isOverdue(lease, at)) return reject('LeaseHasExpired');
@@ -64,7 +70,7 @@ function refusalOf(report: Report, lease: Lease, at?: Date): Rejected<ReportReje
 }
 
 /** A lease ends once. The report that ended it may be delivered again; any other comes too late. */
-function onEndedLease(
+export function onEndedLease(
   { nodeId, leaseId }: Report,
   pool: Pool,
   sameEffect: readonly LeaseEnd[],

@@ -3,6 +3,7 @@ import type { JobSpec } from '@astro/messages/scheduling';
 import { NO_SURGE } from './needs.js';
 import type { PoolTask } from './pool-job.js';
 import { LEASE_GRACE_MS } from './pool-limits.js';
+import { deadlineOfReplica } from './renewals.js';
 import type { Pool } from './pool-state.js';
 
 /** What a waiting task asks the engine for. */
@@ -18,6 +19,8 @@ export function requestFor(pool: Pool, { spec, job, operators, failedOn }: PoolT
   };
 }
 
-/** By when a lease that is granted now has ended, whatever happens. */
+/** By when a lease that is granted now has ended, whatever happens; that of a replica unless it is renewed. */
 export const deadlineOf = (spec: JobSpec, now: Date): Date =>
-  new Date(now.getTime() + spec.program.timeLimitMs + LEASE_GRACE_MS);
+  spec.service
+    ? deadlineOfReplica(spec.service, now)
+    : new Date(now.getTime() + spec.program.timeLimitMs + LEASE_GRACE_MS);

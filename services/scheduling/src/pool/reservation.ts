@@ -34,7 +34,7 @@ export function reservationFor(
   group: WaitingGroup,
   now: Date,
 ): Reservation | undefined {
-  const ending: Ending[] = [...firstOf(pool.byDeadline, LEASES_MAX[kindOf(group)]), ...taken];
+  const ending: Ending[] = [...firstEnding(pool, LEASES_MAX[kindOf(group)]), ...taken];
   ending.sort((left, right) => left.deadline.getTime() - right.deadline.getTime());
   const step = Math.max(1, Math.ceil(ending.length / LOOKS));
   return pool.engine.simulate(() => {
@@ -79,10 +79,12 @@ function nodesFor(pool: Pool, group: WaitingGroup, now: Date, anew = false): Rea
   );
 }
 
-function firstOf(leases: Iterable<Lease>, count: number): readonly Lease[] {
+/** Those of services are renewed, so that nothing can be promised by their deadlines. */
+function firstEnding({ byDeadline, jobs }: Pool, count: number): readonly Lease[] {
   const first: Lease[] = [];
-  for (const lease of leases) {
+  for (const lease of byDeadline) {
     if (first.length === count) break;
+    if (jobs.get(lease.jobId)?.service) continue;
     first.push(lease);
   }
   return first;

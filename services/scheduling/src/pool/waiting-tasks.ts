@@ -89,7 +89,8 @@ export class WaitingTasks {
       spec: task.job.spec,
       operatorsExcluded: new Set(isGang ? [] : task.operators),
       nodesExcluded: new Set(isGang ? [] : task.failedOn),
-      replicas: replicasToPlace(task),
+      // What a service can have is better than nothing, so that there is room for it when there is for one.
+      replicas: task.job.service ? 1 : replicasToPlace(task),
       tasks: new OrderedList(byQueueing),
     };
     this.#groups.set(key, group);
@@ -116,6 +117,7 @@ function keyOf(task: PoolTask): string {
   // The members of a gang are placed together, whatever keeps one of them from a node, and no other job's tasks
   // stand in for them.
   if (job.spec.gang) return `gang ${job.jobId}`;
+  if (job.service) return `service ${job.jobId} ${[...failedOn].sort().join(',')}`;
   if (operators.size === 0 && failedOn.size === 0) return `${replicas} ${job.needsKey}`;
   const excluded = [[...operators].sort(), [...failedOn].sort()].map(ids => ids.join(','));
   return `${replicas} ${job.needsKey} ${excluded.join(' ')}`;

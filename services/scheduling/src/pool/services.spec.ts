@@ -1,0 +1,188 @@
+import { describe, expect, test } from '@jest/globals';
+import type { PoolCommand, PoolEvent } from '@astro/messages/scheduling';
+import { admit, after, at, closeJob, complete, grantsIn, queue, start, tick } from './pool-examples.js';
+import { failAt, periodMs, report, scaled, serving } from './service-examples.js';
+import { pool } from './pool.js';
+import { LEASE_GRACE_MS } from './pool-limits.js';
+import { replacementDelayMs } from './service.js';
+
+/** Each command made from the events so far. */
+function told(...steps: readonly (PoolCommand | ((events: readonly PoolEvent[]) => PoolCommand))[]) {
+  const commands: PoolCommand[] = [];
+  for (const step of steps)
+    commands.push(typeof step === 'function' ? step(after(...commands).events) : step);
+  const { events, state } = after(...commands);
+  const [job] = state.jobs.values();
+  return { events, last: events.at(-1), state, job, live: [...state.leases.values()] };
+}
+const grant = (index: number) => (events: readonly PoolEvent[]) => grantsIn(events)[index]!;
+const placed = [admit('node_a'), admit('node_b'), queue('job_s', serving()), tick(at(0))];
+const startBoth = [
+  (events: readonly PoolEvent[]) => start(grant(0)(events), at(0)),
+  (events: readonly PoolEvent[]) => start(grant(1)(events), at(0)),
+];
+const running = [...placed, ...startBoth];
+const renewing = (index: number, ms: number, busyMs?: number) => (events: readonly PoolEvent[]) =>
+  report(grant(index)(events), ms, busyMs);
+
+describe('the replicas of a service', () => {
+  test('are as many as its least, on one operator if need be', () => {
+    const { live } = told(admit('node_a'), queue('job_s', serving()), tick(at(0)));
+    expect(live.map(({ nodeId }) => nodeId)).toEqual(['node_a', 'node_a']);
+  });
+
+  test('are replaced after a wait when they fail, elsewhere while there is an elsewhere', () => {
+    const failed = [...running, (events: readonly PoolEvent[]) => failAt(grant(0)(events), 1_000)];
+    const dueMs = 1_000 + replacementDelayMs(1);
+    expect(told(...failed, tick(at(dueMs - 1))).last?.type).toBe('LeaseFailed');
+    const { events, live } = told(...failed, tick(at(dueMs)), tick(at(dueMs)));
+    const first = grantsIn(events)[0]!;
+    expect(live).toHaveLength(2);
+    expect(live.at(-1)?.nodeId).not.toBe(first.nodeId);
+  });
+
+  test('come back to a node where one failed when there is no other, and are never given up for it', () => {
+    let steps: Parameters<typeof told> = [admit('node_a'), queue('job_s', serving({ replicasMin: 1 }))];
+    let ms = 0;
+    for (let failures = 1; failures <= 12; failures += 1) {
+      const index = failures - 1;
+      const now = ms;
+      steps = [...steps, tick(at(now)), events => failAt(grant(index)(events), now)];
+      ms += replacementDelayMs(failures);
+      steps = [...steps, tick(at(ms))];
+    }
+    const { live, events } = told(...steps, tick(at(ms)));
+    expect(live).toHaveLength(1);
+    expect(grantsIn(events)).toHaveLength(13);
+    expect(replacementDelayMs(12)).toBe(300_000);
+  });
+
+  test('do not end by themselves: a completion is a failure', () =>
+    expect(told(...running, events => complete(grant(0)(events), at(10))).last).toMatchObject({
+      type: 'LeaseFailed',
+      data: { reason: 'a replica does not end by itself' },
+    }));
+});
+
+describe('the lease of a replica', () => {
+  test('goes on when it is reported running, and the time since the last report is charged', () => {
+    const { events, live } = told(...running, renewing(0, 10_000), renewing(0, 21_000));
+    const renewals = events.flatMap(event => (event.type === 'LeaseRenewed' ? [event.data] : []));
+    expect(renewals).toMatchObject([
+      { chargeNumber: 1, tenantId: 'tenant_1', work: { meteredMs: 10_000, pricePerSecondAtto: 5n } },
+      { chargeNumber: 2, work: { meteredMs: 11_000 } },
+    ]);
+    expect(live.map(({ deadline }) => deadline)).toContainEqual(at(21_000 + periodMs + LEASE_GRACE_MS));
+  });
+
+  test('is not renewed twice within half a period', () => {
+    const before = told(...running, renewing(0, 10_000));
+    expect(told(...running, renewing(0, 10_000), renewing(0, 14_999)).events).toEqual(before.events);
+  });
+
+  test('ends when nothing is heard of it any more, and the replica is placed again', () => {
+    const silentMs = 20_000 + periodMs + LEASE_GRACE_MS;
+    const heard = [...running, renewing(0, 20_000), renewing(1, 25_000)];
+    const { events } = told(...heard, tick(at(silentMs + 1)));
+    expect(events.at(-1)).toMatchObject({ type: 'LeasesExpired', data: { leases: [{}] } });
+    const due = at(silentMs + replacementDelayMs(1));
+    expect(told(...heard, tick(at(silentMs + 1)), tick(due), tick(due)).live).toHaveLength(2);
+  });
+
+  test('is not renewed for another node, nor after its end, nor before its start', () => {
+    const refused = (command: PoolCommand, ...before: Parameters<typeof told>) =>
+      pool.decide(command, told(...before).state);
+    const [first] = grantsIn(told(...running).events);
+    expect(refused(report({ ...first!, nodeId: 'node_x' }, 10_000), ...running)).toMatchObject({
+      rejection: 'LeaseIsOnAnotherNode',
+    });
+    expect(refused(report(first!, 10_000), ...placed)).toMatchObject({ rejection: 'LeaseNotStarted' });
+    expect(refused(report(first!, 90_000), ...running)).toMatchObject({ rejection: 'LeaseHasExpired' });
+    expect(refused(report(first!, 10_000), ...running, closeJob('job_s'))).toMatchObject({
+      rejection: 'LeaseHasEnded',
+    });
+  });
+});
+
+describe('the number of replicas', () => {
+  test('follows the load up at once, by periods that lie after the last change only', () => {
+    // Both run all the time, where half of it is the target: twice as many would bear it.
+    const up = told(...running, renewing(0, 10_000, 10_000));
+    expect(up.last).toMatchObject({ type: 'ServiceScaled', data: { replicas: 4, revoked: [] } });
+    const stale = told(...running, renewing(0, 10_000, 10_000), renewing(1, 10_001, 0));
+    expect(stale.last?.type).toBe('LeaseRenewed');
+    expect(told(...running, renewing(0, 10_000, 10_000), tick(at(10_000))).live).toHaveLength(4);
+  });
+
+  test('stays while the load is about what it should be', () =>
+    expect(told(...running, renewing(0, 10_000, 5_400), renewing(1, 10_000, 4_600)).last?.type).toBe(
+      'LeaseRenewed',
+    ));
+
+  test('goes down after the cool-down only', () => {
+    const up = [...running, renewing(0, 10_000, 10_000), tick(at(10_000))];
+    const idle = (fromMs: number, untilMs: number) =>
+      Array.from({ length: (untilMs - fromMs) / 10_000 }, (_, index) =>
+        renewing(0, fromMs + index * 10_000, 0),
+      );
+    expect(told(...up, ...idle(20_000, 80_000)).job?.service?.replicasMax).toBe(4);
+    expect(told(...up, ...idle(20_000, 70_000)).last?.type).toBe('LeaseRenewed');
+    const down = told(...up, ...idle(20_000, 200_000));
+    const scalings = down.events.flatMap(event => (event.type === 'ServiceScaled' ? [event.data] : []));
+    expect(scalings.map(({ replicas }) => replicas)).toEqual([4, 2]);
+    // The two that were granted for the load had not even started.
+    expect(scalings[1]?.revoked.map(({ leaseId }) => leaseId)).toEqual(
+      grantsIn(down.events)
+        .slice(2)
+        .reverse()
+        .map(({ leaseId }) => leaseId),
+    );
+  });
+
+  test('keeps to the bounds that the tenant sets, at once', () => {
+    expect(told(...running, scaled(3, 5, 1_000)).last).toMatchObject({
+      type: 'ServiceScaled',
+      data: { replicas: 3, replicasMin: 3, replicasMax: 5 },
+    });
+    const fewer = told(...running, scaled(1, 1, 1_000));
+    expect(fewer.live).toHaveLength(1);
+    expect(told(...running, scaled(2, 4, 1_000)).events).toEqual(told(...running).events);
+  });
+});
+
+describe('the money of a service', () => {
+  // A replica can cost 400 until it is charged: 40 s at a price cap of 10.
+  const withBudget = (budgetAtto: bigint) => [
+    admit('node_a'),
+    admit('node_b'),
+    queue('job_s', serving({ budgetAtto, replicasMin: 1 })),
+    tick(at(0)),
+    startBoth[0]!,
+  ];
+
+  test('allows no more replicas than it can pay for another period', () =>
+    expect(
+      told(...withBudget(1_250n), renewing(0, 10_000, 10_000), scaled(1, 9, 10_001)).events.at(-2),
+    ).toMatchObject({
+      type: 'ServiceScaled',
+      data: { replicas: 2 },
+    }));
+
+  test('ends the service before it could cost more than its budget', () => {
+    const { events, state } = told(...withBudget(430n), renewing(0, 10_000));
+    expect(events.slice(-2)).toMatchObject([
+      { type: 'LeaseRenewed', data: { chargeNumber: 1, work: { meteredMs: 10_000 } } },
+      {
+        type: 'JobAbandoned',
+        data: { reason: 'insufficient_funds', revoked: [{}], settlement: { charges: 1 } },
+      },
+    ]);
+    expect([state.leases.size, state.jobs.size]).toEqual([0, 0]);
+  });
+
+  test('is settled when the service leaves the pool', () =>
+    expect(told(...running, renewing(0, 10_000), closeJob('job_s')).last).toMatchObject({
+      type: 'JobClosed',
+      data: { revoked: [{}, {}], settlement: { tenantId: 'tenant_1', charges: 1 } },
+    }));
+});
