@@ -5,8 +5,10 @@ import { PlatformModule } from '@astro/runtime/platform.module';
 import { Module, type DynamicModule } from '@nestjs/common';
 import { account } from './account/account.js';
 import type { BillingConfig } from './billing.config.js';
+import { chargeServicePeriods } from './charge-service-periods.reactor.js';
 import { chargeSucceededTasks } from './charge-succeeded-tasks.reactor.js';
 import { releaseAfterJobs } from './release-after-jobs.reactor.js';
+import { releaseAfterServices } from './release-after-services.reactor.js';
 import { reserveForSubmittedJobs } from './reserve-for-submitted-jobs.reactor.js';
 
 @Module({})
@@ -21,7 +23,13 @@ export class BillingModule {
           config,
           aggregates: { account },
           projections: [balances, ledger, usage],
-          reactors: [reserveForSubmittedJobs, chargeSucceededTasks(feeSchedule), releaseAfterJobs],
+          reactors: [
+            reserveForSubmittedJobs,
+            chargeSucceededTasks(feeSchedule),
+            chargeServicePeriods(feeSchedule),
+            releaseAfterJobs,
+            releaseAfterServices,
+          ],
           entities: [Balance, LedgerEntry, JobUsage],
         }),
       ],

@@ -1,6 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import type { Recorded } from '@astro/event-sourcing/recorded';
-import type { JobEvent, JobSpec, Result } from '@astro/messages/scheduling';
+import type { JobEvent, JobSpec, PoolEvent, Result } from '@astro/messages/scheduling';
+import { chargeServicePeriods } from './charge-service-periods.reactor.js';
+import { releaseAfterServices } from './release-after-services.reactor.js';
 import { chargeSucceededTasks } from './charge-succeeded-tasks.reactor.js';
 import { releaseAfterJobs } from './release-after-jobs.reactor.js';
 import { reserveForSubmittedJobs } from './reserve-for-submitted-jobs.reactor.js';
@@ -63,6 +65,65 @@ test('a succeeded task is charged by the fee schedule in force', () =>
   expect(chargeSucceededTasks({ feeBps: 300, burnBps: 1_000 }).react(recorded(succeeded))).toEqual([
     { to, type: 'ChargeTask', data: { ...ids, taskId: 'task_1', work, feeBps: 300, burnBps: 1_000 } },
   ]));
+
+describe('a service', () => {
+  const metadata = { correlationId: 'c', causationId: 'c', actor: 'service:spec' };
+  const inPool = (event: PoolEvent) => ({
+    id: 'event_1',
+    aggregate: { type: 'scheduling.pool' as const, id: 'main' },
+    event,
+    position: 1,
+    recordedAt: new Date(1),
+    metadata,
+  });
+  const used: Result = {
+    leaseId: 'lease_1',
+    nodeId: 'node_a',
+    operatorId: 'a',
+    fault: 'none',
+    digest: '',
+    outputs: [],
+    meteredMs: 9,
+    pricePerSecondAtto: 5n,
+  };
+  const renewed: PoolEvent = {
+    type: 'LeaseRenewed',
+    data: {
+      ...ids,
+      poolId: 'main',
+      leaseId: 'lease_1',
+      taskId: 'task_1',
+      renewedAt: new Date(1),
+      deadline: new Date(2),
+      chargeNumber: 4,
+      work: used,
+      runs: 1,
+      busyMs: 1,
+    },
+  };
+  const settlement = { tenantId: ids.tenantId, charges: 4 };
+
+  test('is charged for each period in which a replica was reported running', () =>
+    expect(chargeServicePeriods({ feeBps: 300, burnBps: 1_000 }).react(inPool(renewed))).toEqual([
+      {
+        to,
+        type: 'ChargePeriod',
+        data: { ...ids, taskId: 'task_1', chargeNumber: 4, work: used, feeBps: 300, burnBps: 1_000 },
+      },
+    ]));
+
+  test('is released by the pool, which knows what there is to charge, and not by its own end', () => {
+    const closed = { poolId: 'main', jobId: ids.jobId, revoked: [] };
+    expect(
+      releaseAfterServices.react(inPool({ type: 'JobClosed', data: { ...closed, settlement } })),
+    ).toEqual([{ to, type: 'ReleaseFunds', data: { ...ids, expectedCharges: 4 } }]);
+    expect(releaseAfterServices.react(inPool({ type: 'JobClosed', data: closed }))).toEqual([]);
+    for (const end of ends.slice(1)) {
+      const settled = { ...end, data: { ...end.data, isSettledByPool: true } } as JobEvent;
+      expect(releaseAfterJobs.react(recorded(settled))).toEqual([]);
+    }
+  });
+});
 
 test.each(ends)('$type releases the rest once all charges are in', end =>
   expect(releaseAfterJobs.react(recorded(end))).toEqual([

@@ -1,6 +1,6 @@
-import type { Reactor } from '@astro/event-sourcing/reactor';
+import type { Directed, Reactor } from '@astro/event-sourcing/reactor';
 import type { AccountCommand } from '@astro/messages/billing';
-import type { JobEvent } from '@astro/messages/scheduling';
+import type { JobEvent, JobSucceeded } from '@astro/messages/scheduling';
 
 /** However a job ends, what was reserved for it and not charged comes back. */
 export const releaseAfterJobs: Reactor<JobEvent, AccountCommand> = {
@@ -9,17 +9,21 @@ export const releaseAfterJobs: Reactor<JobEvent, AccountCommand> = {
 
   react({ event: { type, data } }) {
     switch (type) {
-      case 'JobSucceeded':
       case 'JobFailed':
-      case 'JobCancelled': {
-        const { tenantId, jobId, tasksSucceeded } = data;
-        const to = { type: 'billing.account', id: tenantId } as const;
-        return [{ to, type: 'ReleaseFunds', data: { tenantId, jobId, expectedCharges: tasksSucceeded } }];
-      }
+      case 'JobCancelled':
+        return data.isSettledByPool ? [] : release(data);
+      case 'JobSucceeded':
+        return release(data);
       case 'JobSubmitted':
       case 'JobQueued':
+      case 'JobScaled':
       case 'TaskSucceeded':
         return [];
     }
   },
 };
+
+function release({ tenantId, jobId, tasksSucceeded }: JobSucceeded): readonly Directed<AccountCommand>[] {
+  const to = { type: 'billing.account', id: tenantId } as const;
+  return [{ to, type: 'ReleaseFunds', data: { tenantId, jobId, expectedCharges: tasksSucceeded } }];
+}

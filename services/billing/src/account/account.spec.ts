@@ -236,3 +236,42 @@ describe('a release', () => {
   test('of an unknown job with charges is refused', () =>
     given(credited(1_000n)).when(release(1)).thenRejected('ReservationNotFound'));
 });
+
+describe('a service', () => {
+  const [used] = [resultOf('a', 1_234, 100n)];
+  const period = (chargeNumber: number): AccountCommand => ({
+    type: 'ChargePeriod',
+    data: { tenantId, jobId, taskId: 'task_1', chargeNumber, work: used, feeBps: 250, burnBps: 2_000 },
+  });
+  const charges = (...commands: readonly AccountCommand[]) => {
+    let state = account.initialState;
+    const all: AccountEvent[] = [];
+    for (const command of [credit(10_000n), reserve(1_000n), ...commands]) {
+      const decision = account.decide(command, state);
+      if (!decision.accepted) throw new Error(decision.rejection);
+      all.push(...decision.events);
+      state = decision.events.reduce(account.evolve, state);
+    }
+    return {
+      state,
+      made: all.slice(2).map(({ type, data }) => ('chargeNumber' in data ? data.chargeNumber : type)),
+    };
+  };
+  const releaseAfter = (expectedCharges: number): AccountCommand => ({
+    type: 'ReleaseFunds',
+    data: { tenantId, jobId, expectedCharges },
+  });
+
+  test('is charged once for each period, in whatever order they come', () => {
+    const { state, made } = charges(period(2), period(1), period(2), period(1), period(3));
+    expect(made).toEqual([2, 1, 3]);
+    expect(state.open.get(jobId)).toMatchObject({ leftAtto: 1_000n - 3n * 124n, periods: { upTo: 3 } });
+    expect(state.open.get(jobId)?.periods?.beyond.size).toBe(0);
+  });
+
+  test('gets the rest back once all of its charges are in', () => {
+    const { state, made } = charges(period(1), releaseAfter(3), period(3), period(2), period(2));
+    expect(made).toEqual([1, 'ReservationClosing', 3, 2, 'FundsReleased']);
+    expect(state.availableAtto).toBe(10_000n - 3n * 124n);
+  });
+});

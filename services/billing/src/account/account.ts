@@ -3,12 +3,15 @@ import { structured } from '@astro/event-sourcing/snapshot-format';
 import type {
   AccountCommand,
   AccountEvent,
+  ChargePeriod,
   ChargeTask,
   CreditAccount,
   Posting,
   ReleaseFunds,
   ReserveFunds,
+  TaskCharged,
 } from '@astro/messages/billing';
+import { chargesMade, isCharged, noCharges, withCharge, type NumberedCharges } from './numbered-charges.js';
 import { chargeFor, isFee, workProblem } from './charge.js';
 import { availableOf, changeOf, platformFunding, reservedOf, transfer } from './postings.js';
 
@@ -31,6 +34,8 @@ export type Reservation = {
   /** What charges have left of it. */
   readonly leftAtto: bigint;
   readonly chargedTasks: ReadonlySet<string>;
+  /** Of a service, whose charges are numbered. */
+  readonly periods?: NumberedCharges;
   /** Set once the job has ended: how many charges must be in before the rest is released. */
   readonly expectedCharges?: number;
 };
@@ -39,7 +44,12 @@ export type Reservation = {
 type Settled =
   | { readonly outcome: 'declined'; readonly amountAtto: bigint }
   | { readonly outcome: 'ended-before-reserved' }
-  | { readonly outcome: 'released'; readonly amountAtto: bigint; readonly chargedTasks: ReadonlySet<string> };
+  | {
+      readonly outcome: 'released';
+      readonly amountAtto: bigint;
+      readonly chargedTasks: ReadonlySet<string>;
+      readonly periods?: NumberedCharges;
+    };
 
 /** Open and settled jobs are apart, so that a charge copies only the few that are open. */
 export type Account = {
@@ -71,6 +81,8 @@ export const account: Decider<Account, AccountCommand, AccountEvent, AccountReje
         return reserve(data, account);
       case 'ChargeTask':
         return charge(data, account);
+      case 'ChargePeriod':
+        return chargePeriod(data, account);
       case 'ReleaseFunds':
         return release(data, account);
     }
@@ -94,8 +106,8 @@ export const account: Decider<Account, AccountCommand, AccountEvent, AccountReje
       case 'TaskCharged': {
         const reservation = openReservation(state, data.jobId);
         const leftAtto = reservation.leftAtto + changeOf(reservedOf(data.tenantId), data.postings);
-        const chargedTasks = new Set(reservation.chargedTasks).add(data.taskId);
-        const open = new Map(state.open).set(data.jobId, { ...reservation, leftAtto, chargedTasks });
+        const charged = { ...reservation, ...withChargeOf(reservation, data), leftAtto };
+        const open = new Map(state.open).set(data.jobId, charged);
         return { ...account, open };
       }
       case 'ReservationClosing': {
@@ -105,14 +117,15 @@ export const account: Decider<Account, AccountCommand, AccountEvent, AccountReje
         return { ...account, open: new Map(state.open).set(data.jobId, closing) };
       }
       case 'FundsReleased': {
-        const { amountAtto, chargedTasks } = openReservation(state, data.jobId);
-        const released = settle(account, data.jobId, { outcome: 'released', amountAtto, chargedTasks });
+        const { amountAtto, chargedTasks, periods } = openReservation(state, data.jobId);
+        const charged = { chargedTasks, ...(periods && { periods }) };
+        const released = settle(account, data.jobId, { outcome: 'released', amountAtto, ...charged });
         return { ...released, availableAtto: state.availableAtto + receivedBy(data) };
       }
     }
   },
 
-  snapshot: structured(1),
+  snapshot: structured(2),
 };
 
 function credit({ tenantId, creditId, amountAtto }: CreditAccount, account: Account): AccountDecision {
@@ -145,14 +158,34 @@ function reserve({ tenantId, jobId, amountAtto }: ReserveFunds, account: Account
 }
 
 function charge(command: ChargeTask, account: Account): AccountDecision {
-  const { tenantId, jobId, taskId, feeBps, burnBps } = command;
+  const { jobId, taskId } = command;
   const settled = account.settled.get(jobId);
   if (settled?.outcome === 'released') {
     return settled.chargedTasks.has(taskId) ? accept() : reject('ReservationIsReleased', `jobId: ${jobId}`);
   }
   const reservation = account.open.get(jobId);
   if (!reservation) return reject('ReservationNotFound', `jobId: ${jobId}`);
-  if (reservation.chargedTasks.has(taskId)) return accept();
+  return reservation.chargedTasks.has(taskId) ? accept() : chargeWork(command, reservation);
+}
+
+function chargePeriod({ work, ...command }: ChargePeriod, account: Account): AccountDecision {
+  const { jobId, chargeNumber } = command;
+  const settled = account.settled.get(jobId);
+  if (settled?.outcome === 'released') {
+    const isRepeated = isCharged(settled.periods ?? noCharges, chargeNumber);
+    return isRepeated ? accept() : reject('ReservationIsReleased', `jobId: ${jobId}`);
+  }
+  const reservation = account.open.get(jobId);
+  if (!reservation) return reject('ReservationNotFound', `jobId: ${jobId}`);
+  if (isCharged(reservation.periods ?? noCharges, chargeNumber)) return accept();
+  return chargeWork({ ...command, work: [work] }, reservation);
+}
+
+type Work = ChargeTask & { readonly chargeNumber?: number };
+
+/** What is not charged yet. The last of the charges that a closing reservation waits for releases the rest. */
+function chargeWork(command: Work, reservation: Reservation): AccountDecision {
+  const { tenantId, jobId, taskId, chargeNumber, feeBps, burnBps } = command;
   if (!isFee(feeBps, burnBps)) {
     return reject('FeeIsOutOfBounds', `feeBps: ${feeBps} of 100..500, burnBps: ${burnBps} of 0..10000`);
   }
@@ -167,9 +200,24 @@ function charge(command: ChargeTask, account: Account): AccountDecision {
   }
   const postings = transfer(reservedOf(tenantId), parts);
   const charged = { tenantId, jobId, taskId, feeBps, burnBps, meteredMs, postings };
-  const event = { type: 'TaskCharged', data: charged } as const;
-  const isLast = reservation.chargedTasks.size + 1 === reservation.expectedCharges;
+  const event = {
+    type: 'TaskCharged',
+    data: { ...charged, ...(chargeNumber !== undefined && { chargeNumber }) },
+  } as const;
+  const isLast = chargesOf(reservation) + 1 === reservation.expectedCharges;
   return isLast ? accept(event, released(tenantId, jobId, reservation.leftAtto - grossAtto)) : accept(event);
+}
+
+const chargesOf = ({ chargedTasks, periods = noCharges }: Reservation): number =>
+  chargedTasks.size + chargesMade(periods);
+
+function withChargeOf(
+  { chargedTasks, periods = noCharges }: Reservation,
+  { taskId, chargeNumber }: TaskCharged,
+): Pick<Reservation, 'chargedTasks' | 'periods'> {
+  return chargeNumber === undefined
+    ? { chargedTasks: new Set(chargedTasks).add(taskId) }
+    : { chargedTasks, periods: withCharge(periods, chargeNumber) };
 }
 
 /**
@@ -185,7 +233,7 @@ function release({ tenantId, jobId, expectedCharges }: ReleaseFunds, account: Ac
     return expectedCharges === 0 ? accept(closing) : reject('ReservationNotFound', `jobId: ${jobId}`);
   }
   if (reservation.expectedCharges !== undefined) return accept();
-  return reservation.chargedTasks.size < expectedCharges
+  return chargesOf(reservation) < expectedCharges
     ? accept(closing)
     : accept(released(tenantId, jobId, reservation.leftAtto));
 }

@@ -29,7 +29,7 @@ export async function executeLease(
   const lease = { poolId, leaseId, fencingToken };
   const failed = (what: string, error: unknown): EndReport => {
     signal.throwIfAborted();
-    return { type: 'TaskFailed', data: { ...lease, reason: reasonOf(what, error) } };
+    return failedReport(assignment, what, error);
   };
 
   let files: TaskFiles;
@@ -54,7 +54,11 @@ export async function executeLease(
   }
 }
 
-async function fetchFiles(assignment: Assignment, content: Content, signal: AbortSignal): Promise<TaskFiles> {
+export async function fetchFiles(
+  assignment: Assignment,
+  content: Content,
+  signal: AbortSignal,
+): Promise<TaskFiles> {
   const program = await content.fetch(assignment.program.cid, signal);
   const inputs: { name: string; bytes: Uint8Array }[] = [];
   for (const { name, cid } of assignment.inputs)
@@ -62,13 +66,26 @@ async function fetchFiles(assignment: Assignment, content: Content, signal: Abor
   return { program, inputs };
 }
 
-async function storeOutputs(result: ProgramResult, content: Content, signal: AbortSignal): Promise<Output[]> {
+export async function storeOutputs(
+  result: ProgramResult,
+  content: Content,
+  signal: AbortSignal,
+): Promise<Output[]> {
   const outputs: Output[] = [];
   for (const { name, bytes } of result.outputs) {
     outputs.push({ name, cid: await content.store(bytes, signal), sizeBytes: bytes.length });
   }
   return outputs;
 }
+
+export const failedReport = (
+  { poolId, leaseId, fencingToken }: Assignment,
+  what: string,
+  error: unknown,
+): EndReport => ({
+  type: 'TaskFailed',
+  data: { poolId, leaseId, fencingToken, reason: reasonOf(what, error) },
+});
 
 function reasonOf(what: string, error: unknown): string {
   const cause = error instanceof Error ? error.message : String(error);

@@ -1,5 +1,6 @@
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { newId } from '@astro/event-sourcing/ids';
@@ -97,6 +98,67 @@ function assignmentOf(program: Uint8Array, changes: Partial<Assignment> = {}): A
 
 const desired = (...assignments: readonly Assignment[]) => ({ nodeId: 'node', assignments });
 const leaseOf = ({ poolId, leaseId, fencingToken }: Assignment) => ({ poolId, leaseId, fencingToken });
+
+describe('a replica of a service', () => {
+  const orders = { runEveryMs: 1, reportEveryMs: 20 };
+  const soon = () => new Date(Date.now() + 300);
+
+  test('runs its program again and again, and says so', async () => {
+    const agent = await startAgent();
+    const assignment = assignmentOf(quick, { replica: orders });
+    await agent.want(desired(assignment));
+    const runs = () =>
+      reports.reduce((sum, { type, data }) => sum + (type === 'ReplicaRunning' ? data.runs : 0), 0);
+    await until(() => runs() >= 3);
+    expect(ofType('TaskStarted')).toHaveLength(1);
+    expect(ofType('TaskCompleted')).toEqual([]);
+    expect(reports.at(-1)).toMatchObject({
+      type: 'ReplicaRunning',
+      data: { ...leaseOf(assignment), outputs: [], digest: expect.stringMatching(/^[0-9a-f]{64}$/) },
+    });
+  });
+
+  test('is busy while its program runs, whether that ends or not', async () => {
+    const agent = await startAgent();
+    await agent.want(desired(assignmentOf(endless, { replica: orders })));
+    await until(() => ofType('ReplicaRunning').length >= 3);
+    const [, second] = ofType('ReplicaRunning');
+    expect(second).toMatchObject({ data: { runs: 0, digest: '' } });
+    expect(reports.some(({ type, data }) => type === 'ReplicaRunning' && data.busyMs > 0)).toBe(true);
+  });
+
+  test('ends as failed when its program keeps failing', async () => {
+    await (await startAgent()).want(desired(assignmentOf(trapping, { replica: orders })));
+    await until(() => ofType('TaskFailed').length > 0);
+    expect(reports.at(-1)).toMatchObject({
+      data: { reason: 'the program keeps failing: program_trapped, 5 times in a row' },
+    });
+  });
+
+  test('outlives its first deadline when its lease is renewed, and stops at the last', async () => {
+    const agent = await startAgent();
+    const assignment = assignmentOf(endless, { replica: orders, deadline: soon() });
+    await agent.want(desired(assignment));
+    await until(() => ofType('ReplicaRunning').length > 0);
+    const deadline = new Date(assignment.deadline.getTime() + 300);
+    await agent.want(desired({ ...assignment, deadline }));
+    const before = () => Date.now() > assignment.deadline.getTime() && ofType('ReplicaRunning').length > 0;
+    await until(before);
+    expect(agent.runningLeases).toBe(1);
+    while (agent.runningLeases > 0) await sleep(10);
+    expect(Date.now()).toBeGreaterThanOrEqual(deadline.getTime());
+    expect(ofType('TaskFailed')).toEqual([]);
+  });
+
+  test('stops when it is no longer wanted', async () => {
+    const agent = await startAgent();
+    await agent.want(desired(assignmentOf(endless, { replica: orders })));
+    await until(() => ofType('ReplicaRunning').length > 0);
+    await agent.want(desired());
+    while (agent.runningLeases > 0) await sleep(10);
+    expect(ofType('TaskFailed')).toEqual([]);
+  });
+});
 
 describe('what is desired', () => {
   test('runs once: it is reported as started, then as completed', async () => {

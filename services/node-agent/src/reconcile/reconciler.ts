@@ -1,9 +1,10 @@
-import type { Assignment, DesiredState, NodeReport } from '@astro/messages/agent';
+import type { Assignment, DesiredState, NodeReport, ReplicaOrders } from '@astro/messages/agent';
 import type { Log } from '@astro/jetstream/log';
 import { reasonOf } from '@astro/jetstream/log';
 import type { Content } from '../content/content.js';
 import type { TaskRuntime } from '../runtime/task-runtime.js';
-import { executeLease } from './execute-lease.js';
+import { executeLease, type Execution } from './execute-lease.js';
+import { executeReplica } from './execute-replica.js';
 import type { EndReport, LeaseJournal } from './lease-journal.js';
 
 /** A lease that is still listed this long after its end was reported is reported once more. */
@@ -27,7 +28,12 @@ export type ReconcilerOptions = {
   report(report: NodeReport): Promise<void>;
 };
 
-type RunningLease = { readonly stop: AbortController; readonly done: Promise<void> };
+type RunningLease = {
+  readonly stop: AbortController;
+  readonly done: Promise<void>;
+  /** Stops it at its deadline, which moves on while a replica is renewed. */
+  timer: NodeJS.Timeout | undefined;
+};
 
 /**
  * Makes what runs here equal to what the platform wants, whatever happened before: each look compares the whole
@@ -87,26 +93,32 @@ export class Reconciler {
       if (isDue) this.#report(ended.report);
       return;
     }
+    const running = this.#running.get(leaseId);
+    if (running) return stopAt(deadline, running);
     const isFull = this.#running.size >= this.#options.tasksMax;
-    if (isFull || this.#running.has(leaseId) || deadline.getTime() <= Date.now()) return;
+    if (isFull || deadline.getTime() <= Date.now()) return;
     const stop = new AbortController();
     const done = this.#run(assignment, stop).finally(() => {
+      clearTimeout(this.#running.get(leaseId)?.timer);
       this.#running.delete(leaseId);
       // There is room for another one now.
       return this.reconcile();
     });
-    this.#running.set(leaseId, { stop, done });
+    const started: RunningLease = { stop, done, timer: undefined };
+    this.#running.set(leaseId, started);
+    stopAt(deadline, started);
   }
 
   async #run(assignment: Assignment, stop: AbortController): Promise<void> {
     const { log, content, runtime, journal } = this.#options;
-    const { poolId, leaseId, fencingToken, deadline, taskId } = assignment;
-    const late = () => stop.abort(new LeaseStopped('the deadline has passed'));
-    const timer = setTimeout(late, Math.min(deadline.getTime() - Date.now(), TIMER_MAX_MS));
+    const { poolId, leaseId, fencingToken, taskId } = assignment;
     const started = () =>
       this.#options.report({ type: 'TaskStarted', data: { poolId, leaseId, fencingToken } });
+    const execution = { content, runtime, started };
     try {
-      const report = await executeLease(assignment, { content, runtime, started }, stop.signal);
+      const report = assignment.replica
+        ? await this.#runReplica(assignment, assignment.replica, execution, stop.signal)
+        : await executeLease(assignment, execution, stop.signal);
       stop.signal.throwIfAborted();
       await journal.record({ report, reportedAtMs: undefined });
       this.#report(report);
@@ -118,9 +130,19 @@ export class Reconciler {
     } catch (error) {
       // The lease has not ended; if it is still wanted, a later look runs it again.
       log.warn('task stopped', { leaseId, taskId, reason: reasonOf(error) });
-    } finally {
-      clearTimeout(timer);
     }
+  }
+
+  #runReplica(
+    assignment: Assignment,
+    first: ReplicaOrders,
+    execution: Execution,
+    signal: AbortSignal,
+  ): Promise<EndReport> {
+    const { log } = this.#options;
+    const orders = () => this.#desired?.get(assignment.leaseId)?.replica ?? first;
+    const report = (told: NodeReport) => this.#options.report(told);
+    return executeReplica(assignment, { ...execution, log, orders, report }, signal);
   }
 
   /** One report of a lease at a time; where it fails, the journal still has it for the next look. */
@@ -137,6 +159,12 @@ export class Reconciler {
       .finally(() => this.#reporting.delete(leaseId));
     this.#reporting.set(leaseId, reporting);
   }
+}
+
+function stopAt(deadline: Date, running: RunningLease): void {
+  clearTimeout(running.timer);
+  const late = () => running.stop.abort(new LeaseStopped('the deadline has passed'));
+  running.timer = setTimeout(late, Math.min(deadline.getTime() - Date.now(), TIMER_MAX_MS));
 }
 
 const said = (report: EndReport) =>
