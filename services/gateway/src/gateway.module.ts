@@ -7,6 +7,7 @@ import { Node } from '@astro/read-models/registry/nodes';
 import { Operator } from '@astro/read-models/registry/operators';
 import { Tenant } from '@astro/read-models/registry/tenants';
 import { Job } from '@astro/read-models/scheduling/jobs';
+import { Lease } from '@astro/read-models/scheduling/leases';
 import { Task } from '@astro/read-models/scheduling/tasks';
 import { PlatformModule } from '@astro/runtime/platform.module';
 import { Module, type DynamicModule } from '@nestjs/common';
@@ -56,7 +57,7 @@ export class GatewayModule {
         PlatformModule.forService({
           config,
           reader: true,
-          entities: [Tenant, Operator, ApiKey, Node, Job, Task, Balance, JobUsage],
+          entities: [Tenant, Operator, ApiKey, Node, Job, Lease, Task, Balance, JobUsage],
         }),
       ],
       controllers,

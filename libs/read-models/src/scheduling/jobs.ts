@@ -27,6 +27,8 @@ export const Job = defineEntity({
     maxCostAtto: p.type(Atto),
     taskCount: p.integer(),
     tasksSucceeded: p.integer(),
+    /** Of a service that is in the pool: how many replicas its load asks for. */
+    replicasWanted: p.integer().nullable(),
     createdAt: p.datetime(),
     endedAt: p.datetime().nullable(),
     spec: p.json<StoredJson<JobSpec>>(),
@@ -38,7 +40,7 @@ export type Job = InferEntity<typeof Job>;
 
 export const jobs: Projection<JobEvent | PoolEvent, EntityManager> = {
   name: 'scheduling.jobs',
-  version: 1,
+  version: 2,
   tables: ['jobs'],
   reads: ['scheduling.job', 'scheduling.pool'],
   ...folding<JobEvent | PoolEvent, Job>(Job, {
@@ -46,7 +48,9 @@ export const jobs: Projection<JobEvent | PoolEvent, EntityManager> = {
       switch (type) {
         case 'JobSubmitted':
         case 'JobQueued':
+        case 'JobScaled':
         case 'LeaseStarted':
+        case 'ServiceScaled':
         case 'TaskSucceeded':
         case 'JobSucceeded':
         case 'JobFailed':
@@ -78,6 +82,7 @@ const submitted = (data: JobSubmitted, { recordedAt, position }: Place): Job => 
   maxCostAtto: data.maxCostAtto,
   taskCount: data.spec.tasks.length,
   tasksSucceeded: 0,
+  replicasWanted: data.spec.service?.replicasMin ?? null,
   createdAt: recordedAt,
   endedAt: null,
   spec: storedJson(data.spec),
@@ -92,6 +97,13 @@ function changesTo(
   switch (type) {
     case 'JobQueued':
       return { status: 'queued' };
+    case 'JobScaled': {
+      const { replicasMin, replicasMax } = data;
+      const { service } = job.spec;
+      return service && { spec: { ...job.spec, service: { ...service, replicasMin, replicasMax } } };
+    }
+    case 'ServiceScaled':
+      return { replicasWanted: data.replicas };
     case 'LeaseStarted':
       return job.status === 'queued' ? { status: 'running' } : undefined;
     case 'TaskSucceeded':

@@ -1,6 +1,6 @@
 import type { Projection } from '@astro/event-sourcing/projection';
 import type { Recorded } from '@astro/event-sourcing/recorded';
-import type { ExpiredLease, Fault, LeasesGranted, PoolEvent } from '@astro/messages/scheduling';
+import type { ExpiredLease, Fault, LeaseRenewed, LeasesGranted, PoolEvent } from '@astro/messages/scheduling';
 import { Atto } from '@astro/postgres/atto';
 import { defineEntity, type EntityManager, type InferEntity } from '@mikro-orm/postgresql';
 import { folding } from '../fold.js';
@@ -41,7 +41,7 @@ const live: readonly LeaseStatus[] = ['granted', 'started'];
 
 export const leases: Projection<PoolEvent, EntityManager> = {
   name: 'scheduling.leases',
-  version: 1,
+  version: 2,
   tables: ['leases'],
   reads: ['scheduling.pool'],
   ...folding<PoolEvent, Lease>(Lease, {
@@ -50,11 +50,13 @@ export const leases: Projection<PoolEvent, EntityManager> = {
         case 'LeasesGranted':
           return idsOf(data.grants);
         case 'LeaseStarted':
+        case 'LeaseRenewed':
         case 'LeaseCompleted':
         case 'LeaseFailed':
           return [data.leaseId];
         case 'LeasesExpired':
           return idsOf(data.leases);
+        case 'ServiceScaled':
         case 'JobClosed':
         case 'JobAbandoned':
           return idsOf(data.revoked);
@@ -64,6 +66,7 @@ export const leases: Projection<PoolEvent, EntityManager> = {
     evolve(lease, { event, recordedAt }, _leaseId, index) {
       if (event.type === 'LeasesGranted') return lease ?? granted(event.data, index, recordedAt);
       if (lease === undefined || !live.includes(lease.status)) return lease;
+      if (event.type === 'LeaseRenewed') return renewed(lease, event.data);
       if (event.type !== 'LeaseStarted') return { ...lease, ...endBy(event), endedAt: recordedAt };
       if (lease.status === 'started') return lease;
       return { ...lease, status: 'started', startedAt: event.data.startedAt };
@@ -88,6 +91,12 @@ const granted = ({ poolId, grants }: LeasesGranted, index: number, grantedAt: Da
   reason: null,
 });
 
+/** What was metered of a replica until now has no gaps. */
+const renewed = (lease: Lease, { deadline, renewedAt }: LeaseRenewed): Lease =>
+  deadline <= lease.deadline
+    ? lease
+    : { ...lease, deadline, meteredMs: renewedAt.getTime() - (lease.startedAt ?? renewedAt).getTime() };
+
 /** What became of a lease that the event ends. */
 function endBy({ type, data }: PoolEvent): Partial<Lease> {
   switch (type) {
@@ -99,6 +108,8 @@ function endBy({ type, data }: PoolEvent): Partial<Lease> {
       return { status: 'failed', reason: data.reason };
     case 'LeasesExpired':
       return { status: 'expired' };
+    case 'ServiceScaled':
+      return { status: 'revoked', reason: 'service_scaled' };
     case 'JobClosed':
       return { status: 'revoked', reason: 'job_closed' };
     case 'JobAbandoned':
@@ -121,3 +132,7 @@ async function revokeLeasesOfNode(em: EntityManager, { event, recordedAt }: Reco
 /** In the order in which they were granted. */
 export const leasesOf = (em: EntityManager, jobId: string) =>
   em.find(Lease, { jobId }, { orderBy: { grantedAt: 'asc', leaseId: 'asc' } });
+
+/** Leases of the job that nodes work on. */
+export const runningReplicas = (em: EntityManager, jobId: string) =>
+  em.count(Lease, { jobId, status: 'started' });

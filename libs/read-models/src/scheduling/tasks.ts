@@ -17,7 +17,7 @@ export const Task = defineEntity({
     index: p.integer(),
     status: p.text().$type<TaskStatus>(),
     outputs: p.json<readonly Output[]>(),
-    /** Of the agreed result. */
+    /** Of the agreed result; of a service, of the last run that was reported. */
     digest: p.text().nullable(),
   }),
 });
@@ -25,7 +25,7 @@ export type Task = InferEntity<typeof Task>;
 
 export const tasks: Projection<JobEvent | PoolEvent, EntityManager> = {
   name: 'scheduling.tasks',
-  version: 1,
+  version: 2,
   tables: ['tasks'],
   reads: ['scheduling.job', 'scheduling.pool'],
   ...folding<JobEvent | PoolEvent, Task>(Task, {
@@ -34,6 +34,7 @@ export const tasks: Projection<JobEvent | PoolEvent, EntityManager> = {
         case 'JobSubmitted':
           return data.spec.tasks.map(({ taskId }) => taskId);
         case 'LeaseStarted':
+        case 'LeaseRenewed':
         case 'TaskSucceeded':
           return [data.taskId];
       }
@@ -45,6 +46,11 @@ export const tasks: Projection<JobEvent | PoolEvent, EntityManager> = {
           return task ?? waiting(data, index);
         case 'LeaseStarted':
           return task?.status === 'waiting' ? { ...task, status: 'running' } : task;
+        case 'LeaseRenewed': {
+          // Until a replica has ended its first run it has nothing to show.
+          const { outputs, digest } = data.work;
+          return task && digest !== '' ? { ...task, outputs, digest } : task;
+        }
         case 'TaskSucceeded':
           return task && { ...task, status: 'succeeded', outputs: data.outputs, digest: data.digest };
       }

@@ -1,5 +1,6 @@
 import { findUsage } from '@astro/read-models/billing/usage';
 import { findJob, type Job } from '@astro/read-models/scheduling/jobs';
+import { runningReplicas } from '@astro/read-models/scheduling/leases';
 import { tasksOf } from '@astro/read-models/scheduling/tasks';
 import type { EntityManager } from '@mikro-orm/postgresql';
 import type { z } from 'zod';
@@ -15,7 +16,7 @@ export async function findJobResource(
   const job = await findJob(em, tenantId, jobId);
   if (!job) return undefined;
   const tasks = await tasksOf(em, jobId);
-  const { array, maxParallel } = job.spec;
+  const { array, maxParallel, service } = job.spec;
   const usage = await findUsage(em, tenantId, jobId);
   return {
     ...toSummary(job),
@@ -26,6 +27,14 @@ export async function findJobResource(
       deviceKind: deviceKind.parse(job.spec.requirements.deviceKind),
     },
     chargedAtto: (usage?.chargedAtto ?? 0n).toString(),
+    ...(service && {
+      service: {
+        ...service,
+        budgetAtto: `${service.budgetAtto}`,
+        replicasWanted: job.replicasWanted ?? service.replicasMin,
+        replicasRunning: await runningReplicas(em, jobId),
+      },
+    }),
     ...(array && {
       array: {
         count: array.count,

@@ -16,6 +16,7 @@ import { Operation } from '../openapi/operation.js';
 import { ReadModels } from '../read-models.js';
 import { assertAccepted } from '../rejections.js';
 import { findJobResource, toSummary } from './job-resource.js';
+import { scaleRequest, type ScaleRequest } from './service.schema.js';
 import * as schema from './jobs.schema.js';
 import { assertContentStored, submitJobCommand } from './submit-job.js';
 
@@ -73,6 +74,27 @@ export class JobsController {
     return this.execute({ type: 'CancelJob', data: { jobId, tenantId: caller.id } }, request, reply);
   }
 
+  @HttpCode(200)
+  @Operation('POST', '/v1/jobs/:id/scale', {
+    summary: 'Set the bounds of a service',
+    description: 'They hold at once; within them the load decides.',
+    callers: ['tenant'],
+    pathParameters: schema.jobPath,
+    body: scaleRequest,
+    answers: { 200: { description: 'Scaled', schema: schema.jobResource }, 202: schema.notKnownYet },
+    problems: ['job_not_found', 'job_has_ended', 'command_refused'],
+  })
+  async scale(
+    @Param('id') jobId: string,
+    @FromCaller() caller: Caller,
+    @Body() body: ScaleRequest,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<schema.JobResource | schema.Pending> {
+    if (!isId('job', jobId)) throw new Problem('job_not_found');
+    return this.execute({ type: 'ScaleJob', data: { jobId, tenantId: caller.id, ...body } }, request, reply);
+  }
+
   @Operation('GET', '/v1/jobs', {
     summary: 'List jobs, newest first',
     callers: ['tenant'],
@@ -105,7 +127,7 @@ export class JobsController {
 
   /** Sends the command and answers with the job as it then is, or with 202 when that is not known in time. */
   private async execute(
-    command: Extract<JobCommand, { type: 'SubmitJob' | 'CancelJob' }>,
+    command: Extract<JobCommand, { type: 'SubmitJob' | 'CancelJob' | 'ScaleJob' }>,
     request: FastifyRequest,
     reply: FastifyReply,
   ): Promise<schema.JobResource | schema.Pending> {

@@ -157,6 +157,60 @@ describe('a submitted job', () => {
   });
 });
 
+describe('a service', () => {
+  const service = { replicasMin: 1, replicasMax: 2, runEveryMs: 1_000, budgetAtto: '500000' };
+  const serving = (changes: object = {}) => ({
+    tasks: [{ inputs: [] }],
+    quorum: 1,
+    service: { ...service, ...changes },
+  });
+
+  test('reserves its budget, and shows its bounds', async () => {
+    const answer = await post('/v1/jobs', jobRequest(serving()));
+    expect(answer.status).toBe(201);
+    const job = jobResource.parse(answer.json);
+    expect(job).toMatchObject({
+      maxCostAtto: '500000',
+      service: { ...service, periodMs: 30_000, replicasWanted: 1, replicasRunning: 0 },
+    });
+    await inStatus(job.id, 'queued');
+    const scaled = await post(`/v1/jobs/${job.id}/scale`, { replicasMin: 2, replicasMax: 6 });
+    expect([scaled.status, scaled.json['service']]).toMatchObject([200, { replicasMin: 2, replicasMax: 6 }]);
+    await until(
+      () => get(`/v1/jobs/${job.id}`),
+      ({ json }) => (json['service'] as { replicasWanted: number }).replicasWanted === 2,
+    );
+    expect((await post(`/v1/jobs/${job.id}/cancel`)).json['status']).toBe('cancelled');
+    expect(codeOf(await post(`/v1/jobs/${job.id}/scale`, { replicasMin: 1, replicasMax: 1 }))).toEqual([
+      409,
+      'job_has_ended',
+    ]);
+    await until(
+      () => get('/v1/account'),
+      ({ json }) => BigInt(json['reservedAtto'] as string) < 500_000n,
+    );
+  });
+
+  test('whose budget pays for no period is refused, and the field is named', async () => {
+    const answer = await post('/v1/jobs', jobRequest(serving({ budgetAtto: '59999' })));
+    expect([codeOf(answer), answer.json['errors']]).toMatchObject([
+      [400, 'request_invalid'],
+      [{ field: 'service.budgetAtto' }],
+    ]);
+  });
+
+  test('is what can be scaled, and no other job', async () => {
+    const id = await submit();
+    const bounds = { replicasMin: 1, replicasMax: 1 };
+    expect(codeOf(await post(`/v1/jobs/${id}/scale`, bounds))).toEqual([422, 'command_refused']);
+    expect(codeOf(await post(`/v1/jobs/${id}/scale`, bounds, { key: stranger.apiKey }))).toEqual([
+      404,
+      'job_not_found',
+    ]);
+    await post(`/v1/jobs/${id}/cancel`);
+  });
+});
+
 describe('cancelling', () => {
   test('ends the job; once more changes nothing', async () => {
     const id = await submit();

@@ -66,6 +66,11 @@ const withProgram = (changes: object) => ({ ...request, program: { ...program, .
 const needing = (changes: object) => ({ ...request, requirements: { ...requirements, ...changes } });
 const withTask = (changes: object) => ({ ...request, tasks: [task, { ...task, ...changes }] });
 
+const serving = (changes: object) => ({
+  ...request,
+  quorum: 1,
+  service: { replicasMin: 1, replicasMax: 4, runEveryMs: 1_000, budgetAtto: '1000', ...changes },
+});
 const arrayOf = (array: object) => ({ ...request, tasks: undefined, array });
 
 const faults: readonly [title: string, body: unknown, field: string][] = [
@@ -87,6 +92,11 @@ const faults: readonly [title: string, body: unknown, field: string][] = [
   ['no tasks', { ...request, tasks: [] }, 'tasks'],
   ['neither tasks nor an array', { ...request, tasks: undefined }, 'tasks'],
   ['tasks and an array', { ...request, array: { count: 2 } }, 'tasks'],
+  ['a service without a budget', serving({ budgetAtto: undefined }), 'service.budgetAtto'],
+  ['a service of no replicas', serving({ replicasMin: 0 }), 'service.replicasMin'],
+  ['a most that is less than the least', serving({ replicasMin: 5 }), 'service.replicasMax'],
+  ['a service of two tasks', { ...serving({}), tasks: [task, task] }, 'tasks'],
+  ['a service whose results are to be compared', { ...serving({}), quorum: 2 }, 'quorum'],
   ['an array of nothing', arrayOf({ count: 0 }), 'array.count'],
   ['an array of 1,001', arrayOf({ count: 1_001 }), 'array.count'],
   ['more at once than there are', arrayOf({ count: 2, maxParallel: 3 }), 'array.maxParallel'],

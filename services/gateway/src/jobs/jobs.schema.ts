@@ -3,6 +3,7 @@ import { contentId } from '../content/cid.schema.js';
 import { pageOf, pageQuery } from '../http/page.js';
 import { atto, printable } from '../http/fields.js';
 import { requirements } from './requirements.schema.js';
+import { serviceRequest, serviceResource } from './service.schema.js';
 import { arrayRequest, arrayResource, task, TASKS_MAX } from './tasks.schema.js';
 
 const program = z
@@ -28,6 +29,7 @@ export const jobRequest = z
       .default(2)
       .meta({ description: 'Operators that must agree on each result' }),
     tasks: z.array(task).min(1).max(TASKS_MAX).optional(),
+    service: serviceRequest.optional().meta({ description: 'Of one task; needs a quorum of 1' }),
     array: arrayRequest.optional().meta({ description: 'In place of tasks' }),
     priority: z.int().min(0).max(9).default(0).meta({ description: 'The higher goes first' }),
     deadline: z.iso
@@ -72,6 +74,14 @@ export const jobRequest = z
     path: ['maxParallel'],
     message: 'must be said in array',
   })
+  .refine(({ service, tasks }) => service === undefined || tasks?.length === 1, {
+    path: ['tasks'],
+    message: 'must be one for a service',
+  })
+  .refine(({ service, quorum }) => service === undefined || quorum === 1, {
+    path: ['quorum'],
+    message: 'must be 1 for a service',
+  })
   .meta({
     id: 'JobRequest',
     example: {
@@ -112,6 +122,7 @@ export const jobResource = summary
     program,
     requirements,
     chargedAtto: atto.meta({ description: 'Charged until now; only verified work is' }),
+    service: serviceResource.optional().meta({ description: 'Where the job is one' }),
     array: arrayResource.optional().meta({ description: 'Where the job was submitted as one' }),
     tasks: z.array(
       z.object({

@@ -27,6 +27,7 @@ export function submitJobCommand(body: JobRequest, request: FastifyRequest, pool
     ...(body.deadline !== undefined && { deadline: new Date(body.deadline) }),
     expectedDurationMs: body.expectedDurationMs,
     ...(body.gang && { gang: body.gang }),
+    ...(body.service && { service: { ...body.service, budgetAtto: BigInt(body.service.budgetAtto) } }),
     maxParallel: body.array?.maxParallel ?? body.maxParallel,
   };
   const jobId = derivedFrom(request, 'job');

@@ -1,0 +1,159 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { Platform } from '@astro/devstack/platform';
+import { repositoryRoot } from '@astro/devstack/repository';
+import type { Bus } from '@astro/jetstream/bus';
+import { DesiredStates } from '@astro/jetstream/desired-state';
+import { EventStore } from '@astro/jetstream/event-store';
+import type { PoolEvent } from '@astro/messages/scheduling';
+import { auditEvents } from './audit.js';
+import { Client, type Job } from './client.js';
+
+const PRICE_ATTO = 1_000n;
+const BUDGET_ATTO = 10n ** 9n;
+const regions = { alpha: 'de-fra', beta: 'fr-par' } as const;
+type AgentName = keyof typeof regions;
+
+let stateDir: string;
+let platform: Platform;
+let bus: Bus;
+let client: Client;
+let apiKey: string;
+
+type Service = { readonly replicasWanted: number; readonly replicasRunning: number };
+type ServiceJob = Job & { readonly service: Service; readonly chargedAtto: string };
+
+beforeAll(async () => {
+  stateDir = await mkdtemp(join(tmpdir(), 'astro-service-'));
+  platform = await Platform.start({ stateDir, env: { registry: { HEARTBEAT_TIMEOUT_MS: '3000' } } });
+  bus = await platform.connectBus('spec');
+  const administration = platform.administration();
+  const tenant = await administration.registerTenant('A tenant');
+  await administration.credit(tenant.tenantId, BUDGET_ATTO);
+  apiKey = tenant.apiKey;
+  client = new Client(platform.gatewayUrl, apiKey);
+  for (const name of ['alpha', 'beta'] as const) {
+    const { apiKey: operatorKey } = await administration.registerOperator(`Operator of ${name}`);
+    const offer = { region: regions[name], pricePerSecondAtto: PRICE_ATTO, cpuMillis: 2_000, memoryMib: 512 };
+    await platform.startAgent({ name, operatorKey, ...offer, heartbeatMs: 500 });
+  }
+}, 180_000);
+
+afterAll(async () => {
+  await platform?.stop();
+  await rm(stateDir, { recursive: true, force: true });
+}, 60_000);
+
+/** Waits for something that is bound to happen; the test's own time limit ends a vain wait. */
+async function eventually<T>(look: () => Promise<T | undefined>): Promise<T> {
+  for (;;) {
+    const found = await look();
+    if (found !== undefined) return found;
+    await sleep(100);
+  }
+}
+
+const post = async (path: string, body: object): Promise<ServiceJob> => {
+  const headers = { authorization: `Bearer ${apiKey}`, 'content-type': 'application/json' };
+  const answer = await fetch(`${platform.gatewayUrl}${path}`, {
+    method: 'POST',
+    headers,
+    body: JSON.stringify(body),
+  });
+  const job = (await answer.json()) as ServiceJob;
+  if (!answer.ok) throw new Error(JSON.stringify(job));
+  return job;
+};
+const jobWhere = (id: string, isSo: (job: ServiceJob) => boolean) =>
+  eventually(async () => {
+    const job = (await client.job(id)) as ServiceJob;
+    return isSo(job) ? job : undefined;
+  });
+const poolEvents = async () =>
+  (await new EventStore(bus).load({ type: 'scheduling.pool', id: 'main' })).map(
+    ({ event }) => event as PoolEvent,
+  );
+const grants = async () =>
+  (await poolEvents()).flatMap(event => (event.type === 'LeasesGranted' ? event.data.grants : []));
+const nodeOf = async (name: AgentName) => {
+  const { items } = await client.json<{ items: { id: string; region: string }[] }>('/v1/nodes');
+  return items.find(({ region }) => region === regions[name])!.id;
+};
+
+async function submit(): Promise<string> {
+  const program = await readFile(join(repositoryRoot, 'examples/primes/build/primes.wasm'));
+  await eventually(() => client.json('/v1/account'));
+  const { id } = await post('/v1/jobs', {
+    name: 'primes, for as long as it pays',
+    program: {
+      cid: await client.putContent(program),
+      timeLimitMs: 10_000,
+      memoryLimitMib: 16,
+      outputLimitBytes: 1_000,
+    },
+    requirements: {
+      deviceKind: 'cpu',
+      cpuMillis: 1_000,
+      memoryMib: 64,
+      maxPricePerSecondAtto: `${PRICE_ATTO}`,
+    },
+    quorum: 1,
+    tasks: [{ inputs: [], args: ['1000'] }],
+    service: {
+      replicasMin: 1,
+      replicasMax: 1,
+      runEveryMs: 200,
+      periodMs: 1_000,
+      budgetAtto: `${BUDGET_ATTO}`,
+    },
+  });
+  return id;
+}
+
+test('a service outlives the node of its replica, follows its bounds, pays as it goes, and leaves nothing', async () => {
+  const id = await submit();
+  const served = await jobWhere(
+    id,
+    ({ chargedAtto, tasks }) => chargedAtto !== '0' && tasks[0]!.outputs.length > 0,
+  );
+  expect(served).toMatchObject({ status: 'running', service: { replicasWanted: 1, replicasRunning: 1 } });
+  const { cid } = served.tasks[0]!.outputs[0]!;
+  expect(new TextDecoder().decode(await client.getContent(cid))).toBe('168');
+
+  const [first] = await grants();
+  const victim: AgentName = first!.nodeId === (await nodeOf('alpha')) ? 'alpha' : 'beta';
+  await platform.killAgent(victim);
+  const second = await eventually(async () => (await grants())[1]);
+  expect(second.nodeId).toBe(await nodeOf(victim === 'alpha' ? 'beta' : 'alpha'));
+  await eventually(async () => {
+    const renewed = (await poolEvents()).some(
+      ({ type, data }) => type === 'LeaseRenewed' && data.leaseId === second.leaseId,
+    );
+    return renewed ? true : undefined;
+  });
+
+  await post(`/v1/jobs/${id}/scale`, { replicasMin: 2, replicasMax: 2 });
+  await jobWhere(id, ({ service }) => service.replicasWanted === 2 && service.replicasRunning === 2);
+
+  await client.cancel(id);
+  await eventually(async () => {
+    const { reservedAtto } = await client.json<{ reservedAtto: string }>('/v1/account');
+    return reservedAtto === '0' ? true : undefined;
+  });
+  const desired = await new DesiredStates(bus).get(second.nodeId);
+  expect(desired?.state.assignments).toEqual([]);
+
+  const renewals = (await poolEvents()).flatMap(event => (event.type === 'LeaseRenewed' ? [event.data] : []));
+  const usedAtto = renewals.reduce(
+    (sum, { work }) => sum + (BigInt(work.meteredMs) * work.pricePerSecondAtto + 999n) / 1_000n,
+    0n,
+  );
+  const { chargedAtto } = (await client.job(id)) as ServiceJob;
+  expect(BigInt(chargedAtto)).toBe(usedAtto);
+  expect(renewals.map(({ chargeNumber }) => chargeNumber)).toEqual(renewals.map((_, index) => index + 1));
+  const audit = await auditEvents(bus);
+  expect([audit.ledgerSumAtto, audit.unbalanced, audit.jobsNotEndedOnce]).toEqual([0n, [], []]);
+}, 180_000);
