@@ -15,7 +15,7 @@ import {
   type BeforeApplicationShutdown,
   type OnApplicationBootstrap,
 } from '@nestjs/common';
-import { PolicyLearner } from './learning/policy-learner.js';
+import { PolicyLearner } from './learning/policy-learner.loop.js';
 import { PlacementPace } from './placement-pace.js';
 import type { PoolRejection } from './pool/pool.js';
 import type { Pool } from './pool/pool-state.js';

@@ -4,7 +4,7 @@ import { Bus } from '@astro/jetstream/bus';
 import { commandLane } from '@astro/jetstream/command-lane';
 import { EventStore } from '@astro/jetstream/event-store';
 import { HealthChecks } from '@astro/runtime/health';
-import { PolicyLearner } from '@astro/scheduling/learning/policy-learner';
+import { PolicyLearner } from '@astro/scheduling/learning/policy-learner.loop';
 import { PlacementLoop } from '@astro/scheduling/placement.loop';
 import { pool } from '@astro/scheduling/pool/pool';
 import { rssMb } from './measure.js';

@@ -14,5 +14,5 @@ export const learningLimits = {
   text: 256,
 } as const;
 
-/** The belief that a mix begins with counts as fifty arrivals (`priorMix`); a pool learns when it has seen half as many. */
+/** The belief that a mix begins with counts as fifty (`priorMix`): a pool learns when it has seen half as many. */
 export const arrivalsMin = 75;
