@@ -62,6 +62,7 @@ export function touchedNodes({ type, data }: PoolEvent): ReadonlySet<string> {
     case 'LeaseStarted':
     case 'ReplicaQueued':
     case 'ReplicasRequeued':
+    case 'PolicyAdopted':
     // A task is closed when its last lease has completed, which has told that lease's node already.
     case 'TaskClosed':
       return of([]);

@@ -121,7 +121,7 @@ test('a service outlives the node of its replica, follows its bounds, pays as it
   );
   expect(served).toMatchObject({ status: 'running', service: { replicasWanted: 1, replicasRunning: 1 } });
   const { cid } = served.tasks[0]!.outputs[0]!;
-  expect(new TextDecoder().decode(await client.getContent(cid))).toBe('168');
+  expect(new TextDecoder().decode(await client.getContent(cid)).trim()).toBe('168');
 
   const [first] = await grants();
   const victim: AgentName = first!.nodeId === (await nodeOf('alpha')) ? 'alpha' : 'beta';

@@ -3,14 +3,14 @@ import { jobsToAbandon } from './abandon.js';
 import { grantsFor } from './grants.js';
 import { isDue, replicasDue } from './renewals.js';
 import { settlementOf } from './service.js';
+import { policyNameOf } from './learning/adopt.js';
 import { poolLimits } from './pool-limits.js';
 import { ended, isOverdue, leasesOfJob, type Lease, type Pool } from './pool-state.js';
-import { tightFit } from './policy.js';
 
 /**
  * One tick. It does the first of four that there is to do: what is overdue expires, replicas that waited after a
- * failure wait no more, what cannot be served is given up, what waits is placed where it fits. So each decision rests on recorded facts alone: capacity that
- * comes free by one tick is given away by the next.
+ * failure may be placed again, what cannot be served is given up, what waits is placed where it fits. So each
+ * decision rests on recorded facts alone: capacity that comes free by one tick is given away by the next.
  */
 export function placeTasks({ poolId, now, patienceMs }: PlaceTasks, pool: Pool): readonly PoolEvent[] {
   const overdue = overdueLeases(pool, now);
@@ -31,7 +31,7 @@ export function placeTasks({ poolId, now, patienceMs }: PlaceTasks, pool: Pool):
 
   const grants = pool.engine.simulate(() => grantsFor(pool, now));
   if (grants.length === 0) return [];
-  const policy = tightFit.name;
+  const policy = policyNameOf(pool);
   const weightsVersion = pool.engine.termWeights.version;
   return [{ type: 'LeasesGranted', data: { poolId, grants, decidedAt: now, policy, weightsVersion } }];
 }
