@@ -113,7 +113,7 @@ async function submit(): Promise<string> {
   return id;
 }
 
-test('a service outlives the node of its replica, follows its bounds, pays as it goes, and leaves nothing', async () => {
+test('a service outlives the node of its replica, pays as it goes, and leaves nothing behind', async () => {
   const id = await submit();
   const served = await jobWhere(
     id,

@@ -1,7 +1,7 @@
 import type { PlacementEngine } from '@astro/matching/engine/engine';
 import type { Hold } from '@astro/matching/engine/hold';
 import type { NodeOffer } from '@astro/matching/engine/offer';
-import type { Grant, PoolEvent, TasksQueued } from '@astro/messages/scheduling';
+import type { ExpiredLease, Grant, PoolEvent, TasksQueued } from '@astro/messages/scheduling';
 import type { Offer } from '@astro/messages/registry';
 import { engineOfferOf, holdOf, unitsOnNode } from './fleet.js';
 import { holdReplicas, release, renew, requeue, scale } from './evolve-service.js';
@@ -32,12 +32,7 @@ export function evolve(pool: Pool, { type, data }: PoolEvent): Pool {
       admit(pool, data.offer);
       return pool;
     case 'NodeWithdrawn':
-      pool.shares.withdraw(nodeOf(pool, data.nodeId).offer.inventory);
-      for (const leaseId of nodeOf(pool, data.nodeId).leases) endLease(pool, leaseId, 'revoked');
-      pool.nodes.delete(data.nodeId);
-      pool.engine.removeNode(data.nodeId);
-      pool.nodeChanges += 1;
-      pool.nodesLost += 1;
+      withdraw(pool, data.nodeId);
       return pool;
     case 'TasksQueued':
       queueJob(pool, data);
@@ -57,20 +52,12 @@ export function evolve(pool: Pool, { type, data }: PoolEvent): Pool {
       endLease(pool, data.leaseId, 'completed');
       return pool;
     }
-    case 'LeaseFailed': {
-      const job = jobOf(pool, data.jobId);
+    case 'LeaseFailed':
       endLease(pool, data.leaseId, 'failed');
-      if (job.service && data.failedAt) holdReplicas(pool, job, data.failedAt);
+      if (data.failedAt) replaceLater(pool, data.jobId, data.failedAt);
       return pool;
-    }
     case 'LeasesExpired':
-      for (const { leaseId, jobId } of data.leases) {
-        const { deadline } = leaseOf(pool, leaseId);
-        const job = jobOf(pool, jobId);
-        moved(pool, job, deadline);
-        endLease(pool, leaseId, 'expired');
-        if (job.service) holdReplicas(pool, job, deadline);
-      }
+      for (const lease of data.leases) expire(pool, lease);
       return pool;
     case 'LeaseRenewed':
       pool.shares.passed(data.renewedAt);
@@ -78,7 +65,7 @@ export function evolve(pool: Pool, { type, data }: PoolEvent): Pool {
       renew(pool, jobOf(pool, data.jobId), leaseOf(pool, data.leaseId), data);
       return pool;
     case 'ServiceScaled':
-      for (const { leaseId } of data.revoked) endLease(pool, leaseId, 'revoked');
+      revoke(pool, data.revoked);
       scale(pool, jobOf(pool, data.jobId), data);
       return pool;
     case 'ReplicasRequeued':
@@ -95,13 +82,22 @@ export function evolve(pool: Pool, { type, data }: PoolEvent): Pool {
       return pool;
     case 'JobClosed':
     case 'JobAbandoned':
-      for (const { leaseId } of data.revoked) endLease(pool, leaseId, 'revoked');
+      revoke(pool, data.revoked);
       leave(pool, data.jobId);
       return pool;
     case 'PolicyAdopted':
       install(pool, data.policy);
       return pool;
   }
+}
+
+function withdraw(pool: Pool, nodeId: string): void {
+  pool.shares.withdraw(nodeOf(pool, nodeId).offer.inventory);
+  for (const leaseId of nodeOf(pool, nodeId).leases) endLease(pool, leaseId, 'revoked');
+  pool.nodes.delete(nodeId);
+  pool.engine.removeNode(nodeId);
+  pool.nodeChanges += 1;
+  pool.nodesLost += 1;
 }
 
 function admit(pool: Pool, offer: Offer): void {
@@ -243,6 +239,23 @@ function endLease(pool: Pool, leaseId: string, end: LeaseEnd): void {
   // A node that was withdrawn has not failed the task: when it comes back it may be given it again.
   if (end === 'failed' || end === 'expired') task.failedOn.add(nodeId);
   pool.waiting.refresh(task);
+}
+
+function expire(pool: Pool, { leaseId, jobId }: ExpiredLease): void {
+  const { deadline } = leaseOf(pool, leaseId);
+  moved(pool, jobOf(pool, jobId), deadline);
+  endLease(pool, leaseId, 'expired');
+  replaceLater(pool, jobId, deadline);
+}
+
+function revoke(pool: Pool, leases: readonly ExpiredLease[]): void {
+  for (const { leaseId } of leases) endLease(pool, leaseId, 'revoked');
+}
+
+/** A task waits for another node at once, a replica of a service for a while. */
+function replaceLater(pool: Pool, jobId: string, from: Date): void {
+  const job = jobOf(pool, jobId);
+  if (job.service) holdReplicas(pool, job, from);
 }
 
 /** What the end of a lease says about its node. One that was taken from it says nothing. */

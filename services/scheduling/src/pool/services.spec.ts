@@ -6,8 +6,10 @@ import { pool } from './pool.js';
 import { LEASE_GRACE_MS } from './pool-limits.js';
 import { replacementDelayMs } from './service.js';
 
+type Step = PoolCommand | ((events: readonly PoolEvent[]) => PoolCommand);
+
 /** Each command made from the events so far. */
-function told(...steps: readonly (PoolCommand | ((events: readonly PoolEvent[]) => PoolCommand))[]) {
+function told(...steps: Step[]) {
   const commands: PoolCommand[] = [];
   for (const step of steps)
     commands.push(typeof step === 'function' ? step(after(...commands).events) : step);
@@ -42,7 +44,7 @@ describe('the replicas of a service', () => {
   });
 
   test('come back to a node where one failed when there is no other, and are never given up for it', () => {
-    let steps: Parameters<typeof told> = [admit('node_a'), queue('job_s', serving({ replicasMin: 1 }))];
+    let steps: Step[] = [admit('node_a'), queue('job_s', serving({ replicasMin: 1 }))];
     let ms = 0;
     for (let failures = 1; failures <= 12; failures += 1) {
       const index = failures - 1;
@@ -90,8 +92,7 @@ describe('the lease of a replica', () => {
   });
 
   test('is not renewed for another node, nor after its end, nor before its start', () => {
-    const refused = (command: PoolCommand, ...before: Parameters<typeof told>) =>
-      pool.decide(command, told(...before).state);
+    const refused = (command: PoolCommand, ...before: Step[]) => pool.decide(command, told(...before).state);
     const [first] = grantsIn(told(...running).events);
     expect(refused(report({ ...first!, nodeId: 'node_x' }, 10_000), ...running)).toMatchObject({
       rejection: 'LeaseIsOnAnotherNode',
