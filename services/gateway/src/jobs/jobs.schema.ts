@@ -48,6 +48,12 @@ const task = z
 
 const emptyCid = 'bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku';
 
+const leaseClass = z.enum(['on_demand', 'interruptible', 'reserved']).meta({
+  description:
+    'on_demand pays the posted price. interruptible bids its cap for idle capacity, never pays more than ' +
+    'on_demand would, and may be stopped with notice, unpaid. reserved goes first, for a quarter more',
+});
+
 export const jobRequest = z
   .strictObject({
     name: printable.min(1).max(120).meta({ example: 'digits, round 1' }),
@@ -60,6 +66,7 @@ export const jobRequest = z
       .default(2)
       .meta({ description: 'Operators that must agree on each result' }),
     tasks: z.array(task).min(1).max(TASKS_MAX),
+    leaseClass: leaseClass.default('on_demand'),
     priority: z.int().min(0).max(9).default(0).meta({ description: 'The higher goes first' }),
     deadline: z.iso
       .datetime()
@@ -94,6 +101,10 @@ export const jobRequest = z
   .refine(({ gang, maxParallel }) => gang === undefined || maxParallel === 0, {
     path: ['maxParallel'],
     message: 'must be 0 for a gang',
+  })
+  .refine(({ gang, leaseClass }) => gang === undefined || leaseClass !== 'interruptible', {
+    path: ['leaseClass'],
+    message: 'must not be interruptible for a gang',
   })
   .meta({
     id: 'JobRequest',
@@ -132,6 +143,7 @@ export const jobSummary = summary.meta({ id: 'JobSummary' });
 export const jobResource = summary
   .extend({
     quorum: z.int(),
+    leaseClass,
     program,
     requirements,
     chargedAtto: atto.meta({ description: 'Charged until now; only verified work is' }),

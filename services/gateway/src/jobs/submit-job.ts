@@ -19,7 +19,7 @@ export function submitJobCommand(body: JobRequest, request: FastifyRequest, pool
     requirements: { ...requirements, maxPricePerSecondAtto: BigInt(maxPricePerSecondAtto) },
     tasks: body.tasks.map((task, index) => ({ ...task, taskId: derivedFrom(request, 'task', index) })),
     quorum: body.quorum,
-    leaseClass: 'on_demand',
+    leaseClass: body.leaseClass,
     priority: body.priority,
     ...(body.deadline !== undefined && { deadline: new Date(body.deadline) }),
     expectedDurationMs: body.expectedDurationMs,
