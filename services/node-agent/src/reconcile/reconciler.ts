@@ -69,7 +69,10 @@ export class Reconciler {
       const wanted = desired.get(leaseId);
       if (!wanted) stop.abort(new LeaseStopped('the lease was taken back'));
       else if (timer.moveTo(wanted.deadline))
-        this.#options.log.info('the lease has another deadline', { leaseId, deadline: wanted.deadline.toISOString() });
+        this.#options.log.info('the lease has another deadline', {
+          leaseId,
+          deadline: wanted.deadline.toISOString(),
+        });
     }
     for (const leaseId of this.#options.journal.leaseIds()) {
       if (!desired.has(leaseId)) await this.#options.journal.forget(leaseId);
