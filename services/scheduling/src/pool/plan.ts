@@ -48,7 +48,7 @@ const LEASES_MAX = 20_000;
 const LOOKS = 64;
 
 /** A dry run: what the next tick would do if the job were queued now, and when there would be room otherwise. */
-export function planJob({ tenantId, spec, now }: PlanJob, pool: Pool): JobPlan {
+export function planJob({ spec, now }: PlanJob, pool: Pool): JobPlan {
   const needs = needsOf(spec, idlePriceFactorOf(spec));
   const offers = [...pool.nodes.values()].map(({ engineOffer }) => engineOffer);
   const requests = requestsFor(spec, now, priceFactorOf(pool, spec, now));
