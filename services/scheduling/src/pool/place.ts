@@ -1,11 +1,11 @@
 import type { PlaceTasks, PoolEvent } from '@astro/messages/scheduling';
 import { jobsToAbandon } from './abandon.js';
 import { decideTick } from './grants.js';
+import { policyNameOf } from './learning/adopt.js';
 import { MARKET_VERSION, pricesAt, pricesFallAt } from './market.js';
 import type { Preemption } from './preemption.js';
 import { poolLimits } from './pool-limits.js';
 import { ended, isOverdue, leasesOfJob, type Lease, type Pool } from './pool-state.js';
-import { tightFit } from './policy.js';
 
 /**
  * One tick. It does the first of three that there is to do: what is overdue expires, what cannot be served is
@@ -26,7 +26,7 @@ export function placeTasks({ poolId, now, patienceMs }: PlaceTasks, pool: Pool):
   const { grants, clearings, preemptions } = pool.engine.simulate(() => decideTick(pool, now));
   const notices = preemptions.map(preemption => noticeOf(poolId, preemption, now));
   if (grants.length === 0) return notices;
-  const policy = tightFit.name;
+  const policy = policyNameOf(pool);
   const weightsVersion = pool.engine.termWeights.version;
   const market = { prices: pricesAt(pool, now, clearings), marketVersion: MARKET_VERSION };
   const data = { poolId, grants, decidedAt: now, policy, weightsVersion, ...market };
