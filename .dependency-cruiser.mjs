@@ -2,7 +2,7 @@
 
 /** Specs, and what several of them share. */
 const spec = '\\.(spec|fixture)\\.ts$';
-const generated = '^libs/messages/src/gen/';
+const generated = '^libs/(messages|chain)/src/gen/';
 
 /** A file of a deciding service with no role suffix: the pure domain. */
 const domain = '^services/(registry|scheduling|billing|verification)/src/[^.]+\\.ts$';
@@ -111,7 +111,7 @@ export default {
       { path: '^libs/read-models/', pathNot: spec },
       {
         path: [
-          '^libs/(?!read-models/|event-sourcing/|messages/|postgres/)',
+          '^libs/(?!read-models/|event-sourcing/|messages/|postgres/|chain/)',
           npm('(?!@mikro-orm/|@types/)[^/]+'),
         ],
       },

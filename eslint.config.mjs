@@ -81,6 +81,7 @@ export default tseslint.config(
       '**/dist/',
       '**/build/',
       'libs/messages/src/gen/',
+      'libs/chain/src/gen/',
       // AssemblyScript has its own compiler and other types.
       'examples/*/assembly/',
       'examples/wasi/*.ts',

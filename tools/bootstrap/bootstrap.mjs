@@ -15,6 +15,7 @@ const commands = {
   projection: args => runOnPinnedNode('tools/projections/dist/main.js', args),
   archive: args => runOnPinnedNode('tools/archivist/dist/main.js', args),
   'dead-letters': args => runOnPinnedNode('tools/dead-letters/dist/main.js', args),
+  chain: args => runOnPinnedNode('tools/deployer/dist/main.js', args),
   bench: args => runOnPinnedNode('tools/bench/dist/main.js', args),
   chaos: args => runOnPinnedNode('tools/chaos/dist/main.js', args),
   check: args => runOnPinnedNode('tools/bootstrap/check.mjs', args),

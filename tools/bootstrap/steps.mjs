@@ -33,15 +33,27 @@ const steps = [
     run: log => run(log, pinnedNode, ['libs/messages/generate.mjs']),
   },
   {
+    name: 'contracts',
+    says: 'compiling the contracts and generating their types',
+    inputs: () => [
+      'libs/chain/generate.mjs',
+      'contracts/foundry.toml',
+      ...sourcesUnder(['contracts/src', 'contracts/tools'], /\.(sol|mjs)$/),
+    ],
+    fingerprint: fingerprintOfContents,
+    outputs: () => ['libs/chain/src/gen/Escrow.ts'],
+    run: log => run(log, pinnedNode, ['libs/chain/generate.mjs']),
+  },
+  {
     name: 'build',
     says: 'compiling',
-    // Generated messages are outputs of the step before, so their inputs stand for them here.
+    // Generated messages and contracts are outputs of the steps before, so their inputs stand for them here.
     inputs: () => [
       'tsconfig.build.json',
       'tsconfig.base.json',
       ...sourcesUnder(
-        ['libs', 'services', 'tools', 'examples', 'proto'],
-        /(\.(ts|tsx|proto)|^tsconfig\.json|^package\.json)$/,
+        ['libs', 'services', 'tools', 'examples', 'proto', 'contracts/src'],
+        /(\.(ts|tsx|proto|sol)|^tsconfig\.json|^package\.json)$/,
       ),
     ],
     fingerprint: fingerprintOfFiles,

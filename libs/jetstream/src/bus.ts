@@ -9,8 +9,8 @@ export type BusOptions = {
   readonly credentials?: string;
 };
 
-/** Atomic batches, message TTL and batched direct reads; older servers ignore all three without a word. */
-const OLDEST_SERVER = { major: 2, minor: 12 };
+/** Since 2.14 a consumer can start over; older servers ignore what they do not know without a word. */
+const OLDEST_SERVER = { major: 2, minor: 14 };
 /**
  * An answer from JetStream that takes longer counts as lost. Requests made while the server is away end
  * here too.
@@ -106,7 +106,7 @@ export class Bus {
   }
 }
 
-export function serverIsAtLeast(connection: NatsConnection, major: number, minor: number): boolean {
+function serverIsAtLeast(connection: NatsConnection, major: number, minor: number): boolean {
   const [actualMajor = 0, actualMinor = 0] = (connection.info?.version ?? '').split('.').map(Number);
   return actualMajor > major || (actualMajor === major && actualMinor >= minor);
 }

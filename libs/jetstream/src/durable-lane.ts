@@ -6,7 +6,7 @@ import {
   type JsMsg,
 } from '@nats-io/jetstream';
 import { nanos } from '@nats-io/transport-node';
-import { serverIsAtLeast, type Bus } from './bus.js';
+import type { Bus } from './bus.js';
 import { ConsumeLoop, FENCED_PULL, PULL } from './consume-loop.js';
 import { crashPoint } from './crash-point.js';
 import { DeadLetters } from './dead-letters.js';
@@ -148,11 +148,9 @@ export class DurableLane {
 
   /**
    * What a former connection had taken and not acknowledged would come back only after later messages.
-   * Starting over from the first of them keeps the order; servers before 2.14 cannot, and deliver those
-   * late.
+   * Starting over from the first of them keeps the order.
    */
   async #replayUnacknowledged(): Promise<void> {
-    if (!serverIsAtLeast(this.#bus.connection, 2, 14)) return;
     await this.#bus.jsm.consumers.reset(this.#options.stream, this.#options.durable);
   }
 

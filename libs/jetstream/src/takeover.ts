@@ -5,7 +5,7 @@ import {
   type ConsumerInfo,
   type ConsumerUpdateConfig,
 } from '@nats-io/jetstream';
-import { serverIsAtLeast, type Bus } from './bus.js';
+import type { Bus } from './bus.js';
 import { FENCED_PULL } from './consume-loop.js';
 import { delay } from './delay.js';
 import type { Fence } from './fence.js';
@@ -35,7 +35,7 @@ export type Takeover = {
  * Makes a durable consumer serve one holder only. Its priority group is named after the epoch, and the server refuses
  * pulls that name another: a former holder can get nothing any more, whatever it believes. Pulls that it had let in
  * before are waited for. What was delivered and not acknowledged is then delivered again first, in the stream's order,
- * with what came after it: servers before 2.14 cannot do that, and deliver those late.
+ * with what came after it.
  */
 export async function takeOver(
   bus: Bus,
@@ -69,9 +69,7 @@ export async function takeOver(
     await bus.jsm.consumers.add(stream, { ...wanted, ...fixed });
   }
   const info = await pullsOver(bus, stream, durable, fence);
-  if (info.num_ack_pending > 0 && serverIsAtLeast(bus.connection, 2, 14)) {
-    await bus.jsm.consumers.reset(stream, durable);
-  }
+  if (info.num_ack_pending > 0) await bus.jsm.consumers.reset(stream, durable);
   const cautiousUntil = deaths < DEATHS_BEFORE_CAUTION ? 0 : info.delivered.stream_seq;
   return { info, group, cautiousUntil, deaths };
 }

@@ -42,6 +42,7 @@ export function touchedNodes({ type, data }: PoolEvent): ReadonlySet<string> {
     case 'TasksQueued':
     case 'LeaseStarted':
     case 'ReplicaQueued':
+    case 'PolicyAdopted':
     // A task is closed when its last lease has completed, which has told that lease's node already.
     case 'TaskClosed':
       return of([]);

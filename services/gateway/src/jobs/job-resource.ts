@@ -15,6 +15,7 @@ export async function findJobResource(
   const job = await findJob(em, tenantId, jobId);
   if (!job) return undefined;
   const tasks = await tasksOf(em, jobId);
+  const { array, maxParallel } = job.spec;
   const usage = await findUsage(em, tenantId, jobId);
   return {
     ...toSummary(job),
@@ -25,6 +26,14 @@ export async function findJobResource(
       deviceKind: deviceKind.parse(job.spec.requirements.deviceKind),
     },
     chargedAtto: (usage?.chargedAtto ?? 0n).toString(),
+    ...(array && {
+      array: {
+        count: array.count,
+        maxParallel,
+        inputs: array.inputs.map(({ name }) => name),
+        args: [...array.args],
+      },
+    }),
     tasks: tasks.map(({ taskId, status, outputs }) => ({ id: taskId, status, outputs: [...outputs] })),
   };
 }

@@ -79,6 +79,34 @@ describe('a submitted job', () => {
     );
   });
 
+  test('as an array is shown as one, with a task for each index', async () => {
+    const inputs = [{ name: 'part-{index}', cids: [cidOf(program)] }];
+    const array = { count: 3, maxParallel: 2, inputs, args: ['{index}'] };
+    const answer = await post('/v1/jobs', jobRequest({ tasks: undefined, array }));
+    expect(answer.status).toBe(201);
+    const job = jobResource.parse(answer.json);
+    expect(job.array).toEqual({ count: 3, maxParallel: 2, inputs: ['part-{index}'], args: ['{index}'] });
+    expect([job.taskCount, job.tasks.length]).toEqual([3, 3]);
+    await post(`/v1/jobs/${job.id}/cancel`);
+  });
+
+  test('as an array names the index whose content is not stored', async () => {
+    const inputs = [{ name: 'part', cids: [cidOf(program), cidOf(randomBytes(8))] }];
+    const answer = await post('/v1/jobs', jobRequest({ tasks: undefined, array: { count: 2, inputs } }));
+    expect(codeOf(answer)).toEqual([422, 'content_not_found']);
+    expect(answer.json['errors']).toMatchObject([{ field: 'array.inputs[0].cids[1]' }]);
+  });
+
+  test('as an array that is larger than a message is refused', async () => {
+    const inputs = Array.from({ length: 16 }, (_, at) => ({ name: `${at}`, cids: [cidOf(program)] }));
+    const answer = await post('/v1/jobs', jobRequest({ tasks: undefined, array: { count: 1_000, inputs } }));
+    expect([...codeOf(answer), answer.json['errors']]).toMatchObject([
+      400,
+      'request_invalid',
+      [{ field: 'array' }],
+    ]);
+  });
+
   test('without the money for it fails with that reason', async () => {
     const id = await submit({}, { key: stranger.apiKey });
     expect((await inStatus(id, 'failed', stranger.apiKey)).json).toMatchObject({

@@ -51,9 +51,22 @@ describe('a job request', () => {
   });
 });
 
+test('an array stands in place of tasks', () => {
+  const inputs = [
+    { name: 'weights', cids: [cid] },
+    { name: 'shard-{index}', cids: [cid, cid] },
+  ];
+  const { tasks: _tasks, ...withoutTasks } = request;
+  expect(validation.transform({ ...withoutTasks, array: { count: 2, inputs } }, inBody)).toMatchObject({
+    array: { count: 2, maxParallel: 0, inputs, args: [] },
+  });
+});
+
 const withProgram = (changes: object) => ({ ...request, program: { ...program, ...changes } });
 const needing = (changes: object) => ({ ...request, requirements: { ...requirements, ...changes } });
 const withTask = (changes: object) => ({ ...request, tasks: [task, { ...task, ...changes }] });
+
+const arrayOf = (array: object) => ({ ...request, tasks: undefined, array });
 
 const faults: readonly [title: string, body: unknown, field: string][] = [
   ['no body', undefined, ''],
@@ -72,7 +85,22 @@ const faults: readonly [title: string, body: unknown, field: string][] = [
   ['half a quorum', { ...request, quorum: 1.5 }, 'quorum'],
   ['a quorum of six', { ...request, quorum: 6 }, 'quorum'],
   ['no tasks', { ...request, tasks: [] }, 'tasks'],
-  ['1,001 tasks', { ...request, tasks: Array(1_001).fill(task) }, 'tasks'],
+  ['neither tasks nor an array', { ...request, tasks: undefined }, 'tasks'],
+  ['tasks and an array', { ...request, array: { count: 2 } }, 'tasks'],
+  ['an array of nothing', arrayOf({ count: 0 }), 'array.count'],
+  ['an array of 1,001', arrayOf({ count: 1_001 }), 'array.count'],
+  ['more at once than there are', arrayOf({ count: 2, maxParallel: 3 }), 'array.maxParallel'],
+  ['the limit of an array beside it', { ...arrayOf({ count: 2 }), maxParallel: 1 }, 'maxParallel'],
+  [
+    'contents for some indices only',
+    arrayOf({ count: 3, inputs: [{ name: 'a', cids: [cid, cid] }] }),
+    'array.inputs[0].cids',
+  ],
+  [
+    'a name outside of its folder',
+    arrayOf({ count: 1, inputs: [{ name: '../{index}', cids: [cid] }] }),
+    'array.inputs[0].name',
+  ],
   ['an unknown field of the program', withProgram({ gas: 1 }), 'program.gas'],
   ['a program that is no content id', withProgram({ cid: 'QmX' }), 'program.cid'],
   ['a program without a time limit', withProgram({ timeLimitMs: undefined }), 'program.timeLimitMs'],

@@ -1,19 +1,9 @@
 import { z } from 'zod';
 import { contentId } from '../content/cid.schema.js';
 import { pageOf, pageQuery } from '../http/page.js';
-import { atto, isWithoutRepeats, printable } from '../http/fields.js';
+import { atto, printable } from '../http/fields.js';
 import { requirements } from './requirements.schema.js';
-
-export const TASKS_MAX = 1_000;
-const INPUTS_MAX = 16;
-
-const fileName = z
-  .string()
-  .regex(
-    /^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$/,
-    'must be 1 to 64 of A-Z a-z 0-9 . _ - and not begin with a dot',
-  )
-  .meta({ example: 'shard.bin' });
+import { arrayRequest, arrayResource, task, TASKS_MAX } from './tasks.schema.js';
 
 const program = z
   .strictObject({
@@ -23,28 +13,6 @@ const program = z
     outputLimitBytes: z.int().min(1).max(67_108_864).meta({ example: 1_048_576 }),
   })
   .meta({ id: 'Program' });
-
-const task = z
-  .strictObject({
-    inputs: z
-      .array(z.strictObject({ name: fileName, cid: contentId }))
-      .max(INPUTS_MAX)
-      .refine(
-        inputs => isWithoutRepeats(inputs.map(({ name }) => name)),
-        'must have names that do not repeat',
-      )
-      .meta({ description: 'Files below /input' }),
-    args: z
-      .array(
-        z
-          .string()
-          .max(256)
-          .regex(/^[^\0]*$/, 'must not hold a zero byte'),
-      )
-      .max(32)
-      .default([]),
-  })
-  .meta({ id: 'TaskRequest' });
 
 const emptyCid = 'bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku';
 
@@ -59,7 +27,8 @@ export const jobRequest = z
       .max(5)
       .default(2)
       .meta({ description: 'Operators that must agree on each result' }),
-    tasks: z.array(task).min(1).max(TASKS_MAX),
+    tasks: z.array(task).min(1).max(TASKS_MAX).optional(),
+    array: arrayRequest.optional().meta({ description: 'In place of tasks' }),
     priority: z.int().min(0).max(9).default(0).meta({ description: 'The higher goes first' }),
     deadline: z.iso
       .datetime()
@@ -94,6 +63,14 @@ export const jobRequest = z
   .refine(({ gang, maxParallel }) => gang === undefined || maxParallel === 0, {
     path: ['maxParallel'],
     message: 'must be 0 for a gang',
+  })
+  .refine(({ tasks, array }) => (tasks === undefined) !== (array === undefined), {
+    path: ['tasks'],
+    message: 'must be given, or array in their place',
+  })
+  .refine(({ array, maxParallel }) => array === undefined || maxParallel === 0, {
+    path: ['maxParallel'],
+    message: 'must be said in array',
   })
   .meta({
     id: 'JobRequest',
@@ -135,6 +112,7 @@ export const jobResource = summary
     program,
     requirements,
     chargedAtto: atto.meta({ description: 'Charged until now; only verified work is' }),
+    array: arrayResource.optional().meta({ description: 'Where the job was submitted as one' }),
     tasks: z.array(
       z.object({
         id: z.string(),

@@ -1,9 +1,12 @@
 import { maxCostAtto } from '@astro/matching/cost';
+import { expandArray } from '@astro/matching/queue/array-template';
+import { encode, typeNameOf } from '@astro/messages/codec';
 import type { JobSpec, SubmitJob } from '@astro/messages/scheduling';
 import type { FastifyRequest } from 'fastify';
 import type { ContentStore } from '../content/content-store.js';
 import { callerOf } from '../http/caller.js';
-import { Problem, type FieldError } from '../http/problem.js';
+import { JSON_BODY_LIMIT_BYTES } from '../http/http-server.js';
+import { invalidField, Problem, type FieldError } from '../http/problem.js';
 import { derivedFrom } from '../http/request-ids.js';
 import type { JobRequest } from './jobs.schema.js';
 
@@ -17,17 +20,39 @@ export function submitJobCommand(body: JobRequest, request: FastifyRequest, pool
     name: body.name,
     program: body.program,
     requirements: { ...requirements, maxPricePerSecondAtto: BigInt(maxPricePerSecondAtto) },
-    tasks: body.tasks.map((task, index) => ({ ...task, taskId: derivedFrom(request, 'task', index) })),
+    ...tasksOf(body, request),
     quorum: body.quorum,
     leaseClass: 'on_demand',
     priority: body.priority,
     ...(body.deadline !== undefined && { deadline: new Date(body.deadline) }),
     expectedDurationMs: body.expectedDurationMs,
     ...(body.gang && { gang: body.gang }),
-    maxParallel: body.maxParallel,
+    maxParallel: body.array?.maxParallel ?? body.maxParallel,
   };
   const jobId = derivedFrom(request, 'job');
-  return { jobId, tenantId: callerOf(request).id, poolId, spec, maxCostAtto: maxCostAtto(spec) };
+  const tenantId = callerOf(request).id;
+  const command: SubmitJob = { jobId, tenantId, poolId, spec, maxCostAtto: maxCostAtto(spec) };
+  if (spec.array) assertFitsMessage(command);
+  return command;
+}
+
+/** A list of tasks is bounded by the body that it came in; an array by what is made of it. */
+function assertFitsMessage(command: SubmitJob): void {
+  const { length } = encode(typeNameOf('command', 'scheduling.job', 'SubmitJob'), command);
+  if (length > JSON_BODY_LIMIT_BYTES)
+    throw invalidField(
+      'array',
+      `its tasks are ${length} bytes, at most ${JSON_BODY_LIMIT_BYTES} travel as one job`,
+    );
+}
+
+function tasksOf({ tasks, array }: JobRequest, request: FastifyRequest): Pick<JobSpec, 'tasks' | 'array'> {
+  const taskIdOf = (index: number) => derivedFrom(request, 'task', index);
+  if (tasks) return { tasks: tasks.map((task, index) => ({ ...task, taskId: taskIdOf(index) })) };
+  if (!array) throw new Error('a job without tasks was taken');
+  const { count, inputs, args } = array;
+  const template = { count, inputs, args };
+  return { array: template, tasks: expandArray(template, taskIdOf) };
 }
 
 /** @throws Problem `content_not_found` naming each field whose content is not stored, up to a limit */
@@ -48,9 +73,12 @@ export async function assertContentStored(body: JobRequest, store: ContentStore)
   throw new Problem('content_not_found', { detail: `${errors[0]!.field}: ${errors[0]!.rule}`, errors });
 }
 
-const referencesIn = ({ program, tasks }: JobRequest) => [
+const referencesIn = ({ program, tasks = [], array }: JobRequest) => [
   { field: 'program.cid', cid: program.cid },
   ...tasks.flatMap(({ inputs }, task) =>
     inputs.map(({ cid }, input) => ({ field: `tasks[${task}].inputs[${input}].cid`, cid })),
+  ),
+  ...(array?.inputs ?? []).flatMap(({ cids }, input) =>
+    cids.map((cid, index) => ({ field: `array.inputs[${input}].cids[${index}]`, cid })),
   ),
 ];

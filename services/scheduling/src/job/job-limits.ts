@@ -1,3 +1,6 @@
+import { isDeepStrictEqual } from 'node:util';
+import { arrayFault } from '@astro/matching/queue/array-job';
+import { expandArray, inputsFault } from '@astro/matching/queue/array-template';
 import type { JobSpec, Program, Requirements, TaskSpec } from '@astro/messages/scheduling';
 
 /** Bounds of one job. A job is one event, so they also keep it well below the bus's largest message. */
@@ -37,6 +40,7 @@ export const flawOf = (spec: JobSpec): string | undefined =>
   flawOfOrder(spec) ??
   flawOfProgram(spec.program) ??
   flawOfRequirements(spec.requirements) ??
+  flawOfArray(spec) ??
   spec.tasks.reduce<string | undefined>((flaw, task, index) => flaw ?? flawOfTask(task, index), undefined);
 
 function flawOfJob({ name, tasks, quorum }: JobSpec): string | undefined {
@@ -109,6 +113,19 @@ function flawOfDevices(needs: Requirements): string | undefined {
   if (isShared && sliceProfile !== '')
     return at('deviceShareThousandths', 'must be 1000 for slices, which are held whole');
   return undefined;
+}
+
+/** What an array says of itself is shown to people, so that it must be what its tasks are. */
+function flawOfArray({ array, tasks, maxParallel }: JobSpec): string | undefined {
+  if (array === undefined) return undefined;
+  const { count } = array;
+  const size = arrayFault({ size: count, maxParallel: maxParallel === 0 ? count : maxParallel });
+  if (size) return `spec.array.${size.replace(/^size/, 'count').replace(/\bsize\b/, 'count')}`;
+  if (tasks.length !== count) return `spec.array.count: must be the number of tasks, ${tasks.length}`;
+  const inputs = inputsFault(array);
+  if (inputs) return `spec.array.${inputs}`;
+  const expanded = expandArray(array, index => tasks[index]!.taskId);
+  return isDeepStrictEqual(expanded, tasks) ? undefined : 'spec.tasks: must be those of spec.array';
 }
 
 function flawOfTask({ taskId, inputs, args }: TaskSpec, index: number): string | undefined {

@@ -87,6 +87,17 @@ describe('submitting', () => {
       .when(submit({ maxCostAtto: 59n }))
       .thenRejected('MaxCostIsTooLow'));
 
+  const array = { count: 2, inputs: [{ name: 'shard-{index}', cids: [cid] }], args: ['{index}'] };
+  const expanded = ['task_a', 'task_b'].map((taskId, index) => ({
+    taskId,
+    inputs: [{ name: `shard-${index}`, cid }],
+    args: [`${index}`],
+  }));
+  test('an array is submitted with the tasks that it stands for', () => {
+    const asArray = { ...submission, spec: { ...spec, array, tasks: expanded } };
+    return given().when(submit(asArray)).then({ type: 'JobSubmitted', data: asArray });
+  });
+
   const task = spec.tasks[0]!;
   const manyTasks = Array.from({ length: 1001 }, (_, index) => ({ ...task, taskId: `task_${index}` }));
   test.each<[string, JobCommand]>([
@@ -96,6 +107,14 @@ describe('submitting', () => {
     ['spec.tasks: 1 to', submitSpec({ tasks: [] })],
     ['spec.tasks: 1 to', submitSpec({ tasks: manyTasks })],
     ['spec.tasks: taskId', submitSpec({ tasks: [task, task] })],
+    ['spec.array.count: ', submitSpec({ array: { ...array, count: 3 }, tasks: expanded })],
+    ['spec.array.count: ', submitSpec({ array: { ...array, count: 0 }, tasks: expanded })],
+    ['spec.array.maxParallel: ', submitSpec({ array, tasks: expanded, maxParallel: 3 })],
+    [
+      'spec.array.inputs[0].cids: ',
+      submitSpec({ array: { ...array, inputs: [{ name: 'x', cids: [] }] }, tasks: expanded }),
+    ],
+    ['spec.tasks: must be those', submitSpec({ array, tasks: [expanded[1]!, expanded[0]!] })],
     ['spec.quorum: ', submitSpec({ quorum: 0 })],
     ['spec.quorum: ', submitSpec({ quorum: 6 })],
     ['spec.program.cid: ', submitSpec({ program: { ...spec.program, cid: '../etc' } })],

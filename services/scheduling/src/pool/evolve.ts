@@ -4,6 +4,8 @@ import type { NodeOffer } from '@astro/matching/engine/offer';
 import type { Grant, PoolEvent, TasksQueued } from '@astro/messages/scheduling';
 import type { Offer } from '@astro/messages/registry';
 import { engineOfferOf, holdOf, unitsOnNode } from './fleet.js';
+import { install } from './learning/adopt.js';
+import { countArrival } from './learning/mix.js';
 import { needsKey, NO_SURGE } from './needs.js';
 import {
   countLease,
@@ -76,6 +78,9 @@ export function evolve(pool: Pool, { type, data }: PoolEvent): Pool {
       for (const { leaseId } of data.revoked) endLease(pool, leaseId, 'revoked');
       leave(pool, data.jobId);
       return pool;
+    case 'PolicyAdopted':
+      install(pool, data.policy);
+      return pool;
   }
 }
 
@@ -142,6 +147,7 @@ function queueJob(pool: Pool, { jobId, tenantId, spec, queuedAt }: TasksQueued):
     heldBack: [],
     leases: new Set(),
   };
+  countArrival(pool.mix, pool.needs.of(job.needsKey, spec, NO_SURGE), spec.tasks.length * spec.quorum);
   pool.shares.passed(queuedAt);
   pool.jobs.set(jobId, job);
   pool.byMove.add(job);

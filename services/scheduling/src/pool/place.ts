@@ -1,9 +1,9 @@
 import type { PlaceTasks, PoolEvent } from '@astro/messages/scheduling';
 import { jobsToAbandon } from './abandon.js';
 import { grantsFor } from './grants.js';
+import { policyNameOf } from './learning/adopt.js';
 import { poolLimits } from './pool-limits.js';
 import { ended, isOverdue, leasesOfJob, type Lease, type Pool } from './pool-state.js';
-import { tightFit } from './policy.js';
 
 /**
  * One tick. It does the first of three that there is to do: what is overdue expires, what cannot be served is
@@ -23,7 +23,7 @@ export function placeTasks({ poolId, now, patienceMs }: PlaceTasks, pool: Pool):
 
   const grants = pool.engine.simulate(() => grantsFor(pool, now));
   if (grants.length === 0) return [];
-  const policy = tightFit.name;
+  const policy = policyNameOf(pool);
   const weightsVersion = pool.engine.termWeights.version;
   return [{ type: 'LeasesGranted', data: { poolId, grants, decidedAt: now, policy, weightsVersion } }];
 }

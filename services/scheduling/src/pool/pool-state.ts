@@ -1,9 +1,11 @@
 import { PlacementEngine } from '@astro/matching/engine/engine';
 import type { Hold } from '@astro/matching/engine/hold';
 import type { NodeOffer } from '@astro/matching/engine/offer';
-import type { ExpiredLease, Grant } from '@astro/messages/scheduling';
+import type { ExpiredLease, Grant, LearnedPolicy } from '@astro/messages/scheduling';
+import type { ArrivalMix } from '@astro/matching/policy/learning/arrival-mix';
 import type { Offer } from '@astro/messages/registry';
 import { Durations } from './durations.js';
+import { believedMix } from './learning/mix.js';
 import { NeedsTable } from './needs-table.js';
 import type { NodeRecord } from './node-record.js';
 import { OrderedList } from './ordered-list.js';
@@ -54,6 +56,10 @@ export type Pool = {
   readonly records: Map<string, NodeRecord>;
   /** How long tasks take, for forecasts. */
   readonly durations: Durations;
+  /** How often each demand arrives, for learning. */
+  readonly mix: ArrivalMix;
+  /** What picks nodes, once something has been learned. */
+  adopted: LearnedPolicy | undefined;
   /** Where there is room, and which node is best. Follows from the facts. */
   readonly engine: PlacementEngine;
   /** What the engine is asked for, one object for all that need the same. */
@@ -77,6 +83,8 @@ export const emptyPool = (): Pool => ({
   waiting: new WaitingTasks(),
   shares: new PoolShares(),
   durations: new Durations(),
+  mix: believedMix(),
+  adopted: undefined,
   records: new Map(),
   engine: new PlacementEngine({ policy: tightFit, weights: poolWeights, cacheBits: 12 }),
   needs: new NeedsTable(),

@@ -4,6 +4,7 @@ import { shapeDigestOf } from '@astro/event-sourcing/specify-snapshot';
 import type { Grant, PoolCommand, PoolEvent } from '@astro/messages/scheduling';
 import fc from 'fast-check';
 import { freeOf } from './fleet.js';
+import { adopt, examplePolicy, machineOffer } from './learning/learning.fixture.js';
 import { pool } from './pool.js';
 import type { Pool } from './pool-state.js';
 import {
@@ -47,8 +48,22 @@ const report = (make: (grant: Grant, now: Date) => PoolCommand): fc.Arbitrary<St
     };
     return make({ ...grant, ...told }, now);
   });
+/** A second policy, by which parts of a device are worth less. */
+const policies = [
+  examplePolicy,
+  {
+    ...examplePolicy,
+    version: 3,
+    scenarios: examplePolicy.scenarios.map(scenario => ({
+      ...scenario,
+      worth: scenario.worth.map((units, row) =>
+        examplePolicy.demands[row]!.shareThousandths < 1_000 ? units / 2 : units,
+      ),
+    })),
+  },
+];
 const anyStep: fc.Arbitrary<Step> = fc.oneof(
-  // Two nodes of one operator, and prices on both sides of the caps.
+  // Two nodes of one operator, and prices on both sides of the caps; the last two have devices.
   {
     weight: 4,
     arbitrary: fc.tuple(anyNode, fc.bigInt({ min: 1n, max: 12n })).map(([nodeId, pricePerSecondAtto]) =>
@@ -57,6 +72,9 @@ const anyStep: fc.Arbitrary<Step> = fc.oneof(
           pricePerSecondAtto,
           operatorId: nodeId < 'node_c' ? 'operator_1' : nodeId,
           region: nodeId === 'node_d' ? 'us-east-1' : 'de-fra',
+          ...(nodeId >= 'node_c' && {
+            inventory: machineOffer(nodeId, { vcpu: 2, devices: 2, model: nodeId }).inventory,
+          }),
         }),
       ),
     ),
@@ -70,6 +88,21 @@ const anyStep: fc.Arbitrary<Step> = fc.oneof(
         always(queue(jobId, specOf(tasksOf(jobId), { cpuMillis }, quorum))),
       ),
   },
+  {
+    weight: 2,
+    arbitrary: fc
+      .tuple(anyJob, fc.constantFrom(250, 700, 1_000))
+      .map(([jobId, deviceShareThousandths]) =>
+        always(
+          queue(
+            jobId,
+            specOf(tasksOf(jobId), { deviceKind: 'gpu', cpuMillis: 400, deviceShareThousandths }, 1),
+          ),
+        ),
+      ),
+  },
+  // The second is adopted only after the first.
+  { weight: 1, arbitrary: fc.constantFrom(...policies).map(policy => always(adopt(policy))) },
   {
     weight: 1,
     arbitrary: fc
@@ -141,6 +174,7 @@ test('the sequences are worth their name: every kind of event happens', () => {
     'LeasesGranted',
     'NodeAdmitted',
     'NodeWithdrawn',
+    'PolicyAdopted',
     'ReplicaQueued',
     'TaskClosed',
     'TasksQueued',
@@ -202,9 +236,9 @@ test('a decision leaves the pool as it is, and comes out the same again', () =>
   }));
 
 /** All that a pool knows, as text; a task's way back to its job would lead in circles. */
-const factsOf = ({ nodes, leases, jobs, nextFencingToken, endedJobs, shares }: Pool) =>
+const factsOf = ({ nodes, leases, jobs, nextFencingToken, endedJobs, shares, adopted, ...learned }: Pool) =>
   JSON.stringify(
-    [nodes, leases, jobs, nextFencingToken, endedJobs, shares.record()],
+    [nodes, leases, jobs, nextFencingToken, endedJobs, shares.record(), adopted, recordsOf(learned)],
     (key, value: unknown) => {
       if (key === 'job') return undefined;
       if (value instanceof Set || value instanceof Map) return [...(value as Iterable<unknown>)];
@@ -283,6 +317,12 @@ test('a job leaves the pool at most once and does not come back', () =>
     expect(isUnique(left)).toBe(true);
   }));
 
+/** What was learned that can be said. */
+const recordsOf = ({ durations, mix }: Pick<Pool, 'durations' | 'mix'>) => ({
+  durations: durations.record(),
+  mix: mix.record(),
+});
+
 /**
  * All that the pool knows, the indexes in their order. Which group of waiting tasks was first is no matter, nor
  * which of its jobs a group took its specification from.
@@ -293,7 +333,8 @@ function contentOf({
   byMove,
   engine,
   needs: _needs,
-  durations: _durations,
+  durations,
+  mix,
   shares,
   ...facts
 }: Pool) {
@@ -304,7 +345,8 @@ function contentOf({
   groups.sort((left, right) => (left.key < right.key ? -1 : 1));
   const indexes = { groups, spent: [...waiting.spent], waiting: waiting.size };
   const free = [...facts.nodes.keys()].map(nodeId => freeOf(engine, nodeId));
-  return { facts, indexes, free, shares: shares.record(), byDeadline: [...byDeadline], byMove: [...byMove] };
+  const records = { shares: shares.record(), ...recordsOf({ durations, mix }), weights: engine.termWeights };
+  return { facts, indexes, free, records, byDeadline: [...byDeadline], byMove: [...byMove] };
 }
 
 test('a pool that goes on from its snapshot knows and decides what the other one does', () => {
@@ -333,5 +375,5 @@ test('a state of another shape has another version of its snapshot', () => {
     run(steps, ({ state }) => (last = state));
     return contentOf(last).facts;
   });
-  expect(`${pool.snapshot!.version} ${shapeDigestOf(shapes)}`).toBe('3 fdbc75e8d23cf341');
+  expect(`${pool.snapshot!.version} ${shapeDigestOf(shapes)}`).toBe('4 e928a7767b6c2521');
 });

@@ -8,14 +8,14 @@ import { downloadRelease } from './release-archive.js';
 
 const run = promisify(execFile);
 
-/** Atomic batches and per-message TTL came with 2.12; older servers ignore both without a word. */
-const OLDEST_VERSION = [2, 12] as const;
+/** A consumer can start over since 2.14; servers before 2.12 ignore atomic batches and TTLs without a word. */
+const OLDEST_VERSION = [2, 14] as const;
 const PACKAGE_TIMEOUT_MS = 120_000;
 
 export type Progress = (line: string) => void;
 
 /**
- * Path of a NATS server of at least 2.12. Tries, in this order: the `NATS_SERVER` variable, `nats-server`
+ * Path of a NATS server of at least 2.14. Tries, in this order: the `NATS_SERVER` variable, `nats-server`
  * on the PATH, the cache, the official release archive, and Debian's package from unstable, unpacked
  * without root.
  * @throws Error that lists what was tried, when none of them gives a server
@@ -37,7 +37,7 @@ export async function natsServerBinary(log: Progress = () => undefined): Promise
 }
 
 function fail(tried: readonly string[]): never {
-  const advice = 'Install nats-server 2.12 or later and name it in NATS_SERVER.';
+  const advice = 'Install nats-server 2.14 or later and name it in NATS_SERVER.';
   throw new Error(['There is no usable NATS server.', ...tried.map(line => `  ${line}`), advice].join('\n'));
 }
 
@@ -50,7 +50,7 @@ async function installed(note: Progress): Promise<string | undefined> {
   if (named) {
     const path = await usable(named, note);
     if (path) return path;
-    note(`NATS_SERVER names ${named}, which is not a nats-server of 2.12 or later`);
+    note(`NATS_SERVER names ${named}, which is not a nats-server of 2.14 or later`);
   }
   for (const folder of (process.env.PATH ?? '').split(delimiter)) {
     const path = folder && (await usable(join(folder, 'nats-server'), note));
@@ -67,7 +67,7 @@ async function usable(path: string, note: Progress): Promise<string | undefined>
   if (!executable) return undefined;
   const version = await versionOf(path);
   if (version && isRecent(version)) return path;
-  note(`${path} is ${version ?? 'not a nats-server'}: 2.12 or later is needed`);
+  note(`${path} is ${version ?? 'not a nats-server'}: 2.14 or later is needed`);
   return undefined;
 }
 

@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 
-const VERSION = '2.12.1';
+const VERSION = '2.14.6';
 const CONNECT_TIMEOUT_MS = 5_000;
 const DOWNLOAD_TIMEOUT_MS = 60_000;
 /** The archive is about 7 MiB; anything far larger is not it. */
