@@ -52,6 +52,9 @@ export function touchedNodes({ type, data }: PoolEvent): ReadonlySet<string> {
     case 'LeaseRenewed':
       return of([data.work]);
     case 'LeasesExpired':
+    // Its leases have less time from now on.
+    case 'LeasesPreempted':
+    case 'LeasesRevoked':
       return of(data.leases);
     // Those that keep their replicas hear of it too, but only the pool knows them.
     case 'ServiceScaled':

@@ -55,6 +55,8 @@ export const leases: Projection<PoolEvent, EntityManager> = {
         case 'LeaseFailed':
           return [data.leaseId];
         case 'LeasesExpired':
+        case 'LeasesPreempted':
+        case 'LeasesRevoked':
           return idsOf(data.leases);
         case 'ServiceScaled':
         case 'JobClosed':
@@ -67,6 +69,7 @@ export const leases: Projection<PoolEvent, EntityManager> = {
       if (event.type === 'LeasesGranted') return lease ?? granted(event.data, index, recordedAt);
       if (lease === undefined || !live.includes(lease.status)) return lease;
       if (event.type === 'LeaseRenewed') return renewed(lease, event.data);
+      if (event.type === 'LeasesPreempted') return { ...lease, deadline: event.data.noticeUntil };
       if (event.type !== 'LeaseStarted') return { ...lease, ...endBy(event), endedAt: recordedAt };
       if (lease.status === 'started') return lease;
       return { ...lease, status: 'started', startedAt: event.data.startedAt };
@@ -110,6 +113,8 @@ function endBy({ type, data }: PoolEvent): Partial<Lease> {
       return { status: 'expired' };
     case 'ServiceScaled':
       return { status: 'revoked', reason: 'service_scaled' };
+    case 'LeasesRevoked':
+      return { status: 'revoked', reason: 'preempted' };
     case 'JobClosed':
       return { status: 'revoked', reason: 'job_closed' };
     case 'JobAbandoned':

@@ -3,14 +3,13 @@ import type { Log } from '@astro/jetstream/log';
 import { reasonOf } from '@astro/jetstream/log';
 import type { Content } from '../content/content.js';
 import type { TaskRuntime } from '../runtime/task-runtime.js';
+import { DeadlineTimer } from './deadline-timer.js';
 import { executeLease, type Execution } from './execute-lease.js';
 import { executeReplica } from './execute-replica.js';
 import type { EndReport, LeaseJournal } from './lease-journal.js';
 
 /** A lease that is still listed this long after its end was reported is reported once more. */
 const REPORT_AGAIN_MS = 30_000;
-/** Timers hold no more than 31 bits; a later deadline is looked at again by then. */
-const TIMER_MAX_MS = 2_147_483_647;
 
 /** Why a running task is stopped: the platform no longer wants it, it is late, or the agent ends. */
 export class LeaseStopped extends Error {
@@ -31,8 +30,7 @@ export type ReconcilerOptions = {
 type RunningLease = {
   readonly stop: AbortController;
   readonly done: Promise<void>;
-  /** Stops it at its deadline, which moves on while a replica is renewed. */
-  timer: NodeJS.Timeout | undefined;
+  readonly timer: DeadlineTimer;
 };
 
 /**
@@ -68,8 +66,14 @@ export class Reconciler {
   async reconcile(): Promise<void> {
     const desired = this.#desired;
     if (!desired || this.#closed) return;
-    for (const [leaseId, { stop }] of this.#running) {
-      if (!desired.has(leaseId)) stop.abort(new LeaseStopped('the lease was taken back'));
+    for (const [leaseId, { stop, timer }] of this.#running) {
+      const wanted = desired.get(leaseId);
+      if (!wanted) stop.abort(new LeaseStopped('the lease was taken back'));
+      else if (timer.moveTo(wanted.deadline))
+        this.#options.log.info('the lease has another deadline', {
+          leaseId,
+          deadline: wanted.deadline.toISOString(),
+        });
     }
     for (const leaseId of this.#options.journal.leaseIds()) {
       if (!desired.has(leaseId)) await this.#options.journal.forget(leaseId);
@@ -93,20 +97,17 @@ export class Reconciler {
       if (isDue) this.#report(ended.report);
       return;
     }
-    const running = this.#running.get(leaseId);
-    if (running) return stopAt(deadline, running);
     const isFull = this.#running.size >= this.#options.tasksMax;
-    if (isFull || deadline.getTime() <= Date.now()) return;
+    if (isFull || this.#running.has(leaseId) || deadline.getTime() <= Date.now()) return;
     const stop = new AbortController();
+    const timer = new DeadlineTimer(deadline, () => stop.abort(new LeaseStopped('the deadline has passed')));
     const done = this.#run(assignment, stop).finally(() => {
-      clearTimeout(this.#running.get(leaseId)?.timer);
+      timer.clear();
       this.#running.delete(leaseId);
       // There is room for another one now.
       return this.reconcile();
     });
-    const started: RunningLease = { stop, done, timer: undefined };
-    this.#running.set(leaseId, started);
-    stopAt(deadline, started);
+    this.#running.set(leaseId, { stop, done, timer });
   }
 
   async #run(assignment: Assignment, stop: AbortController): Promise<void> {
@@ -159,12 +160,6 @@ export class Reconciler {
       .finally(() => this.#reporting.delete(leaseId));
     this.#reporting.set(leaseId, reporting);
   }
-}
-
-function stopAt(deadline: Date, running: RunningLease): void {
-  clearTimeout(running.timer);
-  const late = () => running.stop.abort(new LeaseStopped('the deadline has passed'));
-  running.timer = setTimeout(late, Math.min(deadline.getTime() - Date.now(), TIMER_MAX_MS));
 }
 
 const said = (report: EndReport) =>

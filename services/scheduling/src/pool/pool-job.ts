@@ -11,6 +11,8 @@ export type PoolTask = {
   replicasWanted: number;
   /** Leases granted for it so far. */
   attempts: number;
+  /** How many of them were taken back for others: they do not count. */
+  preemptions: number;
   live: number;
   completed: number;
   /** Operators with a live or a completed lease: none of them gets a second replica. */
@@ -52,4 +54,6 @@ export const waitingReplicas = (task: PoolTask): number =>
 
 /** A service is replaced for as long as it lives. */
 export const attemptsLeft = (task: PoolTask): number =>
-  task.job.service ? Infinity : task.replicasWanted + poolLimits.extraAttemptsOfTask - task.attempts;
+  task.job.service
+    ? Infinity
+    : task.replicasWanted + poolLimits.extraAttemptsOfTask + task.preemptions - task.attempts;
