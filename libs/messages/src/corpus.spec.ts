@@ -106,7 +106,10 @@ describe('of a later version', () => {
 
     test('an upcast that leaves out what the new one must have is refused', () => {
       const upcasts: Upcasts = { [cancelled]: { becomes: withdrawn, payload: recorded => recorded } };
-      expect(unreadable(renamed(), upcasts)).toEqual([`${cancelled}.withdrawal is missing`]);
+      // As often as there are recorded shapes of it.
+      expect(new Set(unreadable(renamed(), upcasts))).toEqual(
+        new Set([`${cancelled}.withdrawal is missing`]),
+      );
     });
   });
 

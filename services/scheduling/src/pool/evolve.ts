@@ -1,7 +1,7 @@
 import type { PlacementEngine } from '@astro/matching/engine/engine';
 import type { Hold } from '@astro/matching/engine/hold';
 import type { NodeOffer } from '@astro/matching/engine/offer';
-import type { ExpiredLease, Grant, PoolEvent, TasksQueued } from '@astro/messages/scheduling';
+import type { ExpiredLease, Grant, LeaseRenewed, PoolEvent, TasksQueued } from '@astro/messages/scheduling';
 import type { Offer } from '@astro/messages/registry';
 import { engineOfferOf, holdOf, unitsOnNode } from './fleet.js';
 import { holdReplicas, release, renew, requeue, scale } from './evolve-service.js';
@@ -62,9 +62,7 @@ export function evolve(pool: Pool, { type, data }: PoolEvent): Pool {
       for (const lease of data.leases) expire(pool, lease);
       return pool;
     case 'LeaseRenewed':
-      pool.shares.passed(data.renewedAt);
-      moved(pool, jobOf(pool, data.jobId), data.renewedAt);
-      renew(pool, jobOf(pool, data.jobId), leaseOf(pool, data.leaseId), data);
+      renewLease(pool, data);
       return pool;
     case 'ServiceScaled':
       revoke(pool, data.revoked);
@@ -78,12 +76,7 @@ export function evolve(pool: Pool, { type, data }: PoolEvent): Pool {
       for (const { leaseId } of data.leases) giveNotice(pool, leaseOf(pool, leaseId), data.noticeUntil);
       return pool;
     case 'LeasesRevoked':
-      for (const { leaseId, jobId, taskId } of data.leases) {
-        moved(pool, jobOf(pool, jobId), leaseOf(pool, leaseId).deadline);
-        const task = jobOf(pool, jobId).tasks.get(taskId);
-        if (task) task.preemptions += 1;
-        endLease(pool, leaseId, 'revoked');
-      }
+      for (const lease of data.leases) endNotice(pool, lease);
       return pool;
     case 'ReplicaQueued': {
       const task = taskOf(pool, data.jobId, data.taskId);
@@ -283,6 +276,20 @@ function expire(pool: Pool, { leaseId, jobId }: ExpiredLease): void {
   moved(pool, jobOf(pool, jobId), deadline);
   endLease(pool, leaseId, 'expired');
   replaceLater(pool, jobId, deadline);
+}
+
+function renewLease(pool: Pool, data: LeaseRenewed): void {
+  const job = jobOf(pool, data.jobId);
+  pool.shares.passed(data.renewedAt);
+  moved(pool, job, data.renewedAt);
+  renew(pool, job, leaseOf(pool, data.leaseId), data);
+}
+
+function endNotice(pool: Pool, { leaseId, jobId, taskId }: ExpiredLease): void {
+  moved(pool, jobOf(pool, jobId), leaseOf(pool, leaseId).deadline);
+  const task = jobOf(pool, jobId).tasks.get(taskId);
+  if (task) task.preemptions += 1;
+  endLease(pool, leaseId, 'revoked');
 }
 
 function revoke(pool: Pool, leases: readonly ExpiredLease[]): void {
