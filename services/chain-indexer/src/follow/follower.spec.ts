@@ -192,12 +192,12 @@ test.each([429, 500, 502])('HTTP %i now and then leaves neither a gap nor a dupl
   const both = new RpcPool([first.url, second.url]);
   await chain.transfer(30, 1);
   let requests = 0;
-  const fault = () => (++requests % 3 === 0 ? { status, headers: { 'retry-after': '0.01' } } : undefined);
+  const fault = () => (++requests % 9 === 0 ? { status, headers: { 'retry-after': '0.01' } } : undefined);
   [first.fault, second.fault] = [fault, fault];
   await catchUp(followerOver(both));
   [first.fault, second.fault] = [undefined, undefined];
   both.close();
-  expect(requests).toBeGreaterThan(5);
+  expect(requests).toBeGreaterThan(9);
   await expectMirrored();
 });
 

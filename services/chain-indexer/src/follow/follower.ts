@@ -61,6 +61,7 @@ export class Follower {
       const ancestor = await this.#ancestor(endpoint, mirror, heads);
       // An endpoint whose head is below ours, and on our chain, is late; that is no reorganisation.
       const blocks = ancestor === undefined ? [] : await this.#read(endpoint, ancestor, heads);
+      if (blocks.length === 0) await this.#assertNotLate(endpoint, heads);
       return { heads, ancestor, blocks };
     });
     return this.#record(mirror, found);
@@ -98,6 +99,17 @@ export class Follower {
       const [hash] = (await view.hashes(endpoint, [ours.number]).catch(onlyFailures)) ?? [];
       if (hash === ours.hash)
         throw new EndpointFailed(accuser.name, `${endpoint.name} does not agree on block ${ours.number}`);
+    }
+  }
+
+  /** One that is stuck answers well, and would be asked first for ever. @throws EndpointFailed */
+  async #assertNotLate(endpoint: Endpoint, { head }: Heads): Promise<void> {
+    const { pool, view } = this.#options;
+    for (const other of pool.endpoints) {
+      if (other === endpoint || !other.isReady) continue;
+      const heads = await view.heads(other).catch(onlyFailures);
+      if (heads !== undefined && heads.head > head + staleBlocks)
+        throw new EndpointFailed(endpoint.name, `is ${heads.head - head} blocks behind ${other.name}`);
     }
   }
 
