@@ -5,13 +5,17 @@ import { join } from 'node:path';
 import { startNats, type NatsServer } from '@astro/devstack/nats/server';
 import { newId } from '@astro/event-sourcing/ids';
 import { encode } from '@astro/messages/codec';
+import type { AggregateRef } from '@astro/event-sourcing/recorded';
 import type { TaskStarted } from '@astro/messages/agent';
+import type { TenantRegistered } from '@astro/messages/registry';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { Controller, Module, type INestMicroservice } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { Ctx, EventPattern, Payload } from '@nestjs/microservices';
 import { Bus } from './bus.js';
 import { DeadLetters } from './dead-letters.js';
+import { DeadLetterDesk } from './dead-letters-desk.js';
+import { EventStore } from './event-store.js';
 import { Unprocessable } from './lane.js';
 import { silent } from './log.js';
 import { HandlerErrorFilter, JetStreamContext, JetStreamServer } from './server.js';
@@ -33,7 +37,25 @@ class ReportsController {
   }
 }
 
-@Module({ controllers: [ReportsController] })
+type Registration = {
+  readonly name: string;
+  readonly subject: string;
+  readonly position: number;
+  readonly at: Date;
+};
+const registrations = { areBroken: false, seen: [] as Registration[] };
+
+@Controller()
+class RegistrationsController {
+  @EventPattern<string>('evt.registry.tenant.*.*')
+  registered(@Payload() { name }: TenantRegistered, @Ctx() context: JetStreamContext): void {
+    const { subject, position, recordedAt } = context;
+    registrations.seen.push({ name, subject, position, at: recordedAt });
+    if (registrations.areBroken) throw new Unprocessable('registrations are broken');
+  }
+}
+
+@Module({ controllers: [ReportsController, RegistrationsController] })
 class ReportsModule {}
 
 let dir: string;
@@ -88,6 +110,35 @@ test('what a handler calls hopeless becomes a dead letter with its reason', asyn
   for (; !found; found = await find()) await pause();
   expect(found.letter).toMatchObject({ deliveries: 1, reason: 'there is no such pool' });
   expect(calls.filter(call => call.node === node)).toHaveLength(1);
+});
+
+test('an event that a handler failed at is handled again when its dead letter is replayed', async () => {
+  const tenant: AggregateRef = { type: 'registry.tenant', id: newId('tenant') };
+  const event = { type: 'TenantRegistered', data: { tenantId: tenant.id, name: 'Ada' } };
+  const metadata = { correlationId: 'req-1', causationId: 'req-1', actor: 'operator:o1' };
+  registrations.areBroken = true;
+  const { position } = await new EventStore(bus).append(tenant, [event], {
+    expectedPosition: 0,
+    commandId: newId('cmd'),
+    metadata,
+  });
+  const desk = new DeadLetterDesk(bus);
+  const find = async () => {
+    for await (const listed of desk.list({ all: false }))
+      if (listed.letter.subject.includes(tenant.id)) return listed;
+    return undefined;
+  };
+  let found = await find();
+  for (; !found; found = await find()) await pause();
+  expect(found.letter).toMatchObject({ reason: 'registrations are broken', sequence: position });
+  expect(registrations.seen).toHaveLength(1);
+
+  registrations.areBroken = false;
+  await desk.replay(found.position, { actor: 'operator:ada', why: 'registrations are mended' });
+  await waitFor(() => registrations.seen.length === 2);
+  expect(registrations.seen[1]).toEqual(registrations.seen[0]);
+  expect(registrations.seen[1]).toMatchObject({ name: 'Ada', position });
+  expect((await bus.jsm.streams.info('EVT_REGISTRY')).state.messages).toBe(1);
 });
 
 const taskStarted = (poolId: string): TaskStarted => ({ poolId, leaseId: 'lease_1', fencingToken: 1 });

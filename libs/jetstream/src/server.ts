@@ -9,6 +9,7 @@ import {
 import { isObservable, lastValueFrom, throwError, type Observable } from 'rxjs';
 import { Catch, type RpcExceptionFilter } from '@nestjs/common';
 import type { Bus } from './bus.js';
+import { replaysLane } from './dead-letters-replays.js';
 import type { Delivered } from './delivered.js';
 import type { Headers } from './headers.js';
 import type { Unit } from './holding.js';
@@ -68,7 +69,11 @@ export class JetStreamServer extends Server implements CustomTransportStrategy {
 
   listen(callback: (error?: unknown) => void): void {
     const { work } = this.#options;
-    for (const [pattern, handler] of this.messageHandlers) work.add(this.#unit(pattern, handler));
+    for (const [pattern, handler] of this.messageHandlers) {
+      const unit = this.#unit(pattern, handler);
+      work.add(unit);
+      if (pattern.startsWith('evt.')) work.accompany(unit.name, this.#replays(pattern, handler));
+    }
     work.start().then(() => callback(), callback);
   }
 
@@ -87,8 +92,7 @@ export class JetStreamServer extends Server implements CustomTransportStrategy {
 
   #unit(pattern: string, handler: MessageHandler): Unit {
     const { bus, service, log } = this.#options;
-    const extras: { readonly durable?: string } = handler.extras ?? {};
-    const durable = consumerNameOf(extras.durable ?? durableOf(service, pattern));
+    const durable = consumerOf(service, pattern, handler);
     const options = {
       stream: streamOf(pattern),
       durable,
@@ -97,7 +101,20 @@ export class JetStreamServer extends Server implements CustomTransportStrategy {
     };
     return { name: `messages-${durable}`, open: fence => new Lane(bus, { ...options, fence }, log) };
   }
+
+  /** Takes the events that the handler failed at and that somebody sends on their way again, and no other ones. */
+  #replays(pattern: string, handler: MessageHandler): Unit['open'] {
+    const { bus, service, log } = this.#options;
+    const consumer = consumerOf(service, pattern, handler);
+    const again = new Map([[consumer, (event: Delivered) => deliver(handler, event)]]);
+    return fence => replaysLane(bus, `${consumer}_replays`, again, log, fence);
+  }
 }
+
+const consumerOf = (service: string, pattern: string, handler: MessageHandler): string => {
+  const extras: { readonly durable?: string } = handler.extras ?? {};
+  return consumerNameOf(extras.durable ?? durableOf(service, pattern));
+};
 
 const durableOf = (service: string, pattern: string): string =>
   `${service}_${pattern.replaceAll('*', 'any').replaceAll('>', 'all')}`;

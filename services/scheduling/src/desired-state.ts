@@ -35,6 +35,9 @@ export function touchedNodes({ type, data }: PoolEvent): ReadonlySet<string> {
     case 'NodeAdmitted':
       return of([data.offer]);
     case 'LeasesExpired':
+    // Its leases have less time from now on.
+    case 'LeasesPreempted':
+    case 'LeasesRevoked':
       return of(data.leases);
     case 'JobClosed':
     case 'JobAbandoned':
@@ -42,6 +45,7 @@ export function touchedNodes({ type, data }: PoolEvent): ReadonlySet<string> {
     case 'TasksQueued':
     case 'LeaseStarted':
     case 'ReplicaQueued':
+    case 'PolicyAdopted':
     // A task is closed when its last lease has completed, which has told that lease's node already.
     case 'TaskClosed':
       return of([]);

@@ -15,6 +15,7 @@ import {
   type BeforeApplicationShutdown,
   type OnApplicationBootstrap,
 } from '@nestjs/common';
+import { PolicyLearner } from './learning/policy-learner.loop.js';
 import { PlacementPace } from './placement-pace.js';
 import type { PoolRejection } from './pool/pool.js';
 import type { Pool } from './pool/pool-state.js';
@@ -50,6 +51,7 @@ export class PlacementLoop implements OnApplicationBootstrap, BeforeApplicationS
     bus: Bus,
     checks: HealthChecks,
     @Inject(aggregateToken('pool')) private readonly pools: PoolStore,
+    private readonly learner: PolicyLearner,
     @Inject(schedulingConfigToken)
     private readonly config: Pick<SchedulingConfig, 'POOL_ID' | 'TICK_MS' | 'PLACEMENT_PATIENCE_MS'>,
   ) {
@@ -104,6 +106,7 @@ export class PlacementLoop implements OnApplicationBootstrap, BeforeApplicationS
   async #tick(): Promise<boolean> {
     const poolId = this.config.POOL_ID;
     const seen = await this.pools.load(poolId);
+    this.learner.look(seen.state);
     const now = new Date();
     const patienceMs = this.#pace.patienceFor(seen, now);
     if (patienceMs === undefined) return false;

@@ -12,6 +12,10 @@ export const schedulingConfig = z.object({
   TICK_MS: z.coerce.number().int().min(10).max(60_000).default(100),
   /** How long a job may wait for a node that could host it at all. */
   PLACEMENT_PATIENCE_MS: z.coerce.number().int().min(0).max(86_400_000).default(15_000),
+  /** Time between two looks at whether the pool should learn where tasks go. */
+  LEARNING_INTERVAL_MS: z.coerce.number().int().min(100).max(86_400_000).default(30_000),
+  /** After so long the learning is ended, and the pool goes on with the policy that it has. */
+  LEARNING_TIME_LIMIT_MS: z.coerce.number().int().min(100).max(3_600_000).default(60_000),
 });
 
 export type SchedulingConfig = z.infer<typeof schedulingConfig>;

@@ -13,6 +13,7 @@ import { failAbandonedJobs } from './fail-abandoned-jobs.reactor.js';
 import { followJobs } from './follow-jobs.reactor.js';
 import { followNodes } from './follow-nodes.reactor.js';
 import { job } from './job/job.js';
+import { PolicyLearner } from './learning/policy-learner.loop.js';
 import { PlacementLoop } from './placement.loop.js';
 import { pool } from './pool/pool.js';
 import { queueFundedJobs } from './queue-funded-jobs.reactor.js';
@@ -44,6 +45,7 @@ export class SchedulingModule {
         { provide: schedulingConfigToken, useValue: config },
         { provide: DesiredStates, inject: [Bus], useFactory: (bus: Bus) => new DesiredStates(bus) },
         DesiredStatePublisher,
+        PolicyLearner,
         PlacementLoop,
       ],
     };

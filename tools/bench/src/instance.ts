@@ -1,14 +1,34 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 /** What a process holds, in MiB; its heap after the garbage was collected. */
 export type Memory = { readonly rssMb: number; readonly heapMb: number };
 
-export type Instance = { memory(): Promise<Memory>; stop(): Promise<{ readonly rssMb: number }> };
+export type Instance = {
+  /** How many units of the work it has. */
+  units(): Promise<number>;
+  memory(): Promise<Memory>;
+  stop(): Promise<{ readonly rssMb: number }>;
+};
 
-/** Starts one service instance as a process of its own; resolves when its command lane takes commands. */
-export const startInstance = (servers: string, aggregate: 'tenant' | 'operator'): Promise<Instance> =>
-  startProgram('./pipeline-instance.js', servers, aggregate);
+const SHARED_WITHIN_MS = 30_000;
+
+/**
+ * Starts two service instances as processes of their own.
+ * @throws Error when they have not shared the work among each other after 30 s
+ */
+export async function startTwoInstances(servers: string): Promise<readonly Instance[]> {
+  const start = () => startProgram('./pipeline-instance.js', servers);
+  const instances = [await start(), await start()];
+  const deadline = performance.now() + SHARED_WITHIN_MS;
+  for (;;) {
+    const units = await Promise.all(instances.map(instance => instance.units()));
+    if (units[0] === units[1] && units[0]! > 0) return instances;
+    if (performance.now() > deadline) throw new Error(`the instances have ${units.join(' and ')} units`);
+    await sleep(50);
+  }
+}
 
 /** Starts a program of this folder, which says when it is ready, and ends when it is told to. */
 export async function startProgram(file: string, ...words: readonly string[]): Promise<Instance> {
@@ -18,16 +38,16 @@ export async function startProgram(file: string, ...words: readonly string[]): P
     execArgv: ['--expose-gc'],
   });
   await message(child);
+  const ask = (word: string): Promise<unknown> => {
+    const answer = message(child);
+    child.send(word);
+    return answer;
+  };
   return {
-    async memory() {
-      const answer = message(child);
-      child.send('memory');
-      return (await answer) as Memory;
-    },
+    units: () => ask('units') as Promise<number>,
+    memory: () => ask('memory') as Promise<Memory>,
     async stop() {
-      const answer = message(child);
-      child.send('stop');
-      const memory = (await answer) as { readonly rssMb: number };
+      const memory = (await ask('stop')) as { readonly rssMb: number };
       await once(child, 'exit');
       return memory;
     },

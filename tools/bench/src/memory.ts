@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Benchmark, Progress } from './benchmark.js';
 import { startBusServer } from './bus-server.js';
-import { startInstance, type Memory } from './instance.js';
+import { startTwoInstances, type Memory } from './instance.js';
 import { rounded, rssMb } from './measure.js';
 import { requester } from './requester.js';
 
@@ -22,10 +22,7 @@ export const memory: Benchmark = {
     const perSample = Math.ceil(commandsIn(options) / SAMPLES);
     const { bus, server, stop } = await startBusServer(join(folder, 'bus'), true);
     try {
-      const instances = await Promise.all([
-        startInstance(server.url, 'tenant'),
-        startInstance(server.url, 'operator'),
-      ]);
+      const instances = await startTwoInstances(server.url);
       const startedMs = performance.now();
       const samples = await sampled(
         perSample,

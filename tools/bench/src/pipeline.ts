@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { Benchmark, Progress } from './benchmark.js';
 import { startBusServer } from './bus-server.js';
-import { startInstance } from './instance.js';
+import { startTwoInstances } from './instance.js';
 import { durationsMs, latenciesAt, median, percentile, ratePerSecond, rounded, rssMb } from './measure.js';
 import { emmettPerSecond } from './emmett.js';
 import { requester } from './requester.js';
@@ -14,10 +14,7 @@ const LONE_TIMES = 200;
 async function ours(folder: string, progress: Progress) {
   const { bus, server, stop } = await startBusServer(join(folder, 'bus'), true);
   try {
-    const instances = await Promise.all([
-      startInstance(server.url, 'tenant'),
-      startInstance(server.url, 'operator'),
-    ]);
+    const instances = await startTwoInstances(server.url);
     const request = requester(bus);
     const rates: number[] = [];
     for (const callers of CALLERS) {

@@ -4,6 +4,7 @@ import { Bus } from '@astro/jetstream/bus';
 import { commandLane } from '@astro/jetstream/command-lane';
 import { EventStore } from '@astro/jetstream/event-store';
 import { HealthChecks } from '@astro/runtime/health';
+import { PolicyLearner } from '@astro/scheduling/learning/policy-learner.loop';
 import { PlacementLoop } from '@astro/scheduling/placement.loop';
 import { pool } from '@astro/scheduling/pool/pool';
 import { rssMb } from './measure.js';
@@ -23,7 +24,12 @@ const lane = commandLane(bus, {
     error: (message, fields) => console.error(message, fields),
   },
 });
-const loop = new PlacementLoop(bus, new HealthChecks(), pools, {
+const learner = new PolicyLearner(pools, {
+  POOL_ID,
+  LEARNING_INTERVAL_MS: 30_000,
+  LEARNING_TIME_LIMIT_MS: 60_000,
+});
+const loop = new PlacementLoop(bus, new HealthChecks(), pools, learner, {
   POOL_ID,
   TICK_MS: 100,
   PLACEMENT_PATIENCE_MS: 86_400_000,
@@ -34,8 +40,7 @@ await lane.start();
 loop.onApplicationBootstrap();
 process.send('ready');
 process.once('message', () => {
-  void loop
-    .beforeApplicationShutdown()
+  void Promise.all([learner.beforeApplicationShutdown(), loop.beforeApplicationShutdown()])
     .then(() => lane.stop())
     .then(() => bus.close())
     .then(() => process.send!({ rssMb: rssMb() }, () => process.disconnect()));

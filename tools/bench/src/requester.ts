@@ -8,7 +8,7 @@ const TIMEOUT_MS = 60_000;
 
 const metadata = { correlationId: newId('req'), causationId: newId('req'), actor: 'service:bench' };
 
-/** Half of the aggregates belong to either instance: one serves tenants, the other one operators. */
+/** As many tenants as operators. */
 const commands: readonly Directed[] = Array.from({ length: AGGREGATES }, (_, index) => {
   const name = `guest ${index}`;
   if (index % 2 === 0) {

@@ -22,6 +22,15 @@ export const defaultDurationRules: DurationRules = {
 /** Decayed counts: each new task weighs 1, and all older ones a little less than before. */
 type Group = { weight: number; sumMs: number; readonly counts: Float64Array };
 
+/** All that is known of one group, as plain data. */
+export type DurationGroupRecord = {
+  readonly key: string;
+  readonly weight: number;
+  readonly sumMs: number;
+  /** The bins that were ever counted and their counts, one after the other. */
+  readonly counts: readonly number[];
+};
+
 /**
  * Learns how long tasks take from those that have ended, by groups from coarse to fine (say: the size, the
  * tenant, the tenant's tasks of that size, its runs of that program). A fine group with few tasks of its own
@@ -70,6 +79,24 @@ export class DurationHistory {
       }
     }
     return new DurationForecast(meanMs, chances);
+  }
+
+  /** The group that was used longest ago comes first. */
+  record(): DurationGroupRecord[] {
+    return [...this.groups].map(([key, { weight, sumMs, counts }]) => {
+      const sparse: number[] = [];
+      for (const [bin, count] of counts.entries()) if (count > 0) sparse.push(bin, count);
+      return { key, weight, sumMs, counts: sparse };
+    });
+  }
+
+  /** Takes what another history of the same rules has learned; this one has learned nothing yet. */
+  restore(groups: readonly DurationGroupRecord[]): void {
+    for (const { key, weight, sumMs, counts: sparse } of groups) {
+      const counts = new Float64Array(DURATION_BINS);
+      for (let at = 0; at < sparse.length; at += 2) counts[sparse[at]!] = sparse[at + 1]!;
+      this.remember(key, { weight, sumMs, counts });
+    }
   }
 
   private remember(key: string, group: Group): void {

@@ -1,19 +1,28 @@
 import type { DurationForecast } from '@astro/matching/queue/duration-forecast';
-import { DurationHistory } from '@astro/matching/queue/duration-history';
+import { DurationHistory, type DurationGroupRecord } from '@astro/matching/queue/duration-history';
 import type { JobSpec } from '@astro/messages/scheduling';
 import { expectedMs } from './needs.js';
 
 const RULES = { priorMs: 60_000, memoryTasks: 30, priorTasks: 3, groupsMax: 5_000 };
 
-/**
- * How long tasks take, learned from the use that was metered. Only forecasts rest on it, and no decision that is
- * recorded: it is no part of what a pool is rebuilt from, and is learned anew.
- */
+export type DurationsRecord = readonly DurationGroupRecord[];
+
+/** How long tasks take, learned from the use that was metered. Only forecasts rest on it, and no decision. */
 export class Durations {
   readonly #history = new DurationHistory(RULES);
 
   learn(tenantId: string, spec: JobSpec, meteredMs: number): void {
     this.#history.learn(groupsOf(tenantId, spec), meteredMs);
+  }
+
+  record(): DurationsRecord {
+    return this.#history.record();
+  }
+
+  static from(record: DurationsRecord): Durations {
+    const durations = new Durations();
+    durations.#history.restore(record);
+    return durations;
   }
 
   /** What the client expects counts like a few tasks that were seen; nothing lasts longer than its program may. */

@@ -1,9 +1,9 @@
 import { explain, type ExplainedCandidate } from '@astro/matching/engine/explain';
 import type { ExplainTask } from '@astro/messages/scheduling';
+import { policyNameOf } from './learning/adopt.js';
 import type { PoolTask } from './pool-job.js';
 import { waitingReplicas } from './pool-job.js';
 import type { Lease, Pool } from './pool-state.js';
-import { tightFit } from './policy.js';
 import { requestFor } from './request.js';
 
 /** Why a task is where it is, or nowhere. Every node counts under `filters`; the lists are bounded. */
@@ -52,7 +52,7 @@ export function explainTask(task: PoolTask, { now }: ExplainTask, pool: Pool): T
     leases: own.map(leaseOf),
     nodesExcluded: [...task.failedOn].slice(0, EXCLUDED_LISTED_MAX),
     operatorsExcluded: [...operatorsExcluded].slice(0, EXCLUDED_LISTED_MAX),
-    policy: tightFit.name,
+    policy: policyNameOf(pool),
     weightsVersion,
     nodes,
     passing,

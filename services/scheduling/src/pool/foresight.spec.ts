@@ -1,7 +1,19 @@
 import { describe, expect, test } from '@jest/globals';
 import type { PoolCommand } from '@astro/messages/scheduling';
 import { pool } from './pool.js';
-import { admit, after, at, fail, grantsIn, poolId, queue, specOf, start, tick } from './pool-examples.js';
+import {
+  admit,
+  after,
+  at,
+  complete,
+  fail,
+  grantsIn,
+  poolId,
+  queue,
+  specOf,
+  start,
+  tick,
+} from './pool-examples.js';
 import type { TaskExplanation } from './explanation.js';
 import type { JobPlan } from './plan.js';
 
@@ -51,6 +63,20 @@ describe('a plan', () => {
     const [grant] = grantsIn(after(...busy).events);
     const planned = plan(specOf(['task_1'], whole, 1), at(1_000), ...busy, start(grant!, at(0)));
     expect(planned).toMatchObject({ startsNow: 0, eligibleNodes: 1, startsInMs: { p50: 3_000, p90: 9_000 } });
+  });
+  test('goes by how long such tasks took, after a restart too', () => {
+    const busy = [admit('node_a'), queue('job_1', specOf(['task_1', 'task_2'], whole, 1)), tick(at(0))];
+    const [first] = grantsIn(after(...busy).events);
+    const learned = [...busy, start(first!, at(0)), complete(first!, at(2_000)), tick(at(2_000))];
+    const { encode, decode } = pool.snapshot!;
+    const restarted = decode(encode(after(...learned).state));
+    const data = { poolId, tenantId, spec: specOf(['task_3'], whole, 1), now: at(2_000) };
+    const planned = pool.decide({ type: 'PlanJob', data }, restarted);
+    const before = pool.decide({ type: 'PlanJob', data }, after(...learned).state);
+    expect(planned).toEqual(before);
+    const { startsInMs } = JSON.parse((planned.accepted && planned.answer) || '') as JobPlan;
+    // Nothing is known of a program that never ran, but its limit of ten seconds.
+    expect(startsInMs!.p50).toBeLessThan(5_000);
   });
   test('counts what waits already, which goes first', () => {
     const queued = [admit('node_a'), queue('job_1', specOf(['task_1'], whole, 1))];

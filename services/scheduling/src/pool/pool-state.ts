@@ -1,20 +1,28 @@
 import { PlacementEngine } from '@astro/matching/engine/engine';
 import type { Hold } from '@astro/matching/engine/hold';
 import type { NodeOffer } from '@astro/matching/engine/offer';
-import type { ExpiredLease, Grant } from '@astro/messages/scheduling';
+import type { ExpiredLease, Grant, LearnedPolicy } from '@astro/messages/scheduling';
+import type { ArrivalMix } from '@astro/matching/policy/learning/arrival-mix';
 import type { Offer } from '@astro/messages/registry';
 import { Durations } from './durations.js';
+import type { PostedPrices } from './market.js';
+import { believedMix } from './learning/mix.js';
 import { NeedsTable } from './needs-table.js';
 import type { NodeRecord } from './node-record.js';
 import { OrderedList } from './ordered-list.js';
 import type { PoolJob } from './pool-job.js';
 import { PoolShares } from './pool-shares.js';
+import { PoolUse } from './pool-use.js';
 import { poolWeights, tightFit } from './policy.js';
 import { WaitingTasks } from './waiting-tasks.js';
 
-export type Lease = Grant & {
+export type Lease = Omit<Grant, 'deadline'> & {
   hold: Hold;
   startedAt: Date | undefined;
+  /** Earlier than granted once it was preempted: the end of the notice. */
+  deadline: Date;
+  /** Whether it was told to make room for another. */
+  isPreempted: boolean;
 };
 
 export type LeaseEnd = 'completed' | 'failed' | 'expired' | 'revoked';
@@ -49,17 +57,26 @@ export type Pool = {
   /** Open tasks of all jobs. */
   openTasks: number;
   readonly waiting: WaitingTasks;
+  /** Absent until a tick has recorded prices. */
+  posted: PostedPrices | undefined;
+  readonly use: PoolUse;
   readonly shares: PoolShares;
   /** Of every node that was ever admitted, up to a limit; the one that was admitted longest ago comes first. */
   readonly records: Map<string, NodeRecord>;
   /** How long tasks take, for forecasts. */
   readonly durations: Durations;
+  /** How often each demand arrives, for learning. */
+  readonly mix: ArrivalMix;
+  /** What picks nodes, once something has been learned. */
+  adopted: LearnedPolicy | undefined;
   /** Where there is room, and which node is best. Follows from the facts. */
   readonly engine: PlacementEngine;
   /** What the engine is asked for, one object for all that need the same. */
   readonly needs: NeedsTable;
   /** Live leases, the one that ends first comes first. */
   readonly byDeadline: OrderedList<Lease>;
+  /** Live leases that may be stopped for others, in the order in which they were granted. */
+  readonly interruptible: Set<Lease>;
   /** Jobs, the one that moved longest ago comes first. */
   readonly byMove: OrderedList<PoolJob>;
 };
@@ -75,8 +92,13 @@ export const emptyPool = (): Pool => ({
   nodesLost: 0,
   openTasks: 0,
   waiting: new WaitingTasks(),
+  posted: undefined,
+  use: new PoolUse(),
+  interruptible: new Set(),
   shares: new PoolShares(),
   durations: new Durations(),
+  mix: believedMix(),
+  adopted: undefined,
   records: new Map(),
   engine: new PlacementEngine({ policy: tightFit, weights: poolWeights, cacheBits: 12 }),
   needs: new NeedsTable(),

@@ -12,6 +12,7 @@ import type {
 import { flawOf } from '../job/job-limits.js';
 import { evolve } from './evolve.js';
 import { explainTask } from './explanation.js';
+import { adoptPolicy, type AdoptionRejection } from './learning/adopt.js';
 import { placeTasks } from './place.js';
 import { planJob } from './plan.js';
 import { completeLease, failLease, startLease, type ReportRejection } from './reports.js';
@@ -21,7 +22,13 @@ import { poolSnapshot } from './pool-snapshot.js';
 import { emptyPool, ended, leasesOfJob, type Pool } from './pool-state.js';
 
 export type PoolRejection =
-  ReportRejection | 'JobExists' | 'JobIsInvalid' | 'JobNotFound' | 'JobHasEnded' | 'TaskNotFound';
+  | ReportRejection
+  | AdoptionRejection
+  | 'JobExists'
+  | 'JobIsInvalid'
+  | 'JobNotFound'
+  | 'JobHasEnded'
+  | 'TaskNotFound';
 type PoolDecision = Decision<PoolEvent, PoolRejection>;
 
 /**
@@ -64,6 +71,8 @@ export const pool: Decider<Pool, PoolCommand, PoolEvent, PoolRejection> = {
       }
       case 'ExplainTask':
         return explainIt(data, pool);
+      case 'AdoptPolicy':
+        return adoptPolicy(data, pool);
     }
   },
 

@@ -27,6 +27,27 @@ describe('the mix of arrivals', () => {
     expect(ratesOf(mix)).toEqual({ 1: expect.closeTo(2 / 3, 9), 2: expect.closeTo(4 / 3, 9) });
   });
 
+  test('counts requests that come together as it counts them one by one, but none as older', () => {
+    const mix = new ArrivalMix({ halfLifeArrivals: 100, demandsMax: 10 });
+    mix.arrived(one, 8);
+    mix.arrived(two, 200);
+    expect(ratesOf(mix)).toEqual({ 1: expect.closeTo(2, 9), 2: expect.closeTo(200, 9) });
+    mix.arrived(one, 1e6);
+    expect(ratesOf(mix)).toEqual({ 1: expect.closeTo(1e6, 9), 2: expect.closeTo(0, 9) });
+  });
+
+  test('goes on from its record as if nothing had been', () => {
+    const options = { halfLifeArrivals: 3, demandsMax: 2 };
+    const mix = new ArrivalMix(options, [{ demand: two, rate: 3 }]);
+    mix.arrived(one, 2);
+    const restored = ArrivalMix.from(structuredClone(mix.record()), options);
+    for (const each of [mix, restored]) {
+      each.arrived(three, 200);
+      each.arrived(two);
+    }
+    expect(restored.record()).toEqual(mix.record());
+  });
+
   test('is bounded: the demand with the least weight gives way', () => {
     const mix = new ArrivalMix({ halfLifeArrivals: 1e9, demandsMax: 2 });
     for (const demand of [one, one, two, three]) mix.arrived(demand);

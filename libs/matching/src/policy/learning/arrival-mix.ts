@@ -10,6 +10,12 @@ export type ArrivalMixOptions = {
 
 export const defaultArrivalMix: ArrivalMixOptions = { halfLifeArrivals: 20_000, demandsMax: 512 };
 
+/** All that a mix knows, as plain data; in the order of first arrival. */
+export type ArrivalMixRecord = {
+  readonly unit: number;
+  readonly counts: readonly { readonly demand: Demand; readonly weight: number }[];
+};
+
 type Count = { readonly demand: Demand; weight: number };
 
 /** Weights grow rather than all old ones shrink; before they lose precision they are scaled back. */
@@ -38,10 +44,23 @@ export class ArrivalMix {
     for (const { demand, rate } of prior) this.add(demand, rate);
   }
 
-  arrived(demand: Demand): void {
-    this.unit *= this.growth;
+  /** @param count of equal requests that came together: none of them is older than another */
+  arrived(demand: Demand, count = 1): void {
+    this.unit *= this.growth ** count;
     if (this.unit > rescaleAbove) this.rescale();
-    this.add(demand, 1);
+    this.add(demand, count);
+  }
+
+  record(): ArrivalMixRecord {
+    return { unit: this.unit, counts: [...this.counts.values()].map(entry => ({ ...entry })) };
+  }
+
+  /** The mix that a record was taken of; the options are those of that mix. */
+  static from({ unit, counts }: ArrivalMixRecord, options?: ArrivalMixOptions): ArrivalMix {
+    const mix = new ArrivalMix(options);
+    mix.unit = unit;
+    for (const { demand, weight } of counts) mix.counts.set(demandKey(demand), { demand, weight });
+    return mix;
   }
 
   /** Rates in recent arrivals, in the order of first arrival. */
@@ -50,7 +69,7 @@ export class ArrivalMix {
   }
 
   private add(demand: Demand, arrivals: number): void {
-    const key = keyOf(demand);
+    const key = demandKey(demand);
     const known = this.counts.get(key);
     if (known) {
       known.weight += arrivals * this.unit;
@@ -74,5 +93,10 @@ export class ArrivalMix {
   }
 }
 
-/** Engines number demands themselves, so the number is no part of what a demand is. */
-const keyOf = (demand: Demand): string => JSON.stringify({ ...demand, id: 0 });
+/** Text that is equal for equal demands. Engines number demands themselves, so the number is no part of it. */
+export function demandKey(demand: Demand): string {
+  const { cpuMillis, unitCount, shareThousandths, kind = '', profile, vendor, models } = demand;
+  const { unitMemoryMib, isInterconnected } = demand;
+  const device = [unitCount, shareThousandths, kind, profile, vendor, models, unitMemoryMib];
+  return JSON.stringify([cpuMillis, ...device, isInterconnected]);
+}
