@@ -1,4 +1,4 @@
-import { Interface, type EventFragment } from 'ethers';
+import type { EventFragment, Interface } from 'ethers';
 import { AstroGovernor__factory } from '../gen/factories/AstroGovernor__factory.js';
 import { AstroToken__factory } from '../gen/factories/AstroToken__factory.js';
 import { Escrow__factory } from '../gen/factories/Escrow__factory.js';
