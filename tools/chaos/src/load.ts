@@ -11,8 +11,8 @@ export type Acknowledged =
   | { readonly what: 'credit'; readonly commandId: string; readonly position: number };
 
 /** With each fault comes a burst of work, a little earlier, so that the fault meets it on its way. */
-const jobsOfBurst = { least: 2, most: 6 };
-const leadMs = { least: 0, most: 1_000 };
+const jobsOfBurst = { least: 10, most: 24 };
+const leadMs = { least: 0, most: 1_500 };
 const refusalsMax = 20;
 /** Even a machine that many share ends an empty program within it. */
 const lastTimeLimitMs = 60_000;
