@@ -18,7 +18,7 @@ import { PlacementLoop } from './placement.loop.js';
 import { pool } from './pool/pool.js';
 import { queueFundedJobs } from './queue-funded-jobs.reactor.js';
 import { schedulingConfigToken, type SchedulingConfig } from './scheduling.config.js';
-import { TickQuestions } from './tick-questions.js';
+import { TickQuestions } from './tick-questions.loop.js';
 
 @Module({})
 export class SchedulingModule {

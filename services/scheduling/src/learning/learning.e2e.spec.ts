@@ -13,7 +13,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { machineOffer, specFor, type Ask } from '../pool/learning/learning.fixture.js';
 import { schedulingConfig } from '../scheduling.config.js';
 import { SchedulingModule } from '../scheduling.module.js';
-import { TickQuestions } from '../tick-questions.js';
+import { TickQuestions } from '../tick-questions.loop.js';
 
 let ground: Ground;
 let service: Service;
