@@ -45,7 +45,8 @@ describe('the codec', () => {
   });
 
   test('gives back dates to the millisecond and 64-bit integers as numbers', () => {
-    const payload = { poolId: 'main', grants: [grant], policy: 'tight-fit/1', weightsVersion: 1 };
+    const market = { prices: [], marketVersion: 1 };
+    const payload = { poolId: 'main', grants: [grant], policy: 'tight-fit/1', weightsVersion: 1, ...market };
     expect(roundTrip(granted, payload)).toEqual(payload);
   });
 

@@ -46,6 +46,8 @@ function valueOf(field: DescField, largest: number): fc.Arbitrary<unknown> {
   if (name.endsWith('_id') || name === 'account')
     return fc.integer({ min: 1, max: IDS_OF_A_KIND }).map(id => `${name}_${id}`);
   switch (scalar) {
+    case 1:
+      return fc.double({ noNaN: true });
     case 8:
       return fc.boolean();
     case 12:

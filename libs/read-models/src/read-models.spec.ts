@@ -116,6 +116,11 @@ const started = (leaseId: string, nodeId: string, taskId: string, jobId = 'job_1
   type: 'LeaseStarted',
   data: { ...pool, leaseId, jobId, taskId, nodeId, startedAt: new Date(50_000) },
 });
+const withoutMarket = { prices: [], marketVersion: 0 };
+const revocation = {
+  ...pool,
+  leases: [{ leaseId: 'lease_5', jobId: 'job_1', taskId: 'task_2', nodeId: 'node_4' }],
+};
 const submitted = (job: typeof job1, name: string, taskIds: readonly string[]): JobEvent => ({
   type: 'JobSubmitted',
   data: { ...job, ...pool, spec: spec(name, taskIds), maxCostAtto: 10n ** 24n },
@@ -132,6 +137,7 @@ const schedulingHistory: readonly (JobEvent | PoolEvent)[] = [
       ...pool,
       policy: 'tight-fit/1',
       weightsVersion: 1,
+      ...withoutMarket,
       grants: [grant('lease_1', 'node_1', 'task_1'), grant('lease_2', 'node_2', 'task_1')],
     },
   },
@@ -154,7 +160,10 @@ const schedulingHistory: readonly (JobEvent | PoolEvent)[] = [
       ...pool,
       policy: 'tight-fit/1',
       weightsVersion: 1,
-      grants: [grant('lease_3', 'node_2', 'task_2'), grant('lease_4', 'node_3', 'task_2')],
+      ...withoutMarket,
+      grants: ['lease_3', 'lease_4', 'lease_5'].map((leaseId, index) =>
+        grant(leaseId, `node_${index + 2}`, 'task_2'),
+      ),
     },
   },
   {
@@ -168,6 +177,18 @@ const schedulingHistory: readonly (JobEvent | PoolEvent)[] = [
       reason: 'no disk',
     },
   },
+  {
+    type: 'LeasesPreempted',
+    data: {
+      ...revocation,
+      decidedAt: new Date(60_000),
+      noticeUntil: new Date(90_000),
+      forJobId: 'job_2',
+      forTaskId: 'task_3',
+      forLeaseClass: 'on_demand',
+    },
+  },
+  { type: 'LeasesRevoked', data: revocation },
   {
     type: 'TaskSucceeded',
     data: {
@@ -389,7 +410,7 @@ test('a job is its tenant’s alone, and says how far it is', async () => {
   expect(await findJob(em, 'tenant_1', 'job_2')).toMatchObject({
     status: 'failed',
     reason: 'insufficient_funds',
-    endedAt: record(schedulingHistory[11]!, 11).recordedAt,
+    endedAt: record(schedulingHistory.at(-1)!, schedulingHistory.length - 1).recordedAt,
   });
 });
 
@@ -417,6 +438,7 @@ test('tasks and leases say what became of them', async () => {
     { leaseId: 'lease_2', status: 'revoked', reason: 'node_withdrawn' },
     { leaseId: 'lease_3', status: 'granted', reason: null, endedAt: null, fencingToken: 7 },
     { leaseId: 'lease_4', status: 'failed', reason: 'no disk' },
+    { leaseId: 'lease_5', status: 'revoked', reason: 'preempted', deadline: new Date(90_000) },
   ]);
 });
 

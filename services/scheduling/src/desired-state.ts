@@ -35,6 +35,9 @@ export function touchedNodes({ type, data }: PoolEvent): ReadonlySet<string> {
     case 'NodeAdmitted':
       return of([data.offer]);
     case 'LeasesExpired':
+    // Its leases have less time from now on.
+    case 'LeasesPreempted':
+    case 'LeasesRevoked':
       return of(data.leases);
     case 'JobClosed':
     case 'JobAbandoned':

@@ -54,6 +54,8 @@ export const leases: Projection<PoolEvent, EntityManager> = {
         case 'LeaseFailed':
           return [data.leaseId];
         case 'LeasesExpired':
+        case 'LeasesPreempted':
+        case 'LeasesRevoked':
           return idsOf(data.leases);
         case 'JobClosed':
         case 'JobAbandoned':
@@ -64,6 +66,7 @@ export const leases: Projection<PoolEvent, EntityManager> = {
     evolve(lease, { event, recordedAt }, _leaseId, index) {
       if (event.type === 'LeasesGranted') return lease ?? granted(event.data, index, recordedAt);
       if (lease === undefined || !live.includes(lease.status)) return lease;
+      if (event.type === 'LeasesPreempted') return { ...lease, deadline: event.data.noticeUntil };
       if (event.type !== 'LeaseStarted') return { ...lease, ...endBy(event), endedAt: recordedAt };
       if (lease.status === 'started') return lease;
       return { ...lease, status: 'started', startedAt: event.data.startedAt };
@@ -99,6 +102,8 @@ function endBy({ type, data }: PoolEvent): Partial<Lease> {
       return { status: 'failed', reason: data.reason };
     case 'LeasesExpired':
       return { status: 'expired' };
+    case 'LeasesRevoked':
+      return { status: 'revoked', reason: 'preempted' };
     case 'JobClosed':
       return { status: 'revoked', reason: 'job_closed' };
     case 'JobAbandoned':

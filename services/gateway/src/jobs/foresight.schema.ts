@@ -6,6 +6,9 @@ const durationMs = z.int().min(0);
 /** What the pool answers to a plan. */
 export const planAnswer = z.object({
   startsNow: z.int().meta({ description: 'Replicas that would start at once, behind what waits already' }),
+  surgeThousandths: z
+    .int()
+    .meta({ description: 'The posted price now, in thousandths of each node’s own; of the kind of device' }),
   replicas: z.int().meta({ description: 'Replicas that the job has in all' }),
   placements: z
     .array(z.object({ nodeId: z.string(), operatorId: z.string(), pricePerSecondAtto: atto }))

@@ -20,6 +20,8 @@ export async function findJobResource(
   return {
     ...toSummary(job),
     quorum: job.spec.quorum,
+    // Recorded before there were classes: on demand.
+    leaseClass: job.spec.leaseClass === 'unspecified' ? 'on_demand' : job.spec.leaseClass,
     program: job.spec.program,
     requirements: {
       ...job.spec.requirements,

@@ -30,6 +30,7 @@ describe('a job request', () => {
     expect(validation.transform({ ...withoutQuorum, tasks: [{ inputs: [] }] }, inBody)).toEqual({
       ...request,
       requirements: { ...plainRequirements, ...requirements },
+      leaseClass: 'on_demand',
       priority: 0,
       expectedDurationMs: 0,
       maxParallel: 0,
@@ -76,6 +77,8 @@ const faults: readonly [title: string, body: unknown, field: string][] = [
   ['a deadline that is no time', { ...request, deadline: 'tomorrow' }, 'deadline'],
   ['a gang whose results are to be compared', { ...request, gang: {} }, 'quorum'],
   ['a gang in parts', { ...request, quorum: 1, gang: {}, maxParallel: 3 }, 'maxParallel'],
+  ['an unknown class of lease', { ...request, leaseClass: 'spot' }, 'leaseClass'],
+  ['an interruptible gang', { ...request, quorum: 1, gang: {}, leaseClass: 'interruptible' }, 'leaseClass'],
   ['an unknown topology', { ...request, quorum: 1, gang: { topology: 'planet' } }, 'gang.topology'],
   ['a name that is a number', { ...request, name: 5 }, 'name'],
   ['an empty name', { ...request, name: '' }, 'name'],

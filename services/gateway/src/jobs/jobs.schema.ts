@@ -16,6 +16,13 @@ const program = z
 
 const emptyCid = 'bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku';
 
+const leaseClass = z.enum(['on_demand', 'interruptible', 'reserved']).meta({
+  description:
+    'on_demand pays the posted price. interruptible bids its cap for idle capacity, never pays more than ' +
+    'on_demand would, and may be stopped with notice; what is not completed then is not charged. ' +
+    'reserved goes first, is never stopped for others, and pays a quarter more',
+});
+
 export const jobRequest = z
   .strictObject({
     name: printable.min(1).max(120).meta({ example: 'digits, round 1' }),
@@ -29,6 +36,7 @@ export const jobRequest = z
       .meta({ description: 'Operators that must agree on each result' }),
     tasks: z.array(task).min(1).max(TASKS_MAX).optional(),
     array: arrayRequest.optional().meta({ description: 'In place of tasks' }),
+    leaseClass: leaseClass.default('on_demand'),
     priority: z.int().min(0).max(9).default(0).meta({ description: 'The higher goes first' }),
     deadline: z.iso
       .datetime()
@@ -63,6 +71,10 @@ export const jobRequest = z
   .refine(({ gang, maxParallel }) => gang === undefined || maxParallel === 0, {
     path: ['maxParallel'],
     message: 'must be 0 for a gang',
+  })
+  .refine(({ gang, leaseClass }) => gang === undefined || leaseClass !== 'interruptible', {
+    path: ['leaseClass'],
+    message: 'must not be interruptible for a gang',
   })
   .refine(({ tasks, array }) => (tasks === undefined) !== (array === undefined), {
     path: ['tasks'],
@@ -109,6 +121,7 @@ export const jobSummary = summary.meta({ id: 'JobSummary' });
 export const jobResource = summary
   .extend({
     quorum: z.int(),
+    leaseClass,
     program,
     requirements,
     chargedAtto: atto.meta({ description: 'Charged until now; only verified work is' }),

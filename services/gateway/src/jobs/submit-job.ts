@@ -22,7 +22,7 @@ export function submitJobCommand(body: JobRequest, request: FastifyRequest, pool
     requirements: { ...requirements, maxPricePerSecondAtto: BigInt(maxPricePerSecondAtto) },
     ...tasksOf(body, request),
     quorum: body.quorum,
-    leaseClass: 'on_demand',
+    leaseClass: body.leaseClass,
     priority: body.priority,
     ...(body.deadline !== undefined && { deadline: new Date(body.deadline) }),
     expectedDurationMs: body.expectedDurationMs,

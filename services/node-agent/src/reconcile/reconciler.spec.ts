@@ -165,6 +165,36 @@ describe('what is no longer desired', () => {
   });
 });
 
+describe('a lease whose deadline moves, as by a notice', () => {
+  const inMs = (ms: number) => new Date(Date.now() + ms);
+
+  test('stops at the new one, without a report, and makes room for the next', async () => {
+    const agent = await startAgent(1);
+    const [preempted, next] = [assignmentOf(endless), assignmentOf(quick)];
+    await agent.want(desired(preempted));
+    await until(() => ofType('TaskStarted').length === 1);
+    await agent.want(desired({ ...preempted, deadline: inMs(200) }, next));
+    await until(() => ofType('TaskCompleted').length === 1);
+    expect(reports.map(({ data }) => 'leaseId' in data && data.leaseId)).toEqual([
+      preempted.leaseId,
+      next.leaseId,
+      next.leaseId,
+    ]);
+  });
+
+  test('completes if it is done before', async () => {
+    const agent = await startAgent();
+    const assignment = assignmentOf(endless, {
+      program: { cid: cidOf(endless), timeLimitMs: 300, memoryLimitMib: 1, outputLimitBytes: 100 },
+    });
+    await agent.want(desired(assignment));
+    await until(() => ofType('TaskStarted').length === 1);
+    await agent.want(desired({ ...assignment, deadline: inMs(60_000) }));
+    await until(() => ofType('TaskCompleted').length === 1);
+    expect(reports.at(-1)).toMatchObject({ data: { fault: 'program_timed_out' } });
+  });
+});
+
 describe('after a crash', () => {
   test('a result that was not reported is reported, without another run', async () => {
     const assignment = assignmentOf(trapping);

@@ -3,13 +3,12 @@ import type { Log } from '@astro/jetstream/log';
 import { reasonOf } from '@astro/jetstream/log';
 import type { Content } from '../content/content.js';
 import type { TaskRuntime } from '../runtime/task-runtime.js';
+import { DeadlineTimer } from './deadline-timer.js';
 import { executeLease } from './execute-lease.js';
 import type { EndReport, LeaseJournal } from './lease-journal.js';
 
 /** A lease that is still listed this long after its end was reported is reported once more. */
 const REPORT_AGAIN_MS = 30_000;
-/** Timers hold no more than 31 bits; a later deadline is looked at again by then. */
-const TIMER_MAX_MS = 2_147_483_647;
 
 /** Why a running task is stopped: the platform no longer wants it, it is late, or the agent ends. */
 export class LeaseStopped extends Error {
@@ -27,7 +26,11 @@ export type ReconcilerOptions = {
   report(report: NodeReport): Promise<void>;
 };
 
-type RunningLease = { readonly stop: AbortController; readonly done: Promise<void> };
+type RunningLease = {
+  readonly stop: AbortController;
+  readonly done: Promise<void>;
+  readonly timer: DeadlineTimer;
+};
 
 /**
  * Makes what runs here equal to what the platform wants, whatever happened before: each look compares the whole
@@ -62,8 +65,14 @@ export class Reconciler {
   async reconcile(): Promise<void> {
     const desired = this.#desired;
     if (!desired || this.#closed) return;
-    for (const [leaseId, { stop }] of this.#running) {
-      if (!desired.has(leaseId)) stop.abort(new LeaseStopped('the lease was taken back'));
+    for (const [leaseId, { stop, timer }] of this.#running) {
+      const wanted = desired.get(leaseId);
+      if (!wanted) stop.abort(new LeaseStopped('the lease was taken back'));
+      else if (timer.moveTo(wanted.deadline))
+        this.#options.log.info('the lease has another deadline', {
+          leaseId,
+          deadline: wanted.deadline.toISOString(),
+        });
     }
     for (const leaseId of this.#options.journal.leaseIds()) {
       if (!desired.has(leaseId)) await this.#options.journal.forget(leaseId);
@@ -90,19 +99,19 @@ export class Reconciler {
     const isFull = this.#running.size >= this.#options.tasksMax;
     if (isFull || this.#running.has(leaseId) || deadline.getTime() <= Date.now()) return;
     const stop = new AbortController();
+    const timer = new DeadlineTimer(deadline, () => stop.abort(new LeaseStopped('the deadline has passed')));
     const done = this.#run(assignment, stop).finally(() => {
+      timer.clear();
       this.#running.delete(leaseId);
       // There is room for another one now.
       return this.reconcile();
     });
-    this.#running.set(leaseId, { stop, done });
+    this.#running.set(leaseId, { stop, done, timer });
   }
 
   async #run(assignment: Assignment, stop: AbortController): Promise<void> {
     const { log, content, runtime, journal } = this.#options;
-    const { poolId, leaseId, fencingToken, deadline, taskId } = assignment;
-    const late = () => stop.abort(new LeaseStopped('the deadline has passed'));
-    const timer = setTimeout(late, Math.min(deadline.getTime() - Date.now(), TIMER_MAX_MS));
+    const { poolId, leaseId, fencingToken, taskId } = assignment;
     const started = () =>
       this.#options.report({ type: 'TaskStarted', data: { poolId, leaseId, fencingToken } });
     try {
@@ -118,8 +127,6 @@ export class Reconciler {
     } catch (error) {
       // The lease has not ended; if it is still wanted, a later look runs it again.
       log.warn('task stopped', { leaseId, taskId, reason: reasonOf(error) });
-    } finally {
-      clearTimeout(timer);
     }
   }
 

@@ -58,6 +58,8 @@ function flawOfOrder(spec: JobSpec): string | undefined {
     return `spec.expectedDurationMs: 0 to the program's limit of ${program.timeLimitMs}`;
   if (!upTo(maxParallel, jobLimits.tasks)) return `spec.maxParallel: 0 to ${jobLimits.tasks}`;
   if (gang === undefined) return undefined;
+  if (spec.leaseClass === 'interruptible')
+    return 'spec.leaseClass: must not be interruptible for a gang, which a lost member would leave incomplete';
   if (gang.topology === 'unspecified') return 'spec.gang.topology: must be specified';
   // Replicas go to different operators, which a gang on one node could not.
   if (quorum !== 1) return 'spec.quorum: must be 1 for a gang';

@@ -3,8 +3,9 @@ import type { Requirements } from '@astro/matching/engine/request';
 import { couldHost, countExcluded, type RuleName } from '@astro/matching/rules';
 import type { JobFailure } from '@astro/messages/scheduling';
 import type { PoolJob, PoolTask } from './pool-job.js';
+import { idlePriceFactorOf } from './market.js';
 import { poolLimits } from './pool-limits.js';
-import { NO_SURGE, expectedMs } from './needs.js';
+import { expectedMs } from './needs.js';
 import type { Pool } from './pool-state.js';
 import { fitsIdlePool } from './reservation.js';
 import type { WaitingGroup } from './waiting-group.js';
@@ -83,7 +84,7 @@ function membersOf({ spec, tasks }: WaitingGroup): string {
 /** Replicas go to different operators, so it is operators that must suffice, not nodes. */
 function findVerdict(group: WaitingGroup, pool: Pool, now: Date): Verdict {
   const { replicas, nodesExcluded } = group;
-  const needs = pool.needs.of(group.needsKey, group.spec, NO_SURGE);
+  const needs = pool.needs.of(group.needsKey, group.spec, idlePriceFactorOf(group.spec));
   const nodes = [...pool.nodes.values()].map(({ engineOffer }) => engineOffer);
   const operators = operatorsFor(group, nodes, needs);
   if (operators >= replicas) {

@@ -4,6 +4,7 @@ import type { NodeOffer } from '@astro/matching/engine/offer';
 import type { Grant, PoolEvent, TasksQueued } from '@astro/messages/scheduling';
 import type { Offer } from '@astro/messages/registry';
 import { engineOfferOf, holdOf, unitsOnNode } from './fleet.js';
+import { isInterruptible, postedBy } from './market.js';
 import { install } from './learning/adopt.js';
 import { countArrival } from './learning/mix.js';
 import { needsKey, NO_SURGE } from './needs.js';
@@ -31,6 +32,7 @@ export function evolve(pool: Pool, { type, data }: PoolEvent): Pool {
       return pool;
     case 'NodeWithdrawn':
       pool.shares.withdraw(nodeOf(pool, data.nodeId).offer.inventory);
+      pool.use.withdraw(nodeOf(pool, data.nodeId).offer.inventory);
       for (const leaseId of nodeOf(pool, data.nodeId).leases) endLease(pool, leaseId, 'revoked');
       pool.nodes.delete(data.nodeId);
       pool.engine.removeNode(data.nodeId);
@@ -42,6 +44,7 @@ export function evolve(pool: Pool, { type, data }: PoolEvent): Pool {
       return pool;
     case 'LeasesGranted':
       if (data.decidedAt) pool.shares.passed(data.decidedAt);
+      pool.posted = postedBy(data, pool.posted);
       for (const grant of data.grants) grantLease(pool, grant);
       return pool;
     case 'LeaseStarted':
@@ -62,6 +65,18 @@ export function evolve(pool: Pool, { type, data }: PoolEvent): Pool {
       for (const { leaseId, jobId } of data.leases) {
         moved(pool, jobOf(pool, jobId), leaseOf(pool, leaseId).deadline);
         endLease(pool, leaseId, 'expired');
+      }
+      return pool;
+    case 'LeasesPreempted':
+      pool.shares.passed(data.decidedAt);
+      for (const { leaseId } of data.leases) giveNotice(pool, leaseOf(pool, leaseId), data.noticeUntil);
+      return pool;
+    case 'LeasesRevoked':
+      for (const { leaseId, jobId, taskId } of data.leases) {
+        moved(pool, jobOf(pool, jobId), leaseOf(pool, leaseId).deadline);
+        const task = jobOf(pool, jobId).tasks.get(taskId);
+        if (task) task.preemptions += 1;
+        endLease(pool, leaseId, 'revoked');
       }
       return pool;
     case 'ReplicaQueued': {
@@ -89,7 +104,9 @@ function admit(pool: Pool, offer: Offer): void {
   const known = pool.nodes.get(nodeId);
   const engineOffer = engineOfferOf(offer, recordOf(pool, nodeId));
   if (known) pool.shares.withdraw(known.offer.inventory);
+  if (known) pool.use.withdraw(known.offer.inventory);
   pool.shares.offer(offer.inventory);
+  pool.use.offer(offer.inventory);
   if (known) readmit(pool, known, engineOffer);
   else pool.engine.addNode(engineOffer);
   const leases = known?.leases ?? new Set<string>();
@@ -159,6 +176,7 @@ function queueJob(pool: Pool, { jobId, tenantId, spec, queuedAt }: TasksQueued):
       index,
       replicasWanted: spec.quorum,
       attempts: 0,
+      preemptions: 0,
       live: 0,
       completed: 0,
       operators: new Set(),
@@ -183,9 +201,11 @@ function grantLease(pool: Pool, grant: Grant): void {
   const units = grant.units.length > 0 ? grant.units : unitsOnNode(pool.engine, grant.nodeId, needs);
   const hold = holdOf(pool.engine, grant.nodeId, needs, units);
   pool.engine.take(hold);
-  const lease: Lease = { ...grant, units, hold, startedAt: undefined };
+  const lease: Lease = { ...grant, units, hold, startedAt: undefined, isPreempted: false };
   pool.leases.set(grant.leaseId, lease);
   pool.byDeadline.add(lease);
+  pool.use.hold(task.job.spec);
+  if (isInterruptible(task.job.spec)) pool.interruptible.add(lease);
   pool.shares.hold(task.job.tenantId, task.job.spec);
   task.job.leases.add(grant.leaseId);
   node.leases.add(grant.leaseId);
@@ -196,13 +216,23 @@ function grantLease(pool: Pool, grant: Grant): void {
   pool.waiting.refresh(task);
 }
 
+/** It goes on until then; that is its deadline from now on. */
+function giveNotice(pool: Pool, lease: Lease, until: Date): void {
+  pool.byDeadline.remove(lease);
+  lease.deadline = until;
+  lease.isPreempted = true;
+  pool.byDeadline.add(lease);
+}
+
 function endLease(pool: Pool, leaseId: string, end: LeaseEnd): void {
   const lease = leaseOf(pool, leaseId);
   const { nodeId, jobId, taskId, operatorId, hold } = lease;
   pool.leases.delete(leaseId);
   pool.byDeadline.remove(lease);
+  pool.interruptible.delete(lease);
   const job = jobOf(pool, jobId);
   job.leases.delete(leaseId);
+  pool.use.giveBack(job.spec);
   pool.shares.giveBack(job.tenantId, job.spec);
 
   const node = nodeOf(pool, nodeId);

@@ -1,40 +1,53 @@
-import { derivedId } from '@astro/event-sourcing/ids';
 import type { Placement } from '@astro/matching/engine/engine';
-import type { TaskRequest } from '@astro/matching/engine/request';
 import type { GangTopology, Grant } from '@astro/messages/scheduling';
-import { heldUnit } from './fleet.js';
-import { leasePriceAtto, NO_SURGE } from './needs.js';
-import type { PoolTask } from './pool-job.js';
+import { sellIdleCapacity } from './auction.js';
 import { placeMembers } from './gang.js';
-import { deadlineOf, requestFor } from './request.js';
-import { hasWaitedLong, reservationFor, type Ending, type Reservation } from './reservation.js';
+import { priceFactorOf } from './market.js';
+import { leasePriceAtto } from './needs.js';
+import type { PoolTask } from './pool-job.js';
 import { poolLimits } from './pool-limits.js';
 import { TickShares } from './pool-shares.js';
 import type { Pool } from './pool-state.js';
+import type { PricedKind } from './pool-use.js';
+import { Preemptions, type Preemption } from './preemption.js';
+import { hasWaitedLong, reservationFor } from './reservation.js';
+import { grant, isFull, requestBeside, requestBesideReserved, type Tick } from './tick.js';
 import type { WaitingGroup } from './waiting-group.js';
 
-type Tick = {
-  readonly pool: Pool;
-  readonly now: Date;
-  readonly grants: Grant[];
-  /** What the grants hold, and until when at the latest. */
-  readonly taken: Ending[];
-  reservation: Reservation | undefined;
-  reservationsTried: number;
+export type TickDecision = {
+  readonly grants: readonly Grant[];
+  /** What the auctions cleared at, for each device and second. */
+  readonly clearings: ReadonlyMap<PricedKind, bigint>;
+  readonly preemptions: readonly Preemption[];
 };
 
 /** Each looks at every lease in its way. */
 const RESERVATIONS_TRIED_MAX = 2;
 
+/** What waits in the order of the queue; what is left is sold to interruptible work. */
+export function decideTick(pool: Pool, now: Date): TickDecision {
+  const tick = placeInOrder(pool, now);
+  const clearings = sellIdleCapacity(tick);
+  return { grants: tick.grants, clearings, preemptions: tick.preemptions.plans };
+}
+
 /**
  * Places the waiting replicas in the order of the queue, each where it fits best now; what does not fit is passed
- * over, and with it all that waits for the same. The first that has waited long gets a reservation, and others
- * pass it only where they do not delay it. Fixes the price, the deadline and the fencing token of each lease.
- * Takes from the engine what it grants: to be undone by the caller.
+ * over, and with it all that waits for the same, and interruptible leases are told to make room for it. The first
+ * that has waited long gets a reservation, and others pass it only where they do not delay it. Takes from the engine
+ * what it grants: to be undone by the caller.
  */
-export function grantsFor(pool: Pool, now: Date): readonly Grant[] {
-  if (pool.waiting.size === 0) return [];
-  const tick: Tick = { pool, now, grants: [], taken: [], reservation: undefined, reservationsTried: 0 };
+export function placeInOrder(pool: Pool, now: Date): Tick {
+  const tick: Tick = {
+    pool,
+    now,
+    grants: [],
+    served: new Set(),
+    taken: [],
+    preemptions: new Preemptions(pool, now),
+    reservation: undefined,
+    reservationsTried: 0,
+  };
   const shares = new TickShares(pool.shares);
   const walk = pool.waiting.walk(tenantId => shares.useOfEntitlement(tenantId));
   for (let next = walk.next(); next; next = walk.next()) {
@@ -44,12 +57,12 @@ export function grantsFor(pool: Pool, now: Date): readonly Grant[] {
     if (gang) grantGang(tick, group, gang.topology);
     else grantTask(tick, group, task);
     if (tick.grants.length > before) shares.give(task.job.tenantId, task.job.spec);
-    else reserveFor(tick, group);
+    else if (!makeRoomFor(tick, group)) reserveFor(tick, group);
     // Where the first replica of a task finds no room, no task of its group does: room only shrinks here.
     if (gang || tick.grants.length === before) walk.leaveOut(group.key);
-    if (tick.grants.length >= poolLimits.grantsOfTick) break;
+    if (isFull(tick)) break;
   }
-  return tick.grants;
+  return tick;
 }
 
 /** The head of those that wait long is the one that matters; one that would never fit must not hide it for ever. */
@@ -64,11 +77,11 @@ function grantTask(tick: Tick, group: WaitingGroup, task: PoolTask): void {
   const request = requestBeside(tick, task);
   const operatorsExcluded = new Set(task.operators);
   for (let replica = 1; replica <= group.replicas; replica += 1) {
-    if (tick.grants.length === poolLimits.grantsOfTick) return;
-    const placement = tick.pool.engine.place({ ...request, operatorsExcluded });
-    if (placement === 'NoNodeFits') return;
-    operatorsExcluded.add(placement.operatorId);
-    tick.grants.push(grantOf(tick, task, replica, placement));
+    if (isFull(tick)) return;
+    const placed = tick.pool.engine.place({ ...request, operatorsExcluded });
+    if (placed === 'NoNodeFits') return;
+    operatorsExcluded.add(placed.operatorId);
+    grant(tick, task, replica, atPostedPrice(tick, task, placed));
   }
 }
 
@@ -78,36 +91,35 @@ function grantGang(tick: Tick, group: WaitingGroup, topology: GangTopology): voi
   if (tick.grants.length > 0 && tick.grants.length + members.length > poolLimits.grantsOfTick) return;
   const requests = members.map(task => requestBeside(tick, task));
   const placements = placeMembers(tick.pool, members[0]!.job, requests, topology);
-  placements.forEach((placement, index) => tick.grants.push(grantOf(tick, members[index]!, 1, placement)));
+  placements.forEach((placed, index) => {
+    const member = members[index]!;
+    grant(tick, member, 1, atPostedPrice(tick, member, placed));
+  });
 }
 
-/** A request that leaves alone what is reserved, unless it would be gone by then. */
-function requestBeside({ pool, now, reservation }: Tick, task: PoolTask): TaskRequest {
-  const request = requestFor(pool, task, now);
-  if (!reservation || deadlineOf(task.job.spec, now).getTime() <= reservation.fromMs) return request;
-  return { ...request, nodesExcluded: new Set([...request.nodesExcluded, ...reservation.nodeIds]) };
+function atPostedPrice({ pool, now }: Tick, { job: { spec } }: PoolTask, placed: Placement) {
+  const pricePerSecondAtto = leasePriceAtto(spec, placed.priceAtto, priceFactorOf(pool, spec, now));
+  return { placed, pricePerSecondAtto };
 }
 
-function grantOf(
-  { pool, now, grants, taken }: Tick,
-  task: PoolTask,
-  replica: number,
-  placed: Placement,
-): Grant {
-  const { job, spec } = task;
-  const { nodeId, operatorId, priceAtto, hold } = placed;
-  const deadline = deadlineOf(job.spec, now);
-  taken.push({ hold, deadline });
-  return {
-    // A replica that is passed over leaves its number unused in this tick: numbers only have to differ.
-    leaseId: derivedId('lease', job.jobId, spec.taskId, task.attempts + replica),
-    jobId: job.jobId,
-    taskId: spec.taskId,
-    nodeId,
-    operatorId,
-    pricePerSecondAtto: leasePriceAtto(job.spec, priceAtto, NO_SURGE),
-    deadline,
-    fencingToken: pool.nextFencingToken + grants.length,
-    units: hold.units.map(heldUnit),
-  };
+/** Whether the first of the group is promised room; more of its tasks are, as far as the limits of a tick go. */
+function makeRoomFor(tick: Tick, { spec, tasks, replicas }: WaitingGroup): boolean {
+  const { preemptions } = tick;
+  if (spec.gang) {
+    const requests = [...tasks].map(task => requestBesideReserved(tick, task));
+    return preemptions.makeRoom({ task: tasks.first!, requests }) !== undefined;
+  }
+  let isFirst = true;
+  for (const task of tasks) {
+    if (tick.served.has(task)) continue;
+    const request = requestBesideReserved(tick, task);
+    const operatorsExcluded = new Set(task.operators);
+    for (let replica = 1; replica <= replicas; replica += 1) {
+      const operators = preemptions.makeRoom({ task, requests: [{ ...request, operatorsExcluded }] });
+      if (!operators) return !isFirst;
+      for (const operator of operators) operatorsExcluded.add(operator);
+      isFirst = false;
+    }
+  }
+  return !isFirst;
 }

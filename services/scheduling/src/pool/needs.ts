@@ -48,7 +48,7 @@ export function leasePriceAtto(spec: JobSpec, askAtto: bigint, surgePermille: nu
 }
 
 /** The dearest node whose lease is within the job's cap. */
-const askCapAtto = (spec: JobSpec, surgePermille: number): bigint =>
+export const askCapAtto = (spec: JobSpec, surgePermille: number): bigint =>
   (spec.requirements.maxPricePerSecondAtto * 1_000_000n) / (heldPermille(spec) * BigInt(surgePermille));
 
 /** Thousandths of devices; a task that holds no device but the CPU counts as one. */

@@ -1,7 +1,9 @@
 import type { PlaceTasks, PoolEvent } from '@astro/messages/scheduling';
 import { jobsToAbandon } from './abandon.js';
-import { grantsFor } from './grants.js';
+import { decideTick } from './grants.js';
 import { policyNameOf } from './learning/adopt.js';
+import { MARKET_VERSION, pricesAt, pricesFallAt } from './market.js';
+import type { Preemption } from './preemption.js';
 import { poolLimits } from './pool-limits.js';
 import { ended, isOverdue, leasesOfJob, type Lease, type Pool } from './pool-state.js';
 
@@ -12,7 +14,7 @@ import { ended, isOverdue, leasesOfJob, type Lease, type Pool } from './pool-sta
  */
 export function placeTasks({ poolId, now, patienceMs }: PlaceTasks, pool: Pool): readonly PoolEvent[] {
   const overdue = overdueLeases(pool, now);
-  if (overdue.length > 0) return [{ type: 'LeasesExpired', data: { poolId, leases: overdue.map(ended) } }];
+  if (overdue.length > 0) return endsOf(poolId, overdue);
 
   const hopeless = jobsToAbandon(pool, now, patienceMs);
   if (hopeless.length > 0)
@@ -21,11 +23,40 @@ export function placeTasks({ poolId, now, patienceMs }: PlaceTasks, pool: Pool):
       return { type: 'JobAbandoned', data: { poolId, jobId: job.jobId, reason, detail, revoked } };
     });
 
-  const grants = pool.engine.simulate(() => grantsFor(pool, now));
-  if (grants.length === 0) return [];
+  const { grants, clearings, preemptions } = pool.engine.simulate(() => decideTick(pool, now));
+  const notices = preemptions.map(preemption => noticeOf(poolId, preemption, now));
+  if (grants.length === 0) return notices;
   const policy = policyNameOf(pool);
   const weightsVersion = pool.engine.termWeights.version;
-  return [{ type: 'LeasesGranted', data: { poolId, grants, decidedAt: now, policy, weightsVersion } }];
+  const market = { prices: pricesAt(pool, now, clearings), marketVersion: MARKET_VERSION };
+  const data = { poolId, grants, decidedAt: now, policy, weightsVersion, ...market };
+  return [{ type: 'LeasesGranted', data }, ...notices];
+}
+
+/** A lease whose notice is over was taken from its node; one that ran out of time was not kept by it. */
+function endsOf(poolId: string, overdue: readonly Lease[]): readonly PoolEvent[] {
+  const revoked = overdue.filter(({ isPreempted }) => isPreempted).map(ended);
+  const expired = overdue.filter(({ isPreempted }) => !isPreempted).map(ended);
+  const events: PoolEvent[] = [];
+  if (revoked.length > 0) events.push({ type: 'LeasesRevoked', data: { poolId, leases: revoked } });
+  if (expired.length > 0) events.push({ type: 'LeasesExpired', data: { poolId, leases: expired } });
+  return events;
+}
+
+function noticeOf(poolId: string, { task, leases, noticeUntil }: Preemption, decidedAt: Date): PoolEvent {
+  const { job, spec } = task;
+  return {
+    type: 'LeasesPreempted',
+    data: {
+      poolId,
+      leases: leases.map(ended),
+      decidedAt,
+      noticeUntil,
+      forJobId: job.jobId,
+      forTaskId: spec.taskId,
+      forLeaseClass: job.spec.leaseClass,
+    },
+  };
 }
 
 function overdueLeases(pool: Pool, now: Date): readonly Lease[] {
@@ -44,13 +75,15 @@ export function needsTick(pool: Pool, now: Date): boolean {
 }
 
 /**
- * When time alone next changes what a tick decides: a lease becomes overdue, or a job's patience ends.
+ * When time alone next changes what a tick decides: a lease becomes overdue, a job's patience ends, a price falls.
  * Until then a pool on which a tick found nothing to do needs none.
  */
 export function nextDueAt(pool: Pool, now: Date, patienceMs: number): Date | undefined {
   const ending = pool.byDeadline.firstNotBefore(lease => isOverdue(lease, now));
   const patient = pool.byMove.firstNotBefore(job => now.getTime() - job.movedAt.getTime() > patienceMs);
+  const cheaper = pool.waiting.size > 0 ? pricesFallAt(pool, now) : undefined;
   const due = Math.min(
+    cheaper ? cheaper.getTime() : Infinity,
     ending ? ending.deadline.getTime() + 1 : Infinity,
     patient ? patient.movedAt.getTime() + patienceMs + 1 : Infinity,
   );

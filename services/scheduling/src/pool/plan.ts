@@ -3,14 +3,27 @@ import { plainRequest, type TaskRequest } from '@astro/matching/engine/request';
 import { couldHost, countExcluded } from '@astro/matching/rules';
 import type { JobSpec, PlanJob } from '@astro/messages/scheduling';
 import { placeGang } from '@astro/matching/engine/gang';
-import { grantsFor } from './grants.js';
-import { leasePriceAtto, needsOf, NO_SURGE } from './needs.js';
+import { sellIdleCapacity } from './auction.js';
+import { placeInOrder } from './grants.js';
+import {
+  auctionedPriceAtto,
+  bidAtto,
+  idlePriceFactorOf,
+  isInterruptible,
+  priceFactorOf,
+  surgeOf,
+} from './market.js';
+import { leasePriceAtto, needsOf } from './needs.js';
+import { PREEMPTION_NOTICE_MS } from './pool-limits.js';
+import { kindOf, type PricedKind } from './pool-use.js';
 import type { Lease, Pool } from './pool-state.js';
 
 /** What a plan says; prices in base units for each second of a lease, times from the asking. */
 export type JobPlan = {
   /** Replicas that would start at the next tick, behind what waits already; all of them are `replicas`. */
   readonly startsNow: number;
+  /** The posted price of its kind of device, in thousandths of each node's own. */
+  readonly surgeThousandths: number;
   readonly replicas: number;
   /** The first of them. */
   readonly placements: readonly {
@@ -35,26 +48,39 @@ const LEASES_MAX = 20_000;
 const LOOKS = 64;
 
 /** A dry run: what the next tick would do if the job were queued now, and when there would be room otherwise. */
-export function planJob({ tenantId, spec, now }: PlanJob, pool: Pool): JobPlan {
-  const needs = needsOf(spec, NO_SURGE);
+export function planJob({ spec, now }: PlanJob, pool: Pool): JobPlan {
+  const needs = needsOf(spec, idlePriceFactorOf(spec));
   const offers = [...pool.nodes.values()].map(({ engineOffer }) => engineOffer);
-  const requests = requestsFor(tenantId, spec, now);
-  const placed = pool.engine.simulate(() => {
-    grantsFor(pool, now);
-    return place(pool, spec, requests);
+  const requests = requestsFor(spec, now, priceFactorOf(pool, spec, now));
+  const { placed, clearingAtto } = pool.engine.simulate(() => {
+    const tick = placeInOrder(pool, now);
+    const clearings = isInterruptible(spec) ? sellIdleCapacity(tick) : new Map<PricedKind, bigint>();
+    return { placed: place(pool, spec, requests), clearingAtto: clearings.get(kindOf(spec)) ?? 0n };
   });
+  const surgeThousandths = surgeOf(pool, kindOf(spec), now);
+  const mostAtto = bidAtto(spec);
+  const priceOf = (askAtto: bigint) =>
+    isInterruptible(spec)
+      ? auctionedPriceAtto(spec, {
+          clearingAtto: clearingAtto < mostAtto ? clearingAtto : mostAtto,
+          askAtto,
+          surgePermille: surgeThousandths,
+        })
+      : leasePriceAtto(spec, askAtto, priceFactorOf(pool, spec, now));
   const eligibleNodes = offers.filter(offer => couldHost(needs, offer)).length;
-  const first = spec.gang ? requests : requests.slice(0, 1);
+  const atIdlePrices = requestsFor(spec, now, idlePriceFactorOf(spec));
+  const first = spec.gang ? atIdlePrices : atIdlePrices.slice(0, 1);
   const startsInMs = (quantile: number) => startIn(pool, { spec, first, now, quantile });
   const p50 = placed.length > 0 ? 0 : startsInMs(0.5);
   const p90 = placed.length > 0 ? 0 : startsInMs(0.9);
   return {
     startsNow: placed.length,
+    surgeThousandths,
     replicas: spec.tasks.length * spec.quorum,
     placements: placed.slice(0, PLACEMENTS_LISTED_MAX).map(({ nodeId, operatorId, priceAtto }) => ({
       nodeId,
       operatorId,
-      pricePerSecondAtto: leasePriceAtto(spec, priceAtto, NO_SURGE),
+      pricePerSecondAtto: priceOf(priceAtto),
     })),
     ...(p50 !== undefined && p90 !== undefined && { startsInMs: { p50, p90: Math.max(p50, p90) } }),
     waitingTasks: pool.waiting.size,
@@ -65,8 +91,8 @@ export function planJob({ tenantId, spec, now }: PlanJob, pool: Pool): JobPlan {
 }
 
 /** One request for each replica, those of one task after each other. */
-function requestsFor(tenantId: string, spec: JobSpec, now: Date): readonly TaskRequest[] {
-  const requirements = needsOf(spec, NO_SURGE);
+function requestsFor(spec: JobSpec, now: Date, priceFactor: number): readonly TaskRequest[] {
+  const requirements = needsOf(spec, priceFactor);
   const tasks = spec.maxParallel > 0 ? spec.tasks.slice(0, spec.maxParallel) : spec.tasks;
   return tasks
     .flatMap(({ taskId }) => Array.from({ length: spec.quorum }, () => taskId))
@@ -119,7 +145,7 @@ type Start = {
 function startIn(pool: Pool, { spec, first, now, quantile }: Start): number | undefined {
   const ends = [...pool.leases.values()]
     .slice(0, LEASES_MAX)
-    .map(lease => ({ lease, inMs: endIn(pool, lease, now, quantile) }))
+    .map(lease => ({ lease, inMs: endIn(pool, lease, { spec, now, quantile }) }))
     .sort((left, right) => left.inMs - right.inMs);
   const step = Math.max(1, Math.ceil(ends.length / LOOKS));
   return pool.engine.simulate(() => {
@@ -132,11 +158,14 @@ function startIn(pool: Pool, { spec, first, now, quantile }: Start): number | un
   });
 }
 
-function endIn(pool: Pool, lease: Lease, now: Date, quantile: number): number {
+/** An interruptible lease makes room within its notice for what is not. */
+function endIn(pool: Pool, lease: Lease, { spec, now, quantile }: Omit<Start, 'first'>): number {
   const job = pool.jobs.get(lease.jobId);
   if (!job) throw new Error(`live lease ${lease.leaseId} of a job that is not in the pool`);
   const elapsedMs = lease.startedAt ? Math.max(0, now.getTime() - lease.startedAt.getTime()) : 0;
   const leftMs = pool.durations.quantileMs(job.tenantId, job.spec, quantile, elapsedMs) - elapsedMs;
   const untilDeadlineMs = Math.max(0, lease.deadline.getTime() - now.getTime());
-  return Math.round(Math.min(leftMs, untilDeadlineMs));
+  const isInTheWay = isInterruptible(spec) || !isInterruptible(job.spec);
+  const untilNoticeEndsMs = isInTheWay ? Infinity : PREEMPTION_NOTICE_MS;
+  return Math.round(Math.min(leftMs, untilDeadlineMs, untilNoticeEndsMs));
 }

@@ -10,6 +10,8 @@ export type PoolTask = {
   replicasWanted: number;
   /** Leases granted for it so far. */
   attempts: number;
+  /** How many of them were taken back for others: they do not count. */
+  preemptions: number;
   live: number;
   completed: number;
   /** Operators with a live or a completed lease: none of them gets a second replica. */
@@ -48,4 +50,4 @@ export const waitingReplicas = (task: PoolTask): number =>
   Math.max(0, task.replicasWanted - task.live - task.completed);
 
 export const attemptsLeft = (task: PoolTask): number =>
-  task.replicasWanted + poolLimits.extraAttemptsOfTask - task.attempts;
+  task.replicasWanted + poolLimits.extraAttemptsOfTask + task.preemptions - task.attempts;

@@ -9,11 +9,21 @@ export const poolLimits = {
   jobsAbandonedOfTick: 100,
   /** Grants of one task beyond the replicas that are wanted. */
   extraAttemptsOfTask: 5,
+  /** Tasks of a tick that leases are asked to make room for, each by a look at so many of those that lose least. */
+  preemptionsTriedOfTick: 8,
+  preemptionCandidatesOfTick: 256,
+  /** Leases that one task, or one gang, may send away. */
+  leasesOfPreemption: 64,
+  /** A larger gang sends nobody away and waits for its reservation. */
+  membersOfPreemption: 64,
   /** Ends of leases that a node is remembered by, to tell a late report from an unknown one. */
   endedLeasesOfNode: 64,
   /** Jobs that left, remembered so that a late command does not bring them back. */
   endedJobs: 10_000,
 } as const;
+
+/** How long a preempted lease may go on. A constant of the domain as well; each notice records its own end. */
+export const PREEMPTION_NOTICE_MS = 30_000;
 
 /**
  * Time for a node to learn of a lease, fetch what it needs and store what it made, on top of the program's

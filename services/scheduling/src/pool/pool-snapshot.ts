@@ -6,10 +6,21 @@ import type { ArrivalMixRecord } from '@astro/matching/policy/learning/arrival-m
 import { Durations, type DurationsRecord } from './durations.js';
 import { install } from './learning/adopt.js';
 import { mixFrom } from './learning/mix.js';
+import { isInterruptible } from './market.js';
 import { PoolShares, type SharesRecord } from './pool-shares.js';
 import { emptyPool, type Lease, type Pool, type PoolNode } from './pool-state.js';
 
-type Indexes = 'waiting' | 'byDeadline' | 'byMove' | 'engine' | 'needs' | 'shares' | 'durations' | 'mix';
+type Indexes =
+  | 'waiting'
+  | 'byDeadline'
+  | 'byMove'
+  | 'engine'
+  | 'needs'
+  | 'shares'
+  | 'durations'
+  | 'mix'
+  | 'use'
+  | 'interruptible';
 type Facts = Omit<Pool, Indexes> & {
   readonly shares: SharesRecord;
   readonly durations: DurationsRecord;
@@ -21,7 +32,7 @@ type Facts = Omit<Pool, Indexes> & {
 };
 
 /** Grows with any change of `Pool`'s facts, or of what an event means for them. */
-const facts = structured<Facts>(4);
+const facts = structured<Facts>(5);
 
 /** Only the facts are written down; the indexes over them are made anew. */
 export const poolSnapshot: SnapshotFormat<Pool> = {
@@ -29,7 +40,7 @@ export const poolSnapshot: SnapshotFormat<Pool> = {
 
   encode(pool) {
     const { waiting, byDeadline: _byDeadline, byMove: _byMove, needs: _needs, ...written } = pool;
-    const { engine, shares, durations, mix, ...rest } = written;
+    const { engine, shares, durations, mix, use: _use, interruptible: _interruptible, ...rest } = written;
     const slots = new Map([...pool.nodes.keys()].map(nodeId => [nodeId, engine.fleet.slotOf(nodeId)!]));
     const { entries } = waiting;
     const vacantSlots = [...engine.fleet.columns.vacantSlots];
@@ -55,7 +66,8 @@ export const poolSnapshot: SnapshotFormat<Pool> = {
     };
     if (pool.adopted) install(pool, pool.adopted);
     fillEngine(pool, slots, vacantSlots);
-    for (const lease of pool.leases.values()) pool.byDeadline.add(lease);
+    for (const { offer } of pool.nodes.values()) pool.use.offer(offer.inventory);
+    for (const lease of pool.leases.values()) takeUp(pool, lease);
     const tasks = [...pool.jobs.values()].flatMap(job => {
       pool.byMove.add(job);
       return [...job.tasks.values()];
@@ -64,6 +76,13 @@ export const poolSnapshot: SnapshotFormat<Pool> = {
     return pool;
   },
 };
+
+function takeUp({ byDeadline, interruptible, use, jobs }: Pool, lease: Lease): void {
+  const { spec } = jobs.get(lease.jobId)!;
+  byDeadline.add(lease);
+  use.hold(spec);
+  if (isInterruptible(spec)) interruptible.add(lease);
+}
 
 /** Every node in its old place; strangers keep the places of those that left until all are in. */
 function fillEngine(

@@ -5,18 +5,24 @@ import type { ExpiredLease, Grant, LearnedPolicy } from '@astro/messages/schedul
 import type { ArrivalMix } from '@astro/matching/policy/learning/arrival-mix';
 import type { Offer } from '@astro/messages/registry';
 import { Durations } from './durations.js';
+import type { PostedPrices } from './market.js';
 import { believedMix } from './learning/mix.js';
 import { NeedsTable } from './needs-table.js';
 import type { NodeRecord } from './node-record.js';
 import { OrderedList } from './ordered-list.js';
 import type { PoolJob } from './pool-job.js';
 import { PoolShares } from './pool-shares.js';
+import { PoolUse } from './pool-use.js';
 import { poolWeights, tightFit } from './policy.js';
 import { WaitingTasks } from './waiting-tasks.js';
 
-export type Lease = Grant & {
+export type Lease = Omit<Grant, 'deadline'> & {
   hold: Hold;
   startedAt: Date | undefined;
+  /** Earlier than granted once it was preempted: the end of the notice. */
+  deadline: Date;
+  /** Whether it was told to make room for another. */
+  isPreempted: boolean;
 };
 
 export type LeaseEnd = 'completed' | 'failed' | 'expired' | 'revoked';
@@ -51,6 +57,9 @@ export type Pool = {
   /** Open tasks of all jobs. */
   openTasks: number;
   readonly waiting: WaitingTasks;
+  /** Absent until a tick has recorded prices. */
+  posted: PostedPrices | undefined;
+  readonly use: PoolUse;
   readonly shares: PoolShares;
   /** Of every node that was ever admitted, up to a limit; the one that was admitted longest ago comes first. */
   readonly records: Map<string, NodeRecord>;
@@ -66,6 +75,8 @@ export type Pool = {
   readonly needs: NeedsTable;
   /** Live leases, the one that ends first comes first. */
   readonly byDeadline: OrderedList<Lease>;
+  /** Live leases that may be stopped for others, in the order in which they were granted. */
+  readonly interruptible: Set<Lease>;
   /** Jobs, the one that moved longest ago comes first. */
   readonly byMove: OrderedList<PoolJob>;
 };
@@ -81,6 +92,9 @@ export const emptyPool = (): Pool => ({
   nodesLost: 0,
   openTasks: 0,
   waiting: new WaitingTasks(),
+  posted: undefined,
+  use: new PoolUse(),
+  interruptible: new Set(),
   shares: new PoolShares(),
   durations: new Durations(),
   mix: believedMix(),

@@ -1,11 +1,13 @@
 import { deepEqual as alike } from 'node:assert';
 import { expect, test } from '@jest/globals';
 import { shapeDigestOf } from '@astro/event-sourcing/specify-snapshot';
-import type { Grant, PoolCommand, PoolEvent } from '@astro/messages/scheduling';
+import type { Grant, LeaseClass, PoolCommand, PoolEvent } from '@astro/messages/scheduling';
 import fc from 'fast-check';
 import { freeOf } from './fleet.js';
 import { adopt, examplePolicy, machineOffer } from './learning/learning.fixture.js';
+import { leasePriceAtto } from './needs.js';
 import { pool } from './pool.js';
+import { attemptsLeft } from './pool-job.js';
 import type { Pool } from './pool-state.js';
 import {
   admit,
@@ -24,7 +26,7 @@ import {
 } from './pool-examples.js';
 
 const anyNode = fc.constantFrom('node_a', 'node_b', 'node_c', 'node_d');
-const anyJob = fc.constantFrom('job_1', 'job_2', 'job_3');
+const anyJob = fc.constantFrom('job_1', 'job_2', 'job_3', 'job_4', 'job_5');
 const tasksOf = (jobId: string) => [`${jobId}_x`, `${jobId}_y`];
 const anyTask = fc
   .tuple(anyJob, fc.constantFrom(0, 1))
@@ -88,6 +90,21 @@ const anyStep: fc.Arbitrary<Step> = fc.oneof(
         always(queue(jobId, specOf(tasksOf(jobId), { cpuMillis }, quorum))),
       ),
   },
+  // Of other classes, with other bids, large ones that need what several small ones have.
+  {
+    weight: 6,
+    arbitrary: fc
+      .tuple(
+        anyJob,
+        fc.constantFrom('interruptible' as const, 'interruptible' as const, 'reserved' as const),
+        fc.constantFrom(400, 900, 1_500),
+        fc.bigInt({ min: 4n, max: 10n }),
+      )
+      .map(([jobId, leaseClass, cpuMillis, maxPricePerSecondAtto]) => {
+        const spec = specOf(tasksOf(jobId), { cpuMillis, maxPricePerSecondAtto }, 1);
+        return always(queue(jobId, { ...spec, leaseClass }));
+      }),
+  },
   {
     weight: 2,
     arbitrary: fc
@@ -136,7 +153,7 @@ type Steps = readonly (readonly [Step, number])[];
 /** What a check sees after each decision. The state is the pool's own, which the next event changes. */
 type Moment = { readonly state: Pool; readonly events: readonly PoolEvent[] };
 
-function run(steps: Steps, see: (moment: Moment) => void = () => undefined): readonly PoolEvent[] {
+function run(steps: Steps, see: (moment: Moment, now: Date) => void = () => undefined): readonly PoolEvent[] {
   const all: PoolEvent[] = [];
   const granted: Grant[] = [];
   let state = pool.initialState;
@@ -150,7 +167,7 @@ function run(steps: Steps, see: (moment: Moment) => void = () => undefined): rea
     all.push(...decision.events);
     granted.push(...grantsIn(decision.events));
     state = decision.events.reduce(pool.evolve, state);
-    see({ state, events: decision.events });
+    see({ state, events: decision.events }, at(elapsedMs));
   }
   return all;
 }
@@ -172,6 +189,8 @@ test('the sequences are worth their name: every kind of event happens', () => {
     'LeaseStarted',
     'LeasesExpired',
     'LeasesGranted',
+    'LeasesPreempted',
+    'LeasesRevoked',
     'NodeAdmitted',
     'NodeWithdrawn',
     'PolicyAdopted',
@@ -236,9 +255,19 @@ test('a decision leaves the pool as it is, and comes out the same again', () =>
   }));
 
 /** All that a pool knows, as text; a task's way back to its job would lead in circles. */
-const factsOf = ({ nodes, leases, jobs, nextFencingToken, endedJobs, shares, adopted, ...learned }: Pool) =>
+const factsOf = ({
+  nodes,
+  leases,
+  jobs,
+  nextFencingToken,
+  endedJobs,
+  shares,
+  posted,
+  adopted,
+  ...learned
+}: Pool) =>
   JSON.stringify(
-    [nodes, leases, jobs, nextFencingToken, endedJobs, shares.record(), adopted, recordsOf(learned)],
+    [nodes, leases, jobs, nextFencingToken, endedJobs, shares.record(), posted, adopted, recordsOf(learned)],
     (key, value: unknown) => {
       if (key === 'job') return undefined;
       if (value instanceof Set || value instanceof Map) return [...(value as Iterable<unknown>)];
@@ -270,7 +299,7 @@ test('every lease ends at most once, and only after it was granted', () =>
 
 function leasesEndedBy({ type, data }: PoolEvent): readonly string[] {
   if (type === 'LeaseCompleted' || type === 'LeaseFailed') return [data.leaseId];
-  if (type === 'LeasesExpired') return data.leases.map(lease => lease.leaseId);
+  if (type === 'LeasesExpired' || type === 'LeasesRevoked') return data.leases.map(lease => lease.leaseId);
   if (type === 'JobClosed' || type === 'JobAbandoned') return data.revoked.map(lease => lease.leaseId);
   return [];
 }
@@ -303,8 +332,97 @@ test('a gang gets room for all of its tasks that wait, or for none, and only whe
 
 test('no price is above the cap of its job, and no lease outlives its job', () =>
   atEveryMoment(({ state, events }) => {
-    expect(grantsIn(events).every(grant => grant.pricePerSecondAtto <= 10n)).toBe(true);
+    for (const { jobId, pricePerSecondAtto } of grantsIn(events)) {
+      const { maxPricePerSecondAtto } = state.jobs.get(jobId)!.spec.requirements;
+      expect(pricePerSecondAtto <= maxPricePerSecondAtto).toBe(true);
+    }
     for (const { jobId } of state.leases.values()) expect(state.jobs.has(jobId)).toBe(true);
+  }));
+
+test('only interruptible leases are preempted, once, for what is not, and go when their notice is over', () =>
+  assertFor(steps => {
+    const classes = new Map<string, LeaseClass>();
+    const notices = new Map<string, Date>();
+    run(steps, ({ state, events }, now) => {
+      for (const { jobId, leaseId } of grantsIn(events))
+        classes.set(leaseId, state.jobs.get(jobId)!.spec.leaseClass);
+      for (const { type, data } of events) {
+        if (type === 'LeasesPreempted') {
+          expect(data.leases.length).toBeGreaterThan(0);
+          expect(data.forLeaseClass).not.toBe('interruptible');
+          expect(state.jobs.get(data.forJobId)!.spec.leaseClass).toBe(data.forLeaseClass);
+          for (const { leaseId } of data.leases) {
+            expect(classes.get(leaseId)).toBe('interruptible');
+            expect(notices.has(leaseId)).toBe(false);
+            expect(state.leases.get(leaseId)!.deadline).toEqual(data.noticeUntil);
+            notices.set(leaseId, data.noticeUntil);
+          }
+        }
+        if (type === 'LeasesRevoked')
+          for (const { leaseId } of data.leases) expect(notices.get(leaseId)!.getTime()).toBeLessThan(+now);
+        if (type === 'LeasesExpired')
+          for (const { leaseId } of data.leases) expect(notices.has(leaseId)).toBe(false);
+      }
+    });
+  }));
+
+test('a lease taken back leaves its task with all the attempts that it had, and on no list of failures', () =>
+  assertFor(steps => {
+    const left = new Map<string, number>();
+    run(steps, ({ state, events }) => {
+      for (const { type, data } of events)
+        if (type === 'LeasesRevoked')
+          for (const { jobId, taskId, nodeId } of data.leases) {
+            const task = state.jobs.get(jobId)!.tasks.get(taskId);
+            if (!task) continue;
+            expect(attemptsLeft(task)).toBeGreaterThan(left.get(taskId)!);
+            expect(task.failedOn.has(nodeId)).toBe(left.get(`${taskId} ${nodeId}`) === 1);
+          }
+      left.clear();
+      for (const { tasks } of state.jobs.values())
+        for (const [taskId, task] of tasks) {
+          left.set(taskId, attemptsLeft(task));
+          for (const nodeId of task.failedOn) left.set(`${taskId} ${nodeId}`, 1);
+        }
+    });
+  }));
+
+test('what interruptible work pays is no less than its node asks, and no more than on demand there', () =>
+  atEveryMoment(({ state, events }) => {
+    for (const event of events) {
+      if (event.type !== 'LeasesGranted') continue;
+      const surges = new Map(
+        event.data.prices.map(({ deviceKind, surgeThousandths }) => [deviceKind, surgeThousandths]),
+      );
+      for (const surge of surges.values()) expect(surge >= 1_000 && surge <= 3_000).toBe(true);
+      for (const { jobId, nodeId, pricePerSecondAtto } of event.data.grants) {
+        const askAtto = state.nodes.get(nodeId)!.offer.pricePerSecondAtto;
+        const { spec } = state.jobs.get(jobId)!;
+        const { leaseClass } = spec;
+        const onDemandAtto = leasePriceAtto(spec, askAtto, surges.get(spec.requirements.deviceKind)!);
+        if (leaseClass === 'on_demand') expect(pricePerSecondAtto).toBe(onDemandAtto);
+        if (leaseClass === 'reserved') expect(pricePerSecondAtto > askAtto).toBe(true);
+        if (leaseClass !== 'interruptible') continue;
+        expect(pricePerSecondAtto >= askAtto && pricePerSecondAtto <= onDemandAtto).toBe(true);
+      }
+    }
+  }));
+
+test('the use of the pool is what its live leases hold of what its nodes have', () =>
+  atEveryMoment(({ state }) => {
+    const sum = (values: readonly number[]) => values.reduce((all, value) => all + value, 0);
+    const held = [...state.leases.values()].map(({ jobId }) => state.jobs.get(jobId)!.spec);
+    expect(state.use.of('cpu')).toEqual({
+      usedMillis: sum(held.map(({ requirements }) => requirements.cpuMillis)),
+      totalMillis: sum([...state.nodes.values()].map(({ offer }) => offer.inventory.cpuMillis)),
+    });
+    expect(new Set(state.interruptible)).toEqual(
+      new Set(
+        [...state.leases.values()].filter(
+          ({ jobId }) => state.jobs.get(jobId)!.spec.leaseClass === 'interruptible',
+        ),
+      ),
+    );
   }));
 
 test('a job leaves the pool at most once and does not come back', () =>
@@ -336,6 +454,8 @@ function contentOf({
   durations,
   mix,
   shares,
+  use,
+  interruptible,
   ...facts
 }: Pool) {
   const groups = [...waiting.groups].map(({ tasks, spec: _spec, ...group }) => ({
@@ -346,7 +466,8 @@ function contentOf({
   const indexes = { groups, spent: [...waiting.spent], waiting: waiting.size };
   const free = [...facts.nodes.keys()].map(nodeId => freeOf(engine, nodeId));
   const records = { shares: shares.record(), ...recordsOf({ durations, mix }), weights: engine.termWeights };
-  return { facts, indexes, free, records, byDeadline: [...byDeadline], byMove: [...byMove] };
+  const market = { use: use.of('cpu'), interruptible: [...interruptible] };
+  return { facts, indexes, free, records, market, byDeadline: [...byDeadline], byMove: [...byMove] };
 }
 
 test('a pool that goes on from its snapshot knows and decides what the other one does', () => {
@@ -375,5 +496,5 @@ test('a state of another shape has another version of its snapshot', () => {
     run(steps, ({ state }) => (last = state));
     return contentOf(last).facts;
   });
-  expect(`${pool.snapshot!.version} ${shapeDigestOf(shapes)}`).toBe('4 e928a7767b6c2521');
+  expect(`${pool.snapshot!.version} ${shapeDigestOf(shapes)}`).toBe('5 d3c93dbf4196cb1f');
 });

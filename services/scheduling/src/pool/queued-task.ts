@@ -1,5 +1,6 @@
-import type { QueueOrder } from '@astro/matching/queue/queue-order';
+import { overtakingMaxMs, type QueueOrder } from '@astro/matching/queue/queue-order';
 import type { WaitingTask } from '@astro/matching/queue/task-queue';
+import type { LeaseClass } from '@astro/messages/scheduling';
 import { expectedMs } from './needs.js';
 import type { PoolTask } from './pool-job.js';
 import { demandOf } from './pool-shares.js';
@@ -21,6 +22,9 @@ export const poolOrder: QueueOrder = {
   fairnessMaxMs: 60 * MINUTE_MS,
 };
 
+/** With it reserved work is ahead of all that queues with it or later, whatever else counts for the other. */
+const headStartMs = (leaseClass: LeaseClass) => (leaseClass === 'reserved' ? overtakingMaxMs(poolOrder) : 0);
+
 /** Ids of tasks are unique within a job only. */
 export const queueIdOf = ({ job, spec }: PoolTask): string => `${job.jobId} ${spec.taskId}`;
 
@@ -28,7 +32,7 @@ export const queuedTaskOf = (task: PoolTask, group: WaitingGroup): QueuedTask =>
   taskId: queueIdOf(task),
   tenantId: task.job.tenantId,
   classKey: group.key,
-  enqueuedMs: task.job.queuedAt.getTime(),
+  enqueuedMs: task.job.queuedAt.getTime() - headStartMs(task.job.spec.leaseClass),
   priority: task.job.spec.priority,
   expectedMs: expectedMs(task.job.spec),
   demand: demandOf(task.job.spec),

@@ -1,14 +1,20 @@
 import { plainRequest, type TaskRequest } from '@astro/matching/engine/request';
 import type { JobSpec } from '@astro/messages/scheduling';
-import { NO_SURGE } from './needs.js';
+import { idlePriceFactorOf, priceFactorOf } from './market.js';
 import type { PoolTask } from './pool-job.js';
 import { LEASE_GRACE_MS } from './pool-limits.js';
 import type { Pool } from './pool-state.js';
 
-/** What a waiting task asks the engine for. */
-export function requestFor(pool: Pool, { spec, job, operators, failedOn }: PoolTask, now: Date): TaskRequest {
+/** What a waiting task asks the engine for, at the prices of now; `idle`: at those of a pool that nobody uses. */
+export function requestFor(
+  pool: Pool,
+  { spec, job, operators, failedOn }: PoolTask,
+  now: Date,
+  prices: 'posted' | 'idle' = 'posted',
+): TaskRequest {
   const { needsKey, spec: jobSpec } = job;
-  const requirements = pool.needs.of(needsKey, jobSpec, NO_SURGE);
+  const factor = prices === 'idle' ? idlePriceFactorOf(jobSpec) : priceFactorOf(pool, jobSpec, now);
+  const requirements = pool.needs.of(needsKey, jobSpec, factor);
   return {
     ...plainRequest(spec.taskId, requirements, now.getTime()),
     deadlineMs: jobSpec.deadline?.getTime(),

@@ -3,7 +3,7 @@ import type { JobSpec, PoolCommand, Requirements } from '@astro/messages/schedul
 import type { Device, Offer } from '@astro/messages/registry';
 import { plainDevice } from '@astro/messages/unconstrained';
 import { evolve } from './evolve.js';
-import { grantsFor } from './grants.js';
+import { decideTick } from './grants.js';
 import {
   admit,
   after,
@@ -105,7 +105,7 @@ describe('devices', () => {
         : event,
     );
     const state = old.reduce((pool, event) => evolve(pool, event), emptyPool());
-    expect(grantsFor(state, at(1))).toEqual([]);
+    expect(decideTick(state, at(1)).grants).toEqual([]);
   });
 });
 

@@ -61,16 +61,23 @@ const kindOf = ({ spec }: { readonly spec: JobSpec }) => (spec.gang ? 'gang' : '
 export const fitsIdlePool = (pool: Pool, group: WaitingGroup, now: Date, anew = false): boolean =>
   pool.engine.simulate(() => {
     for (const lease of pool.leases.values()) pool.engine.release(lease.hold);
-    return nodesFor(pool, group, now, anew).size > 0;
+    return nodesFor(pool, group, now, { anew, prices: 'idle' }).size > 0;
   });
 
+const asItIs = { anew: false, prices: 'posted' } as const;
+
 /** Where the head of the group would go; none when it does not fit. */
-function nodesFor(pool: Pool, group: WaitingGroup, now: Date, anew = false): ReadonlySet<string> {
+function nodesFor(
+  pool: Pool,
+  group: WaitingGroup,
+  now: Date,
+  { anew, prices }: { readonly anew: boolean; readonly prices: 'posted' | 'idle' } = asItIs,
+): ReadonlySet<string> {
   const [head] = group.tasks;
   const { gang } = group.spec;
   const members = gang ? [...group.tasks] : [head!];
   const requests = members.map(task => {
-    const request = requestFor(pool, task, now);
+    const request = requestFor(pool, task, now, prices);
     return anew ? { ...request, nodesExcluded: new Set<string>() } : request;
   });
   return pool.engine.simulate(

@@ -1,5 +1,6 @@
 import { TaskQueue, type Walk } from '@astro/matching/queue/task-queue';
 import type { WaitingGroup } from './waiting-group.js';
+import { isInterruptible } from './market.js';
 import { OrderedList } from './ordered-list.js';
 import { poolLimits } from './pool-limits.js';
 import { poolOrder, queuedTaskOf, queueIdOf, type QueuedTask } from './queued-task.js';
@@ -60,13 +61,19 @@ export class WaitingTasks {
     this.#entries = entries;
   }
 
-  /** What waits, in order; `useOfEntitlement` may only grow while it is walked. */
+  /** What waits for idle capacity, which an auction sells. */
+  get bidding(): readonly WaitingGroup[] {
+    return [...this.#groups.values()].filter(({ spec }) => isInterruptible(spec));
+  }
+
+  /** What waits but what is sold by auction, in order; `useOfEntitlement` may only grow while it is walked. */
   walk(useOfEntitlement: (tenantId: string) => number): Walk<QueuedTask> {
     return this.#queue.walk(useOfEntitlement);
   }
 
   #enter(group: WaitingGroup, task: PoolTask): void {
     group.tasks.add(task);
+    if (isInterruptible(task.job.spec)) return;
     const entered = this.#queue.add(queuedTaskOf(task, group));
     if (entered !== 'added') throw new Error(`task ${task.spec.taskId} cannot wait: ${entered}`);
   }
@@ -77,7 +84,7 @@ export class WaitingTasks {
     if (task.waitsIn === SPENT) return this.#spent.remove(task);
     const group = this.#groups.get(task.waitsIn)!;
     group.tasks.remove(task);
-    this.#queue.remove(queueIdOf(task));
+    if (!isInterruptible(task.job.spec)) this.#queue.remove(queueIdOf(task));
     if (group.tasks.size === 0) this.#groups.delete(group.key);
   }
 

@@ -1,0 +1,69 @@
+import { derivedId } from '@astro/event-sourcing/ids';
+import type { Placement } from '@astro/matching/engine/engine';
+import type { TaskRequest } from '@astro/matching/engine/request';
+import type { Grant } from '@astro/messages/scheduling';
+import { heldUnit } from './fleet.js';
+import type { PoolTask } from './pool-job.js';
+import { poolLimits } from './pool-limits.js';
+import type { Pool } from './pool-state.js';
+import type { Preemptions } from './preemption.js';
+import { deadlineOf, requestFor } from './request.js';
+import type { Ending, Reservation } from './reservation.js';
+
+/** What a tick has decided so far. */
+export type Tick = {
+  readonly pool: Pool;
+  readonly now: Date;
+  readonly grants: Grant[];
+  /** Tasks with a grant. */
+  readonly served: Set<PoolTask>;
+  /** What the grants hold, and until when at the latest. */
+  readonly taken: Ending[];
+  readonly preemptions: Preemptions;
+  reservation: Reservation | undefined;
+  reservationsTried: number;
+};
+
+/** Whether the tick has room for no more grants than these to come. */
+export const isFull = ({ grants }: Tick, toCome = 0): boolean =>
+  grants.length + toCome >= poolLimits.grantsOfTick;
+
+/** A request that leaves alone what is promised to others, and what is reserved unless it would be gone by then. */
+export function requestBeside(tick: Tick, task: PoolTask): TaskRequest {
+  const request = requestBesideReserved(tick, task);
+  const { nodeIds } = tick.preemptions;
+  if (nodeIds.size === 0) return request;
+  return { ...request, nodesExcluded: new Set([...request.nodesExcluded, ...nodeIds]) };
+}
+
+export function requestBesideReserved({ pool, now, reservation }: Tick, task: PoolTask): TaskRequest {
+  const request = requestFor(pool, task, now);
+  if (!reservation || deadlineOf(task.job.spec, now).getTime() <= reservation.fromMs) return request;
+  return { ...request, nodesExcluded: new Set([...request.nodesExcluded, ...reservation.nodeIds]) };
+}
+
+/** Fixes the price, the deadline and the fencing token of a lease. */
+export function grant(
+  { pool, now, grants, taken, served }: Tick,
+  task: PoolTask,
+  replica: number,
+  { placed, pricePerSecondAtto }: { readonly placed: Placement; readonly pricePerSecondAtto: bigint },
+): void {
+  const { job, spec } = task;
+  const { nodeId, operatorId, hold } = placed;
+  const deadline = deadlineOf(job.spec, now);
+  taken.push({ hold, deadline });
+  served.add(task);
+  grants.push({
+    // A replica that is passed over leaves its number unused in this tick: numbers only have to differ.
+    leaseId: derivedId('lease', job.jobId, spec.taskId, task.attempts + replica),
+    jobId: job.jobId,
+    taskId: spec.taskId,
+    nodeId,
+    operatorId,
+    pricePerSecondAtto,
+    deadline,
+    fencingToken: pool.nextFencingToken + grants.length,
+    units: hold.units.map(heldUnit),
+  });
+}
