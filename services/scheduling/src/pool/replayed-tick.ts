@@ -1,7 +1,7 @@
 import { engineTerms, isTerm } from '@astro/matching/engine/weights';
 import type { ExplainTick, Grant, LeasesGranted, PoolEvent, TickChange } from '@astro/messages/scheduling';
 import { evolve } from './evolve.js';
-import { grantsFor } from './grants.js';
+import { decideTick } from './grants.js';
 import { reweigh } from './learning/adopt.js';
 import { emptyPool, type Pool } from './pool-state.js';
 
@@ -101,7 +101,11 @@ export class TickReplay {
   #change(): void {
     const { nodeWithdrawn, nodePrice, termWeight } = this.question.change;
     const pool = this.#changed;
-    if (nodeWithdrawn !== undefined) pool.engine.removeNode(nodeWithdrawn);
+    if (nodeWithdrawn !== undefined) {
+      // It keeps its place and what it holds, and runs nothing that is new.
+      const { engineOffer } = pool.nodes.get(nodeWithdrawn)!;
+      pool.engine.updateNode({ ...engineOffer, runtimes: [] });
+    }
     if (nodePrice) {
       const { engineOffer } = pool.nodes.get(nodePrice.nodeId)!;
       pool.engine.updateNode({ ...engineOffer, pricePerDeviceSecondAtto: nodePrice.pricePerSecondAtto });
@@ -126,7 +130,7 @@ export class TickReplay {
 }
 
 const decideAgain = (pool: Pool, now: Date): readonly Grant[] =>
-  pool.engine.simulate(() => grantsFor(pool, now));
+  pool.engine.simulate(() => decideTick(pool, now).grants);
 
 /** What matters of grants: who got which node, at what price. */
 const said = (grants: readonly Grant[]): string =>
