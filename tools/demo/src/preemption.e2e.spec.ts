@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { Platform } from '@astro/devstack/platform';
 import type { Bus } from '@astro/jetstream/bus';
@@ -62,13 +63,18 @@ async function poolEvents(): Promise<readonly PoolEvent[]> {
   return found;
 }
 
+/** The test's own time limit ends a vain wait. */
+async function untilStarted(jobId: string): Promise<void> {
+  while ((await client.job(jobId)).tasks[0]?.status !== 'running') await sleep(50);
+}
+
 test('a preempted lease is charged for what it completed, which is nothing, and the ledger sums to zero', async () => {
   const endless = {
     ...jobOf(await client.putContent(endlessProgram), 600_000),
     leaseClass: 'interruptible' as const,
   };
   const spot = await client.submit(endless, 'spot');
-  for await (const { type } of client.events(spot.id)) if (type === 'LeaseStarted') break;
+  await untilStarted(spot.id);
 
   const urgent = await client.submit(jobOf(await client.putContent(idleProgram), 5_000), 'urgent');
   for await (const event of client.events(urgent.id)) void event;
