@@ -31,13 +31,7 @@ export function evolve(pool: Pool, { type, data }: PoolEvent): Pool {
       admit(pool, data.offer);
       return pool;
     case 'NodeWithdrawn':
-      pool.shares.withdraw(nodeOf(pool, data.nodeId).offer.inventory);
-      pool.use.withdraw(nodeOf(pool, data.nodeId).offer.inventory);
-      for (const leaseId of nodeOf(pool, data.nodeId).leases) endLease(pool, leaseId, 'revoked');
-      pool.nodes.delete(data.nodeId);
-      pool.engine.removeNode(data.nodeId);
-      pool.nodeChanges += 1;
-      pool.nodesLost += 1;
+      withdraw(pool, data.nodeId);
       return pool;
     case 'TasksQueued':
       queueJob(pool, data);
@@ -108,6 +102,17 @@ function admit(pool: Pool, offer: Offer): void {
   const endedLeases = known?.endedLeases ?? new Map<string, LeaseEnd>();
   pool.nodes.set(nodeId, { offer, engineOffer, leases, endedLeases });
   pool.nodeChanges += 1;
+}
+
+function withdraw(pool: Pool, nodeId: string): void {
+  const { offer, leases } = nodeOf(pool, nodeId);
+  pool.shares.withdraw(offer.inventory);
+  pool.use.withdraw(offer.inventory);
+  for (const leaseId of leases) endLease(pool, leaseId, 'revoked');
+  pool.nodes.delete(nodeId);
+  pool.engine.removeNode(nodeId);
+  pool.nodeChanges += 1;
+  pool.nodesLost += 1;
 }
 
 /**
