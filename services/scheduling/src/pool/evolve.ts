@@ -66,12 +66,7 @@ export function evolve(pool: Pool, { type, data }: PoolEvent): Pool {
       for (const { leaseId } of data.leases) giveNotice(pool, leaseOf(pool, leaseId), data.noticeUntil);
       return pool;
     case 'LeasesRevoked':
-      for (const { leaseId, jobId, taskId } of data.leases) {
-        moved(pool, jobOf(pool, jobId), leaseOf(pool, leaseId).deadline);
-        const task = jobOf(pool, jobId).tasks.get(taskId);
-        if (task) task.preemptions += 1;
-        endLease(pool, leaseId, 'revoked');
-      }
+      for (const { leaseId } of data.leases) revoke(pool, leaseOf(pool, leaseId));
       return pool;
     case 'ReplicaQueued': {
       const task = taskOf(pool, data.jobId, data.taskId);
@@ -227,6 +222,14 @@ function giveNotice(pool: Pool, lease: Lease, until: Date): void {
   lease.deadline = until;
   lease.isPreempted = true;
   pool.byDeadline.add(lease);
+}
+
+function revoke(pool: Pool, { leaseId, jobId, taskId, deadline }: Lease): void {
+  const job = jobOf(pool, jobId);
+  moved(pool, job, deadline);
+  const task = job.tasks.get(taskId);
+  if (task) task.preemptions += 1;
+  endLease(pool, leaseId, 'revoked');
 }
 
 function endLease(pool: Pool, leaseId: string, end: LeaseEnd): void {
