@@ -30,7 +30,7 @@ export default {
     '^@astro/messages/(.+)$': '<rootDir>/libs/messages/src/gen/$1.ts',
     '^@astro/digits/(.+)$': '<rootDir>/examples/digits/src/$1.ts',
     '^@astro/(devstack|admin|demo)/(.+)$': '<rootDir>/tools/$1/src/$2.ts',
-    '^@astro/(gateway|registry|scheduling|billing|verification|node-agent)/(.+)$':
+    '^@astro/(gateway|registry|scheduling|billing|verification|node-agent|chain-indexer)/(.+)$':
       '<rootDir>/services/$1/src/$2.ts',
     '^@astro/([^/]+)/(.+)$': '<rootDir>/libs/$1/src/$2.ts',
   },

@@ -10,7 +10,7 @@ import type { Reactor } from '@astro/event-sourcing/reactor';
 import { AggregateStore } from '@astro/jetstream/aggregate-store';
 import { Bus } from '@astro/jetstream/bus';
 import { CommandBus } from '@astro/jetstream/command-bus';
-import { commandUnits } from '@astro/jetstream/command-lane';
+import { commandUnits, type AnyAggregateStore } from '@astro/jetstream/command-lane';
 import { replaysUnit } from '@astro/jetstream/dead-letters-replays';
 import { EventStore } from '@astro/jetstream/event-store';
 import { reactorUnit } from '@astro/jetstream/reactor-lane';
@@ -36,6 +36,8 @@ export type PlatformOptions = {
   readonly context?: string;
   /** By name without the context, for example `job`. */
   readonly aggregates?: Readonly<Record<string, AnyDecider>>;
+  /** Who answers the questions of the context that no decider can, because they are about what was recorded. */
+  readonly questions?: Readonly<Record<string, (events: EventStore) => AnyAggregateStore>>;
   readonly projections?: readonly Projection<Message, EntityManager>[];
   readonly reactors?: readonly Reactor[];
   readonly entities?: readonly EntitySchema[];
@@ -150,13 +152,14 @@ type LaneDependencies = [
   SharedWork,
   HealthChecks,
   ProjectionReports,
+  EventStore,
   MikroORM | undefined,
   ...AggregateStore<unknown, Message, Message>[],
 ];
 
 /** Commands are decided and events reacted to by one process each; every process projects and archives. */
 function lanes(options: PlatformOptions): Provider {
-  const { aggregates = {}, projections = [], reader } = options;
+  const { aggregates = {}, questions = {}, projections = [], reader } = options;
   const names = Object.keys(aggregates);
   if (reader && projections.length > 0) throw new Error('a reader cannot run projections');
   return {
@@ -167,11 +170,15 @@ function lanes(options: PlatformOptions): Provider {
       SharedWork,
       HealthChecks,
       ProjectionReports,
+      EventStore,
       { token: MikroORM, optional: true },
       ...names.map(aggregateToken),
     ],
-    useFactory(...[bus, commands, work, checks, reports, orm, ...stores]: LaneDependencies) {
-      const byName = Object.fromEntries(names.map((name, index) => [name, stores[index]!]));
+    useFactory(...[bus, commands, work, checks, reports, events, orm, ...stores]: LaneDependencies) {
+      const byName: Record<string, AnyAggregateStore> = Object.fromEntries(
+        names.map((name, index) => [name, stores[index]!]),
+      );
+      for (const [name, answersFrom] of Object.entries(questions)) byName[name] = answersFrom(events);
       for (const unit of unitsOf(options, byName, bus, commands)) work.add(unit);
       const projectionLanes = projectionLanesOf(options, bus, orm);
       for (const lane of projectionLanes) reports.register(() => lane.report());
@@ -183,7 +190,7 @@ function lanes(options: PlatformOptions): Provider {
 
 function unitsOf(
   options: PlatformOptions,
-  aggregates: Readonly<Record<string, AggregateStore<unknown, Message, Message>>>,
+  aggregates: Readonly<Record<string, AnyAggregateStore>>,
   bus: Bus,
   commands: CommandBus,
 ): readonly Unit[] {

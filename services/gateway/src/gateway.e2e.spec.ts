@@ -76,6 +76,7 @@ const guarded: readonly [method: string, path: string, wrongKind?: 'tenant' | 'o
   ['GET', `/v1/jobs/${someJob}/events`, 'operator'],
   ['POST', '/v1/jobs/plan', 'operator'],
   ['GET', `/v1/jobs/${someJob}/explain`, 'operator'],
+  ['GET', `/v1/jobs/${someJob}/explain/tick`, 'operator'],
   ['POST', `/v1/jobs/${someJob}/cancel`, 'operator'],
   ['GET', '/v1/usage', 'operator'],
   ['POST', '/v1/nodes', 'tenant'],

@@ -253,3 +253,38 @@ test('a restart goes on where it was, and an idle pool leaves no trace', async (
   await sleep(500);
   expect((await events.load(poolRef)).at(-1)?.position).toBe(before);
 }, 60_000);
+
+test('interruptible work makes room with notice, and is paid for what it completes by then', async () => {
+  const region = 'fr-par';
+  const online = { type: 'NodeCameOnline', data: { offer: offerOf('node_c', { region }) } };
+  await happened('registry.node', 'node_c', online);
+  const whole = { cpuMillis: 2_000, regions: [region], maxPricePerSecondAtto: 100n };
+  const [spotTask, urgentTask] = [newId('task'), newId('task')];
+  await fund(await submit({ ...specOf([spotTask], whole, 1), leaseClass: 'interruptible' }));
+  const spot = await assignmentOn('node_c', spotTask);
+  await report('node_c', started(spot));
+  const urgent = await submit(specOf([urgentTask], whole, 1));
+  await fund(urgent);
+
+  const notice = await eventually(async () => {
+    const found = (await poolEvents()).find(({ type }) => type === 'LeasesPreempted');
+    return found?.type === 'LeasesPreempted' ? found.data : undefined;
+  });
+  expect(notice).toMatchObject({
+    leases: [{ leaseId: spot.leaseId, nodeId: 'node_c' }],
+    forJobId: urgent,
+    forTaskId: urgentTask,
+    forLeaseClass: 'on_demand',
+  });
+  const told = await eventually(async () => {
+    const assignment = await assignmentOn('node_c', spotTask);
+    return assignment.deadline < spot.deadline ? assignment : undefined;
+  });
+  expect([told.leaseId, told.deadline]).toEqual([spot.leaseId, notice.noticeUntil]);
+
+  await report('node_c', completed(told));
+  const result = await completionOf(spot.leaseId);
+  expect(result).toMatchObject({ digest, pricePerSecondAtto: 5n });
+  expect(result.meteredMs).toBeGreaterThan(0);
+  expect(await runOn('node_c', urgentTask)).toMatchObject({ digest });
+}, 60_000);

@@ -18,6 +18,7 @@ import { PlacementLoop } from './placement.loop.js';
 import { pool } from './pool/pool.js';
 import { queueFundedJobs } from './queue-funded-jobs.reactor.js';
 import { schedulingConfigToken, type SchedulingConfig } from './scheduling.config.js';
+import { TickQuestions } from './tick-questions.loop.js';
 
 @Module({})
 export class SchedulingModule {
@@ -29,6 +30,7 @@ export class SchedulingModule {
           context: 'scheduling',
           config,
           aggregates: { job, pool },
+          questions: { tick: events => new TickQuestions(events) },
           projections: [jobs, tasks, leases],
           reactors: [
             queueFundedJobs,

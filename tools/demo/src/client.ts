@@ -27,6 +27,7 @@ export type JobRequest = {
     readonly regions?: readonly string[];
   };
   readonly quorum?: number;
+  readonly leaseClass?: 'on_demand' | 'interruptible' | 'reserved';
   readonly tasks: readonly {
     readonly inputs: readonly { readonly name: string; readonly cid: string }[];
     readonly args?: readonly string[];

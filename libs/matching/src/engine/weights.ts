@@ -30,11 +30,23 @@ export const policyAlone: TermWeights = {
   referencePriceAtto: 1n,
 };
 
-const terms = ['policy', 'price', 'reliability', 'performance', 'locality', 'watts', 'spread'] as const;
+/** Names of the terms that a weight may be given to. */
+export const engineTerms = [
+  'policy',
+  'price',
+  'reliability',
+  'performance',
+  'locality',
+  'watts',
+  'spread',
+] as const;
+
+export const isTerm = (name: string): name is (typeof engineTerms)[number] =>
+  (engineTerms as readonly string[]).includes(name);
 
 /** Throws a `RangeError` that names the weight: a negative one would turn a term's meaning round. */
 export function assertWeights(weights: TermWeights): void {
-  for (const term of terms) {
+  for (const term of engineTerms) {
     if (!Number.isFinite(weights[term]) || weights[term] < 0)
       throw new RangeError(`the weight of ${term} is ${weights[term]}, which is not a number from 0 up`);
   }

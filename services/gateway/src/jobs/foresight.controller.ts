@@ -1,6 +1,7 @@
 import { isId } from '@astro/event-sourcing/ids';
 import type { Directed } from '@astro/event-sourcing/reactor';
-import type { PoolCommand } from '@astro/messages/scheduling';
+import type { AggregateType } from '@astro/event-sourcing/recorded';
+import type { PoolCommand, TickChange, TickCommand } from '@astro/messages/scheduling';
 import { findJob } from '@astro/read-models/scheduling/jobs';
 import { Body, Controller, HttpCode, Inject, Param, Query, Req } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
@@ -59,20 +60,53 @@ export class ForesightController {
     @FromCaller() caller: Caller,
     @Req() request: FastifyRequest,
   ): Promise<z.infer<typeof schema.taskExplanation>> {
-    const isKnown = isId('job', jobId) && (await this.readModels.query(em => findJob(em, caller.id, jobId)));
-    if (!isKnown) throw new Problem('job_not_found');
+    await this.assertKnown(jobId, caller);
     const data = { poolId: this.config.POOL_ID, tenantId: caller.id, jobId, taskId, now: new Date() };
     return this.ask({ type: 'ExplainTask', data }, schema.taskExplanation, request);
   }
 
+  @Operation('GET', '/v1/jobs/:id/explain/tick', {
+    summary: 'Explain what a recorded tick would have done with one thing changed',
+    description: 'The pool as it was before the tick decides it again: once as it was, once with the change.',
+    callers: ['tenant'],
+    pathParameters: jobPath,
+    query: schema.tickQuery,
+    answers: { 200: { description: 'Both outcomes', schema: schema.tickExplanation } },
+    problems: ['job_not_found', 'job_not_in_pool', 'pool_unavailable', 'command_refused'],
+  })
+  async explainTick(
+    @Param('id') jobId: string,
+    @Query() query: z.output<typeof schema.tickQuery>,
+    @FromCaller() caller: Caller,
+    @Req() request: FastifyRequest,
+  ): Promise<z.infer<typeof schema.tickExplanation>> {
+    await this.assertKnown(jobId, caller);
+    const { position = 0, withoutNode, nodeId, nodePrice, maxPricePerSecondAtto: cap, term, weight } = query;
+    const change: TickChange = {
+      ...(withoutNode !== undefined && { nodeWithdrawn: withoutNode }),
+      ...(nodeId !== undefined &&
+        nodePrice !== undefined && { nodePrice: { nodeId, pricePerSecondAtto: BigInt(nodePrice) } }),
+      ...(cap !== undefined && { maxPricePerSecondAtto: BigInt(cap) }),
+      ...(term !== undefined && weight !== undefined && { termWeight: { term, weight } }),
+    };
+    const data = { poolId: this.config.POOL_ID, tenantId: caller.id, jobId, position, change };
+    return this.ask({ type: 'ExplainTick', data }, schema.tickExplanation, request, 'scheduling.tick');
+  }
+
+  private async assertKnown(jobId: string, caller: Caller): Promise<void> {
+    const isKnown = isId('job', jobId) && (await this.readModels.query(em => findJob(em, caller.id, jobId)));
+    if (!isKnown) throw new Problem('job_not_found');
+  }
+
   /** @throws Problem `pool_unavailable` when nobody answers in time */
   private async ask<Answer extends z.ZodType>(
-    command: PoolCommand,
+    command: PoolCommand | TickCommand,
     answer: Answer,
     request: FastifyRequest,
+    type: AggregateType = 'scheduling.pool',
   ): Promise<z.output<Answer>> {
-    const directed: Directed<PoolCommand> = {
-      to: { type: 'scheduling.pool', id: this.config.POOL_ID },
+    const directed: Directed<PoolCommand | TickCommand> = {
+      to: { type, id: this.config.POOL_ID },
       ...command,
     };
     const outcome = await this.commands.request(directed, request);

@@ -5,7 +5,7 @@ import type { Offer } from '@astro/messages/registry';
 import { plainDevice, plainInventory, plainOffer } from '@astro/messages/unconstrained';
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import { cidOf, startGateway, until, type GatewayUnderTest } from '../gateway.fixture.js';
-import { jobPlan, taskExplanation } from './foresight.schema.js';
+import { jobPlan, taskExplanation, tickExplanation } from './foresight.schema.js';
 
 jest.setTimeout(120_000);
 
@@ -120,6 +120,26 @@ test('a job that waits is explained to its tenant alone, with the change that wo
     status: 404,
     json: { code: 'task_not_found' },
   });
+});
+
+test('a recorded tick is decided again with one thing changed', async () => {
+  const submitted = await gateway.call('POST', '/v1/jobs', { key: tenant.apiKey, body: jobRequest() });
+  const path = `/v1/jobs/${submitted.json['id'] as string}/explain/tick`;
+  const ask = (query: string, key = tenant.apiKey) => gateway.call('GET', `${path}?${query}`, { key });
+  const explained = await until(
+    () => ask(`withoutNode=${nodeId}`),
+    ({ status }) => status === 200,
+  );
+  expect(tickExplanation.parse(explained.json)).toMatchObject({
+    recorded: { grants: [{ nodeId, pricePerSecondAtto: '900' }], grantsOfJob: 1 },
+    isRepeated: true,
+    changed: { grants: [], grantsOfJob: 0 },
+  });
+  const position = explained.json['position'] as number;
+  const dearer = await ask(`nodeId=${nodeId}&nodePrice=950&position=${position}`);
+  expect(dearer.json).toMatchObject({ changed: { grants: [{ nodeId, pricePerSecondAtto: '950' }] } });
+  expect(await ask(`withoutNode=${nodeId}&maxPricePerSecondAtto=1`)).toMatchObject({ status: 400 });
+  expect(await ask(`withoutNode=${nodeId}`, stranger.apiKey)).toMatchObject({ status: 404 });
 });
 
 test('while nobody answers for the pool, the question is refused as such', async () => {

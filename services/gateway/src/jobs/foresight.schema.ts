@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { atto } from '../http/fields.js';
+import { atto, positiveAtto } from '../http/fields.js';
 
 const durationMs = z.int().min(0);
 
@@ -63,6 +63,63 @@ export const taskExplanation = z
     nearest: z.array(candidate).meta({ description: 'Nodes that fail one filter only, best first' }),
   })
   .meta({ id: 'TaskExplanation' });
+
+const tickOutcome = z.object({
+  grants: z
+    .array(
+      z.object({ taskId: z.string(), nodeId: z.string(), operatorId: z.string(), pricePerSecondAtto: atto }),
+    )
+    .meta({ description: "What the job's tasks got, the first 50 of them" }),
+  grantsOfJob: z.int(),
+  grantsOfOthers: z.int().meta({ description: 'How many the tick gave to other jobs' }),
+});
+
+/** What is answered to the question what a recorded tick would have done with one thing changed. */
+export const tickExplanation = z
+  .object({
+    position: z.int().meta({ description: 'Of the tick in the event stream' }),
+    decidedAt: z.iso.datetime(),
+    policy: z.string(),
+    weightsVersion: z.int(),
+    recorded: tickOutcome.meta({ description: 'What the tick did' }),
+    isRepeated: z.boolean().meta({ description: 'Whether the rules of today decide it as it was recorded' }),
+    changed: tickOutcome.meta({ description: 'What it would have done' }),
+  })
+  .meta({ id: 'TickExplanation' });
+
+const nodeId = z.string().max(90);
+export const tickQuery = z
+  .strictObject({
+    position: z.coerce
+      .number()
+      .int()
+      .min(1)
+      .max(Number.MAX_SAFE_INTEGER)
+      .optional()
+      .meta({ description: 'Of a tick; else the last one that granted something to the job' }),
+    withoutNode: nodeId.optional().meta({ description: 'The node takes nothing' }),
+    nodeId: nodeId.optional().meta({ description: 'The node that `nodePrice` is about' }),
+    nodePrice: atto.optional().meta({ description: 'Its price for each second' }),
+    maxPricePerSecondAtto: positiveAtto.optional().meta({ description: 'The cap of the job' }),
+    term: z.string().max(40).optional().meta({ description: 'The term that `weight` is about' }),
+    weight: z.coerce.number().min(0).max(1_000_000).optional().meta({ description: 'How much it counts' }),
+  })
+  .refine(({ nodeId, nodePrice }) => (nodeId === undefined) === (nodePrice === undefined), {
+    path: ['nodePrice'],
+    error: 'must come with nodeId, and nodeId with it',
+  })
+  .refine(({ term, weight }) => (term === undefined) === (weight === undefined), {
+    path: ['weight'],
+    error: 'must come with term, and term with it',
+  })
+  .refine(
+    ({ withoutNode, nodePrice, maxPricePerSecondAtto, weight }) =>
+      [withoutNode, nodePrice, maxPricePerSecondAtto, weight].filter(part => part !== undefined).length === 1,
+    {
+      path: ['withoutNode'],
+      error: 'exactly one of withoutNode, nodePrice, maxPricePerSecondAtto and weight must be given',
+    },
+  );
 
 export const explainQuery = z.strictObject({
   task: z.string().max(90).optional().meta({ description: 'Id of a task; else the first open one' }),

@@ -5,7 +5,7 @@ import { newId } from '@astro/event-sourcing/ids';
 import type { AggregateType } from '@astro/event-sourcing/recorded';
 import { CommandBus } from '@astro/jetstream/command-bus';
 import { EventStore } from '@astro/jetstream/event-store';
-import type { PoolEvent } from '@astro/messages/scheduling';
+import type { ExplainTick, PoolEvent } from '@astro/messages/scheduling';
 import { readConfig } from '@astro/runtime/config';
 import { jsonLog } from '@astro/runtime/logging';
 import { openService, type Service } from '@astro/runtime/start-service';
@@ -13,6 +13,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { machineOffer, specFor, type Ask } from '../pool/learning/learning.fixture.js';
 import { schedulingConfig } from '../scheduling.config.js';
 import { SchedulingModule } from '../scheduling.module.js';
+import { TickQuestions } from '../tick-questions.loop.js';
 
 let ground: Ground;
 let service: Service;
@@ -119,4 +120,35 @@ test('a pool learns by itself, and again when it has changed; a restart keeps wh
   await comesOnline('node_b', 'V100');
   expect((await adoptionOf(3)).data.policy.fleet).toHaveLength(2);
   expect((await grantOf(await arrives(1, part))).data).toMatchObject({ weightsVersion: 3 });
+}, 60_000);
+
+test('a recorded tick is explained from what was recorded, within a limit', async () => {
+  const jobId = await arrives(1, part);
+  await grantOf(jobId);
+  const tenantId = `tenant_${jobId}`;
+  const ask = (change: Partial<ExplainTick>) => {
+    const question = { poolId: 'main', tenantId, jobId, position: 0, change: { nodeWithdrawn: 'node_a' } };
+    const to = { type: 'scheduling.tick', id: 'main' } as const;
+    const command = { to, type: 'ExplainTick', data: { ...question, ...change } };
+    return commands.request(command, { id: newId('cmd'), metadata, timeoutMs: 10_000 });
+  };
+  const answered = await ask({});
+  expect(JSON.parse(answered?.answer ?? '')).toMatchObject({
+    isRepeated: true,
+    recorded: { grantsOfJob: 1 },
+  });
+  expect(await ask({ tenantId: 'tenant_x' })).toMatchObject({ rejection: 'JobNotFound' });
+  expect(await ask({ position: 1 })).toMatchObject({ rejection: 'TickNotFound' });
+  expect(await ask({ change: { nodeWithdrawn: 'node_z' } })).toMatchObject({ rejection: 'NodeNotFound' });
+  expect(await ask({ change: {} })).toMatchObject({ rejection: 'ChangeIsInvalid' });
+
+  const brief = new TickQuestions(events, 3);
+  const data = { poolId: 'main', tenantId, jobId, position: 0, change: { nodeWithdrawn: 'node_a' } };
+  const asked = [1, 2].map(id =>
+    brief.execute('main', { type: 'ExplainTick', data }, { commandId: `${id}` }),
+  );
+  expect(await Promise.all(asked)).toMatchObject([
+    { rejection: 'TickIsTooLate' },
+    { rejection: 'TicksAreBusy' },
+  ]);
 }, 60_000);

@@ -6,7 +6,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { learnPlacementValues } from '@astro/matching/policy/learning/placement-values';
 import { loadLinearSolver } from '@astro/solver/highs';
 import type { Lesson } from '../pool/learning/lesson.js';
-import type { Learned } from './learning-thread.js';
+import type { Learned } from './learning-thread.loop.js';
 
 /** The same lesson gives the same values. */
 const SEED = 1;

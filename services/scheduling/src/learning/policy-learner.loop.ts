@@ -3,13 +3,15 @@ import { reasonOf } from '@astro/jetstream/log';
 import { logFor } from '@astro/runtime/logging';
 import { aggregateToken } from '@astro/runtime/platform.module';
 import { Inject, Injectable, type BeforeApplicationShutdown } from '@nestjs/common';
-import type { PoolStore } from '../placement.loop.js';
+import type { AggregateStore } from '@astro/jetstream/aggregate-store';
+import type { PoolCommand, PoolEvent } from '@astro/messages/scheduling';
+import type { PoolRejection } from '../pool/pool.js';
 import { nextPolicyVersion } from '../pool/learning/adopt.js';
 import { learnedPolicyOf } from '../pool/learning/learned-policy.js';
 import { hasDrifted, lessonOf, type Lesson } from '../pool/learning/lesson.js';
 import type { Pool } from '../pool/pool-state.js';
 import { schedulingConfigToken, type SchedulingConfig } from '../scheduling.config.js';
-import { learnFrom } from './learning-thread.js';
+import { learnFrom } from './learning-thread.loop.js';
 
 /**
  * Has the pool adopt a policy that was learned from what arrives and from the nodes that it has, and another one when
@@ -24,7 +26,8 @@ export class PolicyLearner implements BeforeApplicationShutdown {
   #nextLookAtMs = 0;
 
   constructor(
-    @Inject(aggregateToken('pool')) private readonly pools: PoolStore,
+    @Inject(aggregateToken('pool'))
+    private readonly pools: Pick<AggregateStore<Pool, PoolCommand, PoolEvent, PoolRejection>, 'execute'>,
     @Inject(schedulingConfigToken)
     private readonly config: Pick<
       SchedulingConfig,

@@ -65,7 +65,7 @@ export function evolve(pool: Pool, { type, data }: PoolEvent): Pool {
       renewLease(pool, data);
       return pool;
     case 'ServiceScaled':
-      revoke(pool, data.revoked);
+      revokeAll(pool, data.revoked);
       scale(pool, jobOf(pool, data.jobId), data);
       return pool;
     case 'ReplicasRequeued':
@@ -76,7 +76,7 @@ export function evolve(pool: Pool, { type, data }: PoolEvent): Pool {
       for (const { leaseId } of data.leases) giveNotice(pool, leaseOf(pool, leaseId), data.noticeUntil);
       return pool;
     case 'LeasesRevoked':
-      for (const lease of data.leases) endNotice(pool, lease);
+      for (const { leaseId } of data.leases) revoke(pool, leaseOf(pool, leaseId));
       return pool;
     case 'ReplicaQueued': {
       const task = taskOf(pool, data.jobId, data.taskId);
@@ -89,7 +89,7 @@ export function evolve(pool: Pool, { type, data }: PoolEvent): Pool {
       return pool;
     case 'JobClosed':
     case 'JobAbandoned':
-      revoke(pool, data.revoked);
+      revokeAll(pool, data.revoked);
       leave(pool, data.jobId);
       return pool;
     case 'PolicyAdopted':
@@ -122,6 +122,17 @@ function admit(pool: Pool, offer: Offer): void {
   const endedLeases = known?.endedLeases ?? new Map<string, LeaseEnd>();
   pool.nodes.set(nodeId, { offer, engineOffer, leases, endedLeases });
   pool.nodeChanges += 1;
+}
+
+function withdraw(pool: Pool, nodeId: string): void {
+  const { offer, leases } = nodeOf(pool, nodeId);
+  pool.shares.withdraw(offer.inventory);
+  pool.use.withdraw(offer.inventory);
+  for (const leaseId of leases) endLease(pool, leaseId, 'revoked');
+  pool.nodes.delete(nodeId);
+  pool.engine.removeNode(nodeId);
+  pool.nodeChanges += 1;
+  pool.nodesLost += 1;
 }
 
 /**
@@ -242,6 +253,14 @@ function giveNotice(pool: Pool, lease: Lease, until: Date): void {
   pool.byDeadline.add(lease);
 }
 
+function revoke(pool: Pool, { leaseId, jobId, taskId, deadline }: Lease): void {
+  const job = jobOf(pool, jobId);
+  moved(pool, job, deadline);
+  const task = job.tasks.get(taskId);
+  if (task) task.preemptions += 1;
+  endLease(pool, leaseId, 'revoked');
+}
+
 function endLease(pool: Pool, leaseId: string, end: LeaseEnd): void {
   const lease = leaseOf(pool, leaseId);
   const { nodeId, jobId, taskId, operatorId, hold } = lease;
@@ -285,14 +304,7 @@ function renewLease(pool: Pool, data: LeaseRenewed): void {
   renew(pool, job, leaseOf(pool, data.leaseId), data);
 }
 
-function endNotice(pool: Pool, { leaseId, jobId, taskId }: ExpiredLease): void {
-  moved(pool, jobOf(pool, jobId), leaseOf(pool, leaseId).deadline);
-  const task = jobOf(pool, jobId).tasks.get(taskId);
-  if (task) task.preemptions += 1;
-  endLease(pool, leaseId, 'revoked');
-}
-
-function revoke(pool: Pool, leases: readonly ExpiredLease[]): void {
+function revokeAll(pool: Pool, leases: readonly ExpiredLease[]): void {
   for (const { leaseId } of leases) endLease(pool, leaseId, 'revoked');
 }
 

@@ -30,29 +30,34 @@ const noticed = [...running, large, tick(at(10))];
 const noticeEnds = 10 + PREEMPTION_NOTICE_MS;
 
 describe('work that finds no room', () => {
-  test('makes those leave who lose the least, all on one node, and tells them until when and for whom', () => {
-    const begun = [startAt('s1', 1), startAt('s2', 2), startAt('s3', 8), startAt('s4', 9)];
-    const byNode = (nodeId: string) =>
-      placed.filter(grant => grant.nodeId === nodeId).map(({ taskId }) => taskId);
-    expect([byNode('node_a'), byNode('node_b')]).toEqual([
-      ['s1', 's2'],
-      ['s3', 's4'],
-    ]);
-    const notices = lastOf(...running, ...begun, large, tick(at(10)));
-    expect(told(notices).sort()).toEqual(['s3', 's4']);
-    expect(notices).toMatchObject([
-      {
-        type: 'LeasesPreempted',
-        data: {
-          leases: [{ nodeId: 'node_b' }, { nodeId: 'node_b' }],
-          noticeUntil: at(noticeEnds),
-          forJobId: 'large',
-          forTaskId: 'l1',
-          forLeaseClass: 'on_demand',
+  test.each([
+    ['node_b', ['s3', 's4'], [1, 2, 8, 9]],
+    ['node_a', ['s1', 's2'], [8, 9, 1, 2]],
+  ])(
+    'makes those leave who lose the least, all on %s, tells until when and for whom',
+    (nodeId, few, starts) => {
+      const begun = starts.map((ms, index) => startAt(`s${index + 1}`, ms));
+      const byNode = (id: string) => placed.filter(grant => grant.nodeId === id).map(({ taskId }) => taskId);
+      expect([byNode('node_a'), byNode('node_b')]).toEqual([
+        ['s1', 's2'],
+        ['s3', 's4'],
+      ]);
+      const notices = lastOf(...running, ...begun, large, tick(at(10)));
+      expect(told(notices).sort()).toEqual(few);
+      expect(notices).toMatchObject([
+        {
+          type: 'LeasesPreempted',
+          data: {
+            leases: [{ nodeId }, { nodeId }],
+            noticeUntil: at(noticeEnds),
+            forJobId: 'large',
+            forTaskId: 'l1',
+            forLeaseClass: 'on_demand',
+          },
         },
-      },
-    ]);
-  });
+      ]);
+    },
+  );
 
   test('tells nobody again while a notice runs, and idle room beside it is kept for it', () => {
     expect(lastOf(...noticed, tick(at(11)))).toEqual([]);

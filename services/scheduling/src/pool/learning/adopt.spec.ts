@@ -97,7 +97,7 @@ describe('a learned policy', () => {
     ['scenarios[0].worth: 1 entries for', withScenario({ worth: [1] })],
     ['scenarios[0].isPresent: 1 entries for', withScenario({ isPresent: [true] })],
     ['scenarios[0].worth[1]: NaN is not a number', withScenario({ worth: scenario!.worth.with(1, NaN) })],
-    ['fleet[0].digest: not 64 hexadecimal digits', withShape({ digest: 'A' })],
+    ['fleet[0].digest: not shape_ and 26 digits', withShape({ digest: 'A' })],
     ['fleet[0].nodes: 0 is not from 1 up', withShape({ nodes: 0 })],
     ['fleet[0].units: 65 is not 0 to 64', withShape({ units: 65 })],
   ];

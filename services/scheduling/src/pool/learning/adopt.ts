@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { accept, reject, type Decision } from '@astro/event-sourcing/decider';
+import type { TermWeights } from '@astro/matching/engine/weights';
 import { astro } from '@astro/matching/policy/astro';
 import type { AdoptPolicy, LearnedPolicy, PoolEvent } from '@astro/messages/scheduling';
 import type { Pool } from '../pool-state.js';
@@ -24,8 +25,12 @@ export const nextPolicyVersion = ({ engine }: Pool): number => engine.termWeight
 /** From now on the engine picks nodes by it. */
 export function install(pool: Pool, policy: LearnedPolicy): void {
   pool.adopted = policy;
-  pool.engine.use(astro(valuesOf(policy)), { ...poolWeights, version: policy.version });
+  reweigh(pool, { ...poolWeights, version: policy.version });
 }
+
+/** The same policy with other weights of its terms. */
+export const reweigh = ({ adopted, engine }: Pool, weights: TermWeights): void =>
+  engine.use(adopted ? astro(valuesOf(adopted)) : tightFit, weights);
 
 /** Of the allocation policy that picks nodes now. */
 export const policyNameOf = ({ adopted }: Pool): string => adopted?.name ?? tightFit.name;

@@ -1,6 +1,6 @@
-import type { Demand } from '@astro/matching/engine/demand';
 import type { PlacementValues } from '@astro/matching/policy/learning/placement-values';
-import type { LearnedDemand, LearnedPolicy } from '@astro/messages/scheduling';
+import type { LearnedPolicy } from '@astro/messages/scheduling';
+import { demandFrom } from './learned-demand.js';
 import type { Lesson } from './lesson.js';
 import { digestOf } from './shape-digest.js';
 
@@ -52,10 +52,4 @@ export function valuesOf({ demands: learned, scenarios }: LearnedPolicy): Placem
     ),
     scarcity: Float64Array.from(learned, ({ scarcity }) => scarcity),
   };
-}
-
-/** Numbers of demands are an engine's own, and no policy looks at them. */
-export function demandFrom(learned: LearnedDemand): Demand {
-  const { kind, rate: _rate, probability: _probability, scarcity: _scarcity, ...rest } = learned;
-  return kind === 'unspecified' ? { id: 0, ...rest } : { id: 0, ...rest, kind };
 }

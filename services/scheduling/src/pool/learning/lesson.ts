@@ -11,7 +11,7 @@ import { demandKey } from '@astro/matching/policy/learning/arrival-mix';
 import type { LearnedPolicy } from '@astro/messages/scheduling';
 import type { Pool } from '../pool-state.js';
 import { arrivalsMin, learningLimits } from './learning-limits.js';
-import { demandFrom } from './learned-policy.js';
+import { demandFrom } from './learned-demand.js';
 import { digestOf } from './shape-digest.js';
 
 /** What a policy is learned from. Plain data, which can be sent to another thread. */

@@ -65,7 +65,7 @@ function* scenarioFlaws(path: string, scenario: LearnedScenario, demands: number
 }
 
 function* shapeFlaws(path: string, { digest, nodes, units }: LearnedShape): Flaws {
-  if (!/^[0-9a-f]{64}$/.test(digest)) yield `${path}.digest: not 64 hexadecimal digits`;
+  if (!/^shape_[0-9a-z]{26}$/.test(digest)) yield `${path}.digest: not shape_ and 26 digits`;
   if (nodes < 1) yield `${path}.nodes: ${nodes} is not from 1 up`;
   if (!isWhole(units, 0, unitsMax)) yield `${path}.units: ${units} is not 0 to ${unitsMax}`;
 }

@@ -1,4 +1,4 @@
-import { hash } from 'node:crypto';
+import { derivedId } from '@astro/event-sourcing/ids';
 import type { Shape } from '@astro/matching/engine/shape';
 
 const digests = new WeakMap<Shape, string>();
@@ -8,7 +8,7 @@ export function digestOf(shape: Shape): string {
   const known = digests.get(shape);
   if (known) return known;
   const { cpuMillis, memoryMib, cpuPower, groups } = shape;
-  const digest = hash('sha256', JSON.stringify([cpuMillis, memoryMib, cpuPower, groups]));
+  const digest = derivedId('shape', JSON.stringify([cpuMillis, memoryMib, cpuPower, groups]));
   digests.set(shape, digest);
   return digest;
 }

@@ -3,7 +3,7 @@ import { after } from '../pool/pool-examples.js';
 import { learnedPolicyOf } from '../pool/learning/learned-policy.js';
 import { examplePolicy, taught } from '../pool/learning/learning.fixture.js';
 import { lessonOf } from '../pool/learning/lesson.js';
-import { learnFrom } from './learning-thread.js';
+import { learnFrom } from './learning-thread.loop.js';
 
 const lesson = lessonOf(after(...taught).state)!;
 const { signal } = new AbortController();

@@ -1,0 +1,122 @@
+import { Atto } from '@astro/postgres/atto';
+import { defineEntity, type InferEntity } from '@mikro-orm/postgresql';
+import { filling, mirrored, undoOf, type MirroredTable } from './mirrored.js';
+
+/** What each tenant has in escrow, and what it has announced to take out. */
+export const EscrowBalance = defineEntity({
+  name: 'EscrowBalance',
+  schema: 'chain',
+  tableName: 'escrow_balances',
+  indexes: [{ properties: ['isFinal', 'asOfBlock'] }],
+  properties: p => ({
+    tenant: p.text().primary(),
+    balanceAtto: p.type(Atto),
+    withdrawingAtto: p.type(Atto),
+    /** In seconds since 1970; 0 when nothing is announced. */
+    availableAt: p.bigint('number'),
+    asOfBlock: p.bigint('number'),
+    isFinal: p.boolean(),
+  }),
+});
+export type EscrowBalance = InferEntity<typeof EscrowBalance>;
+export const EscrowBalanceUndo = undoOf('escrow_balances');
+
+/** What was settled in one batch, and how much of it has been claimed. */
+export const SettlementBatch = defineEntity({
+  name: 'SettlementBatch',
+  schema: 'chain',
+  tableName: 'settlement_batches',
+  indexes: [{ properties: ['isFinal', 'asOfBlock'] }],
+  properties: p => ({
+    batch: p.text().primary(),
+    root: p.text(),
+    grossAtto: p.type(Atto),
+    netAtto: p.type(Atto),
+    burnedAtto: p.type(Atto),
+    toTreasuryAtto: p.type(Atto),
+    claimedAtto: p.type(Atto),
+    asOfBlock: p.bigint('number'),
+    isFinal: p.boolean(),
+  }),
+});
+export type SettlementBatch = InferEntity<typeof SettlementBatch>;
+export const SettlementBatchUndo = undoOf('settlement_batches');
+
+/** Who was paid what of a batch. */
+export const SettlementClaim = defineEntity({
+  name: 'SettlementClaim',
+  schema: 'chain',
+  tableName: 'settlement_claims',
+  indexes: [{ properties: ['isFinal', 'asOfBlock'] }],
+  properties: p => ({
+    /** `<batch>/<index>` */
+    id: p.text().primary(),
+    batch: p.text(),
+    account: p.text(),
+    amountAtto: p.type(Atto),
+    asOfBlock: p.bigint('number'),
+    isFinal: p.boolean(),
+  }),
+});
+export type SettlementClaim = InferEntity<typeof SettlementClaim>;
+export const SettlementClaimUndo = undoOf('settlement_claims');
+
+const changes: Readonly<Record<string, 1n | -1n>> = {
+  'escrow.Deposited': 1n,
+  'escrow.Debited': -1n,
+  'escrow.Refunded': -1n,
+  'escrow.Withdrawn': -1n,
+};
+
+const balances: MirroredTable<EscrowBalance> = {
+  entity: EscrowBalance,
+  undo: EscrowBalanceUndo,
+  keysOf: fact =>
+    fact.name in changes || fact.name === 'escrow.WithdrawalAnnounced' ? [fact.address('tenant')] : [],
+  evolve(row, fact, tenant) {
+    const before = row ?? { balanceAtto: 0n, withdrawingAtto: 0n, availableAt: 0 };
+    const { balanceAtto, withdrawingAtto, availableAt } = before;
+    const amount = fact.amount('amount');
+    if (fact.name === 'escrow.WithdrawalAnnounced')
+      return { tenant, balanceAtto, withdrawingAtto: amount, availableAt: fact.number('availableAt') };
+    const after = balanceAtto + changes[fact.name]! * amount;
+    if (fact.name === 'escrow.Withdrawn')
+      return { tenant, balanceAtto: after, withdrawingAtto: 0n, availableAt: 0 };
+    return { tenant, balanceAtto: after, withdrawingAtto, availableAt };
+  },
+};
+
+const batches: MirroredTable<SettlementBatch> = {
+  entity: SettlementBatch,
+  undo: SettlementBatchUndo,
+  keysOf: fact =>
+    fact.name === 'escrow.Settled' || fact.name === 'escrow.Claimed' ? [fact.bytes32('batch')] : [],
+  evolve(row, fact, batch) {
+    if (fact.name === 'escrow.Claimed')
+      return row && { ...row, claimedAtto: row.claimedAtto + fact.amount('amount') };
+    return {
+      batch,
+      root: fact.bytes32('root'),
+      grossAtto: fact.amount('gross'),
+      netAtto: fact.amount('net'),
+      burnedAtto: fact.amount('burned'),
+      toTreasuryAtto: fact.amount('toTreasury'),
+      claimedAtto: 0n,
+    };
+  },
+};
+
+const claims: MirroredTable<SettlementClaim> = {
+  entity: SettlementClaim,
+  undo: SettlementClaimUndo,
+  keysOf: fact =>
+    fact.name === 'escrow.Claimed' ? [`${fact.bytes32('batch')}/${fact.amount('index')}`] : [],
+  evolve: (_row, fact, id) => ({
+    id,
+    batch: fact.bytes32('batch'),
+    account: fact.address('account'),
+    amountAtto: fact.amount('amount'),
+  }),
+};
+
+export const escrow = mirrored('chain.escrow', [filling(balances), filling(batches), filling(claims)]);

@@ -1,0 +1,224 @@
+import type { Projection } from '@astro/event-sourcing/projection';
+import type { Recorded } from '@astro/event-sourcing/recorded';
+import { Fact } from '@astro/chain/logs/fact';
+import type { BlockIndexed, MirrorEvent } from '@astro/messages/chain';
+import { columnsOf } from '@astro/postgres/columns';
+import { insertRows, keyOf, readRows, updateRows } from '@astro/postgres/rows';
+import { tableOf } from '@astro/postgres/stage';
+import {
+  defineEntity,
+  type EntityManager,
+  type EntitySchema,
+  type RequiredEntityData,
+} from '@mikro-orm/postgresql';
+
+/** What every row of the chain says of itself. */
+export type Mirrored = {
+  /** Number of the block that changed it last. */
+  readonly asOfBlock: number;
+  /** Whether no reorganisation can take that block back any more. */
+  readonly isFinal: boolean;
+};
+
+/** Where a fact stands on the chain. */
+export type Place = { readonly block: number; readonly index: number; readonly time: Date };
+
+/** How the facts of a block change the rows of one table, whose one key is a text. */
+export type MirroredTable<Row extends Mirrored> = {
+  readonly entity: EntitySchema<Row>;
+  /** What the rows were before blocks that are not final yet; made by `undoOf`. */
+  readonly undo: EntitySchema<Undo>;
+  /** Keys of the rows that the fact makes or changes, none twice; none for a fact that is not of this table. */
+  keysOf(fact: Fact, place: Place): readonly string[];
+  /** Undefined: the fact changes nothing. */
+  evolve(row: Row | undefined, fact: Fact, key: string, place: Place): Omit<Row, keyof Mirrored> | undefined;
+};
+
+export type Undo = {
+  readonly block: number;
+  readonly key: string;
+  /** The row in JSON by its columns' names; null where there was none. */
+  readonly before: string | null;
+};
+
+export const undoOf = (table: string): EntitySchema<Undo> =>
+  defineEntity({
+    name: `${table}_undo`,
+    schema: 'chain',
+    tableName: `${table}_undo`,
+    properties: p => ({
+      block: p.bigint('number').primary(),
+      key: p.text().primary(),
+      before: p.text().nullable(),
+    }),
+  }) as EntitySchema<Undo>;
+
+/** A table of which only its names and its filling are known, so that several unlike ones make one read model. */
+export type Filling = {
+  readonly tables: readonly string[];
+  /** @param run events of one type, side by side in the record */
+  apply(em: EntityManager, run: readonly MirrorEvent[]): Promise<void>;
+};
+
+export const filling = <Row extends Mirrored>(table: MirroredTable<Row>): Filling => ({
+  tables: [table.entity.meta.tableName, table.undo.meta.tableName],
+  apply: (em, run) => applyRun(em, table, run),
+});
+
+/**
+ * A read model of the chain. A block that is taken back takes its changes with it: of every row that a block changes
+ * before it is final, the row as it was before is kept until then.
+ */
+export function mirrored(
+  name: `chain.${string}`,
+  fillings: readonly Filling[],
+): Projection<MirrorEvent, EntityManager> {
+  const applyBatch = async (em: EntityManager, batch: readonly Recorded<MirrorEvent>[]): Promise<void> => {
+    for (let from = 0; from < batch.length;) {
+      const { type } = batch[from]!.event;
+      let to = from;
+      while (to < batch.length && batch[to]!.event.type === type) to += 1;
+      const run = batch.slice(from, to).map(({ event }) => event);
+      for (const table of fillings) await table.apply(em, run);
+      from = to;
+    }
+  };
+  return {
+    name,
+    version: 1,
+    tables: fillings.flatMap(({ tables }) => tables) as [string, ...string[]],
+    reads: ['chain.mirror'],
+    apply: (em, recorded) => applyBatch(em, [recorded]),
+    applyBatch,
+  };
+}
+
+async function applyRun<Row extends Mirrored>(
+  em: EntityManager,
+  table: MirroredTable<Row>,
+  run: readonly MirrorEvent[],
+): Promise<void> {
+  const blocks = run.flatMap(({ type, data }) => (type === 'BlockIndexed' ? [data] : []));
+  if (blocks.length > 0) await applyBlocks(em, table, blocks);
+  const reverted = run.flatMap(({ type, data }) => (type === 'BlockReverted' ? [data] : []));
+  if (reverted.length > 0) {
+    const first = Math.min(...reverted.map(({ number }) => number));
+    await takeBack(em, table, first, reverted.at(-1)!.finalNumber);
+  }
+  const heads = run.flatMap(({ type, data }) => (type === 'HeadFollowed' ? [data.finalNumber] : []));
+  if (heads.length > 0) await finalise(em, table, Math.max(...heads));
+}
+
+type Step = { readonly fact: Fact; readonly place: Place; readonly keys: readonly string[] };
+
+async function applyBlocks<Row extends Mirrored>(
+  em: EntityManager,
+  table: MirroredTable<Row>,
+  blocks: readonly BlockIndexed[],
+): Promise<void> {
+  const stepsOf = blocks.map(block => ({ block, steps: stepsIn(table, block) }));
+  const keys = new Set(stepsOf.flatMap(({ steps }) => steps.flatMap(step => step.keys)));
+  if (keys.size === 0) return;
+  const keyName = keyOf(em, table.entity);
+  const before = new Map<string, Row>();
+  for (const row of await readRows(em, table.entity, [...keys])) before.set(row[keyName] as string, row);
+  const after = new Map(before);
+  const undo: Undo[] = [];
+  const written = rowWriter(em, table.entity);
+  for (const { block, steps } of stepsOf) {
+    const touched = new Set<string>();
+    for (const { fact, place, keys: changed } of steps) {
+      for (const key of changed) {
+        const row = after.get(key);
+        const next = table.evolve(row, fact, key, place);
+        if (next === undefined) continue;
+        if (!block.final && !touched.has(key))
+          undo.push({ block: block.number, key, before: row === undefined ? null : written(row) });
+        touched.add(key);
+        after.set(key, { ...next, asOfBlock: block.number, isFinal: block.final } as unknown as Row);
+      }
+    }
+  }
+  await write(em, table.entity, before, after);
+  await insertRows(em, table.undo, undo, 'fail');
+}
+
+function stepsIn<Row extends Mirrored>(
+  table: MirroredTable<Row>,
+  { number: block, time, logs }: BlockIndexed,
+): readonly Step[] {
+  const steps: Step[] = [];
+  for (const log of logs) {
+    const fact = Fact.of(log);
+    if (fact === undefined) continue;
+    const place = { block, index: log.index, time };
+    const keys = table.keysOf(fact, place);
+    if (keys.length > 0) steps.push({ fact, place, keys });
+  }
+  return steps;
+}
+
+async function write<Row extends Mirrored>(
+  em: EntityManager,
+  entity: EntitySchema<Row>,
+  before: ReadonlyMap<string, Row>,
+  after: ReadonlyMap<string, Row>,
+): Promise<void> {
+  const made = [...after].flatMap(([key, row]) => (before.has(key) ? [] : [row]));
+  const changed = [...after].flatMap(([key, row]) =>
+    before.has(key) && before.get(key) !== row ? [row] : [],
+  );
+  if (made.length > 0) await insertRows(em, entity, made as RequiredEntityData<Row>[], 'fail');
+  if (changed.length > 0) await updateRows(em, entity, changed, propertiesOf(em, entity));
+}
+
+const propertiesOf = <Row extends Mirrored>(
+  em: EntityManager,
+  entity: EntitySchema<Row>,
+): ReadonlySet<string> =>
+  new Set(columnsOf(em, entity).flatMap(({ property, isKey }) => (isKey ? [] : [property])));
+
+/** Rows are put back as they were before the first of the blocks. */
+async function takeBack<Row extends Mirrored>(
+  em: EntityManager,
+  table: MirroredTable<Row>,
+  first: number,
+  finalNumber: number,
+): Promise<void> {
+  const [main, undo] = [tableOf(em, table.entity), tableOf(em, table.undo)];
+  const key = columnsOf(em, table.entity).find(({ isKey }) => isKey)!.name;
+  const oldest = `select distinct on ("key") "key", "before" from ${undo} where "block" >= ? order by "key", "block"`;
+  await em.execute(`delete from ${main} where ${key} in (select "key" from (${oldest}) as o)`, [first]);
+  await em.execute(
+    `insert into ${main} select (jsonb_populate_record(null::${main}, o."before"::jsonb)).* from (${oldest}) as o
+      where o."before" is not null`,
+    [first],
+  );
+  await em.execute(`delete from ${undo} where "block" >= ?`, [first]);
+  // They may have become final since they were written down.
+  await finalise(em, table, finalNumber);
+}
+
+async function finalise<Row extends Mirrored>(
+  em: EntityManager,
+  table: MirroredTable<Row>,
+  finalNumber: number,
+): Promise<void> {
+  const [main, undo] = [tableOf(em, table.entity), tableOf(em, table.undo)];
+  await em.execute(`update ${main} set "is_final" = true where not "is_final" and "as_of_block" <= ?`, [
+    finalNumber,
+  ]);
+  await em.execute(`delete from ${undo} where "block" <= ?`, [finalNumber]);
+}
+
+/** A row as `jsonb_populate_record` reads it. */
+function rowWriter<Row extends Mirrored>(em: EntityManager, entity: EntitySchema<Row>): (row: Row) => string {
+  const columns = columnsOf(em, entity).map(({ property, name }) => ({ property, name: name.slice(1, -1) }));
+  return row => {
+    const values = row as unknown as Readonly<Record<string, unknown>>;
+    const named = columns.map(({ property, name }) => [name, values[property] ?? null]);
+    return JSON.stringify(Object.fromEntries(named), (_name, value: unknown) =>
+      typeof value === 'bigint' ? value.toString() : value,
+    );
+  };
+}

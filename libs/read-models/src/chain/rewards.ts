@@ -1,0 +1,78 @@
+import { Atto } from '@astro/postgres/atto';
+import { defineEntity, type InferEntity } from '@mikro-orm/postgresql';
+import { filling, mirrored, undoOf, type MirroredTable } from './mirrored.js';
+
+/** What was published for one epoch, and how much of it has been claimed. */
+export const RewardEpoch = defineEntity({
+  name: 'RewardEpoch',
+  schema: 'chain',
+  tableName: 'reward_epochs',
+  indexes: [{ properties: ['isFinal', 'asOfBlock'] }],
+  properties: p => ({
+    epoch: p.text().primary(),
+    root: p.text(),
+    totalAtto: p.type(Atto),
+    /** In seconds since 1970: until then it can be cancelled. */
+    openFrom: p.bigint('number'),
+    isCancelled: p.boolean(),
+    claimedAtto: p.type(Atto),
+    asOfBlock: p.bigint('number'),
+    isFinal: p.boolean(),
+  }),
+});
+export type RewardEpoch = InferEntity<typeof RewardEpoch>;
+export const RewardEpochUndo = undoOf('reward_epochs');
+
+/** Who was rewarded what in an epoch. */
+export const RewardClaim = defineEntity({
+  name: 'RewardClaim',
+  schema: 'chain',
+  tableName: 'reward_claims',
+  indexes: [{ properties: ['isFinal', 'asOfBlock'] }],
+  properties: p => ({
+    /** `<epoch>/<index>` */
+    id: p.text().primary(),
+    epoch: p.text(),
+    account: p.text(),
+    amountAtto: p.type(Atto),
+    asOfBlock: p.bigint('number'),
+    isFinal: p.boolean(),
+  }),
+});
+export type RewardClaim = InferEntity<typeof RewardClaim>;
+export const RewardClaimUndo = undoOf('reward_claims');
+
+const epochs: MirroredTable<RewardEpoch> = {
+  entity: RewardEpoch,
+  undo: RewardEpochUndo,
+  keysOf: fact =>
+    /^rewards\.(EpochPublished|EpochCancelled|Claimed)$/.test(fact.name) ? [`${fact.amount('epoch')}`] : [],
+  evolve(row, fact, epoch) {
+    if (fact.name === 'rewards.EpochCancelled') return row && { ...row, isCancelled: true };
+    if (fact.name === 'rewards.Claimed')
+      return row && { ...row, claimedAtto: row.claimedAtto + fact.amount('amount') };
+    return {
+      epoch,
+      root: fact.bytes32('root'),
+      totalAtto: fact.amount('total'),
+      openFrom: fact.number('openFrom'),
+      isCancelled: false,
+      claimedAtto: 0n,
+    };
+  },
+};
+
+const claims: MirroredTable<RewardClaim> = {
+  entity: RewardClaim,
+  undo: RewardClaimUndo,
+  keysOf: fact =>
+    fact.name === 'rewards.Claimed' ? [`${fact.amount('epoch')}/${fact.amount('index')}`] : [],
+  evolve: (_row, fact, id) => ({
+    id,
+    epoch: `${fact.amount('epoch')}`,
+    account: fact.address('account'),
+    amountAtto: fact.amount('amount'),
+  }),
+};
+
+export const rewards = mirrored('chain.rewards', [filling(epochs), filling(claims)]);

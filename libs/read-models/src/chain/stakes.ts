@@ -1,0 +1,102 @@
+import { Atto } from '@astro/postgres/atto';
+import { defineEntity, type InferEntity } from '@mikro-orm/postgresql';
+import type { Fact } from '@astro/chain/logs/fact';
+import { filling, mirrored, undoOf, type MirroredTable } from './mirrored.js';
+
+export type StakeRole = 'operator' | 'validator';
+
+/** Node operators and validators with a stake. A share is worth the factor, in units of 10^-18. */
+export const StakeProvider = defineEntity({
+  name: 'StakeProvider',
+  schema: 'chain',
+  tableName: 'stake_providers',
+  indexes: [{ properties: ['isFinal', 'asOfBlock'] }],
+  properties: p => ({
+    /** `<role>/<address>` */
+    id: p.text().primary(),
+    role: p.text().$type<StakeRole>(),
+    provider: p.text(),
+    /** What it stands for in the platform, as it was registered. */
+    subject: p.text(),
+    activeShares: p.type(Atto),
+    factor: p.type(Atto),
+    openCases: p.integer(),
+    asOfBlock: p.bigint('number'),
+    isFinal: p.boolean(),
+  }),
+});
+export type StakeProvider = InferEntity<typeof StakeProvider>;
+export const StakeProviderUndo = undoOf('stake_providers');
+
+/** What one account has staked on one provider, without what is unbonding. */
+export const StakePosition = defineEntity({
+  name: 'StakePosition',
+  schema: 'chain',
+  tableName: 'stake_positions',
+  indexes: [{ properties: ['isFinal', 'asOfBlock'] }],
+  properties: p => ({
+    /** `<role>/<provider>/<holder>` */
+    id: p.text().primary(),
+    role: p.text().$type<StakeRole>(),
+    provider: p.text(),
+    holder: p.text(),
+    shares: p.type(Atto),
+    asOfBlock: p.bigint('number'),
+    isFinal: p.boolean(),
+  }),
+});
+export type StakePosition = InferEntity<typeof StakePosition>;
+export const StakePositionUndo = undoOf('stake_positions');
+
+const wholeFactor = 10n ** 18n;
+const roleOf = (fact: Fact): StakeRole => (fact.amount('role') === 0n ? 'operator' : 'validator');
+const providerKey = (fact: Fact): string => `${roleOf(fact)}/${fact.address('provider')}`;
+
+const providers: MirroredTable<StakeProvider> = {
+  entity: StakeProvider,
+  undo: StakeProviderUndo,
+  keysOf: fact =>
+    /^staking\.(Registered|Staked|Unbonding|Slashed|CasesChanged)$/.test(fact.name)
+      ? [providerKey(fact)]
+      : [],
+  evolve(row, fact, id) {
+    if (fact.name === 'staking.Registered')
+      return {
+        ...{ id, role: roleOf(fact), provider: fact.address('provider'), subject: fact.bytes32('subject') },
+        ...{ activeShares: 0n, factor: wholeFactor, openCases: 0 },
+      };
+    if (row === undefined) return undefined;
+    switch (fact.name) {
+      case 'staking.Staked':
+        return { ...row, activeShares: row.activeShares + fact.amount('shares') };
+      case 'staking.Unbonding':
+        return { ...row, activeShares: row.activeShares - fact.amount('shares') };
+      case 'staking.Slashed':
+        return { ...row, factor: fact.amount('factor') };
+      case 'staking.CasesChanged':
+        return { ...row, openCases: fact.number('openCases') };
+    }
+    return undefined;
+  },
+};
+
+const positions: MirroredTable<StakePosition> = {
+  entity: StakePosition,
+  undo: StakePositionUndo,
+  keysOf: fact =>
+    fact.name === 'staking.Staked' || fact.name === 'staking.Unbonding'
+      ? [`${providerKey(fact)}/${fact.address('holder')}`]
+      : [],
+  evolve(row, fact, id) {
+    const shares = fact.amount('shares');
+    return {
+      id,
+      role: roleOf(fact),
+      provider: fact.address('provider'),
+      holder: fact.address('holder'),
+      shares: (row?.shares ?? 0n) + (fact.name === 'staking.Staked' ? shares : -shares),
+    };
+  },
+};
+
+export const stakes = mirrored('chain.stakes', [filling(providers), filling(positions)]);

@@ -1,0 +1,99 @@
+import { Atto } from '@astro/postgres/atto';
+import { defineEntity, type InferEntity } from '@mikro-orm/postgresql';
+import { filling, mirrored, undoOf, type MirroredTable } from './mirrored.js';
+
+const nobody = `0x${'0'.repeat(40)}`;
+
+/** What each account holds on the chain. An account without a row holds nothing. */
+export const TokenBalance = defineEntity({
+  name: 'TokenBalance',
+  schema: 'chain',
+  tableName: 'token_balances',
+  indexes: [{ properties: ['isFinal', 'asOfBlock'] }],
+  properties: p => ({
+    account: p.text().primary(),
+    balanceAtto: p.type(Atto),
+    asOfBlock: p.bigint('number'),
+    isFinal: p.boolean(),
+  }),
+});
+export type TokenBalance = InferEntity<typeof TokenBalance>;
+export const TokenBalanceUndo = undoOf('token_balances');
+
+/** Every transfer; what comes into being is from nobody, and what is burned goes there. */
+export const TokenTransfer = defineEntity({
+  name: 'TokenTransfer',
+  schema: 'chain',
+  tableName: 'token_transfers',
+  indexes: [
+    { properties: ['isFinal', 'asOfBlock'] },
+    { properties: ['from', 'asOfBlock'] },
+    { properties: ['to', 'asOfBlock'] },
+  ],
+  properties: p => ({
+    /** `<block>/<index in it>` */
+    id: p.text().primary(),
+    from: p.text(),
+    to: p.text(),
+    amountAtto: p.type(Atto),
+    at: p.datetime(),
+    asOfBlock: p.bigint('number'),
+    isFinal: p.boolean(),
+  }),
+});
+export type TokenTransfer = InferEntity<typeof TokenTransfer>;
+export const TokenTransferUndo = undoOf('token_transfers');
+
+/** The initial allocation, as the token was made with it. */
+export const Allocation = defineEntity({
+  name: 'Allocation',
+  schema: 'chain',
+  tableName: 'allocations',
+  indexes: [{ properties: ['isFinal', 'asOfBlock'] }],
+  properties: p => ({
+    name: p.text().primary(),
+    holder: p.text(),
+    amountAtto: p.type(Atto),
+    asOfBlock: p.bigint('number'),
+    isFinal: p.boolean(),
+  }),
+});
+export type Allocation = InferEntity<typeof Allocation>;
+export const AllocationUndo = undoOf('allocations');
+
+const balances: MirroredTable<TokenBalance> = {
+  entity: TokenBalance,
+  undo: TokenBalanceUndo,
+  keysOf: fact =>
+    fact.name === 'token.Transfer'
+      ? [...new Set([fact.address('from'), fact.address('to')])].filter(account => account !== nobody)
+      : [],
+  evolve(row, fact, account) {
+    const amount = fact.amount('value');
+    const received = fact.address('to') === account ? amount : 0n;
+    const sent = fact.address('from') === account ? amount : 0n;
+    return { account, balanceAtto: (row?.balanceAtto ?? 0n) + received - sent };
+  },
+};
+
+const transfers: MirroredTable<TokenTransfer> = {
+  entity: TokenTransfer,
+  undo: TokenTransferUndo,
+  keysOf: (fact, { block, index }) => (fact.name === 'token.Transfer' ? [`${block}/${index}`] : []),
+  evolve: (_row, fact, id, { time }) => ({
+    id,
+    from: fact.address('from'),
+    to: fact.address('to'),
+    amountAtto: fact.amount('value'),
+    at: time,
+  }),
+};
+
+const allocations: MirroredTable<Allocation> = {
+  entity: Allocation,
+  undo: AllocationUndo,
+  keysOf: fact => (fact.name === 'token.Allocated' ? [fact.text('name')] : []),
+  evolve: (_row, fact, name) => ({ name, holder: fact.address('holder'), amountAtto: fact.amount('amount') }),
+};
+
+export const token = mirrored('chain.token', [filling(balances), filling(transfers), filling(allocations)]);

@@ -1,0 +1,101 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { Platform } from '@astro/devstack/platform';
+import type { Bus } from '@astro/jetstream/bus';
+import { replay } from '@astro/jetstream/replay';
+import type { PoolEvent } from '@astro/messages/scheduling';
+import { auditEvents, chargedAtto } from './audit.js';
+import { endlessProgram, idleProgram } from './broken-programs.js';
+import { Client, type JobRequest } from './client.js';
+import { untilSettled } from './main-job.js';
+import { openHonestMarket } from './market.js';
+
+/** A node apart from the others, that one task fills. */
+const region = 'ca-tor';
+const node = {
+  name: 'alone',
+  region,
+  pricePerSecondAtto: 10n ** 14n,
+  cpuMillis: 1_000,
+  memoryMib: 512,
+};
+
+let stateDir: string;
+let platform: Platform;
+let client: Client;
+let bus: Bus;
+
+beforeAll(async () => {
+  stateDir = await mkdtemp(join(tmpdir(), 'astro-preemption-'));
+  platform = await Platform.start({ stateDir });
+  client = new Client(platform.gatewayUrl, (await openHonestMarket(platform)).tenantKey);
+  const { apiKey } = await platform.administration().registerOperator('Alone Ltd');
+  await platform.startAgent({ ...node, operatorKey: apiKey });
+  bus = await platform.connectBus('spec');
+}, 180_000);
+
+afterAll(async () => {
+  await platform?.stop();
+  await rm(stateDir, { recursive: true, force: true });
+}, 60_000);
+
+const jobOf = (cid: string, timeLimitMs: number): JobRequest => ({
+  name: 'a task that fills the node',
+  program: { cid, timeLimitMs, memoryLimitMib: 4, outputLimitBytes: 1_024 },
+  requirements: {
+    deviceKind: 'cpu',
+    cpuMillis: node.cpuMillis,
+    memoryMib: 64,
+    maxPricePerSecondAtto: String(10n ** 16n),
+    regions: [region],
+  },
+  quorum: 1,
+  tasks: [{ inputs: [] }],
+});
+
+async function poolEvents(): Promise<readonly PoolEvent[]> {
+  const found: PoolEvent[] = [];
+  for await (const { aggregate, event } of replay(bus, 'scheduling'))
+    if (aggregate.type === 'scheduling.pool') found.push(event as PoolEvent);
+  return found;
+}
+
+/** The test's own time limit ends a vain wait. */
+async function untilStarted(jobId: string): Promise<void> {
+  while ((await client.job(jobId)).tasks[0]?.status !== 'running') await sleep(50);
+}
+
+test('a preempted lease is charged for what it completed, which is nothing, and the ledger sums to zero', async () => {
+  const endless = {
+    ...jobOf(await client.putContent(endlessProgram), 600_000),
+    leaseClass: 'interruptible' as const,
+  };
+  const spot = await client.submit(endless, 'spot');
+  await untilStarted(spot.id);
+
+  const urgent = await client.submit(jobOf(await client.putContent(idleProgram), 5_000), 'urgent');
+  for await (const event of client.events(urgent.id)) void event;
+  expect(await client.ended(urgent.id)).toMatchObject({ status: 'succeeded' });
+  await client.cancel(spot.id);
+  for await (const event of client.events(spot.id)) void event;
+  await untilSettled(client);
+
+  const events = await poolEvents();
+  const [revoked] = events.flatMap(event => (event.type === 'LeasesRevoked' ? event.data.leases : []));
+  expect(revoked).toMatchObject({ jobId: spot.id });
+  const results = events.flatMap(event => (event.type === 'LeaseCompleted' ? [event.data] : []));
+  expect(results.map(({ jobId }) => jobId)).toEqual([urgent.id]);
+  const { meteredMs, pricePerSecondAtto } = results[0]!.result;
+  const granted = events
+    .flatMap(event => (event.type === 'LeasesGranted' ? event.data.grants : []))
+    .find(({ jobId }) => jobId === urgent.id)!;
+  expect(pricePerSecondAtto).toBe(granted.pricePerSecondAtto);
+
+  const audit = await auditEvents(bus);
+  expect(chargedAtto(audit)).toBe((BigInt(meteredMs) * pricePerSecondAtto + 999n) / 1_000n);
+  expect(audit.unbalanced).toEqual([]);
+  expect(audit.ledgerSumAtto).toBe(0n);
+}, 240_000);
