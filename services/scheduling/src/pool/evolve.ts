@@ -98,16 +98,6 @@ export function evolve(pool: Pool, { type, data }: PoolEvent): Pool {
   }
 }
 
-function withdraw(pool: Pool, nodeId: string): void {
-  pool.shares.withdraw(nodeOf(pool, nodeId).offer.inventory);
-  pool.use.withdraw(nodeOf(pool, nodeId).offer.inventory);
-  for (const leaseId of nodeOf(pool, nodeId).leases) endLease(pool, leaseId, 'revoked');
-  pool.nodes.delete(nodeId);
-  pool.engine.removeNode(nodeId);
-  pool.nodeChanges += 1;
-  pool.nodesLost += 1;
-}
-
 function admit(pool: Pool, offer: Offer): void {
   const { nodeId } = offer;
   const known = pool.nodes.get(nodeId);
