@@ -16,9 +16,13 @@ export function payloadOf(typeName: string, largest = 0xffffffff): fc.Arbitrary<
   return recordOf(schema, largest);
 }
 
+/** Optional fields are there or not. */
 const recordOf = (schema: DescMessage, largest: number): fc.Arbitrary<unknown> =>
   fc.record(Object.fromEntries(schema.fields.map(field => [field.localName, fieldOf(field, largest)])), {
     noNullPrototype: true,
+    requiredKeys: schema.fields
+      .filter(({ proto }) => !proto.proto3Optional)
+      .map(({ localName }) => localName),
   });
 
 function fieldOf(field: DescField, largest: number): fc.Arbitrary<unknown> {

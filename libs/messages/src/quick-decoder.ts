@@ -23,7 +23,7 @@ const [BOOL, STRING, BYTES, UINT32] = [8, 9, 12, 13];
  */
 export class QuickDecoder {
   readonly #fields: (QuickField | undefined)[] = [];
-  /** Every field in the order of `proto/`, so that all payloads of a type have one shape. */
+  /** Every field that is never absent, in the order of `proto/`, so that all payloads of a type have one shape. */
   readonly #blank: Readonly<Record<string, unknown>>;
   readonly #lists: readonly string[];
   readonly #required: readonly string[];
@@ -32,14 +32,14 @@ export class QuickDecoder {
   constructor(schema: DescMessage, nested: (schema: DescMessage) => QuickDecoder, enumNames: EnumNames) {
     const blank: Record<string, unknown> = {};
     for (const field of schema.fields) {
-      blank[field.localName] = defaultOf(field, enumNames);
+      if (!isOptional(field)) blank[field.localName] = defaultOf(field, enumNames);
       this.#fields[field.number] = quickField(field, nested, enumNames);
     }
     this.#blank = blank;
     this.#lists = schema.fields.filter(isList).map(({ localName }) => localName);
     this.#required = schema.fields
-      .map(({ localName }) => localName)
-      .filter(name => blank[name] === undefined && !this.#lists.includes(name));
+      .filter(field => !isOptional(field) && !isList(field) && blank[field.localName] === undefined)
+      .map(({ localName }) => localName);
   }
 
   /** @throws Unusual */
@@ -84,6 +84,8 @@ function readField(reader: WireReader, field: QuickField, payload: Record<string
   }
 }
 
+/** Its absence means something, unlike that of a zero: the payload has no such field then. */
+const isOptional = ({ proto }: DescField): boolean => proto.proto3Optional;
 const isList = ({ fieldKind }: DescField): boolean => fieldKind === 'list';
 const isAtto = (field: DescField): boolean => field.name.endsWith('_atto');
 
@@ -102,7 +104,7 @@ function quickField(
   enumNames: EnumNames,
 ): QuickField {
   const name = field.localName;
-  const isUnusual = field.fieldKind === 'map' || field.oneof !== undefined || field.proto.proto3Optional;
+  const isUnusual = field.fieldKind === 'map' || field.oneof !== undefined;
   if (isUnusual) return { name, kind: 'one', wireType: LENGTH_DELIMITED, read: refuse };
   const value = valueOf(field, nested, enumNames);
   if (!isList(field)) return { name, kind: 'one', ...value };

@@ -69,7 +69,7 @@ export class WireReader {
     const end = this.end();
     const start = this.position;
     this.position = end;
-    return this.#buffer.subarray(start, end);
+    return new Uint8Array(this.#buffer.buffer, this.#buffer.byteOffset + start, end - start);
   }
 
   /** Where what comes next ends, as its length says. */
