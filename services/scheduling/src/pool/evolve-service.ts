@@ -3,7 +3,8 @@ import type { LeaseRenewed, ReplicasRequeued, ServiceScaled } from '@astro/messa
 import type { PoolJob } from './pool-job.js';
 import type { Lease, Pool } from './pool-state.js';
 import { busyShareOf, scaleSeen } from './renewals.js';
-import { replacementDelayMs, replicatedTask, type PoolService } from './service.js';
+import type { PoolService } from './pool-service.js';
+import { replacementDelayMs, replicatedTask } from './service.js';
 
 /** What the events of a service change in the pool, its leases aside that end with them. */
 export function renew(pool: Pool, job: PoolJob, lease: Lease, data: LeaseRenewed): void {

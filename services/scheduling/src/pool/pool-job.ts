@@ -1,5 +1,5 @@
 import type { JobSpec, TaskSpec } from '@astro/messages/scheduling';
-import type { PoolService } from './service.js';
+import type { PoolService } from './pool-service.js';
 import { poolLimits } from './pool-limits.js';
 
 export type PoolTask = {

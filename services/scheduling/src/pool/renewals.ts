@@ -15,7 +15,8 @@ import type { PoolJob } from './pool-job.js';
 import { LEASE_GRACE_MS, poolLimits } from './pool-limits.js';
 import { ended, leasesOfJob, type Lease, type Pool } from './pool-state.js';
 import { onEndedLease, refusalOf, type ReportDecision } from './reports.js';
-import { affordableReplicas, replicatedTask, scaleAfter, type PoolService } from './service.js';
+import type { PoolService } from './pool-service.js';
+import { affordableReplicas, replicatedTask, scaleAfter } from './service.js';
 
 type RunningService = { readonly job: PoolJob; readonly service: PoolService; readonly spec: Service };
 
