@@ -72,7 +72,6 @@ test('the outcome of a command reaches who asked for it, with the position to re
     accepted: true,
     rejection: '',
     detail: '',
-    answer: '',
     position: recorded!.position,
     changed: true,
   });

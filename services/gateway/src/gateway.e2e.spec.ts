@@ -78,6 +78,7 @@ const guarded: readonly [method: string, path: string, wrongKind?: 'tenant' | 'o
   ['GET', `/v1/jobs/${someJob}/explain`, 'operator'],
   ['GET', `/v1/jobs/${someJob}/explain/tick`, 'operator'],
   ['POST', `/v1/jobs/${someJob}/cancel`, 'operator'],
+  ['POST', `/v1/jobs/${someJob}/scale`, 'operator'],
   ['GET', '/v1/usage', 'operator'],
   ['POST', '/v1/nodes', 'tenant'],
   ['POST', `/v1/nodes/${someNode}/credentials`, 'operator'],
