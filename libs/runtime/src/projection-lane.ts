@@ -4,6 +4,7 @@ import type { Message } from '@astro/event-sourcing/decider';
 import type { Projection } from '@astro/event-sourcing/projection';
 import type { Recorded } from '@astro/event-sourcing/recorded';
 import type { Bus } from '@astro/jetstream/bus';
+import { crashPoint } from '@astro/jetstream/crash-point';
 import { filterOf, isAmong, lastPositionOf } from '@astro/jetstream/event-reader';
 import { consumerNameOf, recordedFrom } from '@astro/jetstream/lane';
 import { reasonOf, type Log } from '@astro/jetstream/log';
@@ -101,7 +102,8 @@ export class ProjectionLane {
   async #apply(batch: readonly Recorded[]): Promise<void> {
     for (let meetings = 1; ; meetings++) {
       try {
-        return await this.#runner.apply(batch);
+        await this.#runner.apply(batch);
+        return crashPoint('after-commit');
       } catch (cause) {
         if (!(cause instanceof StaleCheckpoint) || meetings === maxMeetings) throw cause;
       }

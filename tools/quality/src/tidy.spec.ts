@@ -1,3 +1,4 @@
+import { crashPoints } from '@astro/jetstream/crash-point';
 import { describe, expect, test } from '@jest/globals';
 import { join } from 'node:path';
 import { bannedCalls, barrels, longFunctions, partialSuites, replaceableCalls } from './code-rules.js';
@@ -27,6 +28,12 @@ describe('this repository', () => {
 
   test.each(Object.entries(rules))('has no %s', (_name, rule) => {
     expect(files.flatMap(file => rule(file)).map(written)).toEqual([]);
+  });
+
+  test.each(crashPoints)('passes the crash point %s', point => {
+    const passes = ({ path, text }: SourceFile) =>
+      path.startsWith('libs/') && text.includes(`crashPoint('${point}')`);
+    expect(files.some(passes)).toBe(true);
   });
 
   test('has no deadFiles', () => expect(deadFiles(files).map(written)).toEqual([]));
