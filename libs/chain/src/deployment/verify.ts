@@ -1,6 +1,6 @@
 import { id, Interface, ZeroHash } from 'ethers';
 import type { RpcPool } from '../rpc/pool.js';
-import type { Deployment } from './addresses.js';
+import { contractNames, type Deployment } from './addresses.js';
 
 const roles = new Interface([
   'event RoleGranted(bytes32 indexed role, address indexed account, address indexed sender)',
@@ -10,17 +10,7 @@ const roles = new Interface([
 type Log = { readonly address: string; readonly topics: string[]; readonly data: string };
 
 /** Contracts with an administrator of their own. The token has none, and the governor is one by the timelock. */
-const administered = [
-  'timelock',
-  'treasury',
-  'vesting',
-  'parameters',
-  'rewards',
-  'staking',
-  'slashing',
-  'escrow',
-  'grants',
-] as const;
+const administered = contractNames.filter(name => name !== 'token' && name !== 'governor');
 
 /** Who may do what beyond the plan; empty when the timelock alone administers and the governor alone proposes. */
 export async function foreignPowers(pool: RpcPool, deployment: Deployment): Promise<readonly string[]> {

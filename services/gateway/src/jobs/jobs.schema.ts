@@ -4,7 +4,7 @@ import { pageOf, pageQuery } from '../http/page.js';
 import { atto, printable } from '../http/fields.js';
 import { requirements } from './requirements.schema.js';
 import { serviceRequest, serviceResource } from './service.schema.js';
-import { arrayRequest, arrayResource, task, TASKS_MAX } from './tasks.schema.js';
+import { arrayRequest, arrayResource, task, TASKS_MAX, tasksAtOnce } from './tasks.schema.js';
 
 const program = z
   .strictObject({
@@ -59,12 +59,7 @@ export const jobRequest = z
       })
       .optional()
       .meta({ description: 'All tasks start together or not at all; needs a quorum of 1' }),
-    maxParallel: z
-      .int()
-      .min(0)
-      .max(TASKS_MAX)
-      .default(0)
-      .meta({ description: 'Tasks that are under way at the same time; 0: all of them' }),
+    maxParallel: tasksAtOnce,
   })
   .refine(({ gang, quorum }) => gang === undefined || quorum === 1, {
     path: ['quorum'],

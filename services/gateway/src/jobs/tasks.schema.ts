@@ -51,15 +51,17 @@ const arrayInputs = z
   .refine(namesDiffer, NAMES_RULE)
   .default([]);
 
+export const tasksAtOnce = z
+  .int()
+  .min(0)
+  .max(TASKS_MAX)
+  .default(0)
+  .meta({ description: 'Tasks that are under way at the same time; 0: all of them' });
+
 export const arrayRequest = z
   .strictObject({
     count: z.int().min(1).max(TASKS_MAX).meta({ example: 100 }),
-    maxParallel: z
-      .int()
-      .min(0)
-      .max(TASKS_MAX)
-      .default(0)
-      .meta({ description: 'Tasks that are under way at the same time; 0: all of them' }),
+    maxParallel: tasksAtOnce,
     inputs: arrayInputs.meta({ description: 'Files below /input of each task' }),
     args: z
       .array(argument)

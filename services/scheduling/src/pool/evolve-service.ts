@@ -2,15 +2,14 @@ import { costAtto } from '@astro/matching/cost';
 import type { LeaseRenewed, ReplicasRequeued, ServiceScaled } from '@astro/messages/scheduling';
 import type { PoolJob } from './pool-job.js';
 import type { Lease, Pool } from './pool-state.js';
-import { busyShareOf, scaleSeen } from './renewals.js';
-import type { PoolService } from './pool-service.js';
-import { replacementDelayMs, replicatedTask } from './service.js';
+import { scaleSeen } from './renewals.js';
+import { replacementDelayMs, replicatedTask, serviceOf } from './service.js';
 
 /** What the events of a service change in the pool, its leases aside that end with them. */
 export function renew(pool: Pool, job: PoolJob, lease: Lease, data: LeaseRenewed): void {
-  const service = existing(job);
-  const { recent } = scaleSeen(pool, job, { type: 'LeaseRenewed', data });
-  const renewed = { at: data.renewedAt, busyShare: busyShareOf(service, data) };
+  const service = serviceOf(job);
+  const { recent, busyShare } = scaleSeen(pool, job, { type: 'LeaseRenewed', data });
+  const renewed = { at: data.renewedAt, busyShare };
   service.recent = recent;
   service.charges = data.chargeNumber;
   service.spentAtto += costAtto(data.work.meteredMs, data.work.pricePerSecondAtto);
@@ -22,7 +21,7 @@ export function renew(pool: Pool, job: PoolJob, lease: Lease, data: LeaseRenewed
 }
 
 export function scale(pool: Pool, job: PoolJob, data: ServiceScaled): void {
-  const service = existing(job);
+  const service = serviceOf(job);
   const task = replicatedTask(job);
   service.replicasMin = data.replicasMin;
   service.replicasMax = data.replicasMax;
@@ -39,7 +38,7 @@ export function scale(pool: Pool, job: PoolJob, data: ServiceScaled): void {
 
 /** Failures of several replicas during one wait count as one. */
 export function holdReplicas(pool: Pool, job: PoolJob, from: Date): void {
-  const service = existing(job);
+  const service = serviceOf(job);
   if (service.heldUntil) return;
   service.failures += 1;
   service.heldUntil = new Date(from.getTime() + replacementDelayMs(service.failures));
@@ -59,9 +58,4 @@ export function release(pool: Pool, job: PoolJob): void {
   if (!job.service?.heldUntil) return;
   pool.onHold.remove(job);
   job.service.heldUntil = undefined;
-}
-
-function existing({ jobId, service }: PoolJob): PoolService {
-  if (!service) throw new Error(`job ${jobId} is no service`);
-  return service;
 }

@@ -19,9 +19,18 @@ export function placeMembers(
   const [working] = job.leases;
   const domain = working === undefined ? undefined : domainOf(engine, leases.get(working)!.nodeId, topology);
   if (domain) return placeIn(engine, members, domain);
+  return placeWhole(engine, job.jobId, members, topology);
+}
+
+/** Room for a gang of which nobody is at work yet; none when it does not fit. */
+export function placeWhole(
+  engine: PlacementEngine,
+  gangId: string,
+  members: readonly TaskRequest[],
+  topology: GangTopology,
+): readonly Placement[] {
   const kind = topology === 'unspecified' ? 'any' : topology;
-  const gang = { gangId: job.jobId, members, topology: kind, distinctOperators: false };
-  const placed = placeGang(engine, gang);
+  const placed = placeGang(engine, { gangId, members, topology: kind, distinctOperators: false });
   return typeof placed === 'string' ? [] : placed;
 }
 

@@ -2,8 +2,8 @@ import type { Placement } from '@astro/matching/engine/engine';
 import { plainRequest, type TaskRequest } from '@astro/matching/engine/request';
 import { couldHost, countExcluded } from '@astro/matching/rules';
 import type { JobSpec, PlanJob } from '@astro/messages/scheduling';
-import { placeGang } from '@astro/matching/engine/gang';
 import { sellIdleCapacity } from './auction.js';
+import { placeWhole } from './gang.js';
 import { placeInOrder } from './grants.js';
 import {
   auctionedPriceAtto,
@@ -16,7 +16,7 @@ import {
 import { leasePriceAtto, needsOf } from './needs.js';
 import { PREEMPTION_NOTICE_MS } from './pool-limits.js';
 import { kindOf, type PricedKind } from './pool-use.js';
-import type { Lease, Pool } from './pool-state.js';
+import { jobOfLease, type Lease, type Pool } from './pool-state.js';
 
 /** What a plan says; prices in base units for each second of a lease, times from the asking. */
 export type JobPlan = {
@@ -106,17 +106,7 @@ function requestsFor(spec: JobSpec, now: Date, priceFactor: number): readonly Ta
 
 /** Takes room as a tick would, replicas of a task on different operators; a gang whole or not at all. */
 function place(pool: Pool, spec: JobSpec, requests: readonly TaskRequest[]): readonly Placement[] {
-  if (spec.gang) {
-    const { topology } = spec.gang;
-    const kind = topology === 'unspecified' ? 'any' : topology;
-    const placed = placeGang(pool.engine, {
-      gangId: '',
-      members: requests,
-      topology: kind,
-      distinctOperators: false,
-    });
-    return typeof placed === 'string' ? [] : placed;
-  }
+  if (spec.gang) return placeWhole(pool.engine, '', requests, spec.gang.topology);
   const placed: Placement[] = [];
   const operators = new Map<string, Set<string>>();
   for (const request of requests) {
@@ -161,8 +151,7 @@ function startIn(pool: Pool, { spec, first, now, quantile }: Start): number | un
 
 /** An interruptible lease makes room within its notice for what is not. */
 function endIn(pool: Pool, lease: Lease, { spec, now, quantile }: Omit<Start, 'first'>): number {
-  const job = pool.jobs.get(lease.jobId);
-  if (!job) throw new Error(`live lease ${lease.leaseId} of a job that is not in the pool`);
+  const job = jobOfLease(pool, lease);
   const elapsedMs = lease.startedAt ? Math.max(0, now.getTime() - lease.startedAt.getTime()) : 0;
   const leftMs = pool.durations.quantileMs(job.tenantId, job.spec, quantile, elapsedMs) - elapsedMs;
   const untilDeadlineMs = Math.max(0, lease.deadline.getTime() - now.getTime());

@@ -122,6 +122,12 @@ const heldUntilMs = ({ service }: PoolJob) => service?.heldUntil?.getTime() ?? 0
 
 export const isOverdue = (lease: Lease, now: Date): boolean => lease.deadline.getTime() < now.getTime();
 
+export function jobOfLease({ jobs }: Pool, { leaseId, jobId }: Pick<Lease, 'leaseId' | 'jobId'>): PoolJob {
+  const job = jobs.get(jobId);
+  if (!job) throw new Error(`live lease ${leaseId} of a job that is not in the pool`);
+  return job;
+}
+
 export const leasesOfJob = (pool: Pool, { leases }: PoolJob): readonly Lease[] =>
   [...leases].map(leaseId => pool.leases.get(leaseId)!);
 

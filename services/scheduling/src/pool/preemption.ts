@@ -5,9 +5,9 @@ import { planPreemption } from '@astro/matching/queue/preemption';
 import type { GangTopology } from '@astro/messages/scheduling';
 import { placeMembers } from './gang.js';
 import { poolLimits, PREEMPTION_NOTICE_MS } from './pool-limits.js';
-import type { PoolJob, PoolTask } from './pool-job.js';
+import type { PoolTask } from './pool-job.js';
 import { millisOf } from './pool-use.js';
-import type { Lease, Pool } from './pool-state.js';
+import { jobOfLease, type Lease, type Pool } from './pool-state.js';
 
 /** Leases that are told to make room for a task. */
 export type Preemption = {
@@ -138,17 +138,12 @@ export class Preemptions {
   }
 
   /** What it has computed, in milliseconds times what it holds: nothing of it is kept. */
-  #lostBy({ startedAt, jobId }: Lease): number {
+  #lostBy(lease: Lease): number {
+    const { startedAt } = lease;
     if (!startedAt) return 0;
-    const { spec } = jobOf(this.pool, jobId);
+    const { spec } = jobOfLease(this.pool, lease);
     return Math.max(0, this.now.getTime() - startedAt.getTime()) * millisOf(spec);
   }
-}
-
-function jobOf({ jobs }: Pool, jobId: string): PoolJob {
-  const job = jobs.get(jobId);
-  if (!job) throw new Error(`a live lease of job ${jobId}, which is not in the pool`);
-  return job;
 }
 
 /** What a gang may be spread over is the place that has to give the room; a task's place is a node. */

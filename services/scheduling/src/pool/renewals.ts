@@ -16,7 +16,7 @@ import { LEASE_GRACE_MS, poolLimits } from './pool-limits.js';
 import { ended, leasesOfJob, type Lease, type Pool } from './pool-state.js';
 import { onEndedLease, refusalOf, type ReportDecision } from './reports.js';
 import type { PoolService } from './pool-service.js';
-import { affordableReplicas, replicatedTask, scaleAfter } from './service.js';
+import { affordableReplicas, replicatedTask, scaleAfter, serviceOf } from './service.js';
 
 type RunningService = { readonly job: PoolJob; readonly service: PoolService; readonly spec: Service };
 
@@ -30,7 +30,7 @@ export function renewLease(data: RenewLease, pool: Pool): ReportDecision {
   const refused = refusalOf(data, lease, data.at);
   if (refused) return refused;
   if (!lease.startedAt) return reject('LeaseNotStarted');
-  const running = serviceOf(pool, lease.jobId);
+  const running = runningService(pool, lease.jobId);
   if (!running) return reject('LeaseIsNoReplica');
   const sinceMs = (lease.renewed?.at ?? lease.startedAt).getTime();
   const usedMs = data.at.getTime() - sinceMs;
@@ -42,7 +42,7 @@ export function renewLease(data: RenewLease, pool: Pool): ReportDecision {
 }
 
 /** Present for a job that is a service. */
-function serviceOf(pool: Pool, jobId: string): RunningService | undefined {
+function runningService(pool: Pool, jobId: string): RunningService | undefined {
   const job = pool.jobs.get(jobId);
   if (!job?.service || !job.spec.service) return undefined;
   return { job, service: job.service, spec: job.spec.service };
@@ -114,19 +114,18 @@ function outOfFunds(
 }
 
 /** What a period that lies wholly after the last change says; one that does not says nothing. */
-export function scaleSeen(pool: Pool, job: PoolJob, { data }: Renewed): ReturnType<typeof scaleAfter> {
-  const { service } = job;
-  if (!service) throw new Error(`job ${job.jobId} is no service`);
+export function scaleSeen(pool: Pool, job: PoolJob, { data }: Renewed): ScaleSeen {
+  const service = serviceOf(job);
   const busyShare = busyShareOf(service, data);
   const { replicasWanted } = replicatedTask(job);
-  if (busyShare === undefined) return { replicas: replicasWanted, recent: service.recent };
-  return scaleAfter(job, leasesOfJob(pool, job), { leaseId: data.leaseId, busyShare, at: data.renewedAt });
+  if (busyShare === undefined) return { replicas: replicasWanted, recent: service.recent, busyShare };
+  const seen = { leaseId: data.leaseId, busyShare, at: data.renewedAt };
+  return { ...scaleAfter(job, leasesOfJob(pool, job), seen), busyShare };
 }
 
-export function busyShareOf(
-  service: PoolService,
-  { renewedAt, work, busyMs }: Renewed['data'],
-): number | undefined {
+type ScaleSeen = ReturnType<typeof scaleAfter> & { readonly busyShare: number | undefined };
+
+function busyShareOf(service: PoolService, { renewedAt, work, busyMs }: Renewed['data']): number | undefined {
   const beganMs = renewedAt.getTime() - work.meteredMs;
   return beganMs < service.scaledAt.getTime() ? undefined : busyMs / work.meteredMs;
 }
@@ -146,7 +145,7 @@ function scaled(pool: Pool, job: PoolJob, data: Omit<ServiceScaled, 'revoked'>):
 
 /** The tenant's bounds hold at once; within them the load decides, and the budget above all. */
 export function scaleByTenant(data: ScaleService, pool: Pool): ReportDecision | undefined {
-  const running = serviceOf(pool, data.jobId);
+  const running = runningService(pool, data.jobId);
   if (!running) return undefined;
   const { job, service, spec } = running;
   const { poolId, jobId, replicasMin, replicasMax, at: scaledAt } = data;

@@ -1,6 +1,6 @@
 import { accept, reject, type Decision, type Rejected } from '@astro/event-sourcing/decider';
 import type { CompleteLease, FailLease, PoolEvent, StartLease } from '@astro/messages/scheduling';
-import { isOverdue, type Lease, type LeaseEnd, type Pool } from './pool-state.js';
+import { isOverdue, jobOfLease, type Lease, type LeaseEnd, type Pool } from './pool-state.js';
 
 export type ReportRejection =
   | 'LeaseNotFound'
@@ -35,8 +35,7 @@ export function completeLease(data: CompleteLease, pool: Pool): ReportDecision {
   const refused = refusalOf(data, lease, data.at);
   if (refused) return refused;
   if (!lease.startedAt) return reject('LeaseNotStarted');
-  const job = pool.jobs.get(lease.jobId);
-  if (!job) throw new Error(`live lease ${lease.leaseId} of a job that is not in the pool`);
+  const job = jobOfLease(pool, lease);
 
   const { poolId, leaseId, nodeId, fault, digest, outputs } = data;
   const { jobId, taskId, operatorId, pricePerSecondAtto } = lease;

@@ -17,6 +17,11 @@ export const newService = ({ replicasMin, replicasMax }: Service, queuedAt: Date
   heldUntil: undefined,
 });
 
+export function serviceOf({ jobId, service }: PoolJob): PoolService {
+  if (!service) throw new Error(`job ${jobId} is no service`);
+  return service;
+}
+
 /** A job of this kind has one task, whose replicas it is about. */
 export function replicatedTask({ jobId, tasks }: PoolJob): PoolTask {
   const [task] = tasks.values();
