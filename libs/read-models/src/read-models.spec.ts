@@ -7,7 +7,14 @@ import type { Message } from '@astro/event-sourcing/decider';
 import type { Projection } from '@astro/event-sourcing/projection';
 import type { Recorded } from '@astro/event-sourcing/recorded';
 import type { AccountEvent } from '@astro/messages/billing';
-import type { ApiKeyEvent, NodeEvent, Offer, OperatorEvent, TenantEvent } from '@astro/messages/registry';
+import type {
+  ApiKeyEvent,
+  NodeEvent,
+  Offer,
+  OperatorEvent,
+  TenantEvent,
+  WalletsEvent,
+} from '@astro/messages/registry';
 import type { JobEvent, JobSpec, PoolEvent, Result } from '@astro/messages/scheduling';
 import type { TaskEvent } from '@astro/messages/verification';
 import { openDatabase } from '@astro/postgres/database';
@@ -22,6 +29,7 @@ import { ApiKey, apiKeys, findApiKeyByHash } from './registry/api-keys.js';
 import { Node, findNode, nodes, pageOfNodes } from './registry/nodes.js';
 import { Operator, findOperator, operators } from './registry/operators.js';
 import { Tenant, findTenant, tenants } from './registry/tenants.js';
+import { Wallet, wallets, walletOf } from './registry/wallets.js';
 import { Job, findJob, jobs, pageOfJobs } from './scheduling/jobs.js';
 import { Lease, leases, leasesOf } from './scheduling/leases.js';
 import { Task, tasks, tasksOf } from './scheduling/tasks.js';
@@ -78,7 +86,9 @@ const result = (leaseId: string, nodeId: string, digest = 'right'): Result => ({
   pricePerSecondAtto: 5n,
 });
 
-const registryHistory: readonly (TenantEvent | OperatorEvent | ApiKeyEvent | NodeEvent)[] = [
+const registryHistory: readonly (TenantEvent | OperatorEvent | ApiKeyEvent | NodeEvent | WalletsEvent)[] = [
+  walletLinked(0, '0xaa'),
+  walletLinked(1, '0xbb'),
   { type: 'TenantRegistered', data: { tenantId: 'tenant_1', name: 'Ada' } },
   { type: 'OperatorRegistered', data: { operatorId: 'operator_1', name: 'Charles' } },
   {
@@ -287,6 +297,7 @@ const readModels: readonly ReadModel[] = [
   { projection: tenants, entity: Tenant, history: registryHistory },
   { projection: operators, entity: Operator, history: registryHistory },
   { projection: apiKeys, entity: ApiKey, history: registryHistory },
+  { projection: wallets, entity: Wallet, history: registryHistory },
   { projection: nodes, entity: Node, history: registryHistory },
   { projection: jobs, entity: Job, history: schedulingHistory },
   { projection: tasks, entity: Task, history: schedulingHistory },
@@ -382,6 +393,8 @@ test('a key is found by its hash until it is revoked', async () => {
   expect(await findApiKeyByHash(em, 'bb')).toMatchObject({ owner: 'operator', ownerId: 'operator_1' });
   expect(await findTenant(em, 'tenant_1')).toMatchObject({ name: 'Ada' });
   expect(await findOperator(em, 'operator_1')).toMatchObject({ name: 'Charles' });
+  expect(await walletOf(em, 1, 'operator_1')).toMatchObject({ address: '0xbb', nonce: 1 });
+  expect(await walletOf(em, 2, 'operator_1')).toBeNull();
 });
 
 test('a node has its latest offer and status, and nodes come in pages', async () => {
@@ -474,3 +487,9 @@ test('a verdict names who agreed and who was refuted', async () => {
     { outcome: 'undecided', agreed: [], digest: null },
   ]);
 });
+
+function walletLinked(nonce: number, address: string): WalletsEvent {
+  const owner = { owner: 'operator', ownerId: 'operator_1' } as const;
+  const expiresAt = new Date(Date.UTC(2026, 1, 1));
+  return { type: 'WalletLinked', data: { ...owner, chainId: 1, address, nonce, expiresAt, signature: '0x' } };
+}
