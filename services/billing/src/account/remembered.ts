@@ -1,7 +1,7 @@
 /**
- * What was done, by its key, in bounded memory. What is forgotten is not done again all the same: everything has a place
- * in an order (the position of the event it follows from, or the time at which it was asked for), which is the same
- * whenever it is repeated; and what is unknown and not after everything forgotten is refused.
+ * What was done, by its key, in bounded memory. What is forgotten is not done again all the same: everything has a
+ * place in an order (the position of the event it follows from, or the time at which it was asked for), which is the
+ * same whenever it is repeated; and what is unknown and not after everything forgotten is refused.
  */
 export type Remembered<Value> = {
   readonly entries: Map<string, { readonly order: number; readonly weight: number; readonly value: Value }>;
