@@ -1,8 +1,15 @@
 import type { PlacementEngine } from '@astro/matching/engine/engine';
 import type { Hold } from '@astro/matching/engine/hold';
 import type { NodeOffer } from '@astro/matching/engine/offer';
-import type { ExpiredLease, Grant, LeaseRenewed, PoolEvent, TasksQueued } from '@astro/messages/scheduling';
-import type { Offer } from '@astro/messages/registry';
+import type {
+  ExpiredLease,
+  Grant,
+  LeaseRenewed,
+  NodeAdmitted,
+  PoolEvent,
+  TasksQueued,
+} from '@astro/messages/scheduling';
+import { forgetAttestation } from './attestations.js';
 import { engineOfferOf, holdOf, unitsOnNode } from './fleet.js';
 import { holdReplicas, release, renew, requeue, scale } from './evolve-service.js';
 import { isInterruptible, postedBy } from './market.js';
@@ -30,7 +37,13 @@ const TENANTS_REVIEWED_EVERY = 1_000;
 export function evolve(pool: Pool, { type, data }: PoolEvent): Pool {
   switch (type) {
     case 'NodeAdmitted':
-      admit(pool, data.offer);
+      takeBack(pool, data.revoked);
+      admit(pool, data);
+      return pool;
+    case 'AttestationsExpired':
+      pool.shares.passed(data.expiredAt);
+      takeBack(pool, data.revoked);
+      for (const nodeId of data.nodeIds) forgetAttestation(pool, nodeOf(pool, nodeId));
       return pool;
     case 'NodeWithdrawn':
       withdraw(pool, data.nodeId);
@@ -76,7 +89,10 @@ export function evolve(pool: Pool, { type, data }: PoolEvent): Pool {
       for (const { leaseId } of data.leases) giveNotice(pool, leaseOf(pool, leaseId), data.noticeUntil);
       return pool;
     case 'LeasesRevoked':
-      for (const { leaseId } of data.leases) revoke(pool, leaseOf(pool, leaseId));
+      for (const { leaseId, jobId } of data.leases) {
+        moved(pool, jobOf(pool, jobId), leaseOf(pool, leaseId).deadline);
+      }
+      takeBack(pool, data.leases);
       return pool;
     case 'ReplicaQueued': {
       const task = taskOf(pool, data.jobId, data.taskId);
@@ -98,10 +114,10 @@ export function evolve(pool: Pool, { type, data }: PoolEvent): Pool {
   }
 }
 
-function admit(pool: Pool, offer: Offer): void {
+function admit(pool: Pool, { offer, attestation }: NodeAdmitted): void {
   const { nodeId } = offer;
   const known = pool.nodes.get(nodeId);
-  const engineOffer = engineOfferOf(offer, recordOf(pool, nodeId));
+  const engineOffer = engineOfferOf(offer, recordOf(pool, nodeId), attestation);
   if (known) pool.shares.withdraw(known.offer.inventory);
   if (known) pool.use.withdraw(known.offer.inventory);
   pool.shares.offer(offer.inventory);
@@ -110,12 +126,17 @@ function admit(pool: Pool, offer: Offer): void {
   else pool.engine.addNode(engineOffer);
   const leases = known?.leases ?? new Set<string>();
   const endedLeases = known?.endedLeases ?? new Map<string, LeaseEnd>();
-  pool.nodes.set(nodeId, { offer, engineOffer, leases, endedLeases });
+  if (known?.attestation) pool.byAttestation.remove(known);
+  const node: PoolNode = { offer, engineOffer, attestation, leases, endedLeases };
+  pool.nodes.set(nodeId, node);
+  if (attestation) pool.byAttestation.add(node);
   pool.nodeChanges += 1;
 }
 
 function withdraw(pool: Pool, nodeId: string): void {
-  const { offer, leases } = nodeOf(pool, nodeId);
+  const node = nodeOf(pool, nodeId);
+  const { offer, leases } = node;
+  if (node.attestation) pool.byAttestation.remove(node);
   pool.shares.withdraw(offer.inventory);
   pool.use.withdraw(offer.inventory);
   for (const leaseId of leases) endLease(pool, leaseId, 'revoked');
@@ -243,12 +264,13 @@ function giveNotice(pool: Pool, lease: Lease, until: Date): void {
   pool.byDeadline.add(lease);
 }
 
-function revoke(pool: Pool, { leaseId, jobId, taskId, deadline }: Lease): void {
-  const job = jobOf(pool, jobId);
-  moved(pool, job, deadline);
-  const task = job.tasks.get(taskId);
-  if (task) task.preemptions += 1;
-  endLease(pool, leaseId, 'revoked');
+/** Nobody failed: it counts neither as an attempt nor against the node. */
+function takeBack(pool: Pool, leases: readonly ExpiredLease[]): void {
+  for (const { leaseId, jobId, taskId } of leases) {
+    const task = jobOf(pool, jobId).tasks.get(taskId);
+    if (task) task.preemptions += 1;
+    endLease(pool, leaseId, 'revoked');
+  }
 }
 
 function endLease(pool: Pool, leaseId: string, end: LeaseEnd): void {
@@ -315,7 +337,7 @@ function judge(pool: Pool, node: PoolNode, { jobId, taskId, nodeId }: Lease, end
     end === 'completed' && noteDatasets(record, [spec.program.cid, ...inputs.map(({ cid }) => cid)]);
   const before = node.engineOffer;
   if (!hasNew && reliabilityOf(record) === before.reliability) return;
-  node.engineOffer = engineOfferOf(node.offer, record);
+  node.engineOffer = engineOfferOf(node.offer, record, node.attestation);
   pool.engine.updateNode(node.engineOffer);
   if (node.engineOffer.reliability !== before.reliability) pool.nodeChanges += 1;
 }
