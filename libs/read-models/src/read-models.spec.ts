@@ -253,7 +253,7 @@ const billingHistory: readonly AccountEvent[] = [
     data: {
       tenantId: 'tenant_1',
       creditId: 'credit_1',
-      postings: [posting('platform:funding', -credit), posting(tenantAccount('available'), credit)],
+      postings: [posting('escrow:custody', -credit), posting(tenantAccount('available'), credit)],
     },
   },
   { type: 'FundsReserved', data: { ...job1, postings: move(5000n) } },

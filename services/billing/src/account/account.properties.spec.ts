@@ -2,6 +2,7 @@ import { equal, ok } from 'node:assert/strict';
 import { expect, test } from '@jest/globals';
 import { comesBack, shapeDigestOf } from '@astro/event-sourcing/specify-snapshot';
 import type { AccountCommand, AccountEvent, Posting } from '@astro/messages/billing';
+import { escrowCustody, postingsIn } from '@astro/messages/ledger-accounts';
 import fc from 'fast-check';
 import { account, type Account } from './account.js';
 
@@ -85,7 +86,6 @@ function run(history: readonly AccountCommand[]): Step[] {
   });
 }
 
-const postingsOf = ({ data }: AccountEvent): readonly Posting[] => ('postings' in data ? data.postings : []);
 const sum = (postings: readonly Posting[]) =>
   postings.reduce((total, posting) => total + posting.amountAtto, 0n);
 const balance = (postings: readonly Posting[], accounts: RegExp) =>
@@ -99,7 +99,7 @@ const holds = (check: (steps: readonly Step[]) => void) =>
 
 test('the postings of every event, and of all events, sum to zero', () =>
   holds(steps => {
-    for (const event of steps.flatMap(({ events }) => events)) equal(sum(postingsOf(event)), 0n);
+    for (const event of steps.flatMap(({ events }) => events)) equal(sum(postingsIn(event)), 0n);
   }));
 
 test('no balance that can be spent is ever negative', () =>
@@ -113,10 +113,10 @@ test('no balance that can be spent is ever negative', () =>
 test('no event takes more out of a balance than was in it, one by one', () =>
   holds(steps => {
     const balances = new Map<string, bigint>();
-    for (const { account, amountAtto } of steps.flatMap(({ events }) => events).flatMap(postingsOf)) {
+    for (const { account, amountAtto } of steps.flatMap(({ events }) => events).flatMap(postingsIn)) {
       const after = (balances.get(account) ?? 0n) + amountAtto;
       balances.set(account, after);
-      if (account !== 'platform:funding') ok(after >= 0n);
+      if (account !== escrowCustody) ok(after >= 0n);
     }
   }));
 
@@ -124,7 +124,7 @@ test('the reserved balance is the sum of the open reservations, the available on
   holds(steps => {
     const ledger: Posting[] = [];
     for (const { state, events } of steps) {
-      ledger.push(...events.flatMap(postingsOf));
+      ledger.push(...events.flatMap(postingsIn));
       const open = [...state.open.values()].reduce((total, { leftAtto }) => total + leftAtto, 0n);
       equal(balance(ledger, /:reserved$/), open);
       equal(balance(ledger, /:available$/), state.availableAtto);

@@ -20,7 +20,7 @@ const credited = (amountAtto: bigint, creditId = 'credit_1'): AccountEvent => ({
     tenantId,
     creditId,
     postings: [
-      { account: 'platform:funding', amountAtto: -amountAtto },
+      { account: 'escrow:custody', amountAtto: -amountAtto },
       { account: available, amountAtto },
     ],
   },

@@ -11,9 +11,10 @@ import type {
   ReserveFunds,
   TaskCharged,
 } from '@astro/messages/billing';
+import { changeOf, escrowCustody, tenantAccount } from '@astro/messages/ledger-accounts';
 import { chargesMade, isCharged, noCharges, withCharge, type NumberedCharges } from './numbered-charges.js';
 import { chargeFor, isFee, workProblem } from './charge.js';
-import { availableOf, changeOf, platformFunding, reservedOf, transfer } from './postings.js';
+import { transfer } from './postings.js';
 
 export type AccountRejection =
   | 'AccountIsOfAnotherTenant'
@@ -105,7 +106,8 @@ export const account: Decider<Account, AccountCommand, AccountEvent, AccountReje
         return settle(account, data.jobId, { outcome: 'declined', amountAtto: data.requiredAtto });
       case 'TaskCharged': {
         const reservation = openReservation(state, data.jobId);
-        const leftAtto = reservation.leftAtto + changeOf(reservedOf(data.tenantId), data.postings);
+        const leftAtto =
+          reservation.leftAtto + changeOf(tenantAccount(data.tenantId, 'reserved'), data.postings);
         const charged = { ...reservation, ...withChargeOf(reservation, data), leftAtto };
         const open = new Map(state.open).set(data.jobId, charged);
         return { ...account, open };
@@ -137,7 +139,7 @@ function credit({ tenantId, creditId, amountAtto }: CreditAccount, account: Acco
   if (account.availableAtto + reservedAtto(account) + amountAtto > MAX_SUPPLY_ATTO) {
     return reject('AmountExceedsSupply', `amountAtto: the account would hold more than ${MAX_SUPPLY_ATTO}`);
   }
-  const postings = transfer(platformFunding, [{ to: availableOf(tenantId), amountAtto }]);
+  const postings = transfer(escrowCustody, [{ to: tenantAccount(tenantId, 'available'), amountAtto }]);
   return accept({ type: 'AccountCredited', data: { tenantId, creditId, postings } });
 }
 
@@ -153,7 +155,9 @@ function reserve({ tenantId, jobId, amountAtto }: ReserveFunds, account: Account
     const data = { tenantId, jobId, requiredAtto: amountAtto, availableAtto };
     return accept({ type: 'ReservationDeclined', data });
   }
-  const postings = transfer(availableOf(tenantId), [{ to: reservedOf(tenantId), amountAtto }]);
+  const postings = transfer(tenantAccount(tenantId, 'available'), [
+    { to: tenantAccount(tenantId, 'reserved'), amountAtto },
+  ]);
   return accept({ type: 'FundsReserved', data: { tenantId, jobId, postings } });
 }
 
@@ -198,7 +202,7 @@ function chargeWork(command: Work, reservation: Reservation): AccountDecision {
       `${grossAtto} of ${reservation.leftAtto} left for job ${jobId}`,
     );
   }
-  const postings = transfer(reservedOf(tenantId), parts);
+  const postings = transfer(tenantAccount(tenantId, 'reserved'), parts);
   const charged = { tenantId, jobId, taskId, feeBps, burnBps, meteredMs, postings };
   const event = {
     type: 'TaskCharged',
@@ -239,7 +243,9 @@ function release({ tenantId, jobId, expectedCharges }: ReleaseFunds, account: Ac
 }
 
 function released(tenantId: string, jobId: string, amountAtto: bigint): AccountEvent {
-  const postings = transfer(reservedOf(tenantId), [{ to: availableOf(tenantId), amountAtto }]);
+  const postings = transfer(tenantAccount(tenantId, 'reserved'), [
+    { to: tenantAccount(tenantId, 'available'), amountAtto },
+  ]);
   return { type: 'FundsReleased', data: { tenantId, jobId, postings } };
 }
 
@@ -258,7 +264,7 @@ function openReservation(account: Account, jobId: string): Reservation {
 
 /** What the event's postings bring to the tenant's available balance. */
 const receivedBy = ({ tenantId, postings }: { tenantId: string; postings: readonly Posting[] }): bigint =>
-  changeOf(availableOf(tenantId), postings);
+  changeOf(tenantAccount(tenantId, 'available'), postings);
 
 const reservedAtto = (account: Account): bigint =>
   [...account.open.values()].reduce((sum, reservation) => sum + reservation.leftAtto, 0n);
