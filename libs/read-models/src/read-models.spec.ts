@@ -9,6 +9,7 @@ import type { Recorded } from '@astro/event-sourcing/recorded';
 import type { AccountEvent } from '@astro/messages/billing';
 import type {
   ApiKeyEvent,
+  Attestation,
   NodeEvent,
   Offer,
   OperatorEvent,
@@ -86,6 +87,12 @@ const result = (leaseId: string, nodeId: string, digest = 'right'): Result => ({
   pricePerSecondAtto: 5n,
 });
 
+const attestation: Attestation = {
+  kind: 'tdx',
+  evidenceDigest: 'e'.repeat(64),
+  acceptedAt: new Date(0),
+  expiresAt: new Date(1),
+};
 const registryHistory: readonly (TenantEvent | OperatorEvent | ApiKeyEvent | NodeEvent | WalletsEvent)[] = [
   walletLinked(0, '0xaa'),
   walletLinked(1, '0xbb'),
@@ -106,6 +113,11 @@ const registryHistory: readonly (TenantEvent | OperatorEvent | ApiKeyEvent | Nod
   { type: 'NodeCameOnline', data: { offer: offer('node_1', 6n) } },
   { type: 'NodeCameOnline', data: { offer: offer('node_2', 10n ** 25n) } },
   { type: 'NodeWentOffline', data: { nodeId: 'node_1', lastSeenAt: new Date(0) } },
+  { type: 'NodeAttested', data: { nodeId: 'node_1', attestation } },
+  { type: 'NodeAttested', data: { nodeId: 'node_2', attestation } },
+  { type: 'NodeCameOnline', data: { offer: offer('node_2', 10n ** 25n), attestation } },
+  { type: 'NodeAttestationRevoked', data: { nodeId: 'node_2', reason: 'a flaw' } },
+  { type: 'NodeCameOnline', data: { offer: offer('node_2', 10n ** 25n) } },
 ];
 
 const pool = { poolId: 'main' };
@@ -405,6 +417,12 @@ test('a node has its latest offer and status, and nodes come in pages', async ()
     publicKey: 'U1',
   });
   expect((await findNode(em, 'node_1'))?.inventory).toEqual(offer('node_1').inventory);
+  expect((await findNode(em, 'node_1'))?.attestation).toEqual({
+    ...attestation,
+    acceptedAt: '1970-01-01T00:00:00.000Z',
+    expiresAt: '1970-01-01T00:00:00.001Z',
+  });
+  expect(await findNode(em, 'node_2')).toMatchObject({ attestation: null, attestationClaimed: null });
   const first = await pageOfNodes(em, { limit: 2 });
   expect(first.items.map(({ nodeId }) => nodeId)).toEqual(['node_1', 'node_2']);
   const rest = await pageOfNodes(em, { limit: 2, cursor: first.nextCursor });
