@@ -7,15 +7,6 @@ import type { Message } from '@astro/event-sourcing/decider';
 import type { Projection } from '@astro/event-sourcing/projection';
 import type { Recorded } from '@astro/event-sourcing/recorded';
 import type { AccountEvent } from '@astro/messages/billing';
-import type {
-  ApiKeyEvent,
-  Attestation,
-  NodeEvent,
-  Offer,
-  OperatorEvent,
-  TenantEvent,
-  WalletsEvent,
-} from '@astro/messages/registry';
 import type { JobEvent, JobSpec, PoolEvent, Result } from '@astro/messages/scheduling';
 import type { TaskEvent } from '@astro/messages/verification';
 import { openDatabase } from '@astro/postgres/database';
@@ -35,31 +26,8 @@ import { Job, findJob, jobs, pageOfJobs } from './scheduling/jobs.js';
 import { Lease, leases, leasesOf } from './scheduling/leases.js';
 import { Task, tasks, tasksOf } from './scheduling/tasks.js';
 import { Verdict, findVerdict, verdicts, verdictsOf } from './verification/verdicts.js';
-import {
-  plainDevice,
-  plainInventory,
-  plainJob,
-  plainOffer,
-  plainRequirements,
-} from '@astro/messages/unconstrained';
-
-const offer = (nodeId: string, pricePerSecondAtto = 5n): Offer => ({
-  nodeId,
-  operatorId: 'operator_1',
-  region: 'de-fra',
-  inventory: {
-    devices: [{ kind: 'gpu', vendor: 'v', model: 'm', memoryMib: 8192, ...plainDevice }],
-    cpuMillis: 4000,
-    memoryMib: 8192,
-    diskMib: 1000,
-    operatingSystem: 'linux',
-    architecture: 'x64',
-    runtimes: ['wasm'],
-    ...plainInventory,
-  },
-  pricePerSecondAtto,
-  ...plainOffer,
-});
+import { plainJob, plainRequirements } from '@astro/messages/unconstrained';
+import { attestation, offer, registryHistory } from './registry-history.fixture.js';
 
 const spec = (name: string, taskIds: readonly string[]): JobSpec => ({
   name,
@@ -86,39 +54,6 @@ const result = (leaseId: string, nodeId: string, digest = 'right'): Result => ({
   meteredMs: 1500,
   pricePerSecondAtto: 5n,
 });
-
-const attestation: Attestation = {
-  kind: 'tdx',
-  evidenceDigest: 'e'.repeat(64),
-  acceptedAt: new Date(0),
-  expiresAt: new Date(1),
-};
-const registryHistory: readonly (TenantEvent | OperatorEvent | ApiKeyEvent | NodeEvent | WalletsEvent)[] = [
-  walletLinked(0, '0xaa'),
-  walletLinked(1, '0xbb'),
-  { type: 'TenantRegistered', data: { tenantId: 'tenant_1', name: 'Ada' } },
-  { type: 'OperatorRegistered', data: { operatorId: 'operator_1', name: 'Charles' } },
-  {
-    type: 'ApiKeyIssued',
-    data: { keyId: 'key_1', owner: 'tenant', ownerId: 'tenant_1', sha256: 'aa', label: 'first' },
-  },
-  {
-    type: 'ApiKeyIssued',
-    data: { keyId: 'key_2', owner: 'operator', ownerId: 'operator_1', sha256: 'bb', label: '' },
-  },
-  { type: 'ApiKeyRevoked', data: { keyId: 'key_1' } },
-  { type: 'NodeEnrolled', data: { offer: offer('node_1'), publicKey: 'U1' } },
-  { type: 'NodeEnrolled', data: { offer: offer('node_2', 10n ** 25n), publicKey: 'U2' } },
-  { type: 'NodeEnrolled', data: { offer: offer('node_3'), publicKey: 'U3' } },
-  { type: 'NodeCameOnline', data: { offer: offer('node_1', 6n) } },
-  { type: 'NodeCameOnline', data: { offer: offer('node_2', 10n ** 25n) } },
-  { type: 'NodeWentOffline', data: { nodeId: 'node_1', lastSeenAt: new Date(0) } },
-  { type: 'NodeAttested', data: { nodeId: 'node_1', attestation } },
-  { type: 'NodeAttested', data: { nodeId: 'node_2', attestation } },
-  { type: 'NodeCameOnline', data: { offer: offer('node_2', 10n ** 25n), attestation } },
-  { type: 'NodeAttestationRevoked', data: { nodeId: 'node_2', reason: 'a flaw' } },
-  { type: 'NodeCameOnline', data: { offer: offer('node_2', 10n ** 25n) } },
-];
 
 const pool = { poolId: 'main' };
 const job1 = { jobId: 'job_1', tenantId: 'tenant_1' };
@@ -505,9 +440,3 @@ test('a verdict names who agreed and who was refuted', async () => {
     { outcome: 'undecided', agreed: [], digest: null },
   ]);
 });
-
-function walletLinked(nonce: number, address: string): WalletsEvent {
-  const owner = { owner: 'operator', ownerId: 'operator_1' } as const;
-  const expiresAt = new Date(Date.UTC(2026, 1, 1));
-  return { type: 'WalletLinked', data: { ...owner, chainId: 1, address, nonce, expiresAt, signature: '0x' } };
-}
