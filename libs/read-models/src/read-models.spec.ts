@@ -7,7 +7,14 @@ import type { Message } from '@astro/event-sourcing/decider';
 import type { Projection } from '@astro/event-sourcing/projection';
 import type { Recorded } from '@astro/event-sourcing/recorded';
 import type { AccountEvent } from '@astro/messages/billing';
-import type { ApiKeyEvent, NodeEvent, Offer, OperatorEvent, TenantEvent } from '@astro/messages/registry';
+import type {
+  ApiKeyEvent,
+  Attestation,
+  NodeEvent,
+  Offer,
+  OperatorEvent,
+  TenantEvent,
+} from '@astro/messages/registry';
 import type { JobEvent, JobSpec, PoolEvent, Result } from '@astro/messages/scheduling';
 import type { TaskEvent } from '@astro/messages/verification';
 import { openDatabase } from '@astro/postgres/database';
@@ -78,6 +85,12 @@ const result = (leaseId: string, nodeId: string, digest = 'right'): Result => ({
   pricePerSecondAtto: 5n,
 });
 
+const attestation: Attestation = {
+  kind: 'tdx',
+  evidenceDigest: 'e'.repeat(64),
+  acceptedAt: new Date(0),
+  expiresAt: new Date(1),
+};
 const registryHistory: readonly (TenantEvent | OperatorEvent | ApiKeyEvent | NodeEvent)[] = [
   { type: 'TenantRegistered', data: { tenantId: 'tenant_1', name: 'Ada' } },
   { type: 'OperatorRegistered', data: { operatorId: 'operator_1', name: 'Charles' } },
@@ -96,6 +109,11 @@ const registryHistory: readonly (TenantEvent | OperatorEvent | ApiKeyEvent | Nod
   { type: 'NodeCameOnline', data: { offer: offer('node_1', 6n) } },
   { type: 'NodeCameOnline', data: { offer: offer('node_2', 10n ** 25n) } },
   { type: 'NodeWentOffline', data: { nodeId: 'node_1', lastSeenAt: new Date(0) } },
+  { type: 'NodeAttested', data: { nodeId: 'node_1', attestation } },
+  { type: 'NodeAttested', data: { nodeId: 'node_2', attestation } },
+  { type: 'NodeCameOnline', data: { offer: offer('node_2', 10n ** 25n), attestation } },
+  { type: 'NodeAttestationRevoked', data: { nodeId: 'node_2', reason: 'a flaw' } },
+  { type: 'NodeCameOnline', data: { offer: offer('node_2', 10n ** 25n) } },
 ];
 
 const pool = { poolId: 'main' };
@@ -235,7 +253,7 @@ const billingHistory: readonly AccountEvent[] = [
     data: {
       tenantId: 'tenant_1',
       creditId: 'credit_1',
-      postings: [posting('platform:funding', -credit), posting(tenantAccount('available'), credit)],
+      postings: [posting('escrow:custody', -credit), posting(tenantAccount('available'), credit)],
     },
   },
   { type: 'FundsReserved', data: { ...job1, postings: move(5000n) } },
@@ -392,6 +410,12 @@ test('a node has its latest offer and status, and nodes come in pages', async ()
     publicKey: 'U1',
   });
   expect((await findNode(em, 'node_1'))?.inventory).toEqual(offer('node_1').inventory);
+  expect((await findNode(em, 'node_1'))?.attestation).toEqual({
+    ...attestation,
+    acceptedAt: '1970-01-01T00:00:00.000Z',
+    expiresAt: '1970-01-01T00:00:00.001Z',
+  });
+  expect(await findNode(em, 'node_2')).toMatchObject({ attestation: null, attestationClaimed: null });
   const first = await pageOfNodes(em, { limit: 2 });
   expect(first.items.map(({ nodeId }) => nodeId)).toEqual(['node_1', 'node_2']);
   const rest = await pageOfNodes(em, { limit: 2, cursor: first.nextCursor });

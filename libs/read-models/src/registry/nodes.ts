@@ -1,5 +1,5 @@
 import type { Projection } from '@astro/event-sourcing/projection';
-import type { Inventory, NodeEvent, Offer } from '@astro/messages/registry';
+import type { Attestation, AttestationKind, Inventory, NodeEvent, Offer } from '@astro/messages/registry';
 import { Atto } from '@astro/postgres/atto';
 import { storedJson, type StoredJson } from '@astro/postgres/stored-json';
 import { defineEntity, type EntityManager, type InferEntity } from '@mikro-orm/postgresql';
@@ -21,6 +21,10 @@ export const Node = defineEntity({
     inventory: p.json<StoredJson<Inventory>>(),
     pricePerSecondAtto: p.type(Atto),
     status: p.text().$type<NodeStatus>(),
+    /** What it says that it can prove. */
+    attestationClaimed: p.text().$type<AttestationKind>().nullable(),
+    /** What was accepted of that, and until when it counts. */
+    attestation: p.json<StoredJson<Attestation>>().nullable(),
     enrolledAt: p.datetime(),
     lastChangeAt: p.datetime(),
     /** Of the last event that changed the row: an older one, repeated, does not change it back. */
@@ -31,7 +35,7 @@ export type Node = InferEntity<typeof Node>;
 
 export const nodes: Projection<NodeEvent, EntityManager> = {
   name: 'registry.nodes',
-  version: 1,
+  version: 2,
   tables: ['nodes'],
   reads: ['registry.node'],
   async apply(em, { event: { type, data }, recordedAt, position }) {
@@ -39,14 +43,20 @@ export const nodes: Projection<NodeEvent, EntityManager> = {
     switch (type) {
       case 'NodeEnrolled': {
         const { offer, publicKey } = data;
-        const row = { ...offered(offer), nodeId: offer.nodeId, publicKey, status: 'offline' as const };
+        const row = {
+          ...offered(offer),
+          nodeId: offer.nodeId,
+          publicKey,
+          status: 'offline' as const,
+          attestation: null,
+        };
         return em.upsert(Node, { ...row, enrolledAt: recordedAt, ...change }, { onConflictAction: 'ignore' });
       }
       case 'NodeCameOnline':
         return em.nativeUpdate(
           Node,
           { nodeId: data.offer.nodeId, position: { $lt: position } },
-          { ...offered(data.offer), status: 'online', ...change },
+          { ...offered(data.offer), ...accepted(data.attestation), status: 'online', ...change },
         );
       case 'NodeWentOffline':
         return em.nativeUpdate(
@@ -54,15 +64,32 @@ export const nodes: Projection<NodeEvent, EntityManager> = {
           { nodeId: data.nodeId, position: { $lt: position } },
           { status: 'offline', ...change },
         );
+      case 'NodeAttested':
+        return em.nativeUpdate(
+          Node,
+          { nodeId: data.nodeId, position: { $lt: position } },
+          { ...accepted(data.attestation), ...change },
+        );
+      case 'NodeAttestationRevoked':
+        return em.nativeUpdate(
+          Node,
+          { nodeId: data.nodeId, position: { $lt: position } },
+          { ...accepted(undefined), ...change },
+        );
     }
   },
 };
 
-const offered = ({ operatorId, region, inventory, pricePerSecondAtto }: Offer) => ({
+const accepted = (attestation: Attestation | undefined) => ({
+  attestation: attestation ? storedJson(attestation) : null,
+});
+
+const offered = ({ operatorId, region, inventory, pricePerSecondAtto, attestationClaimed }: Offer) => ({
   operatorId,
   region,
   inventory: storedJson(inventory),
   pricePerSecondAtto,
+  attestationClaimed: attestationClaimed ?? null,
 });
 
 export const findNode = (em: EntityManager, nodeId: string) => em.findOne(Node, { nodeId });

@@ -24,7 +24,7 @@ export function needsOf(spec: JobSpec, surgePermille: number): Requirements {
     runtime: RUNTIME,
     regions: { allowed: requirements.regions, denied: requirements.regionsDenied },
     countries: { allowed: requirements.countries, denied: requirements.countriesDenied },
-    attestations: [],
+    attestations: requirements.attestations,
     reliabilityMin: requirements.minReliabilityThousandths / 1_000,
     priceCapAtto: askCapAtto(spec, surgePermille),
     datasets: [program.cid, ...sharedInputs(tasks)].slice(0, DATASETS_MAX),
