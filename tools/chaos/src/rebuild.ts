@@ -31,7 +31,7 @@ const readModels: Readonly<Record<Context, readonly ReadModel[]>> = {
   scheduling: [model(Job, jobs), model(Task, tasks), model(Lease, leases)],
   verification: [model(Verdict, verdicts)],
   billing: [model(Balance, balances), model(LedgerEntry, ledger), model(JobUsage, usage)],
-  chain: chainModels as unknown as readonly ReadModel[],
+  chain: chainModels,
 };
 const contexts = Object.keys(readModels) as readonly Context[];
 /** What one transaction of a rebuild applies. */

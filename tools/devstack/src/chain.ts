@@ -14,6 +14,12 @@ const configurationFile = join(repositoryRoot, 'deploy/chain/local.json');
 export const addressesFileOf = (chain: Chain, state: StateFolder): string =>
   chain.addressesFile ?? join(state.folder('chain'), 'addresses.json');
 
+/** A platform without the chain-indexer has no chain, and no service that asks where it is. */
+export const chainSurroundings = (chain: Chain | undefined, state: StateFolder) => ({
+  rpcUrl: chain?.rpcUrl ?? '',
+  chainAddressesFile: chain ? addressesFileOf(chain, state) : '',
+});
+
 /**
  * Puts the protocol on the platform's own chain the first time; finishes what an earlier start has begun. On a chain
  * of somebody else nothing is sent.
@@ -56,8 +62,8 @@ async function assertSameChain({ rpcUrl }: Chain, file: string): Promise<void> {
     const { hash } = (block ?? { hash: 'absent' }) as { readonly hash: string };
     if (hash !== before.hash)
       throw new Error(
-        `the chain at ${rpcUrl} is not the one of ${file}: its block ${before.number} is ${hash}, not ${before.hash}. ` +
-          'Give back the chain; or, if it is lost, npm run reset begins anew.',
+        `the chain at ${rpcUrl} is not the one of ${file}: its block ${before.number} is ${hash}, ` +
+          `not ${before.hash}. Give back the chain; or, if it is lost, npm run reset begins anew.`,
       );
   } finally {
     pool.close();

@@ -5,7 +5,7 @@ import { Bus } from '@astro/jetstream/bus';
 import { CommandBus } from '@astro/jetstream/command-bus';
 import { ensureStreams } from '@astro/jetstream/streams';
 import { commandPartitions, type contexts } from '@astro/jetstream/subjects';
-import { addressesFileOf, ensureProtocol } from './chain.js';
+import { addressesFileOf, chainSurroundings, ensureProtocol } from './chain.js';
 import { agentEntry, agentEnvironment, type AgentPlan } from './agents.js';
 import { publishConnection, withdrawConnection } from './connection.js';
 import { provisionDatabase, type Databases } from './databases.js';
@@ -92,7 +92,8 @@ export class Platform {
 
   /**
    * Resolves when every service is ready, but for the chain-indexer: the first time the protocol is deployed, and the
-   * market does not wait for that; `untilChainIsReady` does. When one cannot be started, everything is stopped again. */
+   * market does not wait for that; `untilChainIsReady` does. When one cannot be started, everything is stopped again.
+   */
   static async start(options: PlatformOptions): Promise<Platform> {
     assertInstances(options.instances);
     const platform = new Platform(options, StateFolder.open(options.stateDir));
@@ -392,9 +393,3 @@ function assertInstances(instances: PlatformOptions['instances'] = 1): void {
   if (counts.some(count => !Number.isInteger(count) || count < 1 || count > mostInstances))
     throw new Error(`instances: must be from 1 to ${mostInstances}`);
 }
-
-/** A platform without the chain-indexer has no chain, and no service that asks where it is. */
-const chainSurroundings = (chain: Chain | undefined, state: StateFolder) => ({
-  rpcUrl: chain?.rpcUrl ?? '',
-  chainAddressesFile: chain ? addressesFileOf(chain, state) : '',
-});

@@ -26,7 +26,7 @@ export async function startEmbedded(ground: Ground): Promise<Infrastructure> {
         onExit,
       }),
     ),
-    anvilPort === undefined ? undefined : keptAnvil(ground, anvilPort),
+    anvilPort === undefined ? Promise.resolve(undefined) : keptAnvil(ground, anvilPort),
   ]);
   const servers = { nats, postgres, anvil };
   return {
@@ -60,7 +60,7 @@ const keptAnvil = (ground: Ground, port: number) =>
 type Stoppable = { stop(): Promise<void> } | undefined;
 
 /** All, or none: when one could not be started the others are stopped again. */
-async function settled<const Servers extends readonly (Promise<Stoppable> | undefined)[]>(
+async function settled<const Servers extends readonly Promise<Stoppable>[]>(
   starting: Servers,
 ): Promise<{ -readonly [Place in keyof Servers]: Awaited<Servers[Place]> }> {
   const results = await Promise.allSettled(starting);
