@@ -8,6 +8,7 @@ import { ApiKey, apiKeys } from '@astro/read-models/registry/api-keys';
 import { Node, nodes } from '@astro/read-models/registry/nodes';
 import { Operator, operators } from '@astro/read-models/registry/operators';
 import { Tenant, tenants } from '@astro/read-models/registry/tenants';
+import { Wallet, wallets } from '@astro/read-models/registry/wallets';
 import { Job, jobs } from '@astro/read-models/scheduling/jobs';
 import { Lease, leases } from '@astro/read-models/scheduling/leases';
 import { Task, tasks } from '@astro/read-models/scheduling/tasks';
@@ -24,6 +25,7 @@ export const readModels: readonly ReadModel[] = [
   { projection: operators, entities: [Operator] },
   { projection: apiKeys, entities: [ApiKey] },
   { projection: nodes, entities: [Node] },
+  { projection: wallets, entities: [Wallet] },
   { projection: jobs, entities: [Job] },
   { projection: tasks, entities: [Task] },
   { projection: leases, entities: [Lease] },
