@@ -108,8 +108,8 @@ export class AggregateStore<
 
   /**
    * Decides one command and records what follows from it. A command that was recorded before is accepted
-   * without events. A lost race is decided again on the new state. Commands of one aggregate are decided in the order in
-   * which they come; those that come while others are being written share the next append.
+   * without events. A lost race is decided again on the new state. Commands of one aggregate are decided in the order
+   * in which they come; those that come while others are being written share the next append.
    * @throws ConcurrencyConflict when it lost the race every time; Error when the event store gives no
    * answer
    */
