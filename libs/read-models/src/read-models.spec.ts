@@ -85,12 +85,8 @@ const result = (leaseId: string, nodeId: string, digest = 'right'): Result => ({
   pricePerSecondAtto: 5n,
 });
 
-const attestation: Attestation = {
-  kind: 'tdx',
-  evidenceDigest: 'e'.repeat(64),
-  acceptedAt: new Date(0),
-  expiresAt: new Date(1),
-};
+const period = { acceptedAt: new Date(0), expiresAt: new Date(1) };
+const attestation: Attestation = { kind: 'tdx', evidenceDigest: 'e'.repeat(64), ...period };
 const registryHistory: readonly (TenantEvent | OperatorEvent | ApiKeyEvent | NodeEvent)[] = [
   { type: 'TenantRegistered', data: { tenantId: 'tenant_1', name: 'Ada' } },
   { type: 'OperatorRegistered', data: { operatorId: 'operator_1', name: 'Charles' } },

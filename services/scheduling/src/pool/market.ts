@@ -95,8 +95,8 @@ export function pricesFallAt(market: Market, now: Date): Date | undefined {
 export const bidAtto = (spec: JobSpec): bigint => askCapAtto(spec, NO_SURGE);
 
 /**
- * What a lease costs that was sold by auction: the clearing price, but no less than the node asks for it, and no more than
- * it would cost there on demand.
+ * What a lease costs that was sold by auction: the clearing price, but no less than the node asks for it, and no more
+ * than it would cost there on demand.
  */
 export function auctionedPriceAtto(
   spec: JobSpec,
