@@ -84,6 +84,9 @@ const guarded: readonly [method: string, path: string, wrongKind?: 'tenant' | 'o
   ['POST', `/v1/nodes/${someNode}/credentials`, 'operator'],
   ['GET', '/v1/nodes'],
   ['GET', '/v1/account'],
+  ['PUT', '/v1/wallet'],
+  ['GET', '/v1/wallet'],
+  ['GET', '/v1/wallet/statement'],
   ['PUT', `/v1/content/${someCid}`],
   ['GET', `/v1/content/${someCid}`],
 ];

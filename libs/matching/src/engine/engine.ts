@@ -12,12 +12,13 @@ import type { Requirements, TaskRequest } from './request.js';
 import { nothingFound, Query, search, searchRandom, type Domain, type Found } from './search.js';
 import { Scorer } from './scorer.js';
 import { unitsMax } from './shape.js';
+import { StandingMasks } from './standing-mask.js';
 import { assertWeights, type TermWeights } from './weights.js';
 
 export type EngineOptions = {
   readonly policy: Policy;
   readonly weights: TermWeights;
-  /** The caches of scores and of potentials hold 2^`cacheBits` entries of 56 bytes each. Default 17. */
+  /** The caches of scores and of potentials grow to 2^`cacheBits` entries of 56 bytes each. Default 17. */
   readonly cacheBits?: number;
   /** Bytes for score indexes, 8.3 for each node and demand. Default 1 GiB. */
   readonly indexBytesMax?: number;
@@ -51,6 +52,7 @@ export class PlacementEngine {
   readonly demands = new DemandTable();
   private plans = new WeakMap<Requirements, FilterPlan>();
   private readonly journal: Journal;
+  private readonly masks: StandingMasks;
   private readonly state = new ScratchState();
   private readonly positions = new Int32Array(unitsMax);
   private policy: Policy;
@@ -64,6 +66,7 @@ export class PlacementEngine {
     this.random = new Random(policy.kind === 'random' ? policy.seed : 0);
     this.fleet = new Fleet(weights, sortsUnits(policy));
     this.journal = new Journal(this.fleet);
+    this.masks = new StandingMasks(this.fleet);
     this.scorer = new Scorer(this.demands, policy, weights, cacheBits);
     this.indexes = new ScoreIndexes(this.fleet, this.scorer, indexBytesMax);
   }
@@ -168,7 +171,7 @@ export class PlacementEngine {
     const known = this.plans.get(needs);
     if (known?.isCurrent) return known;
     if (this.demands.size >= demandsMax) this.forgetDemands();
-    const plan = new FilterPlan(this.fleet, this.demands, needs);
+    const plan = new FilterPlan(this.fleet, this.demands, this.masks, needs);
     this.plans.set(needs, plan);
     return plan;
   }
@@ -176,6 +179,7 @@ export class PlacementEngine {
   private forgetDemands(): void {
     this.demands.clear();
     this.plans = new WeakMap();
+    this.masks.clear();
     this.scorer.clear();
     this.indexes.clear();
   }

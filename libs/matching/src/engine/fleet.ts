@@ -2,6 +2,7 @@ import { AttributeIndex } from './bitmap.js';
 import { ChangeLog } from './change-log.js';
 import { ScratchState } from './choice.js';
 import { NodeColumns } from './columns.js';
+import { DescriptionLog } from './description-log.js';
 import type { Hold } from './hold.js';
 import { NameTable, PostingLists } from './names.js';
 import type { MaintenanceWindow, NodeOffer } from './offer.js';
@@ -31,6 +32,7 @@ export class Fleet {
   readonly byDataset = new PostingLists();
   readonly maintenance = new Map<number, readonly MaintenanceWindow[]>();
   readonly changes = new ChangeLog();
+  readonly descriptions = new DescriptionLog();
   private readonly facts: (NodeFacts | undefined)[] = [];
   private readonly slots = new Map<string, number>();
   private readonly scratch = new ScratchState();
@@ -79,7 +81,8 @@ export class Fleet {
     this.facts[slot] = undefined;
     this.slots.delete(nodeId);
     this.columns.vacate(slot);
-    this.changes.record(slot, -1, 0);
+    this.changes.recordGone(slot);
+    this.descriptions.record(slot);
     return true;
   }
 
@@ -140,13 +143,9 @@ export class Fleet {
   }
 
   private changed(slot: number): void {
-    this.columns.settle(slot, this.scratch);
-    const { shape, freeCpuMillis, freeShares } = this.scratch;
-    let freeShareMax = 0;
-    for (let unit = 0; unit < shape.unitCount; unit++) {
-      if (freeShares[unit]! > freeShareMax) freeShareMax = freeShares[unit]!;
-    }
-    this.changes.record(slot, freeCpuMillis, freeShareMax);
+    const { columns, scratch } = this;
+    columns.settle(slot, scratch);
+    this.changes.record(slot, scratch, columns.stateHash[slot]!, columns.staticTerm[slot]!);
   }
 
   private assertFree(slot: number, { nodeId, units, ...hold }: Hold): void {
@@ -197,6 +196,7 @@ export class Fleet {
       this.byFabric.add(fabric, slot);
     }
     if (offer.maintenance.length > 0) this.maintenance.set(slot, offer.maintenance);
+    this.descriptions.record(slot);
   }
 
   /** Takes the node out of every index by attribute. */
