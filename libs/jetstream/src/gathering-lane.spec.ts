@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { startNats, type NatsServer } from '@astro/devstack/nats/server';
 import { accept, reject, type Decider } from '@astro/event-sourcing/decider';
 import { newId } from '@astro/event-sourcing/ids';
+import type { AggregateType } from '@astro/event-sourcing/recorded';
 import type { GatheringReactor } from '@astro/event-sourcing/reactor';
 import type { AccountCommand, AccountEvent, FundsTransferred } from '@astro/messages/billing';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
@@ -18,11 +19,11 @@ import type { Lane } from './lane.js';
 import { silent } from './log.js';
 import { ensureStreams } from './streams.js';
 
-const type = 'billing.account';
+const type: AggregateType = 'billing.account';
 const metadata = { correlationId: 'req-1', causationId: 'req-1', actor: 'service:spec' };
 const fence = { epoch: 1, afterDeath: false, isHeld: true };
 
-/** Takes what lies beyond the last position that it took, and records how much that was; refuses while it is told to. */
+/** Takes what lies beyond the last position that it took and records how much that was, unless it is told to refuse. */
 const refusing = { times: 0 };
 const receiver: Decider<number, AccountCommand, AccountEvent, 'NotNow'> = {
   initialState: 0,
