@@ -93,7 +93,7 @@ const reactorFor = (
       const own = run.filter(({ event }) => event.data.toTenantId === tenantId);
       const transfers = own.map(({ position }) => ({ position, transferId: 't', amountAtto: 1n }));
       const command = { to: { type, id: tenantId }, type: 'ReceiveTransfers', data: { tenantId, transfers } };
-      return own.length === 0 ? [] : [command as const];
+      return own.length === 0 ? [] : [command];
     }),
 });
 
