@@ -29,7 +29,9 @@ export type Placement = {
   readonly nodeId: string;
   readonly operatorId: string;
   readonly hold: Hold;
+  /** What the node asks, and what it asks for what may be stopped with notice. */
   readonly priceAtto: bigint;
+  readonly interruptiblePriceAtto: bigint;
   readonly score: number;
   /** Of the weights that decided. */
   readonly weightsVersion: number;
@@ -154,14 +156,15 @@ export class PlacementEngine {
 
   /** Takes what the request needs of the node that was found. */
   grant({ plan, request }: Query, { slot, score }: Found): Placement {
-    const { nodeId, priceAtto } = this.fleet.factsOf(slot);
+    const { nodeId, priceAtto, interruptiblePriceAtto } = this.fleet.factsOf(slot);
     const { cpuMillis, memoryMib, diskMib, bandwidthMbps } = plan.needs;
     const units = this.unitsOf(slot, plan.demand);
     const hold: Hold = { nodeId, cpuMillis, memoryMib, diskMib, bandwidthMbps, units };
     this.journal.take(slot, hold);
     const operatorId = this.fleet.operators.nameOf(this.fleet.columns.operator[slot]!);
     const weightsVersion = this.weights.version;
-    return { taskId: request.taskId, nodeId, operatorId, hold, priceAtto, score, weightsVersion };
+    const prices = { priceAtto, interruptiblePriceAtto };
+    return { taskId: request.taskId, nodeId, operatorId, hold, ...prices, score, weightsVersion };
   }
 
   private planFor(needs: Requirements): FilterPlan {

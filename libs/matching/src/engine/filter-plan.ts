@@ -99,9 +99,12 @@ export class FilterPlan {
 
   /** Exact: numbers order as their bigints do, unless they are equal. */
   isAffordable(slot: number): boolean {
-    const price = this.fleet.columns.price[slot]!;
+    const { isInterruptible, priceCapAtto } = this.needs;
+    const { columns } = this.fleet;
+    const price = (isInterruptible ? columns.interruptiblePrice : columns.price)[slot]!;
     if (price !== this.priceCap) return price < this.priceCap;
-    return this.fleet.factsOf(slot).priceAtto <= this.needs.priceCapAtto!;
+    const { priceAtto, interruptiblePriceAtto } = this.fleet.factsOf(slot);
+    return (isInterruptible ? interruptiblePriceAtto : priceAtto) <= priceCapAtto!;
   }
 
   private rule(attributes: AttributeIndex, { allowed, denied }: PlaceRule): void {

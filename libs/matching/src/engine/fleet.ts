@@ -12,6 +12,7 @@ import type { TermWeights } from './weights.js';
 /** Facts of a node that are no numbers, kept to be compared, explained and taken back. */
 export type NodeFacts = Pick<NodeOffer, 'nodeId' | 'runtimes' | 'datasets' | 'fabric'> & {
   readonly priceAtto: bigint;
+  readonly interruptiblePriceAtto: bigint;
 };
 
 export type UpdateOutcome = 'updated' | 'NodeNotFound' | 'DevicesAreHeld';
@@ -175,7 +176,8 @@ export class Fleet {
   private describe(slot: number, offer: NodeOffer): void {
     const { columns } = this;
     const { nodeId, runtimes, datasets, fabric, pricePerDeviceSecondAtto: priceAtto } = offer;
-    this.facts[slot] = { nodeId, runtimes, datasets, fabric, priceAtto };
+    const { interruptiblePriceAtto = priceAtto } = offer;
+    this.facts[slot] = { nodeId, runtimes, datasets, fabric, priceAtto, interruptiblePriceAtto };
     columns.diskMib[slot] = offer.diskMib;
     columns.bandwidthMbps[slot] = offer.bandwidthMbps;
     columns.operator[slot] = this.operators.intern(offer.operatorId);
@@ -185,6 +187,7 @@ export class Fleet {
     columns.performance[slot] = offer.performance;
     columns.reliability[slot] = offer.reliability;
     columns.price[slot] = Number(priceAtto);
+    columns.interruptiblePrice[slot] = Number(interruptiblePriceAtto);
     columns.staticTerm[slot] = this.staticTermOf(slot);
     for (const runtime of runtimes) this.runtimes.add(runtime, slot);
     for (const dataset of datasets) this.byDataset.add(dataset, slot);
