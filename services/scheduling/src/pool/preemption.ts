@@ -142,7 +142,7 @@ export class Preemptions {
     return jobOfLease(this.pool, lease).service !== undefined;
   }
 
-  /** What it has computed and nobody keeps, in milliseconds times what it holds; of a replica, since its last report. */
+  /** What it has computed and nobody keeps, in milliseconds times what it holds; a replica, since its last report. */
   #lostBy(lease: Lease): number {
     const { startedAt, renewed } = lease;
     if (!startedAt) return 0;

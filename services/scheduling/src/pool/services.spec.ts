@@ -230,6 +230,12 @@ describe('an interruptible service', () => {
     });
   });
 
+  test('is told so too where its leases would end before the notice if they were not renewed', () =>
+    expect(told(...heard, urgent, tick(at(35_000))).last).toMatchObject({
+      type: 'LeasesPreempted',
+      data: { leases: { length: 2 }, noticeUntil: at(35_000 + PREEMPTION_NOTICE_MS) },
+    }));
+
   test('is placed again where there is room, and is not given up where there is none', () => {
     const over = [...noticed, tick(at(noticeEnds + 1)), tick(at(noticeEnds + 2))];
     const left = told(...over, tick(at(noticeEnds + 30_000)));
