@@ -135,7 +135,7 @@ type Start = {
 /** When leases will have ended that make room, if each lasts as long as such tasks do in `quantile` of all cases. */
 function startIn(pool: Pool, { spec, first, now, quantile }: Start): number | undefined {
   const ends = [...pool.leases.values()]
-    .filter(({ jobId }) => pool.jobs.get(jobId)?.service === undefined)
+    .filter(lease => isFreedSomeTime(pool, lease, spec))
     .slice(0, LEASES_MAX)
     .map(lease => ({ hold: lease.hold, endsMs: endIn(pool, lease, { spec, now, quantile }) }))
     .sort((left, right) => left.endsMs - right.endsMs);
@@ -144,13 +144,21 @@ function startIn(pool: Pool, { spec, first, now, quantile }: Start): number | un
   return engine.simulate(() => earliestFit(ends, ({ hold }) => engine.release(hold), isRoom, LOOKS)?.fromMs);
 }
 
+/** A replica gives its room back never, unless it is told to. */
+const isFreedSomeTime = (pool: Pool, lease: Lease, spec: JobSpec): boolean =>
+  jobOfLease(pool, lease).service === undefined || !isInTheWayFor(pool, lease, spec);
+
+/** Whether its room can be had by waiting for its end only. */
+const isInTheWayFor = (pool: Pool, lease: Lease, spec: JobSpec): boolean =>
+  isInterruptible(spec) || !isInterruptible(jobOfLease(pool, lease).spec);
+
 /** An interruptible lease makes room within its notice for what is not. */
 function endIn(pool: Pool, lease: Lease, { spec, now, quantile }: Omit<Start, 'first'>): number {
   const job = jobOfLease(pool, lease);
   const elapsedMs = lease.startedAt ? Math.max(0, now.getTime() - lease.startedAt.getTime()) : 0;
   const leftMs = pool.durations.quantileMs(job.tenantId, job.spec, quantile, elapsedMs) - elapsedMs;
   const untilDeadlineMs = Math.max(0, lease.deadline.getTime() - now.getTime());
-  const isInTheWay = isInterruptible(spec) || !isInterruptible(job.spec);
-  const untilNoticeEndsMs = isInTheWay ? Infinity : PREEMPTION_NOTICE_MS;
+  const untilNoticeEndsMs = isInTheWayFor(pool, lease, spec) ? Infinity : PREEMPTION_NOTICE_MS;
+  if (job.service) return untilNoticeEndsMs;
   return Math.round(Math.min(leftMs, untilDeadlineMs, untilNoticeEndsMs));
 }
