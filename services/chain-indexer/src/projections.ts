@@ -15,13 +15,12 @@ export const chainProjections = [
 ];
 
 export const chainEntities = [
-  ...[token.TokenBalance, token.TokenTransfer, token.Allocation],
-  ...[token.TokenBalanceUndo, token.TokenTransferUndo, token.AllocationUndo],
+  ...[token.TokenBalance, token.TokenBalanceUndo, token.TokenTransfer, token.Allocation],
   ...[escrow.EscrowBalance, escrow.SettlementBatch, escrow.SettlementClaim],
-  ...[escrow.EscrowBalanceUndo, escrow.SettlementBatchUndo, escrow.SettlementClaimUndo],
+  ...[escrow.EscrowBalanceUndo, escrow.SettlementBatchUndo],
   ...[stakes.StakeProvider, stakes.StakePosition, stakes.StakeProviderUndo, stakes.StakePositionUndo],
-  ...[rewards.RewardEpoch, rewards.RewardClaim, rewards.RewardEpochUndo, rewards.RewardClaimUndo],
+  ...[rewards.RewardEpoch, rewards.RewardClaim, rewards.RewardEpochUndo],
   ...[governance.Proposal, governance.Vote, governance.Parameter],
-  ...[governance.ProposalUndo, governance.VoteUndo, governance.ParameterUndo],
+  ...[governance.ProposalUndo, governance.ParameterUndo],
   ...[grants.Grant, grants.GrantMilestone, grants.GrantUndo, grants.GrantMilestoneUndo],
 ];

@@ -13,6 +13,8 @@ export type AnvilOptions = {
   readonly port?: number;
   /** Seconds between blocks; without it each transaction makes a block at once. */
   readonly blockTimeSeconds?: number;
+  /** False: the chain ends with the server. It is written down every second otherwise, which takes its time. */
+  readonly keepsState?: boolean;
   /** Called when the server ends without having been asked to. */
   readonly onExit?: (reason: string) => void;
 };
@@ -50,14 +52,8 @@ export async function startAnvil(options: AnvilOptions): Promise<AnvilServer> {
   const output = openSync(logFile, 'a');
   const args = [
     ...['--host', host, '--port', String(port), '--chain-id', '31337', '--mnemonic', anvilMnemonic],
-    ...[
-      '--state',
-      join(dir, 'chain.json'),
-      '--state-interval',
-      '1',
-      '--silent',
-      '--preserve-historical-states',
-    ],
+    '--silent',
+    ...(options.keepsState === false ? [] : keeping(join(dir, 'chain.json'))),
     ...(blockTimeSeconds === undefined ? [] : ['--block-time', String(blockTimeSeconds)]),
   ];
   // In a group of its own, so that Ctrl-C does not reach it before the services that depend on it have stopped.
@@ -81,6 +77,11 @@ export async function startAnvil(options: AnvilOptions): Promise<AnvilServer> {
   }
   return { url, port, pid: child.pid!, stop: () => stop('SIGINT') };
 }
+
+const keeping = (file: string): readonly string[] => [
+  ...['--state', file, '--state-interval', '1'],
+  '--preserve-historical-states',
+];
 
 async function answering(child: ChildProcess, url: string): Promise<void> {
   const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'eth_chainId', params: [] });
