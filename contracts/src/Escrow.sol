@@ -34,6 +34,8 @@ contract Escrow is ExpiringPause, UUPSUpgradeable {
     bytes32 public constant SETTLER_ROLE = keccak256("SETTLER_ROLE");
     /// @notice Tenants that one batch can debit.
     uint256 public constant MAX_DEBITS = 500;
+    /// @notice How long after its work was charged a batch can be settled.
+    uint256 public constant MAX_CHARGE_AGE = 90 days;
     uint256 private constant WHOLE_BPS = 10_000;
 
     IERC20 private _token;
@@ -75,6 +77,8 @@ contract Escrow is ExpiringPause, UUPSUpgradeable {
     error NoRoot(bytes32 batch);
     /// @notice The platform and this contract disagree on what is left for providers after the fee.
     error NetMismatch(bytes32 batch, uint256 stated, uint256 computed);
+    /// @notice The batch was charged longer ago than is allowed.
+    error ChargedTooLongAgo(bytes32 batch, uint256 chargedAt, uint256 earliest);
     /// @notice Nothing was announced, or it is too early.
     error NothingToWithdraw(address tenant, uint64 availableAt);
 
@@ -122,12 +126,15 @@ contract Escrow is ExpiringPause, UUPSUpgradeable {
         deposit(tenant, amount);
     }
 
-    /// @notice Settles a batch of verified work, once.
+    /// @notice Settles a batch of verified work, once. The fee is the one that was in force when the work was charged: a
+    /// change of it is never retroactive, so a batch holds only what was charged under one fee.
     /// @param batch The id of the batch.
     /// @param root Root of the Merkle tree of payouts.
     /// @param net What the payouts add up to: the debits less the fee. Both sides compute it and must agree.
+    /// @param chargedAt A second, over by now and at most `MAX_CHARGE_AGE` ago, of the time in which the fee was in force
+    /// that the work was charged with.
     /// @param debits What each tenant owes.
-    function settle(bytes32 batch, bytes32 root, uint256 net, Debit[] calldata debits)
+    function settle(bytes32 batch, bytes32 root, uint256 net, uint256 chargedAt, Debit[] calldata debits)
         external
         onlyRole(SETTLER_ROLE)
         whenNotPaused
@@ -138,10 +145,9 @@ contract Escrow is ExpiringPause, UUPSUpgradeable {
         if (debits.length == 0 || debits.length > MAX_DEBITS) revert WrongNumberOfDebits(debits.length, MAX_DEBITS);
 
         uint256 gross = _debit(batch, debits);
-        uint256 fee = (gross * _parameters.get(Parameter.FeeBps)) / WHOLE_BPS;
-        uint256 burned = (fee * _parameters.get(Parameter.FeeBurnShareBps)) / WHOLE_BPS;
-        uint256 toTreasury = fee - burned;
-        if (net != gross - fee) revert NetMismatch(batch, net, gross - fee);
+        (uint256 burned, uint256 toTreasury) = _feeOn(batch, gross, chargedAt);
+        uint256 computed = gross - burned - toTreasury;
+        if (net != computed) revert NetMismatch(batch, net, computed);
 
         (list.root, list.total) = (root, net);
         _deposits -= gross;
@@ -222,6 +228,19 @@ contract Escrow is ExpiringPause, UUPSUpgradeable {
             gross += amount;
             emit Debited(batch, tenant, amount);
         }
+    }
+
+    /// @dev By the parameters as they were at `chargedAt`; both parts are rounded down, and the treasury has the rest.
+    function _feeOn(bytes32 batch, uint256 gross, uint256 chargedAt)
+        private
+        view
+        returns (uint256 burned, uint256 toTreasury)
+    {
+        uint256 earliest = block.timestamp - MAX_CHARGE_AGE;
+        if (chargedAt < earliest) revert ChargedTooLongAgo(batch, chargedAt, earliest);
+        uint256 fee = (gross * _parameters.getAt(Parameter.FeeBps, chargedAt)) / WHOLE_BPS;
+        burned = (fee * _parameters.getAt(Parameter.FeeBurnShareBps, chargedAt)) / WHOLE_BPS;
+        toTreasury = fee - burned;
     }
 
     function _take(address tenant, uint256 amount) private {

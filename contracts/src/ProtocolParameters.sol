@@ -2,6 +2,8 @@
 pragma solidity ^0.8.30;
 
 import {AccessControl} from "@openzeppelin/contracts/access/AccessControl.sol";
+import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
+import {Checkpoints} from "@openzeppelin/contracts/utils/structs/Checkpoints.sol";
 
 /// @notice What holders can tune by vote. `…Bps` are hundredths of a percent, `…Seconds` seconds, the others base units
 /// of ASTRO unless their name says what they count.
@@ -25,11 +27,14 @@ enum Parameter {
 }
 
 /// @title The parameters of the protocol, each within hard bounds
-/// @notice The bounds are code: no vote, key or upgrade of another contract can pass them.
+/// @notice The bounds are code: no vote, key or upgrade of another contract can pass them. What a parameter was stays
+/// known, so that work is settled by the fee that was in force when it was charged, whenever that is.
 contract ProtocolParameters is AccessControl {
+    using Checkpoints for Checkpoints.Trace208;
+
     uint256 private constant WHOLE_BPS = 10_000;
 
-    mapping(Parameter parameter => uint256) private _values;
+    mapping(Parameter parameter => Checkpoints.Trace208) private _history;
 
     /// @notice A parameter has another value from now on.
     event ParameterSet(Parameter indexed parameter, uint256 from, uint256 to);
@@ -38,6 +43,10 @@ contract ProtocolParameters is AccessControl {
     error OutOfBounds(Parameter parameter, uint256 value, uint256 min, uint256 max);
     /// @notice The deployment must give one value for each parameter, in the order of the enumeration.
     error WrongNumberOfValues(uint256 given, uint256 expected);
+    /// @notice What is in force at this time can still change.
+    error TimeNotPast(uint256 time, uint256 current);
+    /// @notice Nothing was in force yet.
+    error NothingInForce(Parameter parameter, uint256 time);
 
     /// @param admin Who may set parameters: the timelock.
     /// @param initial One value for each parameter, in the order of `Parameter`.
@@ -55,7 +64,17 @@ contract ProtocolParameters is AccessControl {
 
     /// @notice The value of a parameter.
     function get(Parameter parameter) external view returns (uint256) {
-        return _values[parameter];
+        return _history[parameter].latest();
+    }
+
+    /// @notice The value that was in force at the end of the second `time`, which has to be over: what it answers once
+    /// it always answers.
+    /// @param time Seconds since 1970.
+    function getAt(Parameter parameter, uint256 time) external view returns (uint256 value) {
+        if (time >= block.timestamp) revert TimeNotPast(time, block.timestamp);
+        value = _history[parameter].upperLookupRecent(SafeCast.toUint48(time));
+        // Where zero is a value the first checkpoint tells whether it was set or nothing was there yet.
+        if (value == 0 && time < _history[parameter].pos(0)._key) revert NothingInForce(parameter, time);
     }
 
     /// @notice The least and the most that a parameter can be, both included.
@@ -81,7 +100,8 @@ contract ProtocolParameters is AccessControl {
     function _set(Parameter parameter, uint256 value) private {
         (uint256 min, uint256 max) = bounds(parameter);
         if (value < min || value > max) revert OutOfBounds(parameter, value, min, max);
-        emit ParameterSet(parameter, _values[parameter], value);
-        _values[parameter] = value;
+        (uint208 from, uint208 to) =
+            _history[parameter].push(SafeCast.toUint48(block.timestamp), SafeCast.toUint208(value));
+        emit ParameterSet(parameter, from, to);
     }
 }

@@ -4,13 +4,16 @@ pragma solidity ^0.8.30;
 import {IAccessControl} from "@openzeppelin/contracts/access/IAccessControl.sol";
 import {Debit, Escrow, Withdrawal} from "../src/Escrow.sol";
 import {ExpiringPause} from "../src/ExpiringPause.sol";
-import {Parameter} from "../src/ProtocolParameters.sol";
+import {Parameter, ProtocolParameters} from "../src/ProtocolParameters.sol";
 import {Payout, Payouts} from "../src/Payouts.sol";
 import {Protocol} from "./support/Protocol.sol";
 import {Tree} from "./support/Tree.sol";
 
 contract EscrowTest is Protocol {
     bytes32 private constant BATCH = "batch";
+    /// @dev The parameters are as the deployment set them.
+    uint256 private constant CHARGED = GENESIS;
+    uint256 private constant DEADLINE = GENESIS + 1;
 
     address private tenant = actor("tenant");
     address private provider = actor("provider");
@@ -18,6 +21,7 @@ contract EscrowTest is Protocol {
 
     function setUp() public override {
         super.setUp();
+        vm.warp(GENESIS + 1);
         fund(tenant, 1_000_000 ether);
         vm.prank(tenant);
         escrow.deposit(tenant, 10_000 ether);
@@ -47,15 +51,15 @@ contract EscrowTest is Protocol {
                 address(escrow),
                 7 ether,
                 0,
-                GENESIS
+                DEADLINE
             )
         );
         bytes32 digest = keccak256(abi.encodePacked("\x19\x01", token.DOMAIN_SEPARATOR(), permit));
         (uint8 v, bytes32 r, bytes32 s) = vm.sign(key, digest);
         // Somebody else uses the signature first: the deposit goes through all the same.
-        token.permit(owner, address(escrow), 7 ether, GENESIS, v, r, s);
+        token.permit(owner, address(escrow), 7 ether, DEADLINE, v, r, s);
         vm.prank(owner);
-        escrow.depositWithPermit(tenant, 7 ether, GENESIS, v, r, s);
+        escrow.depositWithPermit(tenant, 7 ether, DEADLINE, v, r, s);
         vm.assertEq(escrow.balanceOf(tenant), 10_007 ether, "balance");
     }
 
@@ -104,25 +108,25 @@ contract EscrowTest is Protocol {
         _settle(BATCH, payouts, 1_000 ether);
         vm.prank(settler);
         vm.expectRevert(abi.encodeWithSelector(Escrow.AlreadySettled.selector, BATCH));
-        escrow.settle(BATCH, Tree.rootOf(payouts), 975 ether, _debits(1_000 ether));
+        escrow.settle(BATCH, Tree.rootOf(payouts), 975 ether, CHARGED, _debits(1_000 ether));
     }
 
     function test_wrongBatchesAreRefused() public {
         vm.startPrank(settler);
         vm.expectRevert(abi.encodeWithSelector(Escrow.NoRoot.selector, BATCH));
-        escrow.settle(BATCH, 0, 975 ether, _debits(1_000 ether));
+        escrow.settle(BATCH, 0, 975 ether, CHARGED, _debits(1_000 ether));
         vm.expectRevert(abi.encodeWithSelector(Escrow.NetMismatch.selector, BATCH, 980 ether, 975 ether));
-        escrow.settle(BATCH, "root", 980 ether, _debits(1_000 ether));
+        escrow.settle(BATCH, "root", 980 ether, CHARGED, _debits(1_000 ether));
         vm.expectRevert(
             abi.encodeWithSelector(Escrow.InsufficientBalance.selector, tenant, 10_001 ether, 10_000 ether)
         );
-        escrow.settle(BATCH, "root", 1, _debits(10_001 ether));
+        escrow.settle(BATCH, "root", 1, CHARGED, _debits(10_001 ether));
         vm.expectRevert(Escrow.NoAmount.selector);
-        escrow.settle(BATCH, "root", 0, _debits(0));
+        escrow.settle(BATCH, "root", 0, CHARGED, _debits(0));
         vm.expectRevert(abi.encodeWithSelector(Escrow.WrongNumberOfDebits.selector, 0, 500));
-        escrow.settle(BATCH, "root", 0, new Debit[](0));
+        escrow.settle(BATCH, "root", 0, CHARGED, new Debit[](0));
         vm.expectRevert(abi.encodeWithSelector(Escrow.WrongNumberOfDebits.selector, 501, 500));
-        escrow.settle(BATCH, "root", 0, new Debit[](501));
+        escrow.settle(BATCH, "root", 0, CHARGED, new Debit[](501));
         vm.stopPrank();
     }
 
@@ -132,14 +136,57 @@ contract EscrowTest is Protocol {
         burnShareBps = bound(burnShareBps, 0, 10_000);
         setParameter(Parameter.FeeBps, feeBps);
         setParameter(Parameter.FeeBurnShareBps, burnShareBps);
+        uint256 chargedAt = block.timestamp;
+        vm.warp(chargedAt + 1);
         uint256 supply = token.totalSupply();
         uint256 net = gross - (gross * feeBps) / 10_000;
         vm.prank(settler);
-        escrow.settle(BATCH, "root", net, _debits(gross));
+        escrow.settle(BATCH, "root", net, chargedAt, _debits(gross));
         uint256 burned = supply - token.totalSupply();
         uint256 toTreasury = token.balanceOf(address(treasury)) - TREASURY;
         vm.assertEq(net + burned + toTreasury, gross, "nothing lost");
         vm.assertEq(token.balanceOf(address(escrow)), 10_000 ether - gross + net, "what is owed");
+    }
+
+    function testFuzz_aChangeOfTheFeeIsNeverRetroactive(uint256 gross, uint256 later, uint256 laterShare, uint32 wait)
+        public
+    {
+        gross = bound(gross, 1, 10_000 ether);
+        vm.warp(GENESIS + bound(wait, 1, 89 days));
+        setParameter(Parameter.FeeBps, bound(later, 100, 500));
+        setParameter(Parameter.FeeBurnShareBps, bound(laterShare, 0, 10_000));
+        uint256 supply = token.totalSupply();
+        uint256 fee = (gross * 250) / 10_000;
+        vm.prank(settler);
+        escrow.settle(BATCH, "root", gross - fee, CHARGED, _debits(gross));
+        vm.assertEq(supply - token.totalSupply(), (fee * 2_000) / 10_000, "burned as it was charged");
+        (, uint256 total,) = escrow.batchOf(BATCH);
+        vm.assertEq(total, gross - fee, "net as it was charged");
+    }
+
+    function test_theTimeOfChargingIsPastAndNotLongAgo() public {
+        vm.startPrank(settler);
+        vm.expectRevert(
+            abi.encodeWithSelector(ProtocolParameters.TimeNotPast.selector, block.timestamp, block.timestamp)
+        );
+        escrow.settle(BATCH, "root", 975 ether, block.timestamp, _debits(1_000 ether));
+        vm.expectRevert(
+            abi.encodeWithSelector(ProtocolParameters.TimeNotPast.selector, GENESIS + 1 days, block.timestamp)
+        );
+        escrow.settle(BATCH, "root", 975 ether, GENESIS + 1 days, _debits(1_000 ether));
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                ProtocolParameters.NothingInForce.selector, Parameter.FeeBps, GENESIS - 1
+            )
+        );
+        escrow.settle(BATCH, "root", 975 ether, GENESIS - 1, _debits(1_000 ether));
+        uint256 late = CHARGED + escrow.MAX_CHARGE_AGE() + 1;
+        vm.warp(late);
+        vm.expectRevert(abi.encodeWithSelector(Escrow.ChargedTooLongAgo.selector, BATCH, CHARGED, CHARGED + 1));
+        escrow.settle(BATCH, "root", 975 ether, CHARGED, _debits(1_000 ether));
+        vm.warp(late - 1);
+        escrow.settle(BATCH, "root", 975 ether, CHARGED, _debits(1_000 ether));
+        vm.stopPrank();
     }
 
     function test_aTenantLeavesWithoutThePlatform() public {
@@ -150,7 +197,7 @@ contract EscrowTest is Protocol {
         escrow.announceWithdrawal(10_001 ether);
         escrow.announceWithdrawal(10_000 ether);
         Withdrawal memory announced = escrow.withdrawalOf(tenant);
-        vm.assertEq(announced.availableAt, GENESIS + 3 days, "delay");
+        vm.assertEq(announced.availableAt, GENESIS + 1 + 3 days, "delay");
         vm.warp(announced.availableAt - 1);
         vm.expectRevert(
             abi.encodeWithSelector(Escrow.NothingToWithdraw.selector, tenant, announced.availableAt)
@@ -181,11 +228,11 @@ contract EscrowTest is Protocol {
     function test_aPauseStopsEverythingAndEndsByItself() public {
         vm.prank(tenant);
         escrow.announceWithdrawal(1 ether);
-        vm.warp(GENESIS + 3 days);
+        vm.warp(GENESIS + 1 + 3 days);
         vm.prank(guardian);
         escrow.pause();
         uint64 until = escrow.pausedUntil();
-        vm.assertEq(until, GENESIS + 5 days, "bounded");
+        vm.assertEq(until, GENESIS + 1 + 5 days, "bounded");
         bytes memory paused = abi.encodeWithSelector(ExpiringPause.IsPaused.selector, until);
         vm.startPrank(tenant);
         vm.expectRevert(paused);
@@ -197,7 +244,7 @@ contract EscrowTest is Protocol {
         vm.expectRevert(paused);
         escrow.refund(tenant, 1 ether, "closed");
         vm.expectRevert(paused);
-        escrow.settle(BATCH, "root", 1, _debits(1));
+        escrow.settle(BATCH, "root", 1, CHARGED, _debits(1));
         vm.stopPrank();
         vm.expectRevert(paused);
         escrow.claim(Payout(BATCH, 0, provider, 1), new bytes32[](0));
@@ -219,7 +266,7 @@ contract EscrowTest is Protocol {
         vm.assume(caller != settler && caller != guardian && caller != address(timelock));
         vm.startPrank(caller);
         vm.expectRevert(_unauthorized(caller, escrow.SETTLER_ROLE()));
-        escrow.settle(BATCH, "root", 1, new Debit[](0));
+        escrow.settle(BATCH, "root", 1, CHARGED, new Debit[](0));
         vm.expectRevert(_unauthorized(caller, escrow.SETTLER_ROLE()));
         escrow.refund(tenant, 1, "closed");
         vm.expectRevert(_unauthorized(caller, escrow.GUARDIAN_ROLE()));
@@ -237,7 +284,7 @@ contract EscrowTest is Protocol {
 
     function _settle(bytes32 batch, Payout[] memory payouts, uint256 gross) private {
         vm.prank(settler);
-        escrow.settle(batch, Tree.rootOf(payouts), (gross * 9_750) / 10_000, _debits(gross));
+        escrow.settle(batch, Tree.rootOf(payouts), (gross * 9_750) / 10_000, CHARGED, _debits(gross));
     }
 
     function _debits(uint256 amount) private view returns (Debit[] memory debits) {

@@ -30,6 +30,41 @@ contract ProtocolParametersTest is Protocol {
         vm.assertEq(parameters.get(parameter), max, "most");
     }
 
+    function testFuzz_whatWasInForceStaysKnown(uint8 number, uint256[5] memory values, uint32[5] memory waits) public {
+        Parameter parameter = Parameter(bound(number, 0, uint256(type(Parameter).max)));
+        (uint256 min, uint256 max) = parameters.bounds(parameter);
+        uint256[5] memory times;
+        for (uint256 index = 0; index < 5; ++index) {
+            // Several changes within one second count as the last of them.
+            vm.warp(block.timestamp + bound(waits[index], 0, 30 days));
+            values[index] = bound(values[index], min, max);
+            setParameter(parameter, values[index]);
+            times[index] = block.timestamp;
+        }
+        vm.warp(block.timestamp + 1);
+        for (uint256 index = 0; index < 5; ++index) {
+            uint256 end = index == 4 ? block.timestamp : times[index + 1];
+            if (end == times[index]) continue;
+            vm.assertEq(parameters.getAt(parameter, times[index]), values[index], "from its second on");
+            vm.assertEq(parameters.getAt(parameter, end - 1), values[index], "until the next");
+        }
+        vm.assertEq(parameters.get(parameter), values[4], "and now the last");
+    }
+
+    function test_onlyTimesThatAreOverAreAnswered() public {
+        vm.expectRevert(
+            abi.encodeWithSelector(ProtocolParameters.TimeNotPast.selector, block.timestamp, block.timestamp)
+        );
+        parameters.getAt(Parameter.FeeBps, block.timestamp);
+        vm.expectRevert(
+            abi.encodeWithSelector(ProtocolParameters.NothingInForce.selector, Parameter.FeeBps, GENESIS - 1)
+        );
+        parameters.getAt(Parameter.FeeBps, GENESIS - 1);
+        setParameter(Parameter.FeeBurnShareBps, 0);
+        vm.warp(GENESIS + 1);
+        vm.assertEq(parameters.getAt(Parameter.FeeBurnShareBps, GENESIS), 0, "zero is a value");
+    }
+
     function test_theFeeIsBetweenOneAndFivePercent() public view {
         (uint256 min, uint256 max) = parameters.bounds(Parameter.FeeBps);
         vm.assertEq(min, 100, "least");

@@ -10,7 +10,16 @@ for (const kind of ['libs', 'services', 'tools', 'examples']) {
     const source = join(folder, workspace, 'src');
     // Only the messages keep what they export in a folder of generated files; see libs/messages/package.json.
     if (workspace === 'messages') {
-      for (const name of ['codec', 'content-id', 'corpus', 'result-digest', 'unconstrained'])
+      for (const name of [
+        'codec',
+        'content-id',
+        'corpus',
+        'asks',
+        'attestation-kinds',
+        'ledger-accounts',
+        'result-digest',
+        'unconstrained',
+      ])
         alias[`@astro/messages/${name}`] = join(source, `${name}.ts`);
     }
     alias[`@astro/${workspace}/*`] = workspace === 'messages' ? join(source, 'gen/*') : `${source}/*`;

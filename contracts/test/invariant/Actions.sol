@@ -33,6 +33,9 @@ contract EscrowActions is Test {
     Payout[] private _open;
     bytes32[][] private _proofs;
     bytes32[] private _batches;
+    uint256 private immutable _begun = block.timestamp;
+    /// @notice Batches that burned another part than the fee asks for that was in force when they were charged.
+    uint256 public settledByAnotherFee;
 
     constructor(World memory world_) {
         world = world_;
@@ -45,28 +48,47 @@ contract EscrowActions is Test {
         world.escrow.deposit(_account(amount), amount);
     }
 
-    function settle(uint256 who, uint256 gross, uint256 parts) external {
+    function settle(uint256 who, uint256 gross, uint256 parts, uint32 age) external {
         address tenant = _account(who);
         uint256 balance = world.escrow.balanceOf(tenant);
         if (balance == 0) return;
         gross = bound(gross, 1, balance);
         parts = bound(parts, 1, 5);
-        uint256 net = gross - (gross * world.parameters.get(Parameter.FeeBps)) / 10_000;
+        uint256 chargedAt = _chargedBefore(age);
+        uint256 fee = (gross * world.parameters.getAt(Parameter.FeeBps, chargedAt)) / 10_000;
         bytes32 batch = keccak256(abi.encode(_batches.length));
-        Payout[] memory payouts = new Payout[](parts);
-        for (uint256 index = 0; index < parts; ++index) {
-            // One tree in three promises more than its batch holds, as a broken platform's would.
-            uint256 share = (batch[0] < 0x55 ? 2 * net : net) / parts;
-            payouts[index] = Payout(batch, index, _account(who + index), share);
-        }
+        Payout[] memory payouts = _payouts(batch, who, gross - fee, parts);
         Debit[] memory debits = new Debit[](1);
         debits[0] = Debit(tenant, gross);
+        uint256 supply = world.token.totalSupply();
         vm.prank(world.settler);
-        world.escrow.settle(batch, Tree.rootOf(payouts), net, debits);
+        world.escrow.settle(batch, Tree.rootOf(payouts), gross - fee, chargedAt, debits);
+        uint256 burned = (fee * world.parameters.getAt(Parameter.FeeBurnShareBps, chargedAt)) / 10_000;
+        if (supply - world.token.totalSupply() != burned) settledByAnotherFee += 1;
         _batches.push(batch);
         for (uint256 index = 0; index < parts; ++index) {
             _open.push(payouts[index]);
             _proofs.push(Tree.proofOf(payouts, index));
+        }
+    }
+
+    /// @dev A second that is over, between the deployment and now, and not too long ago.
+    function _chargedBefore(uint32 age) private returns (uint256) {
+        vm.warp(block.timestamp + 1);
+        uint256 most = block.timestamp - _begun - 1;
+        return block.timestamp - 1 - bound(age, 0, most > 89 days ? 89 days : most);
+    }
+
+    function _payouts(bytes32 batch, uint256 who, uint256 net, uint256 parts)
+        private
+        view
+        returns (Payout[] memory payouts)
+    {
+        payouts = new Payout[](parts);
+        for (uint256 index = 0; index < parts; ++index) {
+            // One tree in three promises more than its batch holds, as a broken platform's would.
+            uint256 share = (batch[0] < 0x55 ? 2 * net : net) / parts;
+            payouts[index] = Payout(batch, index, _account(who + index), share);
         }
     }
 

@@ -52,6 +52,7 @@ contract Invariants is Protocol {
         _supplyStaysBelowTheCap();
         _rewardsStayWithinTheSchedule();
         _feesStayWithinBounds();
+        _feesAreNeverRetroactive();
         _onlyTheTimelockAdministers();
     }
 
@@ -102,6 +103,11 @@ contract Invariants is Protocol {
         vm.assertGe(fee, 100, "least");
         vm.assertLe(fee, 500, "most");
         vm.assertLe(parameters.get(Parameter.MaxSlashBps), 5_000, "slash");
+    }
+
+    /// @dev A batch pays the fee that was in force when it was charged.
+    function _feesAreNeverRetroactive() private view {
+        vm.assertEq(escrowActions.settledByAnotherFee(), 0, "fee of another time");
     }
 
     /// @dev Only the timelock administers, and nobody gets a role by himself.

@@ -244,6 +244,7 @@ const assignment = () => ({
   program: { cid: 'c', timeLimitMs: 1, memoryLimitMib: 1, outputLimitBytes: 1 },
   inputs: [],
   args: [],
+  attestations: [],
 });
 
 async function waitFor(holds: () => Promise<boolean>): Promise<void> {

@@ -86,6 +86,7 @@ const assignment = (fencingToken: number): Assignment => ({
   program: { cid: 'cid', timeLimitMs: 1, memoryLimitMib: 1, outputLimitBytes: 1 },
   inputs: [],
   args: [],
+  attestations: [],
 });
 
 test('a key is created once, until it is deleted', async () => {

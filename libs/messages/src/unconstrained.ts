@@ -17,6 +17,7 @@ export const plainRequirements = {
   countries: [],
   countriesDenied: [],
   minReliabilityThousandths: 0,
+  attestations: [],
 } as const satisfies Partial<Requirements>;
 
 /** A job whose tasks are placed one by one, whenever there is room. */

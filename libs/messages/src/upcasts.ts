@@ -1,3 +1,5 @@
+import { escrowCustody } from './ledger-accounts.js';
+
 /** A payload's fields by name. */
 export type Plain = Readonly<Record<string, unknown>>;
 
@@ -19,4 +21,15 @@ export type Upcasts = Readonly<Record<string, Upcast>>;
  * Used by decoding only. A message that was renamed stays in proto/ under its old name, marked
  * `option deprecated = true`: it can still be read, and is no part of what deciders and projections see.
  */
-export const upcasts: Upcasts = {};
+export const upcasts: Upcasts = {
+  'astro.billing.v1.AccountCredited': { payload: fromCustody },
+};
+
+/** Credit came from `platform:funding` until the ledger was tied to what Escrow holds on chain. */
+function fromCustody(recorded: Plain): Plain {
+  const postings = recorded['postings'] as readonly Plain[];
+  const today = postings.map(posting =>
+    posting['account'] === 'platform:funding' ? { ...posting, account: escrowCustody } : posting,
+  );
+  return { ...recorded, postings: today };
+}

@@ -7,7 +7,6 @@ import type { Message } from '@astro/event-sourcing/decider';
 import type { Projection } from '@astro/event-sourcing/projection';
 import type { Recorded } from '@astro/event-sourcing/recorded';
 import type { AccountEvent } from '@astro/messages/billing';
-import type { ApiKeyEvent, NodeEvent, Offer, OperatorEvent, TenantEvent } from '@astro/messages/registry';
 import type { JobEvent, JobSpec, PoolEvent, Result } from '@astro/messages/scheduling';
 import type { TaskEvent } from '@astro/messages/verification';
 import { openDatabase } from '@astro/postgres/database';
@@ -22,35 +21,13 @@ import { ApiKey, apiKeys, findApiKeyByHash } from './registry/api-keys.js';
 import { Node, findNode, nodes, pageOfNodes } from './registry/nodes.js';
 import { Operator, findOperator, operators } from './registry/operators.js';
 import { Tenant, findTenant, tenants } from './registry/tenants.js';
+import { Wallet, wallets, walletOf } from './registry/wallets.js';
 import { Job, findJob, jobs, pageOfJobs } from './scheduling/jobs.js';
 import { Lease, leases, leasesOf } from './scheduling/leases.js';
 import { Task, tasks, tasksOf } from './scheduling/tasks.js';
 import { Verdict, findVerdict, verdicts, verdictsOf } from './verification/verdicts.js';
-import {
-  plainDevice,
-  plainInventory,
-  plainJob,
-  plainOffer,
-  plainRequirements,
-} from '@astro/messages/unconstrained';
-
-const offer = (nodeId: string, pricePerSecondAtto = 5n): Offer => ({
-  nodeId,
-  operatorId: 'operator_1',
-  region: 'de-fra',
-  inventory: {
-    devices: [{ kind: 'gpu', vendor: 'v', model: 'm', memoryMib: 8192, ...plainDevice }],
-    cpuMillis: 4000,
-    memoryMib: 8192,
-    diskMib: 1000,
-    operatingSystem: 'linux',
-    architecture: 'x64',
-    runtimes: ['wasm'],
-    ...plainInventory,
-  },
-  pricePerSecondAtto,
-  ...plainOffer,
-});
+import { plainJob, plainRequirements } from '@astro/messages/unconstrained';
+import { attestation, offer, registryHistory } from './registry-history.fixture.js';
 
 const spec = (name: string, taskIds: readonly string[]): JobSpec => ({
   name,
@@ -77,26 +54,6 @@ const result = (leaseId: string, nodeId: string, digest = 'right'): Result => ({
   meteredMs: 1500,
   pricePerSecondAtto: 5n,
 });
-
-const registryHistory: readonly (TenantEvent | OperatorEvent | ApiKeyEvent | NodeEvent)[] = [
-  { type: 'TenantRegistered', data: { tenantId: 'tenant_1', name: 'Ada' } },
-  { type: 'OperatorRegistered', data: { operatorId: 'operator_1', name: 'Charles' } },
-  {
-    type: 'ApiKeyIssued',
-    data: { keyId: 'key_1', owner: 'tenant', ownerId: 'tenant_1', sha256: 'aa', label: 'first' },
-  },
-  {
-    type: 'ApiKeyIssued',
-    data: { keyId: 'key_2', owner: 'operator', ownerId: 'operator_1', sha256: 'bb', label: '' },
-  },
-  { type: 'ApiKeyRevoked', data: { keyId: 'key_1' } },
-  { type: 'NodeEnrolled', data: { offer: offer('node_1'), publicKey: 'U1' } },
-  { type: 'NodeEnrolled', data: { offer: offer('node_2', 10n ** 25n), publicKey: 'U2' } },
-  { type: 'NodeEnrolled', data: { offer: offer('node_3'), publicKey: 'U3' } },
-  { type: 'NodeCameOnline', data: { offer: offer('node_1', 6n) } },
-  { type: 'NodeCameOnline', data: { offer: offer('node_2', 10n ** 25n) } },
-  { type: 'NodeWentOffline', data: { nodeId: 'node_1', lastSeenAt: new Date(0) } },
-];
 
 const pool = { poolId: 'main' };
 const job1 = { jobId: 'job_1', tenantId: 'tenant_1' };
@@ -235,7 +192,7 @@ const billingHistory: readonly AccountEvent[] = [
     data: {
       tenantId: 'tenant_1',
       creditId: 'credit_1',
-      postings: [posting('platform:funding', -credit), posting(tenantAccount('available'), credit)],
+      postings: [posting('escrow:custody', -credit), posting(tenantAccount('available'), credit)],
     },
   },
   { type: 'FundsReserved', data: { ...job1, postings: move(5000n) } },
@@ -287,6 +244,7 @@ const readModels: readonly ReadModel[] = [
   { projection: tenants, entity: Tenant, history: registryHistory },
   { projection: operators, entity: Operator, history: registryHistory },
   { projection: apiKeys, entity: ApiKey, history: registryHistory },
+  { projection: wallets, entity: Wallet, history: registryHistory },
   { projection: nodes, entity: Node, history: registryHistory },
   { projection: jobs, entity: Job, history: schedulingHistory },
   { projection: tasks, entity: Task, history: schedulingHistory },
@@ -382,6 +340,8 @@ test('a key is found by its hash until it is revoked', async () => {
   expect(await findApiKeyByHash(em, 'bb')).toMatchObject({ owner: 'operator', ownerId: 'operator_1' });
   expect(await findTenant(em, 'tenant_1')).toMatchObject({ name: 'Ada' });
   expect(await findOperator(em, 'operator_1')).toMatchObject({ name: 'Charles' });
+  expect(await walletOf(em, 1, 'operator_1')).toMatchObject({ address: '0xbb', nonce: 1 });
+  expect(await walletOf(em, 2, 'operator_1')).toBeNull();
 });
 
 test('a node has its latest offer and status, and nodes come in pages', async () => {
@@ -389,9 +349,16 @@ test('a node has its latest offer and status, and nodes come in pages', async ()
   expect(await findNode(em, 'node_1')).toMatchObject({
     status: 'offline',
     pricePerSecondAtto: 6n,
+    interruptiblePricePerSecondAtto: 3n,
     publicKey: 'U1',
   });
   expect((await findNode(em, 'node_1'))?.inventory).toEqual(offer('node_1').inventory);
+  expect((await findNode(em, 'node_1'))?.attestation).toEqual({
+    ...attestation,
+    acceptedAt: '1970-01-01T00:00:00.000Z',
+    expiresAt: '1970-01-01T00:00:00.001Z',
+  });
+  expect(await findNode(em, 'node_2')).toMatchObject({ attestation: null, attestationClaimed: null });
   const first = await pageOfNodes(em, { limit: 2 });
   expect(first.items.map(({ nodeId }) => nodeId)).toEqual(['node_1', 'node_2']);
   const rest = await pageOfNodes(em, { limit: 2, cursor: first.nextCursor });

@@ -53,7 +53,7 @@ const ends: readonly JobEvent[] = [
 describe('a submitted job', () => {
   test('reserves the most it can cost', () =>
     expect(reserveForSubmittedJobs.react(recorded(submitted))).toEqual([
-      { to, type: 'ReserveFunds', data: { ...ids, amountAtto: 70n } },
+      { to, type: 'ReserveFunds', data: { ...ids, amountAtto: 70n, causePosition: 1 } },
     ]));
   test('is not yet charged or released', () => {
     const reactors = [chargeSucceededTasks({ feeBps: 250, burnBps: 2_000 }), releaseAfterJobs];
@@ -116,7 +116,7 @@ describe('a service', () => {
     const closed = { poolId: 'main', jobId: ids.jobId, revoked: [] };
     expect(
       releaseAfterServices.react(inPool({ type: 'JobClosed', data: { ...closed, settlement } })),
-    ).toEqual([{ to, type: 'ReleaseFunds', data: { ...ids, expectedCharges: 4 } }]);
+    ).toEqual([{ to, type: 'ReleaseFunds', data: { ...ids, expectedCharges: 4, causePosition: 1 } }]);
     expect(releaseAfterServices.react(inPool({ type: 'JobClosed', data: closed }))).toEqual([]);
     for (const end of ends.slice(1)) {
       const settled = { ...end, data: { ...end.data, isSettledByPool: true } } as JobEvent;
@@ -127,6 +127,6 @@ describe('a service', () => {
 
 test.each(ends)('$type releases the rest once all charges are in', end =>
   expect(releaseAfterJobs.react(recorded(end))).toEqual([
-    { to, type: 'ReleaseFunds', data: { ...ids, expectedCharges: 3 } },
+    { to, type: 'ReleaseFunds', data: { ...ids, expectedCharges: 3, causePosition: 1 } },
   ]),
 );

@@ -7,13 +7,13 @@ export const releaseAfterJobs: Reactor<JobEvent, AccountCommand> = {
   name: 'billing.release-after-jobs',
   reads: ['scheduling.job'],
 
-  react({ event: { type, data } }) {
+  react({ event: { type, data }, position }) {
     switch (type) {
       case 'JobFailed':
       case 'JobCancelled':
-        return data.isSettledByPool ? [] : release(data);
+        return data.isSettledByPool ? [] : release(data, position);
       case 'JobSucceeded':
-        return release(data);
+        return release(data, position);
       case 'JobSubmitted':
       case 'JobQueued':
       case 'JobScaled':
@@ -23,7 +23,12 @@ export const releaseAfterJobs: Reactor<JobEvent, AccountCommand> = {
   },
 };
 
-function release({ tenantId, jobId, tasksSucceeded }: JobSucceeded): readonly Directed<AccountCommand>[] {
+function release(
+  { tenantId, jobId, tasksSucceeded }: JobSucceeded,
+  causePosition: number,
+): readonly Directed<AccountCommand>[] {
   const to = { type: 'billing.account', id: tenantId } as const;
-  return [{ to, type: 'ReleaseFunds', data: { tenantId, jobId, expectedCharges: tasksSucceeded } }];
+  return [
+    { to, type: 'ReleaseFunds', data: { tenantId, jobId, expectedCharges: tasksSucceeded, causePosition } },
+  ];
 }

@@ -7,10 +7,12 @@ export const releaseAfterServices: Reactor<PoolEvent, AccountCommand> = {
   name: 'billing.release-after-services',
   reads: ['scheduling.pool'],
 
-  react({ event: { type, data } }) {
+  react({ event: { type, data }, position: causePosition }) {
     if ((type !== 'JobClosed' && type !== 'JobAbandoned') || !data.settlement) return [];
     const { tenantId, charges: expectedCharges } = data.settlement;
     const to = { type: 'billing.account', id: tenantId } as const;
-    return [{ to, type: 'ReleaseFunds', data: { tenantId, jobId: data.jobId, expectedCharges } }];
+    return [
+      { to, type: 'ReleaseFunds', data: { tenantId, jobId: data.jobId, expectedCharges, causePosition } },
+    ];
   },
 };

@@ -7,10 +7,10 @@ export const reserveForSubmittedJobs: Reactor<JobEvent, AccountCommand> = {
   name: 'billing.reserve-for-submitted-jobs',
   reads: ['scheduling.job'],
 
-  react({ event: { type, data } }) {
+  react({ event: { type, data }, position: causePosition }) {
     if (type !== 'JobSubmitted') return [];
     const { tenantId, jobId, maxCostAtto } = data;
     const to = { type: 'billing.account', id: tenantId } as const;
-    return [{ to, type: 'ReserveFunds', data: { tenantId, jobId, amountAtto: maxCostAtto } }];
+    return [{ to, type: 'ReserveFunds', data: { tenantId, jobId, amountAtto: maxCostAtto, causePosition } }];
   },
 };

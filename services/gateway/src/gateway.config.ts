@@ -20,6 +20,8 @@ export const gatewayConfig = z.object({
     .default('main'),
   /** How long a submission waits for its outcome before it is answered with 202. */
   COMMAND_TIMEOUT_MS: count(2_000),
+  /** The chain that wallets are linked on; without it none can be linked. */
+  CHAIN_ID: z.coerce.number().int().min(1).optional(),
   RATE_LIMIT_PER_SECOND: count(200),
   RATE_LIMIT_BURST: count(1_000),
   EVENT_STREAMS_MAX: count(500),

@@ -84,6 +84,9 @@ const guarded: readonly [method: string, path: string, wrongKind?: 'tenant' | 'o
   ['POST', `/v1/nodes/${someNode}/credentials`, 'operator'],
   ['GET', '/v1/nodes'],
   ['GET', '/v1/account'],
+  ['PUT', '/v1/wallet'],
+  ['GET', '/v1/wallet'],
+  ['GET', '/v1/wallet/statement'],
   ['PUT', `/v1/content/${someCid}`],
   ['GET', `/v1/content/${someCid}`],
 ];
@@ -324,6 +327,7 @@ describe('a node', () => {
       operatorId: operator.operatorId,
       status: 'offline',
       ...offer,
+      interruptiblePricePerSecondAtto: '500',
       inventory: { ...inventory, bandwidthMbps: 0, devices },
     });
   });

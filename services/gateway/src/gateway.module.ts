@@ -6,6 +6,7 @@ import { ApiKey } from '@astro/read-models/registry/api-keys';
 import { Node } from '@astro/read-models/registry/nodes';
 import { Operator } from '@astro/read-models/registry/operators';
 import { Tenant } from '@astro/read-models/registry/tenants';
+import { Wallet } from '@astro/read-models/registry/wallets';
 import { Job } from '@astro/read-models/scheduling/jobs';
 import { Lease } from '@astro/read-models/scheduling/leases';
 import { Task } from '@astro/read-models/scheduling/tasks';
@@ -33,6 +34,7 @@ import { NodesController } from './nodes/nodes.controller.js';
 import { openApiDocument } from './openapi/document.js';
 import { OPENAPI_DOCUMENT, OpenApiController } from './openapi/openapi.controller.js';
 import { ReadModels } from './read-models.js';
+import { WalletsController } from './wallets/wallets.controller.js';
 
 export const controllers = [
   JobsController,
@@ -41,6 +43,7 @@ export const controllers = [
   ContentController,
   NodesController,
   AccountsController,
+  WalletsController,
   OpenApiController,
 ];
 
@@ -57,7 +60,7 @@ export class GatewayModule {
         PlatformModule.forService({
           config,
           reader: true,
-          entities: [Tenant, Operator, ApiKey, Node, Job, Lease, Task, Balance, JobUsage],
+          entities: [Tenant, Operator, ApiKey, Wallet, Node, Job, Lease, Task, Balance, JobUsage],
         }),
       ],
       controllers,

@@ -76,6 +76,7 @@ const assignmentOf = (epochs: number, timeLimitMs = 60_000): Assignment => ({
   program: { cid: program, timeLimitMs, memoryLimitMib: 16, outputLimitBytes: 100_000 },
   inputs,
   args: [String(epochs), '0.1', '1'],
+  attestations: [],
 });
 
 async function hear(subject: string, data: Uint8Array): Promise<void> {

@@ -63,7 +63,14 @@ const agentOn = (machine: Machine): Provider => ({
     await mkdir(stateDir, { recursive: true, mode: 0o700 });
     const inventory = inventoryOf(machine, config, await diskFreeMib(stateDir));
     const identity = await openIdentity(stateDir);
-    const offer = { region: config.REGION, inventory, pricePerSecondAtto: config.PRICE_PER_SECOND_ATTO };
+    const { ATTESTATION: attestationClaimed, INTERRUPTIBLE_PRICE_PER_SECOND_ATTO: interruptible } = config;
+    const offer = {
+      region: config.REGION,
+      inventory,
+      pricePerSecondAtto: config.PRICE_PER_SECOND_ATTO,
+      ...(interruptible && { interruptiblePricePerSecondAtto: interruptible }),
+      ...(attestationClaimed && { attestationClaimed }),
+    };
     const enrolment = new Enrolment(gateway, identity, { stateDir, operatorKey: config.OPERATOR_KEY, offer });
     const cache = await ContentCache.open(
       join(stateDir, 'content'),
@@ -78,7 +85,8 @@ const agentOn = (machine: Machine): Provider => ({
       log: logFor('agent'),
       reconcilerFor: (nodeId, report) => {
         const content = new Content(gateway, cache, () => enrolment.token(nodeId));
-        return new Reconciler({ journal, content, runtime, tasksMax, report, log: logFor('reconciler') });
+        const log = logFor('reconciler');
+        return new Reconciler({ journal, content, runtime, tasksMax, attestationClaimed, report, log });
       },
     });
   },

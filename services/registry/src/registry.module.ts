@@ -2,6 +2,7 @@ import { ApiKey, apiKeys } from '@astro/read-models/registry/api-keys';
 import { Node, nodes } from '@astro/read-models/registry/nodes';
 import { Operator, operators } from '@astro/read-models/registry/operators';
 import { Tenant, tenants } from '@astro/read-models/registry/tenants';
+import { Wallet, wallets as walletsTable } from '@astro/read-models/registry/wallets';
 import { PlatformModule } from '@astro/runtime/platform.module';
 import { Module, type DynamicModule } from '@nestjs/common';
 import { apiKey } from './api-key/api-key.js';
@@ -10,6 +11,7 @@ import { node } from './node/node.js';
 import { operator } from './operator/operator.js';
 import { registryConfigToken, type RegistryConfig } from './registry.config.js';
 import { tenant } from './tenant/tenant.js';
+import { wallets } from './wallets/wallets.js';
 
 @Module({})
 export class RegistryModule {
@@ -20,10 +22,10 @@ export class RegistryModule {
         PlatformModule.forService({
           context: 'registry',
           config,
-          aggregates: { tenant, operator, 'api-key': apiKey, node },
-          projections: [tenants, operators, apiKeys, nodes],
+          aggregates: { tenant, operator, 'api-key': apiKey, node, wallets },
+          projections: [tenants, operators, apiKeys, nodes, walletsTable],
           reactors: [],
-          entities: [Tenant, Operator, ApiKey, Node],
+          entities: [Tenant, Operator, ApiKey, Node, Wallet],
         }),
       ],
       controllers: [LivenessController],

@@ -5,6 +5,7 @@ import {
   admit,
   after,
   at,
+  attested,
   closeJob,
   closeTask,
   complete,
@@ -41,9 +42,16 @@ describe('the assignments of a node', () => {
           program: spec.program,
           inputs,
           args,
+          attestations: [],
         };
       }),
     );
+  });
+  test('say what the node must be able to prove', () => {
+    const needs = specOf(['task_1'], { attestations: ['tdx'] }, 1);
+    const proved = attested(admit('node_a'), 'tdx', at(0), 1_000);
+    const { state } = after(proved, queue('job_1', needs), tick(at(0)));
+    expect(assignmentsOf(state, poolId, 'node_a')).toMatchObject([{ attestations: ['tdx'] }]);
   });
   test('stay while the task runs, and end with the lease', () => {
     const [first, second] = onA;

@@ -16,9 +16,11 @@ export function assignmentsOf(pool: Pool, poolId: string, nodeId: string): reado
     if (!lease || !job || !task) return [];
     const { jobId, taskId, fencingToken, deadline } = lease;
     const { inputs, args } = task;
-    const { program } = job.spec;
+    const { program, requirements } = job.spec;
+    const { attestations } = requirements;
     const replica = ordersOf(job);
-    return [{ poolId, leaseId, jobId, taskId, fencingToken, deadline, program, inputs, args, ...replica }];
+    const ids = { poolId, leaseId, jobId, taskId };
+    return [{ ...ids, fencingToken, deadline, program, inputs, args, ...replica, attestations }];
   });
 }
 
@@ -58,6 +60,7 @@ export function touchedNodes({ type, data }: PoolEvent): ReadonlySet<string> {
       return of(data.leases);
     // Those that keep their replicas hear of it too, but only the pool knows them.
     case 'ServiceScaled':
+    case 'AttestationsExpired':
     case 'JobClosed':
     case 'JobAbandoned':
       return of(data.revoked);

@@ -14,10 +14,13 @@ export const followNodes = (poolId: string): Reactor<NodeEvent, PoolCommand> => 
     const to = { type: 'scheduling.pool', id: poolId } as const;
     switch (type) {
       case 'NodeCameOnline':
-        return [{ to, type: 'AdmitNode', data: { poolId, offer: data.offer } }];
+        return [{ to, type: 'AdmitNode', data: { poolId, ...data } }];
       case 'NodeWentOffline':
         return [{ to, type: 'WithdrawNode', data: { poolId, nodeId: data.nodeId } }];
       case 'NodeEnrolled':
+      // Of a node that is online they come with its coming online anew.
+      case 'NodeAttested':
+      case 'NodeAttestationRevoked':
         return [];
     }
   },

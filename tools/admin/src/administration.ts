@@ -2,10 +2,17 @@ import { newId } from '@astro/event-sourcing/ids';
 import type { Directed } from '@astro/event-sourcing/reactor';
 import type { CommandBus } from '@astro/jetstream/command-bus';
 import type { AccountCommand } from '@astro/messages/billing';
-import type { ApiKeyCommand, KeyOwner, OperatorCommand, TenantCommand } from '@astro/messages/registry';
+import type {
+  ApiKeyCommand,
+  Attestation,
+  KeyOwner,
+  NodeCommand,
+  OperatorCommand,
+  TenantCommand,
+} from '@astro/messages/registry';
 import { newApiKey } from '@astro/runtime/api-key';
 
-type AdministrativeCommand = TenantCommand | OperatorCommand | ApiKeyCommand | AccountCommand;
+type AdministrativeCommand = NodeCommand | TenantCommand | OperatorCommand | ApiKeyCommand | AccountCommand;
 
 /** A service that is restarting answers within this time; the command itself is durable before. */
 const timeoutMs = 15_000;
@@ -48,6 +55,23 @@ export class Administration {
       to: { type: 'billing.account', id: tenantId },
       type: 'CreditAccount',
       data: { tenantId, creditId, amountAtto },
+    });
+  }
+
+  /** Whoever calls this has verified the evidence. */
+  async attest(nodeId: string, attestation: Attestation): Promise<void> {
+    await this.request({
+      to: { type: 'registry.node', id: nodeId },
+      type: 'AttestNode',
+      data: { nodeId, attestation },
+    });
+  }
+
+  async revokeAttestation(nodeId: string, reason: string): Promise<void> {
+    await this.request({
+      to: { type: 'registry.node', id: nodeId },
+      type: 'RevokeAttestation',
+      data: { nodeId, reason },
     });
   }
 

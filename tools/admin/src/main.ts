@@ -38,6 +38,16 @@ async function perform(request: Request, administration: Administration): Promis
     case 'credit':
       await administration.credit(request.tenantId, request.amountAtto);
       return `credited ${request.amountAtto} base units to ${request.tenantId}`;
+    case 'attest': {
+      const { nodeId, attestation: kind, evidenceDigest, hours } = request;
+      const acceptedAt = new Date();
+      const expiresAt = new Date(acceptedAt.getTime() + hours * 3_600_000);
+      await administration.attest(nodeId, { kind, evidenceDigest, acceptedAt, expiresAt });
+      return `accepted ${kind} of ${nodeId} until ${expiresAt.toISOString()}`;
+    }
+    case 'revoke-attestation':
+      await administration.revokeAttestation(request.nodeId, request.reason);
+      return `nothing is accepted of ${request.nodeId} any more`;
   }
 }
 

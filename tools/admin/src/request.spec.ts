@@ -29,6 +29,8 @@ describe('amounts of ASTRO', () => {
 
 describe('the command line', () => {
   const tenantId = newId('tenant');
+  const nodeId = newId('node');
+  const digest = 'e'.repeat(64);
 
   test('names a tenant or an operator to register', () => {
     expect(readRequest(['tenant', 'Ada Ltd'])).toEqual({ kind: 'tenant', name: 'Ada Ltd' });
@@ -42,7 +44,30 @@ describe('the command line', () => {
       amountAtto: 2n * 10n ** 18n,
     }));
 
+  test('names a node whose evidence was verified, or counts no more', () => {
+    expect(readRequest(['attest', nodeId, 'sev_snp', digest, '24'])).toEqual({
+      kind: 'attest',
+      nodeId,
+      attestation: 'sev_snp',
+      evidenceDigest: digest,
+      hours: 24,
+    });
+    expect(readRequest(['revoke-attestation', nodeId, 'a flaw was found'])).toEqual({
+      kind: 'revoke-attestation',
+      nodeId,
+      reason: 'a flaw was found',
+    });
+  });
+
   test.each<[string, string[]]>([
+    ['is not the id of a node', ['attest', tenantId, 'tdx', digest, '24']],
+    ['is not one of tpm, tdx', ['attest', nodeId, 'oath', digest, '24']],
+    ['is not a SHA-256', ['attest', nodeId, 'tdx', 'abc', '24']],
+    ['is not a whole number of hours', ['attest', nodeId, 'tdx', digest, '0']],
+    ['is not a whole number of hours', ['attest', nodeId, 'tdx', digest]],
+    ['What does now mean?', ['attest', nodeId, 'tdx', digest, '1', 'now']],
+    ['The reason is missing', ['revoke-attestation', nodeId]],
+    ['must be quoted: "a flaw"', ['revoke-attestation', nodeId, 'a', 'flaw']],
     ['A command is missing', []],
     ['There is no command refund', ['refund']],
     ['The name of the tenant is missing', ['tenant']],

@@ -1,13 +1,27 @@
 import { isId } from '@astro/event-sourcing/ids';
+import { attestationKinds } from '@astro/messages/attestation-kinds';
+import type { AttestationKind } from '@astro/messages/registry';
 import { attoFromAstro } from './amount.js';
 
 export const usage = `Usage:
   npm run admin -- tenant NAME                     registers a tenant, prints its id and API key
   npm run admin -- operator NAME                   registers an operator, prints its id and API key
-  npm run admin -- credit TENANT_ID AMOUNT_ASTRO   credits a tenant's account`;
+  npm run admin -- credit TENANT_ID AMOUNT_ASTRO   credits a tenant's account
+  npm run admin -- attest NODE_ID KIND DIGEST HOURS
+      records that the evidence with this SHA-256 was verified, and for how long it counts; KIND is
+      tpm, tdx, sev_snp or nvidia_cc, as the node claims it
+  npm run admin -- revoke-attestation NODE_ID REASON`;
 
 export type Request =
   | { readonly kind: 'tenant' | 'operator'; readonly name: string }
+  | {
+      readonly kind: 'attest';
+      readonly nodeId: string;
+      readonly attestation: AttestationKind;
+      readonly evidenceDigest: string;
+      readonly hours: number;
+    }
+  | { readonly kind: 'revoke-attestation'; readonly nodeId: string; readonly reason: string }
   | { readonly kind: 'credit'; readonly tenantId: string; readonly amountAtto: bigint };
 
 /** The command line was not understood: what was wrong, and what would be right. */
@@ -26,6 +40,10 @@ export function readRequest(args: readonly string[]): Request {
       return { kind, name: nameIn(kind, rest) };
     case 'credit':
       return creditIn(rest);
+    case 'attest':
+      return attestIn(rest);
+    case 'revoke-attestation':
+      return revokeIn(rest);
     default:
       throw new UsageError(kind === undefined ? 'A command is missing.' : `There is no command ${kind}.`);
   }
@@ -49,4 +67,31 @@ function creditIn(args: readonly string[]): Request {
   }
   if (more.length > 0) throw new UsageError(`What does ${more.join(' ')} mean?`);
   return { kind: 'credit', tenantId, amountAtto };
+}
+
+function attestIn(args: readonly string[]): Request {
+  const [nodeId = '', kind = '', evidenceDigest = '', hoursText = '', ...more] = args;
+  assertNodeId(nodeId);
+  const attestation = attestationKinds.find(known => known === kind);
+  if (!attestation) throw new UsageError(`"${kind}" is not one of ${attestationKinds.join(', ')}.`);
+  if (!/^[0-9a-f]{64}$/.test(evidenceDigest))
+    throw new UsageError(`"${evidenceDigest}" is not a SHA-256 of 64 hexadecimal digits.`);
+  const hours = Number(hoursText);
+  if (!/^\d{1,3}$/.test(hoursText) || hours < 1)
+    throw new UsageError(`"${hoursText}" is not a whole number of hours, of at least 1.`);
+  if (more.length > 0) throw new UsageError(`What does ${more.join(' ')} mean?`);
+  return { kind: 'attest', nodeId, attestation, evidenceDigest, hours };
+}
+
+function revokeIn(args: readonly string[]): Request {
+  const [nodeId = '', reason = '', ...more] = args;
+  assertNodeId(nodeId);
+  if (reason.trim() === '') throw new UsageError('The reason is missing.');
+  if (more.length > 0)
+    throw new UsageError(`A reason of several words must be quoted: "${args.slice(1).join(' ')}".`);
+  return { kind: 'revoke-attestation', nodeId, reason };
+}
+
+function assertNodeId(nodeId: string): void {
+  if (!isId('node', nodeId)) throw new UsageError(`"${nodeId}" is not the id of a node (node_…).`);
 }

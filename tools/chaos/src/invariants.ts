@@ -1,6 +1,7 @@
 import type { Recorded } from '@astro/event-sourcing/recorded';
 import type { ListedDeadLetter } from '@astro/jetstream/dead-letters';
-import type { AccountEvent, Posting } from '@astro/messages/billing';
+import type { AccountEvent } from '@astro/messages/billing';
+import { ledgerAccountIn, postingsIn } from '@astro/messages/ledger-accounts';
 import type { Acknowledged } from './load.js';
 import type { Dose } from './poison.js';
 
@@ -16,11 +17,7 @@ export function unbalanced(events: readonly Recorded[]): readonly Breach[] {
   const breaches: Breach[] = [];
   for (const { id, aggregate, event } of events) {
     if (aggregate.type !== 'billing.account') continue;
-    const { data } = event as AccountEvent;
-    const sum = ('postings' in data ? data.postings : []).reduce(
-      (so: bigint, p: Posting) => so + p.amountAtto,
-      0n,
-    );
+    const sum = postingsIn(event).reduce((so, { amountAtto }) => so + amountAtto, 0n);
     total += sum;
     if (sum !== 0n) breaches.push(breach('I1', `${event.type} ${id} sums to ${sum}`));
   }
@@ -71,14 +68,18 @@ export function settledTwice(events: readonly Recorded[]): readonly Breach[] {
     .map(([key, count]) => breach('I5', `${key}: ${count} times`));
 }
 
+const isReserved = (account: string) => {
+  const read = ledgerAccountIn(account);
+  return read?.owner === 'tenant' && read.kind === 'reserved';
+};
+
 /** What a job had reserved and was neither charged nor given back. */
 export function stillReserved(events: readonly Recorded[]): readonly Breach[] {
   const reserved = new Map<string, bigint>();
   for (const { aggregate, event } of events) {
     if (aggregate.type !== 'billing.account') continue;
-    const { data } = event as AccountEvent;
-    for (const { account, amountAtto } of 'postings' in data ? data.postings : [])
-      if (account.endsWith(':reserved')) reserved.set(account, (reserved.get(account) ?? 0n) + amountAtto);
+    for (const { account, amountAtto } of postingsIn(event))
+      if (isReserved(account)) reserved.set(account, (reserved.get(account) ?? 0n) + amountAtto);
   }
   return [...reserved]
     .filter(([, sum]) => sum !== 0n)

@@ -1,7 +1,13 @@
 import type { Recorded } from '@astro/event-sourcing/recorded';
 import type { Bus } from '@astro/jetstream/bus';
 import { replay } from '@astro/jetstream/replay';
-import type { AccountEvent, Posting } from '@astro/messages/billing';
+import {
+  escrowCustody,
+  ledgerAccountIn,
+  platformBurned,
+  platformFees,
+  postingsIn,
+} from '@astro/messages/ledger-accounts';
 import type { JobEvent, PoolEvent } from '@astro/messages/scheduling';
 import type { TaskEvent } from '@astro/messages/verification';
 
@@ -42,7 +48,7 @@ export async function auditEvents(bus: Bus): Promise<Audit> {
   const verdicts = of<TaskEvent>('verification.task').filter(({ type }) => type === 'ResultVerified');
   const transactions = events
     .filter(({ aggregate }) => aggregate.type === 'billing.account')
-    .map(({ id, event }) => ({ id, postings: postingsOf(event as AccountEvent) }));
+    .map(({ id, event }) => ({ id, postings: postingsIn(event) }));
   const balances = tally(
     transactions.flatMap(({ postings }) => postings.map(p => [p.account, p.amountAtto] as const)),
     0n,
@@ -92,20 +98,21 @@ export const balanceOf = (audit: Audit, account: string): bigint => audit.balanc
 
 /** What all operators earned together. */
 export const earnedByOperators = (audit: Audit): bigint =>
-  sum([...audit.balances].filter(([account]) => account.startsWith('operator:')).map(([, amount]) => amount));
+  sum([...audit.balances].filter(([account]) => isOwnedBy(account, 'operator')).map(([, amount]) => amount));
 
 /** What left the tenants' accounts: all credit less what they still hold. */
 export function chargedAtto(audit: Audit): bigint {
   const held = [...audit.balances]
-    .filter(([account]) => account.startsWith('tenant:'))
+    .filter(([account]) => isOwnedBy(account, 'tenant'))
     .reduce((sum, [, amount]) => sum + amount, 0n);
-  return -balanceOf(audit, 'platform:funding') - held;
+  return -balanceOf(audit, escrowCustody) - held;
 }
 /** The whole fee, with its burned share. */
-export const feeAtto = (audit: Audit): bigint => balanceOf(audit, 'platform:fees') + burnedAtto(audit);
-export const burnedAtto = (audit: Audit): bigint => balanceOf(audit, 'platform:burned');
+export const feeAtto = (audit: Audit): bigint => balanceOf(audit, platformFees) + burnedAtto(audit);
+export const burnedAtto = (audit: Audit): bigint => balanceOf(audit, platformBurned);
 
-const postingsOf = ({ data }: AccountEvent): readonly Posting[] => ('postings' in data ? data.postings : []);
+const isOwnedBy = (account: string, owner: 'operator' | 'tenant') =>
+  ledgerAccountIn(account)?.owner === owner;
 
 const sum = (amounts: readonly bigint[]): bigint => amounts.reduce((total, amount) => total + amount, 0n);
 

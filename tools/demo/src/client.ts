@@ -25,6 +25,7 @@ export type JobRequest = {
     readonly memoryMib: number;
     readonly maxPricePerSecondAtto: string;
     readonly regions?: readonly string[];
+    readonly attestations?: readonly string[];
   };
   readonly quorum?: number;
   readonly leaseClass?: 'on_demand' | 'interruptible' | 'reserved';
@@ -32,6 +33,12 @@ export type JobRequest = {
     readonly inputs: readonly { readonly name: string; readonly cid: string }[];
     readonly args?: readonly string[];
   }[];
+};
+export type Plan = {
+  readonly eligibleNodes: number;
+  readonly placements: readonly { readonly nodeId: string; readonly pricePerSecondAtto: string }[];
+  /** For each rule, the nodes that it excludes. */
+  readonly excluded: Readonly<Record<string, number>>;
 };
 export type JobEvent = {
   readonly position: string;
@@ -90,6 +97,12 @@ export class Client {
     });
     if (response.status === 201) return (await response.json()) as Job;
     return { id: response.headers.get('location')!.split('/').at(-1)! };
+  }
+
+  /** What would become of the job if it were submitted now. */
+  async plan(job: JobRequest): Promise<Plan> {
+    const response = await this.request('POST', '/v1/jobs/plan', JSON.stringify(job), 'application/json');
+    return (await response.json()) as Plan;
   }
 
   async cancel(id: string): Promise<void> {

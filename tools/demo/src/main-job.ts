@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { localTenant } from '@astro/devstack/local-market';
 import type { Platform } from '@astro/devstack/platform';
+import { operatorAccount } from '@astro/messages/ledger-accounts';
 import {
   auditEvents,
   balanceOf,
@@ -62,7 +63,8 @@ export function assertPromises({ training, audit, market }: MainJob): void {
     audit.jobsNotEndedOnce.length > 0 && `jobs without exactly one end: ${audit.jobsNotEndedOnce.join(', ')}`,
     audit.succeeded !== audit.tasks && `${audit.succeeded} of ${audit.tasks} tasks succeeded`,
     training.accuracy <= 0.9 && `the accuracy is ${training.accuracy}`,
-    balanceOf(audit, `operator:${market.liar.operatorId}:earned`) !== 0n && 'the lying operator was paid',
+    balanceOf(audit, operatorAccount(market.liar.operatorId, 'earned')) !== 0n &&
+      'the lying operator was paid',
     chargedAtto(audit) !== earnedByOperators(audit) + feeAtto(audit) && 'charges do not add up',
   ].filter(problem => problem !== false);
   if (broken.length > 0) throw new Error(broken.join('; '));

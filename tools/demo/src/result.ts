@@ -1,4 +1,5 @@
 import { localTenant } from '@astro/devstack/local-market';
+import { operatorAccount } from '@astro/messages/ledger-accounts';
 import { balanceOf, burnedAtto, chargedAtto, earnedByOperators, feeAtto } from './audit.js';
 import type { MainJob } from './main-job.js';
 import { astro, type Story } from './story.js';
@@ -16,7 +17,7 @@ export function tellResult({ market, training, audit }: MainJob, story: Story): 
       .map(([operatorId, name]) => [
         name,
         audit.refuted.get(operatorId) ?? 0,
-        astro(balanceOf(audit, `operator:${operatorId}:earned`)),
+        astro(balanceOf(audit, operatorAccount(operatorId, 'earned'))),
       ]),
   );
 

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { AttestationKind } from '@astro/messages/registry';
 import { repositoryRoot } from './repository.js';
 
 export type AgentPlan = {
@@ -11,6 +12,8 @@ export type AgentPlan = {
   readonly cpuMillis: number;
   readonly memoryMib: number;
   readonly heartbeatMs?: number;
+  /** How it says that it can prove what it runs. */
+  readonly attestation?: AttestationKind;
   /** Another program that speaks the agent's protocol; the node agent itself when it is not given. */
   readonly entry?: string;
 };
@@ -37,5 +40,6 @@ export const agentEnvironment = (plan: AgentPlan, place: AgentPlace): Record<str
   HTTP_HOST: '127.0.0.1',
   HTTP_PORT: String(place.httpPort),
   LOG_LEVEL: place.logLevel,
+  ...(plan.attestation === undefined ? {} : { ATTESTATION: plan.attestation }),
   ...(plan.heartbeatMs === undefined ? {} : { HEARTBEAT_MS: String(plan.heartbeatMs) }),
 });

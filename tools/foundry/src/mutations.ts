@@ -56,6 +56,12 @@ const mutations: readonly Mutation[] = [
     to: 'return (0, WHOLE_BPS);',
   },
   {
+    invariant: 'fees are never retroactive',
+    file: 'src/Escrow.sol',
+    from: 'burned = (fee * _parameters.getAt(Parameter.FeeBurnShareBps, chargedAt))',
+    to: 'burned = (fee * _parameters.get(Parameter.FeeBurnShareBps))',
+  },
+  {
     invariant: 'only the timelock administers',
     file: 'src/Staking.sol',
     from: '    function _authorizeUpgrade(',

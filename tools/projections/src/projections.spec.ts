@@ -17,7 +17,7 @@ import { list, rebuild, verify, type Platform } from './projections.js';
 import { readModels } from './read-models.js';
 import { readRequest } from './request.js';
 
-const contexts = ['registry', 'scheduling', 'billing', 'verification'];
+const contexts = ['registry', 'scheduling', 'billing', 'verification', 'chain'];
 const balances = readModels.find(({ projection }) => projection.name === 'billing.balances')!;
 const metadata = { correlationId: 'spec', causationId: 'spec', actor: 'service:spec' };
 const quietly = () => undefined;
@@ -72,7 +72,7 @@ function databaseUrlOf(context: string): string {
 
 async function credit(tenantId: string): Promise<void> {
   const postings = [
-    { account: 'platform:funding', amountAtto: -7n },
+    { account: 'escrow:custody', amountAtto: -7n },
     { account: `tenant:${tenantId}:available`, amountAtto: 7n },
   ];
   const event = { type: 'AccountCredited', data: { tenantId, creditId: newId('credit'), postings } };
@@ -85,7 +85,7 @@ test('every projection is listed, with how far it is behind its stream', async (
   expect(lines.map(({ name }) => name).toSorted()).toEqual(
     readModels.map(({ projection }) => projection.name).toSorted(),
   );
-  expect(lines).toContainEqual({ name: 'billing.balances', version: 1, position: 50, lag: 0 });
+  expect(lines).toContainEqual({ name: 'billing.balances', version: 2, position: 50, lag: 0 });
   expect(lines).toContainEqual({ name: 'billing.ledger', version: undefined, position: 0, lag: 50 });
 });
 
@@ -94,13 +94,13 @@ test('rows that differ from what the stream says are named, and mended by a rebu
   await billing()
     .em.fork()
     .execute(
-      `update billing.balances set balance_atto = 0 where account = 'platform:funding';
+      `update billing.balances set balance_atto = 0 where account = 'escrow:custody';
      insert into billing.balances values ('operator:x:earned', 5, 1)`,
     );
   const table = 'billing.balances';
   expect((await verify(platform, balances, quietly)).differences).toEqual([
+    { table, key: { account: 'escrow:custody' }, kind: 'different', columns: ['balance_atto'] },
     { table, key: { account: 'operator:x:earned' }, kind: 'unfounded', columns: [] },
-    { table, key: { account: 'platform:funding' }, kind: 'different', columns: ['balance_atto'] },
   ]);
   const told: number[] = [];
   await rebuild(platform, balances, ({ events }) => told.push(events));
@@ -112,7 +112,7 @@ test('what the projection has not applied yet is no difference', async () => {
   await credit(newId('tenant'));
   expect(await verify(platform, balances, quietly)).toEqual({ position: 50, differences: [] });
   await rebuild(platform, balances, quietly);
-  expect(await list(platform)).toContainEqual({ name: 'billing.balances', version: 1, position: 51, lag: 0 });
+  expect(await list(platform)).toContainEqual({ name: 'billing.balances', version: 2, position: 51, lag: 0 });
 });
 
 test('nothing of a verification is left behind', async () => {

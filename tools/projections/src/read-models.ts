@@ -4,10 +4,12 @@ import type { Projection } from '@astro/event-sourcing/projection';
 import { Balance, balances } from '@astro/read-models/billing/balances';
 import { LedgerEntry, ledger } from '@astro/read-models/billing/ledger';
 import { JobUsage, usage } from '@astro/read-models/billing/usage';
+import { chainModels } from '@astro/read-models/chain/models';
 import { ApiKey, apiKeys } from '@astro/read-models/registry/api-keys';
 import { Node, nodes } from '@astro/read-models/registry/nodes';
 import { Operator, operators } from '@astro/read-models/registry/operators';
 import { Tenant, tenants } from '@astro/read-models/registry/tenants';
+import { Wallet, wallets } from '@astro/read-models/registry/wallets';
 import { Job, jobs } from '@astro/read-models/scheduling/jobs';
 import { Lease, leases } from '@astro/read-models/scheduling/leases';
 import { Task, tasks } from '@astro/read-models/scheduling/tasks';
@@ -24,6 +26,7 @@ export const readModels: readonly ReadModel[] = [
   { projection: operators, entities: [Operator] },
   { projection: apiKeys, entities: [ApiKey] },
   { projection: nodes, entities: [Node] },
+  { projection: wallets, entities: [Wallet] },
   { projection: jobs, entities: [Job] },
   { projection: tasks, entities: [Task] },
   { projection: leases, entities: [Lease] },
@@ -31,4 +34,5 @@ export const readModels: readonly ReadModel[] = [
   { projection: ledger, entities: [LedgerEntry] },
   { projection: usage, entities: [JobUsage] },
   { projection: verdicts, entities: [Verdict] },
+  ...chainModels,
 ];

@@ -1,5 +1,6 @@
 import type { Projection } from '@astro/event-sourcing/projection';
-import type { AccountEvent, Posting } from '@astro/messages/billing';
+import type { AccountEvent } from '@astro/messages/billing';
+import { changeOf, operatorAccount, postingsIn, tenantAccount } from '@astro/messages/ledger-accounts';
 import { Atto } from '@astro/postgres/atto';
 import { defineEntity, type EntityManager, type InferEntity } from '@mikro-orm/postgresql';
 import { folding } from '../fold.js';
@@ -20,31 +21,18 @@ export type Balance = InferEntity<typeof Balance>;
 
 export const balances: Projection<AccountEvent, EntityManager> = {
   name: 'billing.balances',
-  version: 1,
+  version: 2,
   tables: ['balances'],
   reads: ['billing.account'],
   ...folding<AccountEvent, Balance>(Balance, {
-    keysOf: event => [...new Set(postingsOf(event).map(({ account }) => account))],
+    keysOf: event => [...new Set(postingsIn(event).map(({ account }) => account))],
     evolve(balance, { event, position }, account) {
       if (balance !== undefined && balance.position >= position) return balance;
-      let balanceAtto = balance?.balanceAtto ?? 0n;
-      for (const posting of postingsOf(event))
-        if (posting.account === account) balanceAtto += posting.amountAtto;
+      const balanceAtto = (balance?.balanceAtto ?? 0n) + changeOf(account, postingsIn(event));
       return { account, balanceAtto, position };
     },
   }),
 };
-
-function postingsOf({ type, data }: AccountEvent): readonly Posting[] {
-  switch (type) {
-    case 'AccountCredited':
-    case 'FundsReserved':
-    case 'TaskCharged':
-    case 'FundsReleased':
-      return data.postings;
-  }
-  return [];
-}
 
 /** The accounts that begin with `prefix`, for example `tenant:<id>:`, by name. */
 export const balancesOf = (em: EntityManager, prefix: string) =>
@@ -54,7 +42,8 @@ export type TenantBalance = { readonly availableAtto: bigint; readonly reservedA
 
 /** What the tenant can spend, and what its open jobs hold. */
 export async function balanceOfTenant(em: EntityManager, tenantId: string): Promise<TenantBalance> {
-  const [available, reserved] = [`tenant:${tenantId}:available`, `tenant:${tenantId}:reserved`];
+  const available = tenantAccount(tenantId, 'available');
+  const reserved = tenantAccount(tenantId, 'reserved');
   const rows = await em.find(Balance, { account: { $in: [available, reserved] } });
   const held = new Map(rows.map(row => [row.account, row.balanceAtto]));
   return { availableAtto: held.get(available) ?? 0n, reservedAtto: held.get(reserved) ?? 0n };
@@ -62,6 +51,6 @@ export async function balanceOfTenant(em: EntityManager, tenantId: string): Prom
 
 /** What the operator has earned and not yet been paid out. */
 export async function earningsOfOperator(em: EntityManager, operatorId: string): Promise<bigint> {
-  const row = await em.findOne(Balance, { account: `operator:${operatorId}:earned` });
+  const row = await em.findOne(Balance, { account: operatorAccount(operatorId, 'earned') });
   return row?.balanceAtto ?? 0n;
 }

@@ -31,7 +31,7 @@ export type LedgerEntry = InferEntity<typeof LedgerEntry>;
 
 export const ledger: Projection<AccountEvent, EntityManager> = {
   name: 'billing.ledger',
-  version: 1,
+  version: 2,
   tables: ['ledger'],
   reads: ['billing.account'],
   apply: (em, recorded) => insertRows(em, LedgerEntry, entriesIn(recorded), 'ignore'),

@@ -1,5 +1,6 @@
 import type { Projection } from '@astro/event-sourcing/projection';
-import type { AccountEvent, Posting } from '@astro/messages/billing';
+import type { AccountEvent } from '@astro/messages/billing';
+import { changeOf, platformBurned, platformFees, tenantAccount } from '@astro/messages/ledger-accounts';
 import { Atto } from '@astro/postgres/atto';
 import { defineEntity, type EntityManager, type InferEntity } from '@mikro-orm/postgresql';
 import { folding } from '../fold.js';
@@ -39,11 +40,12 @@ export const usage: Projection<AccountEvent, EntityManager> = {
       if (type !== 'TaskCharged' || (used !== undefined && used.position >= position)) return used;
       const { jobId, tenantId, postings } = data;
       const before = used ?? { ...nothingCharged, jobId, tenantId, firstChargedAt: recordedAt };
+      const burnedAtto = changeOf(platformBurned, postings);
       return {
         ...before,
-        chargedAtto: before.chargedAtto - sumOf(postings, `tenant:${tenantId}:reserved`),
-        feeAtto: before.feeAtto + sumOf(postings, 'platform:fees') + sumOf(postings, 'platform:burned'),
-        burnedAtto: before.burnedAtto + sumOf(postings, 'platform:burned'),
+        chargedAtto: before.chargedAtto - changeOf(tenantAccount(tenantId, 'reserved'), postings),
+        feeAtto: before.feeAtto + changeOf(platformFees, postings) + burnedAtto,
+        burnedAtto: before.burnedAtto + burnedAtto,
         meteredMs: before.meteredMs + data.meteredMs,
         tasksCharged: before.tasksCharged + 1,
         position,
@@ -53,9 +55,6 @@ export const usage: Projection<AccountEvent, EntityManager> = {
 };
 
 const nothingCharged = { chargedAtto: 0n, feeAtto: 0n, burnedAtto: 0n, meteredMs: 0, tasksCharged: 0 };
-
-const sumOf = (postings: readonly Posting[], account: string): bigint =>
-  postings.reduce((sum, posting) => (posting.account === account ? sum + posting.amountAtto : sum), 0n);
 
 export const findUsage = (em: EntityManager, tenantId: string, jobId: string) =>
   em.findOne(JobUsage, { jobId, tenantId });

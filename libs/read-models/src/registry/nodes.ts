@@ -1,5 +1,6 @@
 import type { Projection } from '@astro/event-sourcing/projection';
-import type { Inventory, NodeEvent, Offer } from '@astro/messages/registry';
+import type { Attestation, AttestationKind, Inventory, NodeEvent, Offer } from '@astro/messages/registry';
+import { interruptibleAskAtto } from '@astro/messages/asks';
 import { Atto } from '@astro/postgres/atto';
 import { storedJson, type StoredJson } from '@astro/postgres/stored-json';
 import { defineEntity, type EntityManager, type InferEntity } from '@mikro-orm/postgresql';
@@ -20,7 +21,12 @@ export const Node = defineEntity({
     region: p.text(),
     inventory: p.json<StoredJson<Inventory>>(),
     pricePerSecondAtto: p.type(Atto),
+    interruptiblePricePerSecondAtto: p.type(Atto),
     status: p.text().$type<NodeStatus>(),
+    /** What it says that it can prove. */
+    attestationClaimed: p.text().$type<AttestationKind>().nullable(),
+    /** What was accepted of that, and until when it counts. */
+    attestation: p.json<StoredJson<Attestation>>().nullable(),
     enrolledAt: p.datetime(),
     lastChangeAt: p.datetime(),
     /** Of the last event that changed the row: an older one, repeated, does not change it back. */
@@ -31,7 +37,7 @@ export type Node = InferEntity<typeof Node>;
 
 export const nodes: Projection<NodeEvent, EntityManager> = {
   name: 'registry.nodes',
-  version: 1,
+  version: 2,
   tables: ['nodes'],
   reads: ['registry.node'],
   async apply(em, { event: { type, data }, recordedAt, position }) {
@@ -39,14 +45,20 @@ export const nodes: Projection<NodeEvent, EntityManager> = {
     switch (type) {
       case 'NodeEnrolled': {
         const { offer, publicKey } = data;
-        const row = { ...offered(offer), nodeId: offer.nodeId, publicKey, status: 'offline' as const };
+        const row = {
+          ...offered(offer),
+          nodeId: offer.nodeId,
+          publicKey,
+          status: 'offline' as const,
+          attestation: null,
+        };
         return em.upsert(Node, { ...row, enrolledAt: recordedAt, ...change }, { onConflictAction: 'ignore' });
       }
       case 'NodeCameOnline':
         return em.nativeUpdate(
           Node,
           { nodeId: data.offer.nodeId, position: { $lt: position } },
-          { ...offered(data.offer), status: 'online', ...change },
+          { ...offered(data.offer), ...accepted(data.attestation), status: 'online', ...change },
         );
       case 'NodeWentOffline':
         return em.nativeUpdate(
@@ -54,15 +66,33 @@ export const nodes: Projection<NodeEvent, EntityManager> = {
           { nodeId: data.nodeId, position: { $lt: position } },
           { status: 'offline', ...change },
         );
+      case 'NodeAttested':
+        return em.nativeUpdate(
+          Node,
+          { nodeId: data.nodeId, position: { $lt: position } },
+          { ...accepted(data.attestation), ...change },
+        );
+      case 'NodeAttestationRevoked':
+        return em.nativeUpdate(
+          Node,
+          { nodeId: data.nodeId, position: { $lt: position } },
+          { ...accepted(undefined), ...change },
+        );
     }
   },
 };
 
-const offered = ({ operatorId, region, inventory, pricePerSecondAtto }: Offer) => ({
-  operatorId,
-  region,
-  inventory: storedJson(inventory),
-  pricePerSecondAtto,
+const accepted = (attestation: Attestation | undefined) => ({
+  attestation: attestation ? storedJson(attestation) : null,
+});
+
+const offered = (offer: Offer) => ({
+  operatorId: offer.operatorId,
+  region: offer.region,
+  inventory: storedJson(offer.inventory),
+  pricePerSecondAtto: offer.pricePerSecondAtto,
+  interruptiblePricePerSecondAtto: interruptibleAskAtto(offer),
+  attestationClaimed: offer.attestationClaimed ?? null,
 });
 
 export const findNode = (em: EntityManager, nodeId: string) => em.findOne(Node, { nodeId });

@@ -58,6 +58,8 @@ export const leases: Projection<PoolEvent, EntityManager> = {
         case 'LeasesPreempted':
         case 'LeasesRevoked':
           return idsOf(data.leases);
+        case 'NodeAdmitted':
+        case 'AttestationsExpired':
         case 'ServiceScaled':
         case 'JobClosed':
         case 'JobAbandoned':
@@ -111,6 +113,9 @@ function endBy({ type, data }: PoolEvent): Partial<Lease> {
       return { status: 'failed', reason: data.reason };
     case 'LeasesExpired':
       return { status: 'expired' };
+    case 'NodeAdmitted':
+    case 'AttestationsExpired':
+      return { status: 'revoked', reason: 'attestation_ended' };
     case 'ServiceScaled':
       return { status: 'revoked', reason: 'service_scaled' };
     case 'LeasesRevoked':

@@ -20,7 +20,7 @@ const credited = (amountAtto: bigint, creditId = 'credit_1'): AccountEvent => ({
     tenantId,
     creditId,
     postings: [
-      { account: 'platform:funding', amountAtto: -amountAtto },
+      { account: 'escrow:custody', amountAtto: -amountAtto },
       { account: available, amountAtto },
     ],
   },
@@ -78,6 +78,10 @@ const charged = (taskId = 'task_1'): AccountEvent => ({
       { account: 'platform:burned', amountAtto: 1n },
     ],
   },
+});
+const refused = (rejection: string, detail: string, taskId = 'task_1'): AccountEvent => ({
+  type: 'ChargeRefused',
+  data: { tenantId, jobId, taskId, rejection, detail },
 });
 const release = (expectedCharges: number): AccountCommand => ({
   type: 'ReleaseFunds',
@@ -175,27 +179,74 @@ describe('a charge', () => {
   test('of more than is left is refused', () =>
     given(credited(1_000n), fundsReserved(399n), charged())
       .when(charge({ taskId: 'task_2' }))
-      .thenRejected('ChargeExceedsReservation'));
+      .then(refused('ChargeExceedsReservation', `200 of 199 left for job ${jobId}`, 'task_2')));
   test.each([99, 501, 250.5])('with a fee of %p bps is refused', feeBps =>
     given(...funded)
       .when(charge({ feeBps }))
-      .thenRejected('FeeIsOutOfBounds'),
+      .then(refused('FeeIsOutOfBounds', `feeBps: ${feeBps} of 100..500, burnBps: 2000 of 0..10000`)),
   );
   test.each([-1, 10_001])('that burns %p bps of its fee is refused', burnBps =>
     given(...funded)
       .when(charge({ burnBps }))
-      .thenRejected('FeeIsOutOfBounds'),
+      .then(refused('FeeIsOutOfBounds', `feeBps: 250 of 100..500, burnBps: ${burnBps} of 0..10000`)),
   );
-  test.each<[string, readonly Result[]]>([
-    ['no work', []],
-    ['the same lease twice', [work[0]!, work[0]!]],
-    ['a negative price', [resultOf('a', 1_000, -5n)]],
-    ['more time than can be recorded', [resultOf('a', 4_294_967_295, 0n), resultOf('b', 1, 0n)]],
-  ])('for %s is refused', (_title, results) =>
+  test.each<[string, readonly Result[], string]>([
+    ['no work', [], 'work: holds no result'],
+    ['the same lease twice', [work[0]!, work[0]!], 'work: holds a lease twice'],
+    ['a negative price', [resultOf('a', 1_000, -5n)], 'work: the price of lease lease_a is negative'],
+    [
+      'more time than can be recorded',
+      [resultOf('a', 4_294_967_295, 0n), resultOf('b', 1, 0n)],
+      'work: 4294967296 ms are more than 4294967295',
+    ],
+  ])('for %s is refused', (_title, results, detail) =>
     given(...funded)
       .when(charge({ work: results }))
-      .thenRejected('WorkIsInvalid'),
+      .then(refused('WorkIsInvalid', detail)),
   );
+});
+
+describe('a refused charge', () => {
+  const tooMuch = refused('ChargeExceedsReservation', `200 of 100 left for job ${jobId}`);
+  const short = [credited(1_000n), fundsReserved(100n), tooMuch] as const;
+  const writeOff: AccountCommand = {
+    type: 'WriteOffCharge',
+    data: { tenantId, jobId, taskId: 'task_1', reason: 'operator: a defect' },
+  };
+  const writtenOff: AccountEvent = { type: 'ChargeWrittenOff', data: writeOff.data };
+
+  test('repeated is recorded once', () =>
+    given(...short)
+      .when(charge())
+      .thenNothing());
+  test('is made when it is sent again with what it lacked', () =>
+    given(credited(1_000n), fundsReserved(600n), refused('FeeIsOutOfBounds', 'feeBps: 99'))
+      .when(charge())
+      .then(charged()));
+  test('keeps the rest of the reservation', () =>
+    given(...short)
+      .when(release(1))
+      .then(closing(1)));
+  test('that is written off gives the rest back', () =>
+    given(...short, closing(1))
+      .when(writeOff)
+      .then(writtenOff, released(100n)));
+  test('is written off before the end of its job, too', () =>
+    given(...short)
+      .when(writeOff)
+      .then(writtenOff));
+  test('is written off once', () =>
+    given(...short, writtenOff)
+      .when(writeOff)
+      .thenNothing());
+  test('is never made after it was written off', () =>
+    given(...short, writtenOff)
+      .when(charge())
+      .thenNothing());
+  test('is not written off when there is none', () =>
+    given(...funded)
+      .when(writeOff)
+      .thenRejected('ChargeNotFound'));
 });
 
 describe('a release', () => {

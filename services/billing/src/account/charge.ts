@@ -1,5 +1,6 @@
 import type { ChargeTask } from '@astro/messages/billing';
-import { earnedBy, platformBurned, platformFees, type Part } from './postings.js';
+import { operatorAccount, platformBurned, platformFees } from '@astro/messages/ledger-accounts';
+import type { Part } from './postings.js';
 
 const MS_PER_SECOND = 1_000n;
 const BPS = 10_000n;
@@ -47,7 +48,7 @@ export function chargeFor({
   for (const { operatorId, meteredMs, pricePerSecondAtto } of work) {
     const resultAtto = (BigInt(meteredMs) * pricePerSecondAtto + MS_PER_SECOND - 1n) / MS_PER_SECOND;
     const shareOfFeeAtto = feeOn(grossAtto + resultAtto) - feeOn(grossAtto);
-    parts.push({ to: earnedBy(operatorId), amountAtto: resultAtto - shareOfFeeAtto });
+    parts.push({ to: operatorAccount(operatorId, 'earned'), amountAtto: resultAtto - shareOfFeeAtto });
     grossAtto += resultAtto;
   }
   const feeAtto = feeOn(grossAtto);

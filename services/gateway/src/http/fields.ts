@@ -1,3 +1,4 @@
+import { attestationKinds } from '@astro/messages/attestation-kinds';
 import { z } from 'zod';
 
 export const printable = z.string().regex(/^[^\p{C}\p{Zl}\p{Zp}]*$/u, 'must have printable characters only');
@@ -12,6 +13,7 @@ export const positiveAtto = z
   .meta({ example: '1000000000000000' });
 
 export const deviceKind = z.enum(['cpu', 'gpu', 'npu', 'fpga']);
+export const attestationKind = z.enum(attestationKinds);
 export const region = z
   .string()
   .max(40)

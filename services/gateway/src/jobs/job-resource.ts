@@ -4,7 +4,7 @@ import { runningReplicas } from '@astro/read-models/scheduling/leases';
 import { tasksOf } from '@astro/read-models/scheduling/tasks';
 import type { EntityManager } from '@mikro-orm/postgresql';
 import type { z } from 'zod';
-import { deviceKind } from '../http/fields.js';
+import { attestationKind, deviceKind } from '../http/fields.js';
 import type { jobSummary, JobResource } from './jobs.schema.js';
 
 /** The tenant's job as the API shows it, with all that is known of it by now. */
@@ -27,6 +27,7 @@ export async function findJobResource(
     requirements: {
       ...job.spec.requirements,
       deviceKind: deviceKind.parse(job.spec.requirements.deviceKind),
+      attestations: job.spec.requirements.attestations.map(kind => attestationKind.parse(kind)),
     },
     chargedAtto: (usage?.chargedAtto ?? 0n).toString(),
     ...(service && {

@@ -124,6 +124,7 @@ const faults: readonly [title: string, body: unknown, field: string][] = [
   ['no output', withProgram({ outputLimitBytes: 0 }), 'program.outputLimitBytes'],
   ['too much output', withProgram({ outputLimitBytes: 67_108_865 }), 'program.outputLimitBytes'],
   ['an unknown device', needing({ deviceKind: 'abacus' }), 'requirements.deviceKind'],
+  ['an unknown attestation', needing({ attestations: ['oath'] }), 'requirements.attestations[0]'],
   ['99 millicores', needing({ cpuMillis: 99 }), 'requirements.cpuMillis'],
   ['no host memory', needing({ memoryMib: 0 }), 'requirements.memoryMib'],
   ['a region in capitals', needing({ regions: ['DE-FRA'] }), 'requirements.regions[0]'],

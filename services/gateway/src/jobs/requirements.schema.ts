@@ -1,5 +1,13 @@
 import { z } from 'zod';
-import { country, deviceKind, isWithoutRepeats, positiveAtto, printable, region } from '../http/fields.js';
+import {
+  attestationKind,
+  country,
+  deviceKind,
+  isWithoutRepeats,
+  positiveAtto,
+  printable,
+  region,
+} from '../http/fields.js';
 
 const placesMax = 64;
 const places = (place: z.ZodString, description: string) =>
@@ -48,6 +56,15 @@ export const requirements = z
       .max(1_000)
       .default(0)
       .meta({ description: 'Share of its leases that the node has kept, as this marketplace has seen' }),
+    attestations: z
+      .array(attestationKind)
+      .max(attestationKind.options.length)
+      .refine(isWithoutRepeats, 'must not repeat')
+      .default([])
+      .meta({
+        description:
+          'Evidence of one of these kinds must have been accepted of the node. Empty: none is needed',
+      }),
     maxPricePerSecondAtto: positiveAtto.meta({ description: 'For each second of a lease' }),
   })
   .refine(({ deviceKind, deviceCount }) => deviceKind !== 'cpu' || deviceCount === 1, {

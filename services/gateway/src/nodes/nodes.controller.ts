@@ -11,7 +11,7 @@ import { FromCaller, type Caller } from '../http/caller.js';
 import { decodeCursor } from '../http/cursor.js';
 import { toPage } from '../http/page.js';
 import { invalidField, Problem } from '../http/problem.js';
-import { deviceKind } from '../http/fields.js';
+import { attestationKind, deviceKind } from '../http/fields.js';
 import { nothing } from '../jobs/jobs.schema.js';
 import { Operation } from '../openapi/operation.js';
 import { ReadModels } from '../read-models.js';
@@ -45,16 +45,21 @@ export class NodesController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<z.infer<typeof schema.enrolled>> {
     assertPublicKey(publicKey);
+    const { attestationClaimed, interruptiblePricePerSecondAtto, ...rest } = offer;
     const nodeId = derivedId('node', operator.id, publicKey);
     const command: Directed<NodeCommand> = {
       to: { type: 'registry.node', id: nodeId },
       type: 'EnrolNode',
       data: {
         offer: {
-          ...offer,
+          ...rest,
+          ...(attestationClaimed && { attestationClaimed }),
           nodeId,
           operatorId: operator.id,
           pricePerSecondAtto: BigInt(offer.pricePerSecondAtto),
+          ...(interruptiblePricePerSecondAtto !== undefined && {
+            interruptiblePricePerSecondAtto: BigInt(interruptiblePricePerSecondAtto),
+          }),
           maintenance: offer.maintenance.map(({ from, until }) => ({
             from: new Date(from),
             until: new Date(until),
@@ -118,7 +123,12 @@ const toResource = (node: Node): z.infer<typeof schema.nodeResource> => ({
     devices: node.inventory.devices.map(device => ({ ...device, kind: deviceKind.parse(device.kind) })),
   },
   pricePerSecondAtto: node.pricePerSecondAtto.toString(),
+  interruptiblePricePerSecondAtto: node.interruptiblePricePerSecondAtto.toString(),
   status: node.status,
+  ...(node.attestationClaimed && { attestationClaimed: attestationKind.parse(node.attestationClaimed) }),
+  ...(node.attestation && {
+    attestation: { ...node.attestation, kind: attestationKind.parse(node.attestation.kind) },
+  }),
 });
 
 /** The pattern cannot tell whether the key's own checksum is right. */

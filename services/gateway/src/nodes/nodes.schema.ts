@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { pageOf, pageQuery } from '../http/page.js';
-import { atto, deviceKind, positiveAtto, printable, region } from '../http/fields.js';
+import { atto, attestationKind, deviceKind, positiveAtto, printable, region } from '../http/fields.js';
 
 const MEMORY_MAX_MIB = 16 * 1_024 * 1_024;
 
@@ -60,6 +60,13 @@ export const enrolment = z
       region,
       inventory,
       pricePerSecondAtto: positiveAtto.meta({ description: 'Of one device, for each second of a lease' }),
+      interruptiblePricePerSecondAtto: positiveAtto.optional().meta({
+        description:
+          'The same for a lease that may be stopped with notice; not above the other. Else half of the other',
+      }),
+      attestationClaimed: attestationKind
+        .optional()
+        .meta({ description: 'What the node can prove. It counts once its evidence was accepted' }),
       fabric: name.meta({ description: 'Nodes with the same name are joined by a fast network' }),
       maintenance: z
         .array(z.strictObject({ from: z.iso.datetime(), until: z.iso.datetime() }))
@@ -104,7 +111,22 @@ export const nodeResource = z
     region: z.string(),
     inventory,
     pricePerSecondAtto: atto,
+    interruptiblePricePerSecondAtto: atto.meta({
+      description: 'The least that is taken for a lease that may be stopped with notice',
+    }),
     status: z.enum(['online', 'offline']),
+    attestationClaimed: attestationKind.optional(),
+    attestation: z
+      .object({
+        kind: attestationKind,
+        evidenceDigest: z.string().meta({ description: 'SHA-256 in hexadecimal digits' }),
+        acceptedAt: z.iso.datetime(),
+        expiresAt: z.iso.datetime(),
+      })
+      .optional()
+      .meta({
+        description: 'What was accepted of the node last; after expiresAt it does not count any more',
+      }),
   })
   .meta({ id: 'Node' });
 export const nodePage = pageOf(nodeResource).meta({ id: 'NodePage' });

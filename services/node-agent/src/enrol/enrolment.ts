@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Inventory } from '@astro/messages/registry';
+import type { AttestationKind, Inventory } from '@astro/messages/registry';
 import { signNodeToken } from '@astro/runtime/node-token';
 import { z } from 'zod';
 import type { GatewayClient } from '../gateway/gateway-client.js';
@@ -28,6 +28,8 @@ export type EnrolmentOptions = {
     readonly region: string;
     readonly inventory: Inventory;
     readonly pricePerSecondAtto: string;
+    readonly interruptiblePricePerSecondAtto?: string;
+    readonly attestationClaimed?: AttestationKind;
   };
 };
 

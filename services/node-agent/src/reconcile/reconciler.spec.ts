@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { newId } from '@astro/event-sourcing/ids';
 import { silent } from '@astro/jetstream/log';
+import type { AttestationKind } from '@astro/messages/registry';
 import type { Assignment, NodeReport } from '@astro/messages/agent';
 import { ContentCache } from '../content/content-cache.js';
 import { cidOf } from '@astro/messages/content-id';
@@ -59,12 +60,13 @@ afterEach(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-async function startAgent(tasksMax = 2): Promise<Reconciler> {
+async function startAgent(tasksMax = 2, attestationClaimed?: AttestationKind): Promise<Reconciler> {
   const reconciler = new Reconciler({
     journal: await LeaseJournal.open(join(folder, 'leases')),
     content: new Content(gateway, cache, () => Promise.resolve('token')),
     runtime,
     tasksMax,
+    attestationClaimed,
     log: silent,
     report: async report => {
       if (!isBusUp) throw new Error('the bus is away');
@@ -92,12 +94,33 @@ function assignmentOf(program: Uint8Array, changes: Partial<Assignment> = {}): A
     program: { cid: cidOf(program), ...limits },
     inputs: [],
     args: [],
+    attestations: [],
     ...changes,
   };
 }
 
 const desired = (...assignments: readonly Assignment[]) => ({ nodeId: 'node', assignments });
 const leaseOf = ({ poolId, leaseId, fencingToken }: Assignment) => ({ poolId, leaseId, fencingToken });
+
+describe('what asks for attestation', () => {
+  const attestations = ['tdx', 'sev_snp'] as const;
+
+  test('is not run on a machine that does not claim it', async () => {
+    const agent = await startAgent(2, 'tpm');
+    await agent.want(desired(assignmentOf(quick, { attestations })));
+    await until(() => ofType('TaskFailed').length > 0);
+    expect(ofType('TaskFailed')[0]!.data).toMatchObject({
+      reason: 'this machine cannot prove what the task needs: tdx, sev_snp',
+    });
+    expect(ofType('TaskStarted')).toEqual([]);
+  });
+
+  test('is run on one that does', async () => {
+    const agent = await startAgent(2, 'sev_snp');
+    await agent.want(desired(assignmentOf(quick, { attestations })));
+    await until(() => ofType('TaskCompleted').length > 0);
+  });
+});
 
 describe('a replica of a service', () => {
   const orders = { runEveryMs: 1, reportEveryMs: 20 };

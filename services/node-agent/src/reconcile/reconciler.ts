@@ -1,10 +1,11 @@
 import type { Assignment, DesiredState, NodeReport, ReplicaOrders } from '@astro/messages/agent';
+import type { AttestationKind } from '@astro/messages/registry';
 import type { Log } from '@astro/jetstream/log';
 import { reasonOf } from '@astro/jetstream/log';
 import type { Content } from '../content/content.js';
 import type { TaskRuntime } from '../runtime/task-runtime.js';
 import { DeadlineTimer } from './deadline-timer.js';
-import { executeLease, type Execution } from './execute-lease.js';
+import { executeLease, failedReport, type Execution } from './execute-lease.js';
 import { executeReplica } from './execute-replica.js';
 import type { EndReport, LeaseJournal } from './lease-journal.js';
 
@@ -22,6 +23,8 @@ export type ReconcilerOptions = {
   readonly runtime: TaskRuntime;
   /** Tasks that run at the same time, whatever the platform asks for. */
   readonly tasksMax: number;
+  /** What this machine can prove. */
+  readonly attestationClaimed: AttestationKind | undefined;
   readonly log: Log;
   /** Resolves when the report is stored. */
   report(report: NodeReport): Promise<void>;
@@ -117,9 +120,7 @@ export class Reconciler {
       this.#options.report({ type: 'TaskStarted', data: { poolId, leaseId, fencingToken } });
     const execution = { content, runtime, started };
     try {
-      const report = assignment.replica
-        ? await this.#runReplica(assignment, assignment.replica, execution, stop.signal)
-        : await executeLease(assignment, execution, stop.signal);
+      const report = await this.#execute(assignment, execution, stop.signal);
       stop.signal.throwIfAborted();
       await journal.record({ report, reportedAtMs: undefined });
       this.#report(report);
@@ -132,6 +133,21 @@ export class Reconciler {
       // The lease has not ended; if it is still wanted, a later look runs it again.
       log.warn('task stopped', { leaseId, taskId, reason: reasonOf(error) });
     }
+  }
+
+  async #execute(assignment: Assignment, execution: Execution, signal: AbortSignal): Promise<EndReport> {
+    const { attestations, replica } = assignment;
+    const { attestationClaimed } = this.#options;
+    // The tenant was promised a machine of another kind: it may have changed since its evidence was accepted.
+    if (attestations.length > 0 && !(attestationClaimed && attestations.includes(attestationClaimed)))
+      return failedReport(
+        assignment,
+        'this machine cannot prove what the task needs',
+        attestations.join(', '),
+      );
+    return replica
+      ? this.#runReplica(assignment, replica, execution, signal)
+      : executeLease(assignment, execution, signal);
   }
 
   #runReplica(

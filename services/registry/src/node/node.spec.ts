@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { specify } from '@astro/event-sourcing/specify';
 import { comesBack, shapeDigestOf } from '@astro/event-sourcing/specify-snapshot';
-import type { Device, Inventory, NodeCommand, NodeEvent, Offer } from '@astro/messages/registry';
+import type { Attestation, Device, Inventory, NodeCommand, NodeEvent, Offer } from '@astro/messages/registry';
 import fc from 'fast-check';
 import { node, type Node } from './node.js';
 import { plainDevice, plainInventory, plainOffer } from '@astro/messages/unconstrained';
@@ -122,6 +122,12 @@ const refused: readonly [title: string, command: NodeCommand, rejection: string,
   ],
   ['a region in capitals', enrol({ region: 'DE-FRA' }), 'OfferIsInvalid', 'offer.region'],
   ['a region without a place', enrol({ region: 'de' }), 'OfferIsInvalid', 'offer.region'],
+  [
+    'a dearer price of what may be stopped',
+    enrol({ interruptiblePricePerSecondAtto: 10n ** 12n + 1n }),
+    'OfferIsInvalid',
+    'offer.interruptiblePricePerSecondAtto',
+  ],
   ['no price', enrol({ pricePerSecondAtto: 0n }), 'OfferIsInvalid', 'offer.pricePerSecondAtto'],
   [
     'a price beyond all money',
@@ -165,8 +171,94 @@ describe('liveness', () => {
     given().when(markOffline).thenRejected('NodeNotEnrolled'));
 });
 
-test('a state comes back from its snapshot as it was, and its shape is that of version 2', () => {
-  const commands = fc.constantFrom(enrol(), enrol({ pricePerSecondAtto: 7n }), markOnline, markOffline);
+describe('attestation', () => {
+  const attestation: Attestation = {
+    kind: 'tdx',
+    evidenceDigest: 'e'.repeat(64),
+    acceptedAt: new Date('2026-01-01T00:00:00Z'),
+    expiresAt: new Date('2026-01-02T00:00:00Z'),
+  };
+  const able = { ...offer, attestationClaimed: 'tdx' as const };
+  const enrolledAble: NodeEvent = { type: 'NodeEnrolled', data: { offer: able, publicKey } };
+  const online: NodeEvent = { type: 'NodeCameOnline', data: { offer: able } };
+  const attested: NodeEvent = { type: 'NodeAttested', data: { nodeId: 'node_1', attestation } };
+  const onlineAttested: NodeEvent = { type: 'NodeCameOnline', data: { offer: able, attestation } };
+  const attest = (changes: Partial<Attestation> = {}): NodeCommand => ({
+    type: 'AttestNode',
+    data: { nodeId: 'node_1', attestation: { ...attestation, ...changes } },
+  });
+  const revoke: NodeCommand = { type: 'RevokeAttestation', data: { nodeId: 'node_1', reason: 'a flaw' } };
+  const revoked = (reason: string): NodeEvent => ({
+    type: 'NodeAttestationRevoked',
+    data: { nodeId: 'node_1', reason },
+  });
+
+  test('is a claim until it was accepted', () => given(enrolledAble).when(markOnline).then(online));
+  test('is accepted of what the node claims', () => given(enrolledAble).when(attest()).then(attested));
+  test('is told to those who place work, at once or when the node comes', () => {
+    given(enrolledAble, online).when(attest()).then(attested, onlineAttested);
+    given(enrolledAble, attested).when(markOnline).then(onlineAttested);
+  });
+  test('accepted twice is accepted', () => given(enrolledAble, attested).when(attest()).thenNothing());
+  test('of a kind that the node does not claim is refused', () => {
+    given(enrolled).when(attest()).thenRejected('AttestationIsNotClaimed');
+    given(enrolledAble)
+      .when(attest({ kind: 'sev_snp' }))
+      .thenRejected('AttestationIsNotClaimed');
+  });
+  test.each<[string, Partial<Attestation>]>([
+    ['kind', { kind: 'unspecified' }],
+    ['evidenceDigest', { evidenceDigest: 'E'.repeat(64) }],
+    ['expiresAt', { expiresAt: attestation.acceptedAt }],
+    ['expiresAt', { expiresAt: new Date('2026-02-01T00:00:00Z') }],
+  ])('with a wrong %s is refused and the field is named', (field, changes) => {
+    const state = node.evolve(node.initialState, enrolledAble);
+    expect(node.decide(attest(changes), state)).toMatchObject({
+      rejection: 'AttestationIsInvalid',
+      detail: expect.stringMatching(new RegExp(`^attestation.${field}: must`)),
+    });
+  });
+  test('is revoked', () => {
+    given(enrolledAble, attested).when(revoke).then(revoked('a flaw'));
+    given(enrolledAble, attested, onlineAttested).when(revoke).then(revoked('a flaw'), online);
+    given(enrolledAble).when(revoke).thenNothing();
+  });
+  test('outlives another price and another share of the same machine', () => {
+    const cheaper = { ...able, pricePerSecondAtto: 7n, inventory: { ...inventory, cpuMillis: 8_000 } };
+    given(enrolledAble, attested, onlineAttested)
+      .when(enrol(cheaper))
+      .then(
+        { type: 'NodeEnrolled', data: { offer: cheaper, publicKey } },
+        { type: 'NodeCameOnline', data: { offer: cheaper, attestation } },
+      );
+  });
+  test('does not outlive the machine', () => {
+    const other = { ...able, inventory: { ...inventory, devices: [{ ...gpu, model: 'H200' }] } };
+    given(enrolledAble, attested, onlineAttested)
+      .when(enrol(other))
+      .then(
+        { type: 'NodeEnrolled', data: { offer: other, publicKey } },
+        revoked('the offer is of another machine'),
+        { type: 'NodeCameOnline', data: { offer: other } },
+      );
+    given(enrolledAble, attested).when(enrol()).then(enrolled, revoked('the offer is of another machine'));
+  });
+});
+
+test('a state comes back from its snapshot as it was, and its shape is that of version 3', () => {
+  const attestation: Attestation = {
+    kind: 'tpm',
+    evidenceDigest: 'e'.repeat(64),
+    acceptedAt: lastSeenAt,
+    expiresAt: new Date(lastSeenAt.getTime() + 1),
+  };
+  const commands = fc.constantFrom<NodeCommand>(
+    enrol(),
+    enrol({ attestationClaimed: 'tpm' }),
+    { type: 'AttestNode', data: { nodeId: 'node_1', attestation } },
+    markOnline,
+    markOffline,
+  );
   const states: Node[] = [];
   fc.assert(
     fc.property(fc.array(commands, { maxLength: 8 }), history => {
@@ -180,5 +272,5 @@ test('a state comes back from its snapshot as it was, and its shape is that of v
     }),
     { seed: 7 },
   );
-  expect(`${node.snapshot!.version} ${shapeDigestOf(states)}`).toBe('2 7928716547e92611');
+  expect(`${node.snapshot!.version} ${shapeDigestOf(states)}`).toBe('3 207f3e62b4fb52f1');
 });

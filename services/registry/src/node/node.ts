@@ -1,6 +1,15 @@
+import { isDeepStrictEqual } from 'node:util';
 import { accept, reject, type Decider, type Decision } from '@astro/event-sourcing/decider';
 import { structured } from '@astro/event-sourcing/snapshot-format';
-import type { EnrolNode, NodeCommand, NodeEvent, Offer } from '@astro/messages/registry';
+import type {
+  Attestation,
+  AttestNode,
+  EnrolNode,
+  NodeCommand,
+  NodeEvent,
+  Offer,
+} from '@astro/messages/registry';
+import { attestationProblem, claims, isSameMachine } from './attestation-rules.js';
 import { inventoryProblem, offerProblem } from './offer-rules.js';
 
 export type NodeRejection =
@@ -9,11 +18,20 @@ export type NodeRejection =
   | 'InventoryIsInvalid'
   | 'NodeHasAnotherKey'
   | 'NodeHasAnotherOperator'
-  | 'NodeNotEnrolled';
+  | 'NodeNotEnrolled'
+  | 'AttestationIsInvalid'
+  | 'AttestationIsNotClaimed';
 
 export type Node =
   | { readonly status: 'absent' }
-  | { readonly status: 'offline' | 'online'; readonly offer: Offer; readonly publicKey: string };
+  | {
+      readonly status: 'offline' | 'online';
+      readonly offer: Offer;
+      readonly publicKey: string;
+      /** What was accepted last. Whether it has expired is for those to see who rely on it, and have a clock. */
+      readonly attestation?: Attestation;
+    };
+type Enrolled = Exclude<Node, { readonly status: 'absent' }>;
 
 /** An Ed25519 public key in the NATS user form. */
 const publicKeyPattern = /^U[A-Z2-7]{55}$/;
@@ -27,26 +45,34 @@ export const node: Decider<Node, NodeCommand, NodeEvent, NodeRejection> = {
     if (node.status === 'absent') return reject('NodeNotEnrolled', data.nodeId);
     switch (type) {
       case 'MarkNodeOnline':
-        return node.status === 'online'
-          ? accept()
-          : accept({ type: 'NodeCameOnline', data: { offer: node.offer } });
+        return node.status === 'online' ? accept() : accept(cameOnline(node));
       case 'MarkNodeOffline':
         return node.status === 'offline' ? accept() : accept({ type: 'NodeWentOffline', data });
+      case 'AttestNode':
+        return attest(data, node);
+      case 'RevokeAttestation':
+        return node.attestation ? accept(...revoked(node, data.reason)) : accept();
     }
   },
 
   evolve(node, { type, data }) {
     switch (type) {
       case 'NodeEnrolled':
-        return { status: 'offline', ...data };
+        return { status: 'offline', ...data, ...attested(node) };
       case 'NodeCameOnline':
         return { ...enrolled(node, data.offer.nodeId), status: 'online' };
       case 'NodeWentOffline':
         return { ...enrolled(node, data.nodeId), status: 'offline' };
+      case 'NodeAttested':
+        return { ...enrolled(node, data.nodeId), attestation: data.attestation };
+      case 'NodeAttestationRevoked': {
+        const { attestation: _revoked, ...rest } = enrolled(node, data.nodeId);
+        return rest;
+      }
     }
   },
 
-  snapshot: structured(2),
+  snapshot: structured(3),
 };
 
 /**
@@ -60,7 +86,7 @@ function enrol(data: EnrolNode, node: Node): Decision<NodeEvent, NodeRejection> 
     if (node.offer.operatorId !== data.offer.operatorId) {
       return reject('NodeHasAnotherOperator', 'offer.operatorId: is not the enrolled one');
     }
-    if (contentOf(node.offer) === contentOf(data.offer)) return accept();
+    if (isDeepStrictEqual(node.offer, data.offer)) return accept();
   }
   if (!publicKeyPattern.test(data.publicKey)) {
     return reject('PublicKeyIsInvalid', 'publicKey: must be a NATS user key of 56 characters');
@@ -71,28 +97,43 @@ function enrol(data: EnrolNode, node: Node): Decision<NodeEvent, NodeRejection> 
   if (wrongInventory !== undefined) {
     return reject('InventoryIsInvalid', `offer.inventory.${wrongInventory}`);
   }
-  return node.status === 'online'
-    ? accept<NodeEvent>(
-        { type: 'NodeEnrolled', data },
-        { type: 'NodeCameOnline', data: { offer: data.offer } },
-      )
-    : accept({ type: 'NodeEnrolled', data });
+  const events: NodeEvent[] = [{ type: 'NodeEnrolled', data }];
+  if (node.status === 'absent') return accept(...events);
+  const changed = { ...node, offer: data.offer };
+  if (node.attestation && !isSameMachine(node.offer, data.offer))
+    return accept(...events, ...revoked(changed, 'the offer is of another machine'));
+  return node.status === 'online' ? accept(...events, cameOnline(changed)) : accept(...events);
 }
 
-/** All that an offer says, as text that does not depend on the order of its fields. */
-const contentOf = ({ region, pricePerSecondAtto, inventory, fabric, maintenance }: Offer) =>
-  JSON.stringify([
-    region,
-    String(pricePerSecondAtto),
-    inventory.devices.map(device => [
-      [device.kind, device.vendor, device.model, device.memoryMib, device.interconnect, device.isShareable],
-      device.slices.map(({ profile, memoryMib }) => [profile, memoryMib]),
-      [device.idleWatts, device.fullWatts],
-    ]),
-    [inventory.cpuMillis, inventory.memoryMib, inventory.diskMib, inventory.bandwidthMbps],
-    [inventory.operatingSystem, inventory.architecture, inventory.runtimes],
-    [fabric, maintenance.map(({ from, until }) => [from, until])],
-  ]);
+/** The evidence is not known here: whoever sends this has verified it. */
+function attest({ nodeId, attestation }: AttestNode, node: Enrolled): Decision<NodeEvent, NodeRejection> {
+  if (isDeepStrictEqual(node.attestation, attestation)) return accept();
+  const problem = attestationProblem(attestation);
+  if (problem !== undefined) return reject('AttestationIsInvalid', `attestation.${problem}`);
+  const { kind } = attestation;
+  if (!claims(node.offer, kind))
+    return reject('AttestationIsNotClaimed', `attestation.kind: the node does not offer ${kind}`);
+  const events: NodeEvent[] = [{ type: 'NodeAttested', data: { nodeId, attestation } }];
+  return node.status === 'online'
+    ? accept(...events, cameOnline({ ...node, attestation }))
+    : accept(...events);
+}
+
+function revoked(node: Enrolled, reason: string): readonly NodeEvent[] {
+  const { attestation: _revoked, ...rest } = node;
+  const { nodeId } = node.offer;
+  const event: NodeEvent = { type: 'NodeAttestationRevoked', data: { nodeId, reason } };
+  return node.status === 'online' ? [event, cameOnline(rest)] : [event];
+}
+
+/** Also of a node that is online already, where it changes: those who place work learn of it from this event. */
+const cameOnline = (node: Enrolled): NodeEvent => ({
+  type: 'NodeCameOnline',
+  data: { offer: node.offer, ...attested(node) },
+});
+
+const attested = (node: Node): { readonly attestation?: Attestation } =>
+  node.status !== 'absent' && node.attestation ? { attestation: node.attestation } : {};
 
 function enrolled(node: Node, nodeId: string) {
   if (node.status === 'absent')

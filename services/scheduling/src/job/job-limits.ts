@@ -93,6 +93,9 @@ function flawOfRequirements(needs: Requirements): string | undefined {
     return `spec.requirements.bandwidthMbps: 0 to ${jobLimits.bandwidthMbps}`;
   if (!upTo(needs.minReliabilityThousandths, 1_000))
     return 'spec.requirements.minReliabilityThousandths: 0 to 1000';
+  if (needs.attestations.includes('unspecified')) return 'spec.requirements.attestations: must be specified';
+  if (new Set(needs.attestations).size < needs.attestations.length)
+    return 'spec.requirements.attestations: must not repeat';
   for (const field of ['regions', 'regionsDenied', 'countries', 'countriesDenied'] as const)
     if (needs[field].length > jobLimits.regions)
       return `spec.requirements.${field}: at most ${jobLimits.regions}`;

@@ -1,13 +1,21 @@
 import type { DeviceOffer, NodeOffer } from '@astro/matching/engine/offer';
 import type { PlacementEngine } from '@astro/matching/engine/engine';
 import type { Hold } from '@astro/matching/engine/hold';
+import { interruptibleAskAtto } from '@astro/messages/asks';
 import { plainRequest, type Requirements } from '@astro/matching/engine/request';
 import type { HeldUnit } from '@astro/messages/scheduling';
-import type { Device, Offer } from '@astro/messages/registry';
+import type { Attestation, Device, Offer } from '@astro/messages/registry';
 import { reliabilityOf, type NodeRecord } from './node-record.js';
 
-/** What the engine knows of a node: what it offers, and what the pool has seen of it. */
-export function engineOfferOf(offer: Offer, record: NodeRecord): NodeOffer {
+/**
+ * What the engine knows of a node: what it offers, and what the pool has seen of it. What it claims to be able to
+ * prove is not among it: only evidence that was accepted is.
+ */
+export function engineOfferOf(
+  offer: Offer,
+  record: NodeRecord,
+  attestation: Attestation | undefined,
+): NodeOffer {
   const { nodeId, operatorId, region, fabric, inventory, maintenance } = offer;
   const { cpuMillis, memoryMib, diskMib, bandwidthMbps, runtimes, devices } = inventory;
   return {
@@ -16,7 +24,7 @@ export function engineOfferOf(offer: Offer, record: NodeRecord): NodeOffer {
     region,
     // A region begins with its country.
     country: region.slice(0, 2),
-    attestation: 'none',
+    attestation: attestation?.kind ?? 'none',
     runtimes,
     fabric,
     cpuMillis,
@@ -29,6 +37,7 @@ export function engineOfferOf(offer: Offer, record: NodeRecord): NodeOffer {
     performance: 1,
     reliability: reliabilityOf(record),
     pricePerDeviceSecondAtto: offer.pricePerSecondAtto,
+    interruptiblePriceAtto: interruptibleAskAtto(offer),
     datasets: [...record.datasets],
     maintenance: maintenance.map(({ from, until }) => ({ fromMs: from.getTime(), untilMs: until.getTime() })),
   };

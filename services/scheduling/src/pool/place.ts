@@ -1,4 +1,5 @@
 import type { PlaceTasks, PoolEvent } from '@astro/messages/scheduling';
+import { attestationsExpired, hasExpired } from './attestations.js';
 import { jobsToAbandon } from './abandon.js';
 import { decideTick } from './grants.js';
 import { isDue, replicasDue } from './renewals.js';
@@ -10,11 +11,15 @@ import { poolLimits } from './pool-limits.js';
 import { ended, isOverdue, leasesOfJob, type Lease, type Pool } from './pool-state.js';
 
 /**
- * One tick. It does the first of four that there is to do: what is overdue expires, replicas that waited after a
- * failure may be placed again, what cannot be served is given up, what waits is placed where it fits. So each
- * decision rests on recorded facts alone: capacity that comes free by one tick is given away by the next.
+ * One tick. It does the first of five that there is to do: evidence of nodes expires, what is overdue expires,
+ * replicas that waited after a failure may be placed again, what cannot be served is given up, what waits is placed
+ * where it fits. So each decision rests on recorded facts alone: capacity that comes free by one tick is given away
+ * by the next.
  */
 export function placeTasks({ poolId, now, patienceMs }: PlaceTasks, pool: Pool): readonly PoolEvent[] {
+  const unproved = attestationsExpired(pool, poolId, now);
+  if (unproved.length > 0) return unproved;
+
   const overdue = overdueLeases(pool, now);
   if (overdue.length > 0) return endsOf(poolId, overdue);
 
@@ -80,7 +85,9 @@ function overdueLeases(pool: Pool, now: Date): readonly Lease[] {
 export function needsTick(pool: Pool, now: Date): boolean {
   const ending = pool.byDeadline.first;
   const held = pool.onHold.first;
+  const attested = pool.byAttestation.first;
   return (
+    (attested !== undefined && hasExpired(attested, now)) ||
     pool.waiting.size > 0 ||
     (ending !== undefined && isOverdue(ending, now)) ||
     (held !== undefined && isDue(held, now))
@@ -96,8 +103,10 @@ export function nextDueAt(pool: Pool, now: Date, patienceMs: number): Date | und
   const ending = pool.byDeadline.firstNotBefore(lease => isOverdue(lease, now));
   const patient = pool.byMove.firstNotBefore(job => now.getTime() - job.movedAt.getTime() > patienceMs);
   const held = pool.onHold.firstNotBefore(job => isDue(job, now));
+  const attested = pool.byAttestation.firstNotBefore(node => hasExpired(node, now));
   const cheaper = pool.waiting.size > 0 ? pricesFallAt(pool, now) : undefined;
   const due = Math.min(
+    attested?.attestation?.expiresAt.getTime() ?? Infinity,
     held?.service?.heldUntil?.getTime() ?? Infinity,
     cheaper ? cheaper.getTime() : Infinity,
     ending ? ending.deadline.getTime() + 1 : Infinity,

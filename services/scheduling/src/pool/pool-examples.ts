@@ -1,4 +1,4 @@
-import type { Offer } from '@astro/messages/registry';
+import type { AttestationKind, Offer } from '@astro/messages/registry';
 import type { Fault, Grant, JobSpec, PoolCommand, PoolEvent, Requirements } from '@astro/messages/scheduling';
 import {
   plainDevice,
@@ -63,6 +63,18 @@ export const admit = (nodeId: string, change: Partial<Offer> = {}): PoolCommand 
   type: 'AdmitNode',
   data: { poolId, offer: offerOf(nodeId, change) },
 });
+/** The same with evidence that was accepted of the node. */
+export function attested(
+  command: PoolCommand,
+  kind: AttestationKind,
+  acceptedAt: Date,
+  validMs: number,
+): PoolCommand {
+  if (command.type !== 'AdmitNode') throw new Error(`${command.type} admits no node`);
+  const expiresAt = new Date(acceptedAt.getTime() + validMs);
+  const attestation = { kind, evidenceDigest: 'e'.repeat(64), acceptedAt, expiresAt };
+  return { ...command, data: { ...command.data, attestation } };
+}
 export const withdraw = (nodeId: string): PoolCommand => ({ type: 'WithdrawNode', data: { poolId, nodeId } });
 export const queue = (
   jobId: string,

@@ -5,6 +5,8 @@ export const poolLimits = {
   /** One event carries them all, of at most about 400 bytes each, in a message of at most 1 MiB. */
   grantsOfTick: 1_000,
   expiriesOfTick: 1_000,
+  /** Nodes whose accepted evidence ends. */
+  attestationsOfTick: 1_000,
   /** Well below the 1,000 events of one atomic batch. */
   jobsAbandonedOfTick: 100,
   /** Services whose replicas are placed again after a failure. */

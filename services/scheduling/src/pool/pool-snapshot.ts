@@ -14,6 +14,7 @@ type Indexes =
   | 'waiting'
   | 'byDeadline'
   | 'byMove'
+  | 'byAttestation'
   | 'onHold'
   | 'engine'
   | 'needs'
@@ -33,7 +34,7 @@ type Facts = Omit<Pool, Indexes> & {
 };
 
 /** Grows with any change of `Pool`'s facts, or of what an event means for them. */
-const facts = structured<Facts>(6);
+const facts = structured<Facts>(8);
 
 /** Only the facts are written down; the indexes over them are made anew. */
 export const poolSnapshot: SnapshotFormat<Pool> = {
@@ -44,6 +45,7 @@ export const poolSnapshot: SnapshotFormat<Pool> = {
       waiting,
       byDeadline: _byDeadline,
       byMove: _byMove,
+      byAttestation: _byAttestation,
       onHold: _onHold,
       needs: _needs,
       ...written
@@ -74,7 +76,10 @@ export const poolSnapshot: SnapshotFormat<Pool> = {
     };
     if (pool.adopted) install(pool, pool.adopted);
     fillEngine(pool, slots, vacantSlots);
-    for (const { offer } of pool.nodes.values()) pool.use.offer(offer.inventory);
+    for (const node of pool.nodes.values()) {
+      pool.use.offer(node.offer.inventory);
+      if (node.attestation) pool.byAttestation.add(node);
+    }
     for (const lease of pool.leases.values()) takeUp(pool, lease);
     const tasks = [...pool.jobs.values()].flatMap(job => {
       pool.byMove.add(job);

@@ -3,7 +3,7 @@ import type { Hold } from '@astro/matching/engine/hold';
 import type { NodeOffer } from '@astro/matching/engine/offer';
 import type { ExpiredLease, Grant, LearnedPolicy } from '@astro/messages/scheduling';
 import type { ArrivalMix } from '@astro/matching/policy/learning/arrival-mix';
-import type { Offer } from '@astro/messages/registry';
+import type { Attestation, Offer } from '@astro/messages/registry';
 import { Durations } from './durations.js';
 import type { PostedPrices } from './market.js';
 import { believedMix } from './learning/mix.js';
@@ -33,6 +33,8 @@ export type PoolNode = {
   readonly offer: Offer;
   /** The offer as the engine has it, with what the pool has seen of the node. */
   engineOffer: NodeOffer;
+  /** What was accepted of it, until it has expired. */
+  attestation: Attestation | undefined;
   /** Ids of its live leases. */
   readonly leases: Set<string>;
   /** Its last ended leases, oldest first. */
@@ -81,6 +83,8 @@ export type Pool = {
   readonly interruptible: Set<Lease>;
   /** Jobs, the one that moved longest ago comes first. */
   readonly byMove: OrderedList<PoolJob>;
+  /** Nodes of which evidence was accepted, the one whose expires first comes first. */
+  readonly byAttestation: OrderedList<PoolNode>;
   /** Services of which a replica has failed, the one that waits no more first comes first. */
   readonly onHold: OrderedList<PoolJob>;
 };
@@ -104,7 +108,7 @@ export const emptyPool = (): Pool => ({
   mix: believedMix(),
   adopted: undefined,
   records: new Map(),
-  engine: new PlacementEngine({ policy: tightFit, weights: poolWeights, cacheBits: 12 }),
+  engine: new PlacementEngine({ policy: tightFit, weights: poolWeights }),
   needs: new NeedsTable(),
   byDeadline: new OrderedList<Lease>(
     (left, right) =>
@@ -113,11 +117,15 @@ export const emptyPool = (): Pool => ({
   byMove: new OrderedList<PoolJob>(
     (left, right) => left.movedAt.getTime() - right.movedAt.getTime() || left.number - right.number,
   ),
+  byAttestation: new OrderedList<PoolNode>(
+    (left, right) => expiryMs(left) - expiryMs(right) || (left.offer.nodeId < right.offer.nodeId ? -1 : 1),
+  ),
   onHold: new OrderedList<PoolJob>(
     (left, right) => heldUntilMs(left) - heldUntilMs(right) || left.number - right.number,
   ),
 });
 
+const expiryMs = ({ attestation }: PoolNode) => attestation?.expiresAt.getTime() ?? 0;
 const heldUntilMs = ({ service }: PoolJob) => service?.heldUntil?.getTime() ?? 0;
 
 export const isOverdue = (lease: Lease, now: Date): boolean => lease.deadline.getTime() < now.getTime();

@@ -5,6 +5,7 @@ import { failAt, report as renew, scaled, serving } from './service-examples.js'
 import {
   admit,
   at,
+  attested,
   closeJob,
   closeTask,
   complete,
@@ -65,6 +66,8 @@ const anyStep: fc.Arbitrary<Step> = fc.oneof(
       always(
         admit(nodeId, {
           pricePerSecondAtto,
+          // Some say what they ask of interruptible work.
+          ...(pricePerSecondAtto % 3n === 0n && { interruptiblePricePerSecondAtto: pricePerSecondAtto - 1n }),
           operatorId: nodeId < 'node_c' ? 'operator_1' : nodeId,
           region: nodeId === 'node_d' ? 'us-east-1' : 'de-fra',
           ...(nodeId >= 'node_c' && {
@@ -73,6 +76,24 @@ const anyStep: fc.Arbitrary<Step> = fc.oneof(
         }),
       ),
     ),
+  },
+  // One of which evidence was accepted, for a while.
+  {
+    weight: 3,
+    arbitrary: fc
+      .tuple(anyNode, fc.constantFrom('tdx' as const, 'tpm' as const), fc.constantFrom(300, 2_000, 20_000))
+      .map(([nodeId, kind, validMs]): Step => {
+        const operatorId = nodeId < 'node_c' ? 'operator_1' : nodeId;
+        return (_granted, now) => attested(admit(nodeId, { operatorId }), kind, now, validMs);
+      }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc
+      .tuple(anyJob, fc.constantFrom(['tdx' as const], ['tdx' as const, 'tpm' as const]))
+      .map(([jobId, attestations]) =>
+        always(queue(jobId, specOf(tasksOf(jobId), { cpuMillis: 400, attestations }, 1))),
+      ),
   },
   { weight: 1, arbitrary: anyNode.map(nodeId => always(withdraw(nodeId))) },
   {

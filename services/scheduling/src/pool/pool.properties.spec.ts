@@ -2,6 +2,7 @@ import { deepEqual as alike } from 'node:assert';
 import { expect, test } from '@jest/globals';
 import { shapeDigestOf } from '@astro/event-sourcing/specify-snapshot';
 import type { Grant, LeaseClass, PoolEvent } from '@astro/messages/scheduling';
+import { interruptibleAskAtto } from '@astro/messages/asks';
 import fc from 'fast-check';
 import { freeOf } from './fleet.js';
 import { attemptsLeft, waitingReplicas } from './pool-job.js';
@@ -44,6 +45,7 @@ test('the sequences are worth their name: every kind of event happens', () => {
     fc.sample(anySteps, { numRuns: 1_500, seed: 1 }).flatMap(steps => run(steps).map(({ type }) => type)),
   );
   expect([...types].sort()).toEqual([
+    'AttestationsExpired',
     'JobAbandoned',
     'JobClosed',
     'LeaseCompleted',
@@ -166,11 +168,28 @@ test('every lease ends at most once, and only after it was granted', () =>
 
 function leasesEndedBy({ type, data }: PoolEvent): readonly string[] {
   if (type === 'LeaseCompleted' || type === 'LeaseFailed') return [data.leaseId];
-  if (type === 'ServiceScaled') return data.revoked.map(lease => lease.leaseId);
+  if (type === 'NodeAdmitted' || type === 'AttestationsExpired' || type === 'ServiceScaled')
+    return data.revoked.map(lease => lease.leaseId);
   if (type === 'LeasesExpired' || type === 'LeasesRevoked') return data.leases.map(lease => lease.leaseId);
   if (type === 'JobClosed' || type === 'JobAbandoned') return data.revoked.map(lease => lease.leaseId);
   return [];
 }
+
+test('what asks for attestation is only ever on nodes of which that is accepted, and has not expired', () =>
+  assertFor(steps => {
+    run(steps, ({ state, events }, now) => {
+      const attestationOf = (nodeId: string) => state.nodes.get(nodeId)!.attestation;
+      for (const { jobId, nodeId } of state.leases.values()) {
+        const { attestations } = state.jobs.get(jobId)!.spec.requirements;
+        if (attestations.length > 0) expect(attestations).toContain(attestationOf(nodeId)?.kind);
+      }
+      for (const { jobId, nodeId } of grantsIn(events))
+        if (state.jobs.get(jobId)!.spec.requirements.attestations.length > 0)
+          expect(attestationOf(nodeId)!.expiresAt.getTime()).toBeGreaterThan(now.getTime());
+      const attested = [...state.nodes.values()].filter(({ attestation }) => attestation);
+      expect(new Set(state.byAttestation)).toEqual(new Set(attested));
+    });
+  }));
 
 test('a service never has more replicas than are wanted, nor wants more than its most', () =>
   atEveryMoment(({ state }) => {
@@ -290,14 +309,16 @@ test('what interruptible work pays is no less than its node asks, and no more th
       );
       for (const surge of surges.values()) expect(surge >= 1_000 && surge <= 3_000).toBe(true);
       for (const { jobId, nodeId, pricePerSecondAtto } of event.data.grants) {
-        const askAtto = state.nodes.get(nodeId)!.offer.pricePerSecondAtto;
+        const { offer } = state.nodes.get(nodeId)!;
+        const askAtto = offer.pricePerSecondAtto;
         const { spec } = state.jobs.get(jobId)!;
         const { leaseClass } = spec;
         const onDemandAtto = leasePriceAtto(spec, askAtto, surges.get(spec.requirements.deviceKind)!);
         if (leaseClass === 'on_demand') expect(pricePerSecondAtto).toBe(onDemandAtto);
         if (leaseClass === 'reserved') expect(pricePerSecondAtto > askAtto).toBe(true);
         if (leaseClass !== 'interruptible') continue;
-        expect(pricePerSecondAtto >= askAtto && pricePerSecondAtto <= onDemandAtto).toBe(true);
+        const leastAtto = leasePriceAtto(spec, interruptibleAskAtto(offer), 1_000);
+        expect(pricePerSecondAtto >= leastAtto && pricePerSecondAtto <= onDemandAtto).toBe(true);
       }
     }
   }));
@@ -343,6 +364,7 @@ function contentOf({
   waiting,
   byDeadline,
   byMove,
+  byAttestation,
   onHold,
   engine,
   needs: _needs,
@@ -362,7 +384,12 @@ function contentOf({
   const free = [...facts.nodes.keys()].map(nodeId => freeOf(engine, nodeId));
   const records = { shares: shares.record(), ...recordsOf({ durations, mix }), weights: engine.termWeights };
   const market = { use: use.of('cpu'), interruptible: [...interruptible] };
-  const lists = { byDeadline: [...byDeadline], byMove: [...byMove], onHold: [...onHold] };
+  const lists = {
+    byDeadline: [...byDeadline],
+    byMove: [...byMove],
+    onHold: [...onHold],
+    byAttestation: [...byAttestation],
+  };
   return { facts, indexes, free, records, market, ...lists };
 }
 
@@ -392,5 +419,5 @@ test('a state of another shape has another version of its snapshot', () => {
     run(steps, ({ state }) => (last = state));
     return contentOf(last).facts;
   });
-  expect(`${pool.snapshot!.version} ${shapeDigestOf(shapes)}`).toBe('6 b44f244fcf7f1e5a');
+  expect(`${pool.snapshot!.version} ${shapeDigestOf(shapes)}`).toBe('8 207a29cbfcf4599a');
 });

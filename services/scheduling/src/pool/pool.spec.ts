@@ -34,7 +34,7 @@ const revoked = (...grants: readonly Grant[]) =>
   grants.map(({ leaseId, jobId, taskId, nodeId }) => ({ leaseId, jobId, taskId, nodeId }));
 
 describe('admitting and withdrawing nodes', () => {
-  const admitted = { type: 'NodeAdmitted', data: { poolId, offer: offerOf('node_a') } } as const;
+  const admitted = { type: 'NodeAdmitted', data: { poolId, offer: offerOf('node_a'), revoked: [] } } as const;
   test('a node is admitted with its offer', () => given().when(admit('node_a')).then(admitted));
   test('the same offer again changes nothing', () =>
     given(admit('node_a')).when(admit('node_a')).thenNothing());
@@ -43,7 +43,7 @@ describe('admitting and withdrawing nodes', () => {
       .when(admit('node_a', { pricePerSecondAtto: 9n }))
       .then({
         type: 'NodeAdmitted',
-        data: { poolId, offer: offerOf('node_a', { pricePerSecondAtto: 9n }) },
+        data: { poolId, offer: offerOf('node_a', { pricePerSecondAtto: 9n }), revoked: [] },
       }));
   test('an offer that is replaced keeps the live leases and what they hold', () => {
     const { state } = after(...placed, admit('node_a', { pricePerSecondAtto: 9n }));

@@ -11,6 +11,7 @@ import type {
   ScaleService,
 } from '@astro/messages/scheduling';
 import { flawOf } from '../job/job-limits.js';
+import { leasesLostBy } from './attestations.js';
 import { evolve } from './evolve.js';
 import { explainTask } from './explanation.js';
 import { adoptPolicy, type AdoptionRejection } from './learning/adopt.js';
@@ -47,8 +48,11 @@ export const pool: Decider<Pool, PoolCommand, PoolEvent, PoolRejection> = {
     switch (type) {
       case 'AdmitNode': {
         const known = pool.nodes.get(data.offer.nodeId);
-        const isSame = known !== undefined && isDeepStrictEqual(known.offer, data.offer);
-        return isSame ? accept() : accept({ type: 'NodeAdmitted', data });
+        const isSame =
+          known !== undefined &&
+          isDeepStrictEqual([known.offer, known.attestation], [data.offer, data.attestation]);
+        if (isSame) return accept();
+        return accept({ type: 'NodeAdmitted', data: { ...data, revoked: leasesLostBy(data, pool) } });
       }
       case 'WithdrawNode':
         return pool.nodes.has(data.nodeId) ? accept({ type: 'NodeWithdrawn', data }) : accept();

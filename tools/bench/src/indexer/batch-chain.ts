@@ -4,11 +4,10 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { contractNames, type Deployment } from '@astro/chain/deployment/addresses';
 import { RpcPool } from '@astro/chain/rpc/pool';
-import { startAnvil, type AnvilServer } from '@astro/devstack/anvil/server';
+import { launchAnvil, localChainId, type AnvilServer } from '@astro/devstack/anvil/server';
 import { repositoryRoot } from '@astro/devstack/repository';
 import { z } from 'zod';
 
-export const chainId = 31_337;
 export const transfersPerBlock = 500;
 /** Above what the transactions here need: an account's first tokens cost 22,100 gas and its log. */
 const gas = '0x1c9c380';
@@ -64,7 +63,7 @@ export class BatchChain {
 
   /** @param accounts that the transfers are between; each has been issued to once */
   static async start(dir: string, accounts: number): Promise<BatchChain> {
-    const anvil = await startAnvil({ dir, keepsState: false });
+    const anvil = await launchAnvil({ dir }, []);
     const pool = new RpcPool([anvil.url], { callsPerSecond: 1_000_000 });
     const genesis = (await pool.call('eth_getBlockByNumber', '0x0', false)) as { readonly hash: string };
     const [from] = (await pool.call('eth_accounts')) as readonly string[];
@@ -141,7 +140,7 @@ export class BatchChain {
   deployment(): Deployment {
     const elsewhere = contractNames.map((name, index) => [name, addressOf(index + 1)]);
     const contracts = { ...Object.fromEntries(elsewhere), token: this.token } as Deployment['contracts'];
-    return { chainId, before: this.#options.before, deployer: this.token, contracts };
+    return { chainId: localChainId, before: this.#options.before, deployer: this.token, contracts };
   }
 
   async stop(): Promise<void> {

@@ -1,0 +1,91 @@
+import type { AccountEvent, Posting, TaskCharged } from '@astro/messages/billing';
+import { changeOf, tenantAccount } from '@astro/messages/ledger-accounts';
+import { chargeKey } from './charges.js';
+import { noCharges, withCharge } from './numbered-charges.js';
+import { remember } from './remembered.js';
+import type { Account, Memory, Reservation } from './state.js';
+
+/** Changes `account` in place: what it costs does not grow with the account's history. */
+export function evolve(account: Account, event: AccountEvent, memory: Memory): Account {
+  account.tenantId = event.data.tenantId;
+  if ('postings' in event.data) addPostings(account, event.data);
+  evolveWhatItIsFor(account, event, memory);
+  return account;
+}
+
+function addPostings(
+  account: Account,
+  { tenantId, postings }: { tenantId: string; postings: readonly Posting[] },
+) {
+  account.availableAtto += changeOf(tenantAccount(tenantId, 'available'), postings);
+  account.reservedAtto += changeOf(tenantAccount(tenantId, 'reserved'), postings);
+}
+
+function evolveWhatItIsFor(account: Account, { type, data }: AccountEvent, memory: Memory): void {
+  switch (type) {
+    case 'AccountCredited': {
+      const value = changeOf(tenantAccount(data.tenantId, 'available'), data.postings);
+      const entry = { order: data.causePosition, weight: 1, value };
+      return remember(account.credits, data.creditId, entry, memory.credits);
+    }
+    case 'FundsReserved': {
+      const amountAtto = changeOf(tenantAccount(data.tenantId, 'reserved'), data.postings);
+      const { jobId, causePosition } = data;
+      const cause = causePosition === undefined ? {} : { causePosition };
+      const charges = { chargedTasks: new Set<string>(), refusedCharges: new Set<string>() };
+      return void account.open.set(jobId, { amountAtto, leftAtto: amountAtto, ...charges, ...cause });
+    }
+    case 'ReservationDeclined': {
+      const value = { outcome: 'declined', amountAtto: data.requiredAtto } as const;
+      const entry = { order: data.causePosition, weight: 1, value };
+      return remember(account.settled, data.jobId, entry, memory.settled);
+    }
+    case 'TaskCharged': {
+      const reservation = openReservation(account, data.jobId);
+      reservation.leftAtto += changeOf(tenantAccount(data.tenantId, 'reserved'), data.postings);
+      return countCharge(reservation, data);
+    }
+    case 'ChargeRefused':
+      return void openReservation(account, data.jobId).refusedCharges.add(chargeKey(data));
+    case 'ChargeWrittenOff':
+      return countCharge(openReservation(account, data.jobId), data);
+    case 'ReservationClosing': {
+      const reservation = account.open.get(data.jobId);
+      if (reservation) {
+        reservation.expectedCharges = data.expectedCharges;
+        return;
+      }
+      const value = { outcome: 'ended-before-reserved' } as const;
+      const entry = { order: data.causePosition, weight: 1, value };
+      return remember(account.settled, data.jobId, entry, memory.settled);
+    }
+    case 'FundsReleased': {
+      const { amountAtto, chargedTasks, periods, causePosition } = openReservation(account, data.jobId);
+      account.open.delete(data.jobId);
+      const value = { outcome: 'released', amountAtto, chargedTasks, ...(periods && { periods }) } as const;
+      const entry = { order: causePosition, weight: 1 + chargedTasks.size, value };
+      return remember(account.settled, data.jobId, entry, memory.settled);
+    }
+    case 'FundsTransferred': {
+      const { transferId, toTenantId, requestedAt } = data;
+      const amountAtto = changeOf(tenantAccount(toTenantId, 'incoming'), data.postings);
+      const entry = { order: requestedAt.getTime(), weight: 1, value: { toTenantId, amountAtto } };
+      return remember(account.transfers, transferId, entry, memory.transfers);
+    }
+    case 'TransfersReceived':
+      account.receivedThrough = data.throughPosition;
+  }
+}
+
+function countCharge(reservation: Reservation, charge: Pick<TaskCharged, 'taskId' | 'chargeNumber'>): void {
+  reservation.refusedCharges.delete(chargeKey(charge));
+  if (charge.chargeNumber === undefined) reservation.chargedTasks.add(charge.taskId);
+  else reservation.periods = withCharge(reservation.periods ?? noCharges, charge.chargeNumber);
+}
+
+function openReservation(account: Account, jobId: string): Reservation {
+  const reservation = account.open.get(jobId);
+  if (!reservation)
+    throw new Error(`the history of ${account.tenantId} has no open reservation for ${jobId}`);
+  return reservation;
+}

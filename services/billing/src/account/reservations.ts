@@ -1,0 +1,65 @@
+import { accept, reject } from '@astro/event-sourcing/decider';
+import type { AccountEvent, ReleaseFunds, ReserveFunds } from '@astro/messages/billing';
+import { tenantAccount } from '@astro/messages/ledger-accounts';
+import type { AccountDecision } from './decision.js';
+import { chargesMade, noCharges } from './numbered-charges.js';
+import { transfer } from './postings.js';
+import { mayBeForgotten } from './remembered.js';
+import type { Account, Reservation } from './state.js';
+
+export function reserve(
+  { tenantId, jobId, amountAtto, causePosition }: ReserveFunds,
+  account: Account,
+): AccountDecision {
+  const known = account.open.get(jobId) ?? account.settled.entries.get(jobId)?.value;
+  if (known !== undefined) {
+    const repeated = !('amountAtto' in known) || known.amountAtto === amountAtto;
+    return repeated ? accept() : reject('ReservationExists', `amountAtto: was ${known.amountAtto}`);
+  }
+  if (amountAtto < 0n) return reject('AmountIsNegative', `amountAtto: ${amountAtto}`);
+  const cause = causePosition === undefined ? {} : { causePosition };
+  const { availableAtto } = account;
+  const isTooLate = mayBeForgotten(account.settled, jobId, causePosition);
+  if (isTooLate || availableAtto < amountAtto) {
+    const reason = isTooLate ? { reason: 'too_late' as const } : {};
+    const data = { tenantId, jobId, requiredAtto: amountAtto, availableAtto, ...cause, ...reason };
+    return accept({ type: 'ReservationDeclined', data });
+  }
+  const reserved = tenantAccount(tenantId, 'reserved');
+  const postings = transfer(tenantAccount(tenantId, 'available'), [{ to: reserved, amountAtto }]);
+  return accept({ type: 'FundsReserved', data: { tenantId, jobId, postings, ...cause } });
+}
+
+/**
+ * The end of a job and the last of its charges travel apart and may meet in either order; whichever comes second
+ * releases the rest. The end may even overtake the reservation itself, when a job is cancelled at once: it is
+ * remembered, so that the reservation which follows does not hold money that nothing would ever release.
+ */
+export function release(
+  { tenantId, jobId, expectedCharges, causePosition }: ReleaseFunds,
+  account: Account,
+): AccountDecision {
+  if (account.settled.entries.has(jobId)) return accept();
+  const reservation = account.open.get(jobId);
+  const cause = causePosition === undefined ? {} : { causePosition };
+  const data = { tenantId, jobId, expectedCharges, ...cause };
+  const closing = { type: 'ReservationClosing', data } as const;
+  if (!reservation) {
+    // A forgotten job was released, or its reservation will be declined as too late.
+    if (mayBeForgotten(account.settled, jobId, causePosition)) return accept();
+    return expectedCharges === 0 ? accept(closing) : reject('ReservationNotFound', `jobId: ${jobId}`);
+  }
+  if (reservation.expectedCharges !== undefined) return accept();
+  return chargesOf(reservation) < expectedCharges
+    ? accept(closing)
+    : accept(released(tenantId, jobId, reservation.leftAtto));
+}
+
+export const chargesOf = ({ chargedTasks, periods = noCharges }: Reservation): number =>
+  chargedTasks.size + chargesMade(periods);
+
+export function released(tenantId: string, jobId: string, amountAtto: bigint): AccountEvent {
+  const available = tenantAccount(tenantId, 'available');
+  const postings = transfer(tenantAccount(tenantId, 'reserved'), [{ to: available, amountAtto }]);
+  return { type: 'FundsReleased', data: { tenantId, jobId, postings } };
+}

@@ -1,0 +1,65 @@
+import type { NumberedCharges } from './numbered-charges.js';
+import { nothingRemembered, type Remembered } from './remembered.js';
+
+/** Money set aside for one job that has not been released. Changed in place, as the account is. */
+export type Reservation = {
+  readonly amountAtto: bigint;
+  /** What charges have left of it. */
+  leftAtto: bigint;
+  /** Those written off among them. */
+  readonly chargedTasks: Set<string>;
+  /** Of a service, whose charges are numbered. */
+  periods?: NumberedCharges;
+  /** Charges that cannot be made until somebody does something about it. */
+  readonly refusedCharges: Set<string>;
+  /** Set once the job has ended: how many charges must be in before the rest is released. */
+  expectedCharges?: number;
+  /** Position of the event that it follows from. */
+  readonly causePosition?: number;
+};
+
+/** A job for which nothing is set aside any more, or never was. */
+export type Settled =
+  | { readonly outcome: 'declined'; readonly amountAtto: bigint }
+  | { readonly outcome: 'ended-before-reserved' }
+  | {
+      readonly outcome: 'released';
+      readonly amountAtto: bigint;
+      readonly chargedTasks: ReadonlySet<string>;
+      readonly periods?: NumberedCharges;
+    };
+
+export type Transferred = { readonly toTenantId: string; readonly amountAtto: bigint };
+
+/** Belongs to `evolve`, which changes it in place. */
+export type Account = {
+  tenantId?: string;
+  availableAtto: bigint;
+  /** What all open reservations have left. */
+  reservedAtto: bigint;
+  readonly open: Map<string, Reservation>;
+  readonly settled: Remembered<Settled>;
+  /** Amount of every credit. */
+  readonly credits: Remembered<bigint>;
+  readonly transfers: Remembered<Transferred>;
+  /** Position of the last transfer to this account that was received. */
+  receivedThrough: number;
+};
+
+/** How much an account remembers; see `remembered.ts` for what becomes of the rest. */
+export type Memory = {
+  readonly credits: number;
+  readonly transfers: number;
+  /** Settled jobs and their charged tasks together. */
+  readonly settled: number;
+};
+
+export const emptyAccount = (): Account => ({
+  availableAtto: 0n,
+  reservedAtto: 0n,
+  open: new Map(),
+  settled: nothingRemembered(),
+  credits: nothingRemembered(),
+  transfers: nothingRemembered(),
+  receivedThrough: 0,
+});
