@@ -12,7 +12,7 @@ import {
 } from '@mikro-orm/postgresql';
 import { InvalidCursor, keyIn, pageOf, rowsFor, type Page, type PageQuery } from '../page.js';
 
-/** Every posting of every transaction. A transaction is an event, and its postings sum to zero. No balance without one. */
+/** Every posting of every transaction. A transaction is an event, and its postings sum to zero. */
 export const LedgerEntry = defineEntity({
   name: 'LedgerEntry',
   schema: 'billing',

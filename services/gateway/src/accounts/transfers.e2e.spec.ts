@@ -21,8 +21,8 @@ beforeAll(async () => {
 afterAll(() => gateway.stop());
 
 const get = (path: string, { apiKey: key }: Tenant) => gateway.call('GET', path, { key });
-const balanceOf = (tenant: Tenant, asOf?: unknown) =>
-  get(`/v1/balance${asOf === undefined ? '' : `?asOf=${String(asOf)}`}`, tenant);
+const balanceOf = (tenant: Tenant, asOf?: number) =>
+  get(`/v1/balance${asOf === undefined ? '' : `?asOf=${asOf}`}`, tenant);
 const give = (body: object, idempotencyKey = newId('key')) =>
   gateway.call('POST', '/v1/transfers', {
     key: giver.apiKey,
