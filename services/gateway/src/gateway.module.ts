@@ -1,6 +1,7 @@
 import { KeyValue } from '@astro/jetstream/key-value';
 import { Bus } from '@astro/jetstream/bus';
 import { Balance } from '@astro/read-models/billing/balances';
+import { LedgerEntry } from '@astro/read-models/billing/ledger';
 import { JobUsage } from '@astro/read-models/billing/usage';
 import { ApiKey } from '@astro/read-models/registry/api-keys';
 import { Node } from '@astro/read-models/registry/nodes';
@@ -15,6 +16,8 @@ import { Module, type DynamicModule } from '@nestjs/common';
 import { APP_FILTER, APP_INTERCEPTOR, HttpAdapterHost } from '@nestjs/core';
 import type { FastifyAdapter } from '@nestjs/platform-fastify';
 import { AccountsController } from './accounts/accounts.controller.js';
+import { StatementsController } from './accounts/statements.controller.js';
+import { TransfersController } from './accounts/transfers.controller.js';
 import { Commands } from './commands.js';
 import { ContentController } from './content/content.controller.js';
 import { ContentStore } from './content/content-store.js';
@@ -43,6 +46,8 @@ export const controllers = [
   ContentController,
   NodesController,
   AccountsController,
+  StatementsController,
+  TransfersController,
   WalletsController,
   OpenApiController,
 ];
@@ -60,7 +65,19 @@ export class GatewayModule {
         PlatformModule.forService({
           config,
           reader: true,
-          entities: [Tenant, Operator, ApiKey, Wallet, Node, Job, Lease, Task, Balance, JobUsage],
+          entities: [
+            Tenant,
+            Operator,
+            ApiKey,
+            Wallet,
+            Node,
+            Job,
+            Lease,
+            Task,
+            Balance,
+            LedgerEntry,
+            JobUsage,
+          ],
         }),
       ],
       controllers,
