@@ -38,7 +38,7 @@ const limits = { nowMs: 0, noticeMs: 30_000, leasesMax: 64 } as const;
 
 type Lease = { readonly leaseId: string; readonly hold: Hold; readonly grantedAt: number };
 
-/** A market in which tasks on demand stop interruptible leases where they fit nowhere, and others bid for what is left. */
+/** A market: tasks on demand stop interruptible leases where they fit nowhere, and others bid for what is left. */
 export class MarketRun {
   private readonly market: SyntheticMarket;
   private readonly engine: PlacementEngine;
