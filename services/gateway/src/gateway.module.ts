@@ -14,7 +14,9 @@ import { PlatformModule } from '@astro/runtime/platform.module';
 import { Module, type DynamicModule } from '@nestjs/common';
 import { APP_FILTER, APP_INTERCEPTOR, HttpAdapterHost } from '@nestjs/core';
 import type { FastifyAdapter } from '@nestjs/platform-fastify';
+import { chainModels } from '@astro/read-models/chain/models';
 import { AccountsController } from './accounts/accounts.controller.js';
+import { ChainController } from './chain/chain.controller.js';
 import { Commands } from './commands.js';
 import { ContentController } from './content/content.controller.js';
 import { ContentStore } from './content/content-store.js';
@@ -43,9 +45,12 @@ export const controllers = [
   ContentController,
   NodesController,
   AccountsController,
+  ChainController,
   WalletsController,
   OpenApiController,
 ];
+
+const chainEntities = chainModels.flatMap(({ entities }) => entities);
 
 @Module({})
 export class GatewayModule {
@@ -60,7 +65,19 @@ export class GatewayModule {
         PlatformModule.forService({
           config,
           reader: true,
-          entities: [Tenant, Operator, ApiKey, Wallet, Node, Job, Lease, Task, Balance, JobUsage],
+          entities: [
+            Tenant,
+            Operator,
+            ApiKey,
+            Wallet,
+            Node,
+            Job,
+            Lease,
+            Task,
+            Balance,
+            JobUsage,
+            ...chainEntities,
+          ],
         }),
       ],
       controllers,
