@@ -7,6 +7,7 @@ import { account } from './account/account.js';
 import type { BillingConfig } from './billing.config.js';
 import { chargeServicePeriods } from './charge-service-periods.reactor.js';
 import { chargeSucceededTasks } from './charge-succeeded-tasks.reactor.js';
+import { receiveTransfers } from './receive-transfers.reactor.js';
 import { releaseAfterJobs } from './release-after-jobs.reactor.js';
 import { releaseAfterServices } from './release-after-services.reactor.js';
 import { reserveForSubmittedJobs } from './reserve-for-submitted-jobs.reactor.js';
@@ -30,6 +31,7 @@ export class BillingModule {
             releaseAfterJobs,
             releaseAfterServices,
           ],
+          gatheringReactors: [receiveTransfers],
           entities: [Balance, LedgerEntry, JobUsage],
         }),
       ],
