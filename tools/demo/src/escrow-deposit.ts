@@ -5,6 +5,7 @@ import { Escrow__factory } from '@astro/chain/gen/factories/Escrow__factory';
 import { RpcPool } from '@astro/chain/rpc/pool';
 import { signStatement } from '@astro/chain/statements/wallet-statement';
 import { walletFrom } from '@astro/chain/wallet';
+import { attoPerAstro } from '@astro/devstack/local-market';
 import { anvilMnemonic } from '@astro/devstack/anvil/server';
 import type { Platform } from '@astro/devstack/platform';
 import type { Client } from './client.js';
@@ -26,6 +27,16 @@ const finalWithinMs = 60_000;
 const pollMs = 200;
 
 export const clientAddress = clientWallet.address.toLowerCase();
+
+export const paidInAtto = 250n * attoPerAstro;
+
+/** Links the client's address, pays into its escrow, and waits until the platform has seen that as final. */
+export async function payIn(platform: Platform, client: Client, tenantId: string): Promise<EscrowBalance> {
+  await platform.untilChainIsReady();
+  await linkWallet(client, tenantId, readAddresses(platform.chain.addressesFile).chainId);
+  await deposit(platform, paidInAtto);
+  return untilFinal(client, tenantId);
+}
 
 /** Links an address to the client's account, by a statement that the address signs. */
 export async function linkWallet(client: Client, tenantId: string, chainId: number): Promise<void> {

@@ -14,6 +14,12 @@ const configurationFile = join(repositoryRoot, 'deploy/chain/local.json');
 export const addressesFileOf = (chain: Chain, state: StateFolder): string =>
   chain.addressesFile ?? join(state.folder('chain'), 'addresses.json');
 
+export const whereabouts = (chain: Chain, state: StateFolder) => ({
+  rpcUrl: chain.rpcUrl,
+  addressesFile: addressesFileOf(chain, state),
+  isOwn: chain.addressesFile === undefined,
+});
+
 /** The platform's own chain has its id before anything is deployed there. */
 const chainIdOf = ({ addressesFile }: Chain): number =>
   addressesFile === undefined ? localChainId : readAddresses(addressesFile).chainId;

@@ -1,3 +1,4 @@
+import { keyOf } from '@astro/postgres/rows';
 import {
   IsolationLevel,
   type EntityManager,
@@ -43,14 +44,14 @@ export function pageAsOf<Row extends Final & object, Whole extends Final = Row>(
   where: FilterQuery<Row>,
   complete: (em: EntityManager, rows: readonly Row[]) => Promise<readonly Whole[]>,
 ): Promise<AsOf<Whole> | undefined> {
-  const key = entity.meta.primaryKeys[0]!;
+  const key = keyOf(em, entity);
   const after = cursor === undefined ? {} : { [key]: { $gt: keyIn(cursor, 1)[0] } };
   return inSnapshot(em, head, async within => {
     const rows = await within.find(entity, { $and: [where, after] } as FilterQuery<Row>, {
       orderBy: { [key]: 'asc' } as QueryOrderMap<Row>,
       limit: rowsFor(limit),
     });
-    const page = pageOf(rows as readonly Row[], limit, row => [String(row[key as keyof Row])]);
+    const page = pageOf(rows as readonly Row[], limit, row => [String(row[key])]);
     const whole = await complete(within, page.items);
     return { rows: whole, ...(page.nextCursor !== undefined && { nextCursor: page.nextCursor }) };
   });

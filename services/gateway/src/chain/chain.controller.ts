@@ -114,7 +114,8 @@ export class ChainController {
   })
   async batches(@Query() query: ListQuery): Promise<z.infer<typeof schema.batches>> {
     const scope = 'chain batches';
-    const page = await this.#known(em => pageOfBatches(em, within(query, scope)));
+    const part = within(query, scope);
+    const page = await this.#known(em => pageOfBatches(em, part));
     return { ...resource.listOf(page, resource.toBatch), ...resource.cursorOf(page, scope) };
   }
 
@@ -132,10 +133,11 @@ export class ChainController {
   ): Promise<z.infer<typeof schema.batchWithClaims>> {
     const id = text.toLowerCase();
     const scope = `chain claims ${id}`;
+    const part = within(query, scope);
     const found = await this.#known(em => findBatch(em, id));
     const [row] = found.rows;
     if (!row) throw new Problem('batch_not_found');
-    const claims = await this.#known(em => pageOfClaims(em, id, within(query, scope)));
+    const claims = await this.#known(em => pageOfClaims(em, id, part));
     return {
       ...resource.joint(found, claims),
       batch: resource.toBatch(row),
@@ -153,7 +155,8 @@ export class ChainController {
   })
   async proposals(@Query() query: ListQuery): Promise<z.infer<typeof schema.proposals>> {
     const scope = 'chain proposals';
-    const page = await this.#known(em => pageOfProposals(em, within(query, scope)));
+    const part = within(query, scope);
+    const page = await this.#known(em => pageOfProposals(em, part));
     return { ...resource.listOf(page, resource.toProposal), ...resource.cursorOf(page, scope) };
   }
 
@@ -170,10 +173,11 @@ export class ChainController {
     @Query() query: ListQuery,
   ): Promise<z.infer<typeof schema.proposalWithVotes>> {
     const scope = `chain votes ${id}`;
+    const part = within(query, scope);
     const found = await this.#known(em => findProposal(em, id));
     const [row] = found.rows;
     if (!row) throw new Problem('proposal_not_found');
-    const votes = await this.#known(em => pageOfVotes(em, id, within(query, scope)));
+    const votes = await this.#known(em => pageOfVotes(em, id, part));
     return {
       ...resource.joint(found, votes),
       proposal: resource.toProposal(row),
@@ -191,7 +195,8 @@ export class ChainController {
   })
   async grants(@Query() query: ListQuery): Promise<z.infer<typeof schema.grants>> {
     const scope = 'chain grants';
-    const page = await this.#known(em => pageOfGrants(em, within(query, scope)));
+    const part = within(query, scope);
+    const page = await this.#known(em => pageOfGrants(em, part));
     return { ...resource.listOf(page, resource.toGrant), ...resource.cursorOf(page, scope) };
   }
 
@@ -217,6 +222,7 @@ export class ChainController {
   }
 }
 
+/** Not in the midst of a read: what is wrong with a cursor is said as such. */
 const within = ({ limit, cursor }: ListQuery, scope: string) => ({
   limit,
   cursor: decodeCursor(scope, cursor),
