@@ -143,7 +143,7 @@ export class Platform {
     return this.started(this.databases).urlOf(row ? roleOf(row) : name);
   }
 
-  /** Where the chain is, and the protocol on it; whether it is the platform's own, with accounts that anybody may use. */
+  /** Where the chain is, and the protocol on it. Accounts of the platform's own one anybody may use. */
   get chain(): { readonly rpcUrl: string; readonly addressesFile: string; readonly isOwn: boolean } {
     return whereabouts(this.started(this.started(this.infrastructure).chain), this.state);
   }

@@ -25,7 +25,7 @@ export const headOf = (model: string): EntitySchema<Head> =>
       asOfBlock: p.bigint('number'),
       finalBlock: p.bigint('number'),
     }),
-  }) as EntitySchema<Head>;
+  });
 
 /** In the transaction that fills the rest, so that what is read beside it is as of exactly this block. */
 export async function moveHead(

@@ -208,7 +208,7 @@ export class ChainController {
       }),
     );
     if (found === undefined) throw new Problem('chain_not_indexed', { headers: { 'retry-after': '5' } });
-    return found as T;
+    return found;
   }
 
   /** Whose address it is, only its owner is told. */
