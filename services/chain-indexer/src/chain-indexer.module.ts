@@ -4,11 +4,14 @@ import { Bus } from '@astro/jetstream/bus';
 import { EventStore } from '@astro/jetstream/event-store';
 import { SharedWork } from '@astro/jetstream/shared-work';
 import { logFor } from '@astro/runtime/logging';
+import { HealthChecks } from '@astro/runtime/health';
 import { PlatformModule } from '@astro/runtime/platform.module';
 import { Module, type DynamicModule, type OnApplicationShutdown, type Provider } from '@nestjs/common';
 import type { ChainIndexerConfig } from './chain-indexer.config.js';
+import { ChainHealthController } from './chain-health.controller.js';
 import { chainEntities, chainProjections } from './projections.js';
 import { ChainView } from './follow/chain-view.js';
+import { FollowStatus } from './follow/follow-status.js';
 import { followUnit } from './follow/follow.unit.js';
 import { Follower } from './follow/follower.js';
 
@@ -25,7 +28,8 @@ export class ChainIndexerModule {
           entities: chainEntities,
         }),
       ],
-      providers: [following(config, deployment)],
+      controllers: [ChainHealthController],
+      providers: [FollowStatus, following(config, deployment)],
     };
   }
 }
@@ -41,15 +45,18 @@ class Endpoints implements OnApplicationShutdown {
 
 const following = (config: ChainIndexerConfig, deployment: Deployment): Provider => ({
   provide: Endpoints,
-  inject: [Bus, EventStore, SharedWork],
-  useFactory(bus: Bus, store: EventStore, work: SharedWork) {
+  inject: [Bus, EventStore, SharedWork, FollowStatus, HealthChecks],
+  useFactory(bus: Bus, store: EventStore, work: SharedWork, status: FollowStatus, checks: HealthChecks) {
+    checks.register('chain', () => status.problem);
     const pool = new RpcPool(config.RPC_URL.split(','), { callsPerSecond: config.CHAIN_CALLS_PER_SECOND });
     const view = new ChainView(deployment.contracts, config.CHAIN_FINALITY_BLOCKS);
     const { chainId, before } = deployment;
     const log = logFor('follow');
     const headEveryMs = config.CHAIN_HEAD_EVERY_MS;
     const follower = new Follower({ pool, view, store, chainId, log, headEveryMs });
-    work.add(followUnit({ bus, store, follower, chainId, before, pollMs: config.CHAIN_POLL_MS, log }));
+    work.add(
+      followUnit({ bus, store, follower, chainId, before, pollMs: config.CHAIN_POLL_MS, log, status }),
+    );
     return new Endpoints(pool);
   },
 });

@@ -98,6 +98,15 @@ test('what is on the chain is answered as of a block, and said to be final when 
   expect(known.finalBlock).toBeGreaterThan(0);
 });
 
+test('the indexer says how far behind the head it is', async () => {
+  const answer = await fetch(`${platform.urlOf('chain-indexer')}/health/chain`);
+  const { state, headBlock, asOfBlock, lagBlocks } = (await answer.json()) as Record<string, number | string>;
+  expect(state).toBe('following');
+  expect(lagBlocks).toBe(Number(headBlock) - Number(asOfBlock));
+  const ready = await fetch(`${platform.urlOf('chain-indexer')}/health/ready`);
+  expect(await ready.json()).toMatchObject({ checks: { chain: 'up' } });
+});
+
 test('the protocol as it was deployed is answered', async () => {
   type List = { final: boolean; items: readonly Record<string, unknown>[] };
   const parameters = await client.json<List>('/v1/chain/parameters');

@@ -5,7 +5,8 @@ import { ConcurrencyConflict, type EventStore } from '@astro/jetstream/event-sto
 import type { Part, Unit } from '@astro/jetstream/shared-work';
 import { reasonOf, type Log } from '@astro/jetstream/log';
 import { FinalityBroken, type Follower } from './follower.js';
-import type { Mirror } from './mirror.js';
+import type { FollowStatus } from './follow-status.js';
+import { tipOf, type Mirror } from './mirror.js';
 import { readMirror } from './record.js';
 
 export type FollowOptions = {
@@ -16,10 +17,11 @@ export type FollowOptions = {
   readonly before: { readonly number: number; readonly hash: string };
   readonly pollMs: number;
   readonly log: Log;
+  /** Is told how it goes. */
+  readonly status: FollowStatus;
 };
 
 const backOff = { baseMs: 200, maxMs: 10_000 };
-const unhealthyAfterFailures = 5;
 
 /** Following the chain, which one process at a time does. Should two, only one of them finds its expected position. */
 export const followUnit = (options: FollowOptions) =>
@@ -29,15 +31,13 @@ class Following implements Part {
   readonly #options: FollowOptions;
   readonly #stopping = new AbortController();
   #running: Promise<void> = Promise.resolve();
-  #failures = 0;
-  #isHalted = false;
 
   constructor(options: FollowOptions) {
     this.#options = options;
   }
 
   get healthy(): boolean {
-    return !this.#isHalted && this.#failures < unhealthyAfterFailures;
+    return this.#options.status.healthy;
   }
 
   async start(): Promise<void> {
@@ -47,10 +47,11 @@ class Following implements Part {
   async stop(): Promise<void> {
     this.#stopping.abort();
     await this.#running;
+    this.#options.status.standsBy();
   }
 
   async #run(signal: AbortSignal): Promise<void> {
-    const { bus, store, follower, chainId, before, pollMs, log } = this.#options;
+    const { bus, store, follower, chainId, before, pollMs, log, status } = this.#options;
     const aggregate = { type: 'chain.mirror', id: String(chainId) } as const;
     let mirror: Mirror | undefined;
     while (!signal.aborted) {
@@ -60,14 +61,14 @@ class Following implements Part {
         const after = await follower.round(mirror);
         mirror = after.mirror;
         if (after.isBehind) waitMs = 0;
-        this.#failures = 0;
+        status.followed({ head: after.head, asOf: tipOf(mirror).number, final: mirror.finalNumber });
       } catch (error) {
         // What was appended before it failed is in the record, and only there.
         mirror = undefined;
         if (error instanceof FinalityBroken) return this.#halt(error);
-        this.#failures += 1;
-        waitMs = backOffMs(this.#failures, backOff);
-        const fields = { reason: reasonOf(error), failures: this.#failures };
+        status.failed(reasonOf(error));
+        waitMs = backOffMs(status.failures, backOff);
+        const fields = { reason: reasonOf(error), failures: status.failures };
         if (error instanceof ConcurrencyConflict) log.warn('another process follows the chain', fields);
         else log.error('the chain could not be followed', fields);
       }
@@ -79,7 +80,7 @@ class Following implements Part {
 
   /** Nothing is written any more, and the service is not ready until a person has decided and started it again. */
   #halt(error: FinalityBroken): void {
-    this.#isHalted = true;
+    this.#options.status.halted(reasonOf(error));
     this.#options.log.error('halted: finality is broken', { reason: reasonOf(error) });
   }
 }

@@ -27,6 +27,14 @@ export type FollowerOptions = {
   readonly headEveryMs: number;
 };
 
+export type Round = {
+  /** After the round. */
+  readonly mirror: Mirror;
+  readonly isBehind: boolean;
+  /** Of the chain, as it was seen. */
+  readonly head: number;
+};
+
 /** Of one round: as many as were read within the time aimed at, and within these. */
 const blocksPerRound = { min: 1, first: 32, max: 512 };
 const roundAimMs = 1_000;
@@ -54,7 +62,7 @@ export class Follower {
    * One look at the chain. @returns the mirror after it, and whether there is more to read at once
    * @throws FinalityBroken @throws ChainUnavailable @throws ConcurrencyConflict when another process is at work
    */
-  async round(mirror: Mirror): Promise<{ readonly mirror: Mirror; readonly isBehind: boolean }> {
+  async round(mirror: Mirror): Promise<Round> {
     const { pool, view } = this.#options;
     const found = await pool.withEndpoint(async endpoint => {
       const heads = await view.heads(endpoint);
@@ -155,7 +163,8 @@ export class Follower {
     if (tip && this.#isHeadDue(mirror, next, tip))
       events.push({ type: 'HeadFollowed', data: { ...headOf(tip), finalNumber: next.finalNumber } });
     const position = await this.#append(mirror.position, events);
-    return { mirror: { ...next, position }, isBehind: tipOf(next).number < heads.head && blocks.length > 0 };
+    const isBehind = tipOf(next).number < heads.head && blocks.length > 0;
+    return { mirror: { ...next, position }, isBehind, head: heads.head };
   }
 
   /** When recorded blocks have become final, when enough was read, and now and then. */

@@ -4,6 +4,7 @@ import type { Deployment } from '@astro/chain/deployment/addresses';
 import { RpcPool } from '@astro/chain/rpc/pool';
 import { ChainView } from '@astro/chain-indexer/follow/chain-view';
 import { Follower } from '@astro/chain-indexer/follow/follower';
+import { FollowStatus } from '@astro/chain-indexer/follow/follow-status';
 import { followUnit } from '@astro/chain-indexer/follow/follow.unit';
 import { chainEntities, chainProjections } from '@astro/chain-indexer/projections';
 import { Bus } from '@astro/jetstream/bus';
@@ -47,7 +48,8 @@ const { chainId, before, contracts } = deployment;
 const pool = new RpcPool([rpcUrl], { callsPerSecond: 1_000_000 });
 const view = new ChainView(contracts);
 const follower = new Follower({ pool, view, store, chainId, log, headEveryMs: 30_000 });
-const following = followUnit({ bus, store, follower, chainId, before, pollMs: 100, log }).open();
+const status = new FollowStatus();
+const following = followUnit({ bus, store, follower, chainId, before, pollMs: 100, log, status }).open();
 
 async function start(): Promise<void> {
   await Promise.all(lanes.map(lane => lane.start()));
