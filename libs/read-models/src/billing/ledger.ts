@@ -1,11 +1,14 @@
 import type { Projection } from '@astro/event-sourcing/projection';
 import type { Recorded } from '@astro/event-sourcing/recorded';
-import type { AccountEvent } from '@astro/messages/billing';
+import type { AccountEvent, SettlementEvent } from '@astro/messages/billing';
 import { Atto } from '@astro/postgres/atto';
 import { insertRows } from '@astro/postgres/rows';
 import { tableOf } from '@astro/postgres/stage';
 import { defineEntity, type EntityManager, type InferEntity } from '@mikro-orm/postgresql';
 import { InvalidCursor, keyIn, pageOf, rowsFor, type Page, type PageQuery } from '../page.js';
+
+/** Whatever moves money. */
+export type LedgerEvent = AccountEvent | SettlementEvent;
 
 /** Every posting of every transaction. A transaction is an event, and its postings sum to zero. */
 export const LedgerEntry = defineEntity({
@@ -19,31 +22,32 @@ export const LedgerEntry = defineEntity({
     index: p.integer().primary(),
     account: p.text(),
     amountAtto: p.type(Atto),
-    tenantId: p.text(),
+    /** Null of a settlement, which is of many tenants. */
+    tenantId: p.text().nullable(),
     jobId: p.text().nullable(),
     taskId: p.text().nullable(),
-    kind: p.text().$type<AccountEvent['type']>(),
+    kind: p.text().$type<LedgerEvent['type']>(),
     recordedAt: p.datetime(),
     position: p.bigint('number'),
   }),
 });
 export type LedgerEntry = InferEntity<typeof LedgerEntry>;
 
-export const ledger: Projection<AccountEvent, EntityManager> = {
+export const ledger: Projection<LedgerEvent, EntityManager> = {
   name: 'billing.ledger',
-  version: 2,
+  version: 3,
   tables: ['ledger'],
-  reads: ['billing.account'],
+  reads: ['billing.account', 'billing.settlement'],
   apply: (em, recorded) => insertRows(em, LedgerEntry, entriesIn(recorded), 'ignore'),
   applyBatch: (em, batch) => insertRows(em, LedgerEntry, batch.flatMap(entriesIn), 'ignore'),
 };
 
-function entriesIn({ id, event: { type: kind, data }, recordedAt, position }: Recorded<AccountEvent>) {
+function entriesIn({ id, event: { type: kind, data }, recordedAt, position }: Recorded<LedgerEvent>) {
   if (!('postings' in data)) return [];
   const about = {
     eventId: id,
     kind,
-    tenantId: data.tenantId,
+    tenantId: 'tenantId' in data ? data.tenantId : null,
     jobId: 'jobId' in data ? data.jobId : null,
     taskId: 'taskId' in data ? data.taskId : null,
     recordedAt,
