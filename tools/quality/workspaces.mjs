@@ -14,6 +14,7 @@ for (const kind of ['libs', 'services', 'tools', 'examples']) {
         'codec',
         'content-id',
         'corpus',
+        'asks',
         'attestation-kinds',
         'ledger-accounts',
         'result-digest',

@@ -11,7 +11,7 @@ import { catalogue } from '@astro/messages/catalogue';
 import type { Bus } from './bus.js';
 import { backOffMs, delay } from './delay.js';
 import { reasonOf, type Log } from './log.js';
-import { commandStreamOf, commandTransform, contexts, eventStreamOf, recordingContexts } from './subjects.js';
+import { commandStreamOf, commandTransform, contexts, eventStreamOf } from './subjects.js';
 
 const SECOND_MS = 1_000;
 const HOUR_MS = 3_600 * SECOND_MS;
@@ -80,7 +80,6 @@ async function ensureStream(bus: Bus, definition: Definition, replicas: number):
 
 const definitions = (): readonly Definition[] => [
   ...contexts.flatMap(context => [eventStream(context), commandStream(context)]),
-  ...recordingContexts.map(eventStream),
   {
     name: 'OUTCOMES',
     subjects: ['out.>'],

@@ -2,10 +2,7 @@ import type { AggregateRef, AggregateType } from '@astro/event-sourcing/recorded
 import { Unprocessable } from './unprocessable.js';
 
 /** The contexts that own an event stream and a command stream. */
-export const contexts = ['registry', 'scheduling', 'verification', 'billing'] as const;
-
-/** Those that decide nothing and only record what happens elsewhere: they have no commands. */
-export const recordingContexts = ['chain'] as const;
+export const contexts = ['registry', 'scheduling', 'verification', 'billing', 'chain'] as const;
 
 /** Ids become subject tokens, where `.`, `*`, `>` and white space have meanings of their own. */
 const TOKEN = /^[A-Za-z0-9_-]{1,128}$/;

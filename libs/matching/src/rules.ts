@@ -59,8 +59,9 @@ const deviceRules: readonly Rule[] = [
 export const rules: readonly Rule[] = [
   rule(
     'priceCap',
-    ({ priceCapAtto }, { pricePerDeviceSecondAtto }) =>
-      priceCapAtto === undefined || pricePerDeviceSecondAtto <= priceCapAtto,
+    ({ priceCapAtto, isInterruptible }, { pricePerDeviceSecondAtto, interruptiblePriceAtto }) =>
+      priceCapAtto === undefined ||
+      ((isInterruptible ? interruptiblePriceAtto : undefined) ?? pricePerDeviceSecondAtto) <= priceCapAtto,
   ),
   rule('region', ({ regions }, { region }) => permits(regions, region)),
   rule('country', ({ countries }, { country }) => permits(countries, country)),

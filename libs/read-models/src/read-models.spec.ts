@@ -349,6 +349,7 @@ test('a node has its latest offer and status, and nodes come in pages', async ()
   expect(await findNode(em, 'node_1')).toMatchObject({
     status: 'offline',
     pricePerSecondAtto: 6n,
+    interruptiblePricePerSecondAtto: 3n,
     publicKey: 'U1',
   });
   expect((await findNode(em, 'node_1'))?.inventory).toEqual(offer('node_1').inventory);

@@ -1,27 +1,5 @@
-import * as escrow from '@astro/read-models/chain/escrow';
-import * as governance from '@astro/read-models/chain/governance';
-import * as grants from '@astro/read-models/chain/grants';
-import * as rewards from '@astro/read-models/chain/rewards';
-import * as stakes from '@astro/read-models/chain/stakes';
-import * as token from '@astro/read-models/chain/token';
+import { chainModels } from '@astro/read-models/chain/models';
 
-export const chainProjections = [
-  token.token,
-  escrow.escrow,
-  stakes.stakes,
-  rewards.rewards,
-  governance.governance,
-  grants.grants,
-];
+export const chainProjections = chainModels.map(({ projection }) => projection);
 
-export const chainEntities = [
-  ...[token.TokenBalance, token.TokenTransfer, token.Allocation],
-  ...[token.TokenBalanceUndo, token.TokenTransferUndo, token.AllocationUndo],
-  ...[escrow.EscrowBalance, escrow.SettlementBatch, escrow.SettlementClaim],
-  ...[escrow.EscrowBalanceUndo, escrow.SettlementBatchUndo, escrow.SettlementClaimUndo],
-  ...[stakes.StakeProvider, stakes.StakePosition, stakes.StakeProviderUndo, stakes.StakePositionUndo],
-  ...[rewards.RewardEpoch, rewards.RewardClaim, rewards.RewardEpochUndo, rewards.RewardClaimUndo],
-  ...[governance.Proposal, governance.Vote, governance.Parameter],
-  ...[governance.ProposalUndo, governance.VoteUndo, governance.ParameterUndo],
-  ...[grants.Grant, grants.GrantMilestone, grants.GrantUndo, grants.GrantMilestoneUndo],
-];
+export const chainEntities = chainModels.flatMap(({ entities }) => entities);

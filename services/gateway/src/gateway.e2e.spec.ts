@@ -327,6 +327,7 @@ describe('a node', () => {
       operatorId: operator.operatorId,
       status: 'offline',
       ...offer,
+      interruptiblePricePerSecondAtto: '500',
       inventory: { ...inventory, bandwidthMbps: 0, devices },
     });
   });

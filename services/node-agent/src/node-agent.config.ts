@@ -2,6 +2,7 @@ import { attestationKinds } from '@astro/messages/attestation-kinds';
 import { commonConfig } from '@astro/runtime/config';
 import { z } from 'zod';
 
+const baseUnits = z.string().regex(/^[1-9]\d{0,29}$/, 'must be a whole number of base units');
 const count = z.coerce.number().int().min(1);
 
 export const nodeAgentConfig = z.object({
@@ -17,7 +18,9 @@ export const nodeAgentConfig = z.object({
   REGION: z
     .string()
     .regex(/^[a-z]{2}(-[a-z0-9]+){1,3}$/, 'must be a country and a place, for example de-fra'),
-  PRICE_PER_SECOND_ATTO: z.string().regex(/^[1-9]\d{0,29}$/, 'must be a whole number of base units'),
+  PRICE_PER_SECOND_ATTO: baseUnits,
+  /** The least for a lease that may be stopped with notice; half of the other when it is not given. */
+  INTERRUPTIBLE_PRICE_PER_SECOND_ATTO: baseUnits.optional(),
   /** How this machine can prove what it runs. A claim: jobs that need it come once evidence was accepted. */
   ATTESTATION: z.enum(attestationKinds).optional(),
   /** What is offered of this machine; more than it has is refused at start. */

@@ -63,11 +63,12 @@ const agentOn = (machine: Machine): Provider => ({
     await mkdir(stateDir, { recursive: true, mode: 0o700 });
     const inventory = inventoryOf(machine, config, await diskFreeMib(stateDir));
     const identity = await openIdentity(stateDir);
-    const { ATTESTATION: attestationClaimed } = config;
+    const { ATTESTATION: attestationClaimed, INTERRUPTIBLE_PRICE_PER_SECOND_ATTO: interruptible } = config;
     const offer = {
       region: config.REGION,
       inventory,
       pricePerSecondAtto: config.PRICE_PER_SECOND_ATTO,
+      ...(interruptible && { interruptiblePricePerSecondAtto: interruptible }),
       ...(attestationClaimed && { attestationClaimed }),
     };
     const enrolment = new Enrolment(gateway, identity, { stateDir, operatorKey: config.OPERATOR_KEY, offer });

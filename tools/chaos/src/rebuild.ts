@@ -6,6 +6,7 @@ import { ProjectionRunner } from '@astro/postgres/projection-runner';
 import { Balance, balances } from '@astro/read-models/billing/balances';
 import { LedgerEntry, ledger } from '@astro/read-models/billing/ledger';
 import { JobUsage, usage } from '@astro/read-models/billing/usage';
+import { chainModels } from '@astro/read-models/chain/models';
 import { ApiKey, apiKeys } from '@astro/read-models/registry/api-keys';
 import { Node, nodes } from '@astro/read-models/registry/nodes';
 import { Operator, operators } from '@astro/read-models/registry/operators';
@@ -19,17 +20,18 @@ import { Client, escapeIdentifier } from 'pg';
 import type { Context, History } from './history.js';
 
 type ReadModel = {
-  readonly entity: EntitySchema;
+  readonly entities: readonly EntitySchema[];
   readonly projection: Projection<Message, EntityManager>;
 };
 const model = (entity: unknown, projection: unknown): ReadModel =>
-  ({ entity, projection }) as unknown as ReadModel;
+  ({ entities: [entity], projection }) as unknown as ReadModel;
 
 const readModels: Readonly<Record<Context, readonly ReadModel[]>> = {
   registry: [model(Tenant, tenants), model(Operator, operators), model(ApiKey, apiKeys), model(Node, nodes)],
   scheduling: [model(Job, jobs), model(Task, tasks), model(Lease, leases)],
   verification: [model(Verdict, verdicts)],
   billing: [model(Balance, balances), model(LedgerEntry, ledger), model(JobUsage, usage)],
+  chain: chainModels,
 };
 const contexts = Object.keys(readModels) as readonly Context[];
 /** What one transaction of a rebuild applies. */
@@ -44,7 +46,7 @@ export async function snapshotOf(databaseUrl: string): Promise<Snapshot> {
   try {
     const tables = new Map<string, readonly string[]>();
     for (const context of contexts) {
-      for (const { entity } of readModels[context]) {
+      for (const entity of readModels[context].flatMap(({ entities }) => entities)) {
         const table = entity.meta.tableName;
         const { rows } = await client.query<{ row: string }>(
           `select to_jsonb(t)::text as row from ${escapeIdentifier(context)}.${escapeIdentifier(table)} t
@@ -99,11 +101,15 @@ export class Rebuild {
     return url.href;
   }
 
-  /** Applies every event from the first on, whatever was applied before. */
+  /**
+   * Applies every event from the first on, whatever was applied before. Of the chain, whose read models add up what
+   * happened and leave it to their checkpoints that nothing is added twice, the checkpoints stay.
+   */
   async replay(history: History): Promise<void> {
     for (const context of contexts) {
       const orm = await this.databaseOf(context);
-      await orm.em.fork().execute(`update ${escapeIdentifier(context)}.checkpoints set position = 0`);
+      if (context !== 'chain')
+        await orm.em.fork().execute(`update ${escapeIdentifier(context)}.checkpoints set position = 0`);
       for (const { projection } of readModels[context]) {
         const runner = new ProjectionRunner(orm, projection);
         const events = history
@@ -123,7 +129,7 @@ export class Rebuild {
   private async databaseOf(context: Context): Promise<Database> {
     const known = this.databases.get(context);
     if (known) return known;
-    const entities = readModels[context].map(({ entity }) => entity);
+    const entities = readModels[context].flatMap(({ entities }) => entities);
     const orm = await openDatabase({ url: this.url, schema: context, entities });
     this.databases.set(context, orm);
     return orm;

@@ -86,6 +86,7 @@ export async function runSeed(options: RunOptions): Promise<Result> {
       ...(signal && { signal }),
       log,
     });
+    await platform.untilChainIsReady();
     return await Promise.race([
       strikeAndCheck(platform, proxy, disks, { ...options, deaths: () => deaths }),
       interruption(signal),

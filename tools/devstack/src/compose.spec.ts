@@ -5,11 +5,13 @@ import { join } from 'node:path';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { commandPartitions } from '@astro/jetstream/subjects';
+import { walletFrom, walletOf } from '@astro/chain/wallet';
 import { agentEnvironment } from './agents.js';
+import { anvilMnemonic, chainArguments } from './anvil/server.js';
 import { prepareSecrets, type ProvisionPlan } from './compose/secrets.js';
-import { natsImage, postgresImage } from './infrastructure/images.js';
+import { anvilImage, natsImage, postgresImage } from './infrastructure/images.js';
 import { repositoryRoot } from './repository.js';
-import { serviceNames, services } from './services.js';
+import { roleOf, serviceNames, services } from './services.js';
 
 const text = z.string().min(1);
 const duration = z.string().regex(/^\d+(ms|s|m)$/);
@@ -37,6 +39,7 @@ const composeService = z.strictObject({
     .optional(),
   ports: z.array(z.string().regex(/^127\.0\.0\.1:(\d+|\$\{[A-Z_]+:-\d+\}):\d+$/)).optional(),
   volumes: z.array(z.string().regex(/^[^:]+:\/[^:]+(:ro)?$/)).optional(),
+  stop_signal: z.literal('SIGINT').optional(),
   stop_grace_period: duration.optional(),
   deploy: z.strictObject({ replicas: z.number().int().min(1).max(commandPartitions) }).optional(),
 });
@@ -99,6 +102,28 @@ describe('compose and the supervisor agree', () => {
   test('on the images of the servers', () => {
     expect(serviceNamed('nats-1').image).toBe(natsImage);
     expect(serviceNamed('postgres').image).toBe(postgresImage);
+    expect(serviceNamed('anvil').image).toBe(anvilImage);
+  });
+});
+
+describe('the chain of a compose installation', () => {
+  test('has the accounts of a local chain, with which the protocol is deployed', () => {
+    const flags = serviceNamed('anvil').command ?? [];
+    for (let index = 0; index < chainArguments.length; index += 2)
+      expect(flags).toContain(`${chainArguments[index]}=${chainArguments[index + 1]}`);
+    const { DEPLOYER_PRIVATE_KEY: key = '' } = serviceNamed('deployer').environment ?? {};
+    expect(walletOf(key).address).toBe(walletFrom(anvilMnemonic, 0).address);
+  });
+
+  test('is called final deeper than what is lost when it is killed', () => {
+    const flagOf = (name: string) =>
+      Number(
+        serviceNamed('anvil')
+          .command?.find(flag => flag.startsWith(`--${name}=`))
+          ?.split('=')[1],
+      );
+    const finalAfterSeconds = 2 * flagOf('slots-in-an-epoch') * flagOf('block-time');
+    expect(finalAfterSeconds).toBeGreaterThan(10 * flagOf('state-interval'));
   });
 });
 
@@ -166,7 +191,8 @@ describe('the secrets of a compose installation', () => {
   test('let each service log in as itself', () => {
     const { database } = JSON.parse(contentOf('provision/provision.json')) as ProvisionPlan;
     for (const { role, password } of [...database.owners, database.reader]) {
-      const url = new URL(contentOf(`${role}/database-url`));
+      const { name } = services.find(row => roleOf(row) === role)!;
+      const url = new URL(contentOf(`${name}/database-url`));
       expect([url.username, url.password, url.pathname]).toEqual([role, password, `/${database.database}`]);
     }
     expect(database.owners.map(({ schema }) => schema)).toEqual(services.flatMap(row => row.context ?? []));

@@ -5,8 +5,12 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { Bus } from '@astro/jetstream/bus';
 import { generateOperatorKit, serviceCredentials } from '@astro/jetstream/credentials';
 import { startNats, type NatsServer } from './nats/server.js';
+import { startPacedChain } from './anvil/paced-chain.js';
+import type { AnvilServer } from './anvil/server.js';
+import { addressesFileOf, ensureProtocol } from './chain.js';
 import { Platform } from './platform.js';
 import { startPostgres, type PostgresServer } from './postgres/server.js';
+import { StateFolder } from './state.js';
 
 const names = [
   'NATS_URL',
@@ -14,20 +18,27 @@ const names = [
   'DATABASE_URL',
   'AGENT_ACCOUNT_PUBLIC_KEY',
   'AGENT_SIGNING_SEED',
+  'RPC_URL',
+  'CHAIN_ADDRESSES_FILE',
 ];
 const before = Object.fromEntries(names.map(name => [name, process.env[name]]));
 let dir: string;
 let nats: NatsServer;
 let postgres: PostgresServer;
+let anvil: AnvilServer;
 let credentials: string;
 
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'astro-external-'));
   const kit = generateOperatorKit();
-  [nats, postgres] = await Promise.all([
+  [nats, postgres, anvil] = await Promise.all([
     startNats({ dir: join(dir, 'nats'), kit }),
     startPostgres({ dir: join(dir, 'postgres') }),
+    startPacedChain({ dir: join(dir, 'anvil'), log: () => undefined }),
   ]);
+  const own = { rpcUrl: anvil.url, addressesFile: undefined };
+  const elsewhere = StateFolder.open(join(dir, 'elsewhere'));
+  await ensureProtocol(own, elsewhere, () => undefined);
   const credentialsFile = join(dir, 'platform.creds');
   credentials = serviceCredentials(kit, 'platform');
   await writeFile(credentialsFile, credentials, { mode: 0o600 });
@@ -37,6 +48,9 @@ beforeAll(async () => {
     DATABASE_URL: postgres.adminUrl,
     AGENT_ACCOUNT_PUBLIC_KEY: kit.accountPublicKey,
     AGENT_SIGNING_SEED: kit.agentSigningSeed,
+    // The first of them does not answer.
+    RPC_URL: `http://127.0.0.1:1,${anvil.url}`,
+    CHAIN_ADDRESSES_FILE: addressesFileOf(own, elsewhere),
   });
 });
 
@@ -45,7 +59,7 @@ afterAll(async () => {
     if (before[name] === undefined) delete process.env[name];
     else process.env[name] = before[name];
   }
-  await Promise.all([nats.stop(), postgres.stop()]);
+  await Promise.all([nats.stop(), postgres.stop(), anvil.stop()]);
   await rm(dir, { recursive: true, force: true });
 });
 
@@ -58,6 +72,8 @@ test('the platform runs on servers that somebody else runs, and leaves them runn
       fetch(`${platform.gatewayUrl}/v1/account`, { headers: { authorization: `Bearer ${apiKey}` } });
     await expectEventually(async () => (await account()).json(), { availableAtto: '5', reservedAtto: '0' });
     expect(platform.natsUrl).toBe(nats.url);
+    await platform.untilChainIsReady();
+    expect(platform.chain.addressesFile).toBe(process.env['CHAIN_ADDRESSES_FILE']);
   } finally {
     await platform.stop();
   }
@@ -69,12 +85,13 @@ test('the platform runs on servers that somebody else runs, and leaves them runn
 test('what is missing is named, a line for each', async () => {
   const given = process.env['DATABASE_URL'];
   delete process.env['DATABASE_URL'];
+  delete process.env['RPC_URL'];
   process.env['NATS_URL'] = 'nowhere';
   try {
     const start = Platform.start({ stateDir: join(dir, 'other'), infra: 'external' });
-    await expect(start).rejects.toThrow(/NATS_URL[^]*\n[^]*DATABASE_URL/);
+    await expect(start).rejects.toThrow(/NATS_URL[^]*\n[^]*DATABASE_URL[^]*\n[^]*RPC_URL/);
   } finally {
-    Object.assign(process.env, { DATABASE_URL: given, NATS_URL: nats.url });
+    Object.assign(process.env, { DATABASE_URL: given, NATS_URL: nats.url, RPC_URL: anvil.url });
   }
 });
 

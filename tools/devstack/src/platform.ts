@@ -1,21 +1,33 @@
-import { readFileSync, rmSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Administration } from '@astro/admin/administration';
-import { connectionFile, type Connection } from '@astro/admin/connection';
 import { Bus } from '@astro/jetstream/bus';
 import { CommandBus } from '@astro/jetstream/command-bus';
 import { ensureStreams } from '@astro/jetstream/streams';
-import { commandPartitions } from '@astro/jetstream/subjects';
+import { commandPartitions, type contexts } from '@astro/jetstream/subjects';
+import { addressesFileOf, chainSurroundings, ensureProtocol } from './chain.js';
 import { agentEntry, agentEnvironment, type AgentPlan } from './agents.js';
+import { publishConnection, withdrawConnection } from './connection.js';
 import { provisionDatabase, type Databases } from './databases.js';
-import { writePrivately } from './files.js';
 import { chosenKind, startInfrastructure } from './infrastructure/choose.js';
-import type { Infrastructure, InfrastructureKind, ServerName } from './infrastructure/infrastructure.js';
+import type {
+  Chain,
+  Infrastructure,
+  InfrastructureKind,
+  ServerName,
+} from './infrastructure/infrastructure.js';
 import type { LogSink } from './log.js';
 import { PortBook } from './port-book.js';
 import { ProcessRegister } from './process-register.js';
 import { repositoryRoot } from './repository.js';
-import { environmentOf, serviceNames, services, type ServiceName, type Surroundings } from './services.js';
+import {
+  environmentOf,
+  roleOf,
+  serviceNames,
+  services,
+  type ServiceName,
+  type Surroundings,
+} from './services.js';
 import { StateFolder } from './state.js';
 import { Supervisor } from './supervisor.js';
 
@@ -40,12 +52,17 @@ export type PlatformOptions = {
   readonly signal?: AbortSignal;
 };
 
+type Context = (typeof contexts)[number];
+
 const host = '127.0.0.1';
 /** As many as can decide commands. */
 const mostInstances = commandPartitions;
 const me = 'platform';
 /** Answers requests from the other services' tables, so it starts after them and stops before them. */
 const edge: ServiceName = 'gateway';
+
+/** Needs the protocol on a chain, which nobody else waits for. */
+const indexer: ServiceName = 'chain-indexer';
 
 /** The whole platform on this machine: servers, services and agents, each as a process of its own. */
 export class Platform {
@@ -59,6 +76,7 @@ export class Platform {
   private infrastructure: Infrastructure | undefined;
   private databases: Databases | undefined;
   private commands: CommandBus | undefined;
+  private chainStarting: Promise<void> | undefined;
   private stopping: Promise<void> | undefined;
 
   private constructor(
@@ -72,7 +90,10 @@ export class Platform {
     this.supervisor = new Supervisor(this.log, this.register);
   }
 
-  /** Resolves when every service is ready. When one cannot be started, everything is stopped again. */
+  /**
+   * Resolves when every service is ready, but for the chain-indexer: the first time the protocol is deployed, and the
+   * market does not wait for that; `untilChainIsReady` does. When one cannot be started, everything is stopped again.
+   */
   static async start(options: PlatformOptions): Promise<Platform> {
     assertInstances(options.instances);
     const platform = new Platform(options, StateFolder.open(options.stateDir));
@@ -116,9 +137,21 @@ export class Platform {
     return this.started(this.databases).adminUrl;
   }
 
-  /** The platform's database, as one service sees it. */
-  databaseUrlOf(service: ServiceName): string {
-    return this.started(this.databases).urlOf(service);
+  /** The platform's database, as one service, or the owner of one context, sees it. */
+  databaseUrlOf(name: ServiceName | Context): string {
+    const row = services.find(service => service.name === name || service.context === name);
+    return this.started(this.databases).urlOf(row ? roleOf(row) : name);
+  }
+
+  /** Where the chain is, and where the addresses of the protocol on it stand. */
+  get chain(): { readonly rpcUrl: string; readonly addressesFile: string } {
+    const chain = this.started(this.started(this.infrastructure).chain);
+    return { rpcUrl: chain.rpcUrl, addressesFile: addressesFileOf(chain, this.state) };
+  }
+
+  /** Resolves when the protocol is on the chain and the chain-indexer is ready. @throws Error when that failed */
+  untilChainIsReady(): Promise<void> {
+    return this.started(this.chainStarting);
   }
 
   administration(): Administration {
@@ -178,7 +211,7 @@ export class Platform {
   }
 
   /** Sends a signal to one of the servers under the services; when that ends it, it is started again. */
-  signalServer(server: ServerName, signal: NodeJS.Signals): void {
+  signalServer(server: ServerName | 'anvil', signal: NodeJS.Signals): void {
     const infrastructure = this.started(this.infrastructure);
     if (!infrastructure.signal) throw new Error(`${server} is no process of this platform`);
     infrastructure.signal(server, signal);
@@ -210,8 +243,17 @@ export class Platform {
     const leftovers = await register.stopLeftovers();
     if (leftovers.length > 0) log(me, `stopped what an earlier run left behind: ${leftovers.join(', ')}`);
     const kind = options.infra ?? chosenKind(process.env);
+    const wanted = services.filter(({ name }) => !options.services || options.services.includes(name));
+    const needsChain = wanted.some(({ name }) => name === indexer);
     const { natsStoreMaxBytes } = options;
-    const ground = { state, ports, register, log, ...(natsStoreMaxBytes && { natsStoreMaxBytes }) };
+    const ground = {
+      state,
+      ports,
+      register,
+      log,
+      needsChain,
+      ...(natsStoreMaxBytes && { natsStoreMaxBytes }),
+    };
     this.infrastructure = await startInfrastructure(kind, ground);
     options.signal?.throwIfAborted();
 
@@ -221,19 +263,41 @@ export class Platform {
     const { databaseAdminUrl } = this.infrastructure;
     [this.databases] = await Promise.all([provisionDatabase(databaseAdminUrl, state), ensureStreams(bus)]);
 
-    const wanted = services.filter(({ name }) => !options.services || options.services.includes(name));
     for (const name of wanted.flatMap(row => this.instancesOf(row.name)))
       this.httpPorts.set(name, await ports.portFor(name));
     const surroundings = this.surroundings();
     await this.startServices(
-      wanted.filter(({ name }) => name !== edge),
+      wanted.filter(({ name }) => name !== edge && name !== indexer),
       surroundings,
     );
     await this.startServices(
       wanted.filter(({ name }) => name === edge),
       surroundings,
     );
+    // Last, because it would take the processor from those for whom somebody waits.
+    this.beginChain(surroundings);
     this.publishConnection();
+  }
+
+  /** Beside everything else; what fails here is told at once, and to whoever waits for it. */
+  private beginChain(surroundings: Surroundings): void {
+    const { chain } = this.started(this.infrastructure);
+    if (chain === undefined) return;
+    this.chainStarting = this.startChain(chain, surroundings);
+    this.chainStarting.catch((error: unknown) => {
+      if (this.stopping === undefined) this.log(me, `the chain could not be started: ${String(error)}`);
+    });
+  }
+
+  private async startChain(chain: Chain, surroundings: Surroundings): Promise<void> {
+    const startedAt = Date.now();
+    await ensureProtocol(chain, this.state, this.log);
+    this.log(me, `the protocol is on the chain after ${((Date.now() - startedAt) / 1_000).toFixed(1)} s`);
+    if (this.stopping !== undefined) throw new Error('the platform was stopped');
+    await this.startServices(
+      services.filter(({ name }) => name === indexer),
+      surroundings,
+    );
   }
 
   private async startServices(rows: readonly (typeof services)[number][], at: Surroundings): Promise<void> {
@@ -275,6 +339,7 @@ export class Platform {
       httpHost: host,
       logLevel: this.logLevel,
       contentDir: this.state.folder('content'),
+      ...chainSurroundings(infrastructure.chain, this.state),
       agentAccountPublicKey: infrastructure.agentAccountPublicKey,
       agentSigningSeed: infrastructure.agentSigningSeed,
     };
@@ -290,26 +355,14 @@ export class Platform {
     return port;
   }
 
-  /** For tools beside the platform, such as `npm run admin`. */
   private publishConnection(): void {
     if (!this.httpPorts.has(edge)) return;
-    const { natsUrl, credentialsFileOf } = this.started(this.infrastructure);
-    const natsCredentialsFile = credentialsFileOf('admin');
-    const contexts = services.flatMap(({ context }) => context ?? []);
-    const connection: Connection = {
-      gatewayUrl: this.gatewayUrl,
-      natsUrl,
-      databaseUrls: Object.fromEntries(
-        contexts.map(context => [context, this.started(this.databases).urlOf(context)]),
-      ),
-      databaseUrl: this.databaseUrlOf(edge),
-      ...(natsCredentialsFile === undefined ? {} : { natsCredentialsFile }),
-    };
-    writePrivately(connectionFile(this.state.path), `${JSON.stringify(connection, undefined, 2)}\n`);
+    const { gatewayUrl, state } = this;
+    publishConnection(state, gatewayUrl, this.started(this.infrastructure), this.started(this.databases));
   }
 
   private async shutDown(): Promise<void> {
-    rmSync(connectionFile(this.state.path), { force: true });
+    withdrawConnection(this.state);
     const gateways = this.instancesOf(edge);
     const stages = [
       [...this.agents],
@@ -324,6 +377,8 @@ export class Platform {
     await Promise.all(this.buses.map(bus => bus.close()));
     this.log(me, 'stopping the servers');
     await this.infrastructure?.stop();
+    // A deployment that is under way ends with its chain, and writes here until then.
+    await Promise.allSettled([this.chainStarting]);
     this.state.close();
   }
 

@@ -10,27 +10,39 @@ export type Surroundings = {
   readonly httpHost: string;
   readonly logLevel: string;
   readonly contentDir: string;
+  /** Endpoints of the chain, separated by commas. */
+  readonly rpcUrl: string;
+  /** What `npm run chain -- deploy` wrote. */
+  readonly chainAddressesFile: string;
   readonly agentAccountPublicKey: string;
   readonly agentSigningSeed: string;
 };
 
-type Setting = (surroundings: Surroundings, service: string) => string | undefined;
+type Setting = (surroundings: Surroundings, row: Named) => string | undefined;
 
-export type ServiceRow = {
+type Named = {
   readonly name: string;
   /** The schema that it owns, as the role of the same name; the gateway owns none and only reads. */
   readonly context: string | undefined;
+};
+
+export type ServiceRow = Named & {
   readonly settings: Readonly<Record<string, Setting>>;
 };
 
 const commonSettings = {
   NATS_URL: at => at.natsUrl,
-  NATS_CREDENTIALS_FILE: (at, service) => at.credentialsFileOf(service),
-  DATABASE_URL: (at, service) => at.databaseUrlOf(service),
+  NATS_CREDENTIALS_FILE: (at, { name }) => at.credentialsFileOf(name),
+  DATABASE_URL: (at, row) => at.databaseUrlOf(roleOf(row)),
   HTTP_HOST: at => at.httpHost,
-  HTTP_PORT: (at, service) => String(at.httpPortOf(service)),
+  HTTP_PORT: (at, { name }) => String(at.httpPortOf(name)),
   LOG_LEVEL: at => at.logLevel,
 } satisfies Readonly<Record<string, Setting>>;
+
+/** Who the service is to the database. */
+export function roleOf({ name, context }: Named): string {
+  return context ?? name;
+}
 
 /** The pool of an installation that has one. */
 const poolId = 'main';
@@ -44,6 +56,15 @@ export const services = [
   { name: 'scheduling', context: 'scheduling', settings: { ...commonSettings, POOL_ID: () => poolId } },
   { name: 'billing', context: 'billing', settings: commonSettings },
   { name: 'verification', context: 'verification', settings: commonSettings },
+  {
+    name: 'chain-indexer',
+    context: 'chain',
+    settings: {
+      ...commonSettings,
+      RPC_URL: at => at.rpcUrl,
+      CHAIN_ADDRESSES_FILE: at => at.chainAddressesFile,
+    },
+  },
   {
     name: 'gateway',
     context: undefined,
@@ -65,7 +86,7 @@ export const serviceNames: readonly ServiceName[] = services.map(({ name }) => n
 /** The environment of one service. */
 export function environmentOf(row: ServiceRow, surroundings: Surroundings): Record<string, string> {
   const entries = Object.entries(row.settings).flatMap(([key, valueOf]) => {
-    const value = valueOf(surroundings, row.name);
+    const value = valueOf(surroundings, row);
     return value === undefined ? [] : [[key, value] as const];
   });
   return Object.fromEntries(entries);

@@ -6,7 +6,7 @@ import { homeFolder } from './repository.js';
 
 const usage =
   'usage: npm start -- [--instances N]   N processes of each service; ASTRO_INSTANCES says the same';
-const preferredPorts = { gateway: 8080, nats: 4222, postgres: 5432 };
+const preferredPorts = { gateway: 8080, nats: 4222, postgres: 5432, anvil: 8545 };
 
 /** `npm start`: the platform with a local market, left running until it is interrupted. */
 async function main(): Promise<void> {
@@ -28,6 +28,7 @@ async function main(): Promise<void> {
     const market = await ensureLocalMarket(platform);
     await startLocalNodes(platform, market);
     console.log(welcome(platform, market, Date.now() - startedAt));
+    await platform.untilChainIsReady();
     await untilAborted(interrupted.signal);
   } catch (error) {
     if (!interrupted.signal.aborted) throw error;
@@ -64,6 +65,8 @@ Astro is ready after ${(tookMs / 1_000).toFixed(1)} s.
   OpenAPI     ${platform.gatewayUrl}/v1/openapi.json
   NATS        ${platform.natsUrl}
   PostgreSQL  ${platform.adminDatabaseUrl}
+  chain       ${platform.chain.rpcUrl}
+  contracts   ${platform.chain.addressesFile}
   state       ${platform.state.path}
 
 A tenant with credit is registered; its API key:

@@ -17,7 +17,7 @@ import { list, rebuild, verify, type Platform } from './projections.js';
 import { readModels } from './read-models.js';
 import { readRequest } from './request.js';
 
-const contexts = ['registry', 'scheduling', 'billing', 'verification'];
+const contexts = ['registry', 'scheduling', 'billing', 'verification', 'chain'];
 const balances = readModels.find(({ projection }) => projection.name === 'billing.balances')!;
 const metadata = { correlationId: 'spec', causationId: 'spec', actor: 'service:spec' };
 const quietly = () => undefined;

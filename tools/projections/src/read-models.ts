@@ -4,6 +4,7 @@ import type { Projection } from '@astro/event-sourcing/projection';
 import { Balance, balances } from '@astro/read-models/billing/balances';
 import { LedgerEntry, ledger } from '@astro/read-models/billing/ledger';
 import { JobUsage, usage } from '@astro/read-models/billing/usage';
+import { chainModels } from '@astro/read-models/chain/models';
 import { ApiKey, apiKeys } from '@astro/read-models/registry/api-keys';
 import { Node, nodes } from '@astro/read-models/registry/nodes';
 import { Operator, operators } from '@astro/read-models/registry/operators';
@@ -33,4 +34,5 @@ export const readModels: readonly ReadModel[] = [
   { projection: ledger, entities: [LedgerEntry] },
   { projection: usage, entities: [JobUsage] },
   { projection: verdicts, entities: [Verdict] },
+  ...chainModels,
 ];

@@ -63,12 +63,12 @@ export async function deploy(options: DeployOptions): Promise<Deployment> {
 
 async function begin(options: DeployOptions): Promise<Progress> {
   const { pool, wallet, chainId, configuration } = options;
-  const head = (await pool.call('eth_getBlockByNumber', 'latest', false)) as { number: string; hash: string };
+  const before = await firmBlock(pool);
   const firstNonce = await nonceOf(pool, wallet.address);
   const progress = {
     deployment: {
       chainId,
-      before: { number: Number(head.number), hash: head.hash },
+      before,
       deployer: wallet.address,
       contracts: publicAddresses(wallet.address, firstNonce),
     },
@@ -77,6 +77,18 @@ async function begin(options: DeployOptions): Promise<Progress> {
   };
   options.keep(progress);
   return progress;
+}
+
+/** A final one, where the nodes know: what came before the deployment must never turn out to be something else. */
+async function firmBlock(pool: RpcPool): Promise<Deployment['before']> {
+  type Header = { readonly number: string; readonly hash: string } | null;
+  const read = async (tag: string) => (await pool.call('eth_getBlockByNumber', tag, false)) as Header;
+  const final = await read('finalized').catch((error: unknown) => {
+    if (!(error instanceof RpcRefused)) throw error;
+    return null;
+  });
+  const { number, hash } = final ?? (await read('latest'))!;
+  return { number: Number(number), hash };
 }
 
 async function assertResumable(

@@ -23,6 +23,7 @@ export class NodeColumns {
   performance = new Float64Array(0);
   reliability = new Float64Array(0);
   price = new Float64Array(0);
+  interruptiblePrice = new Float64Array(0);
   /** The terms that depend on the node only. */
   staticTerm = new Float64Array(0);
   /** Hash of the node's state. */
@@ -157,6 +158,7 @@ export class NodeColumns {
     this.performance = wider(this.performance);
     this.reliability = wider(this.reliability);
     this.price = wider(this.price);
+    this.interruptiblePrice = wider(this.interruptiblePrice);
     this.staticTerm = wider(this.staticTerm);
     this.stateHash = wider(this.stateHash);
     this.unitsAt = wider(this.unitsAt);

@@ -12,12 +12,13 @@ import type { Requirements, TaskRequest } from './request.js';
 import { nothingFound, Query, search, searchRandom, type Domain, type Found } from './search.js';
 import { Scorer } from './scorer.js';
 import { unitsMax } from './shape.js';
+import { StandingMasks } from './standing-mask.js';
 import { assertWeights, type TermWeights } from './weights.js';
 
 export type EngineOptions = {
   readonly policy: Policy;
   readonly weights: TermWeights;
-  /** The caches of scores and of potentials hold 2^`cacheBits` entries of 56 bytes each. Default 17. */
+  /** The caches of scores and of potentials grow to 2^`cacheBits` entries of 56 bytes each. Default 17. */
   readonly cacheBits?: number;
   /** Bytes for score indexes, 8.3 for each node and demand. Default 1 GiB. */
   readonly indexBytesMax?: number;
@@ -28,7 +29,9 @@ export type Placement = {
   readonly nodeId: string;
   readonly operatorId: string;
   readonly hold: Hold;
+  /** What the node asks, and what it asks for what may be stopped with notice. */
   readonly priceAtto: bigint;
+  readonly interruptiblePriceAtto: bigint;
   readonly score: number;
   /** Of the weights that decided. */
   readonly weightsVersion: number;
@@ -49,6 +52,7 @@ export class PlacementEngine {
   readonly demands = new DemandTable();
   private plans = new WeakMap<Requirements, FilterPlan>();
   private readonly journal: Journal;
+  private readonly masks: StandingMasks;
   private readonly state = new ScratchState();
   private readonly positions = new Int32Array(unitsMax);
   private policy: Policy;
@@ -62,6 +66,7 @@ export class PlacementEngine {
     this.random = new Random(policy.kind === 'random' ? policy.seed : 0);
     this.fleet = new Fleet(weights, sortsUnits(policy));
     this.journal = new Journal(this.fleet);
+    this.masks = new StandingMasks(this.fleet);
     this.scorer = new Scorer(this.demands, policy, weights, cacheBits);
     this.indexes = new ScoreIndexes(this.fleet, this.scorer, indexBytesMax);
   }
@@ -151,21 +156,22 @@ export class PlacementEngine {
 
   /** Takes what the request needs of the node that was found. */
   grant({ plan, request }: Query, { slot, score }: Found): Placement {
-    const { nodeId, priceAtto } = this.fleet.factsOf(slot);
+    const { nodeId, priceAtto, interruptiblePriceAtto } = this.fleet.factsOf(slot);
     const { cpuMillis, memoryMib, diskMib, bandwidthMbps } = plan.needs;
     const units = this.unitsOf(slot, plan.demand);
     const hold: Hold = { nodeId, cpuMillis, memoryMib, diskMib, bandwidthMbps, units };
     this.journal.take(slot, hold);
     const operatorId = this.fleet.operators.nameOf(this.fleet.columns.operator[slot]!);
     const weightsVersion = this.weights.version;
-    return { taskId: request.taskId, nodeId, operatorId, hold, priceAtto, score, weightsVersion };
+    const prices = { priceAtto, interruptiblePriceAtto };
+    return { taskId: request.taskId, nodeId, operatorId, hold, ...prices, score, weightsVersion };
   }
 
   private planFor(needs: Requirements): FilterPlan {
     const known = this.plans.get(needs);
     if (known?.isCurrent) return known;
     if (this.demands.size >= demandsMax) this.forgetDemands();
-    const plan = new FilterPlan(this.fleet, this.demands, needs);
+    const plan = new FilterPlan(this.fleet, this.demands, this.masks, needs);
     this.plans.set(needs, plan);
     return plan;
   }
@@ -173,6 +179,7 @@ export class PlacementEngine {
   private forgetDemands(): void {
     this.demands.clear();
     this.plans = new WeakMap();
+    this.masks.clear();
     this.scorer.clear();
     this.indexes.clear();
   }

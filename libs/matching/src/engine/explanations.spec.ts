@@ -31,6 +31,7 @@ test.each<[FilterName, Partial<Requirements>, Partial<NodeOffer>, Partial<TaskRe
   ['country', { countries: { allowed: [], denied: ['DE'] } }, {}, {}],
   ['attestation', { attestations: ['tdx'] }, {}, {}],
   ['reliability', { reliabilityMin: 0.99 }, { reliability: 0.9 }, {}],
+  ['priceCap', { priceCapAtto: 1n, isInterruptible: true }, { interruptiblePriceAtto: 2n }, {}],
   ['priceCap', { priceCapAtto: 10n ** 30n }, { pricePerDeviceSecondAtto: 10n ** 30n + 1n }, {}],
   ['nodeExcluded', {}, {}, { nodesExcluded: new Set(['a']) }],
   ['operatorExcluded', {}, {}, { operatorsExcluded: new Set(['operator-of-a']) }],

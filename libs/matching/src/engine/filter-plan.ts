@@ -2,6 +2,13 @@ import type { AttributeIndex, Bitmap } from './bitmap.js';
 import type { Demand, DemandTable } from './demand.js';
 import type { Fleet } from './fleet.js';
 import type { PlaceRule, Requirements } from './request.js';
+import type { StandingMask, StandingMasks } from './standing-mask.js';
+
+/**
+ * Words of bitmaps that searches read, for each node, before a mask is made: it then costs about as much as they did,
+ * so that a class that is asked for once never pays for one.
+ */
+const maskWorthReading = 1 / 16;
 
 /**
  * The hard filters of one class of requests, resolved against the fleet: the attributes as bitmaps that are
@@ -14,10 +21,14 @@ export class FilterPlan {
   private readonly attributesVersion: number;
   private readonly priceCap: number;
   readonly demand: Demand;
+  /** As of the search that goes on. */
+  private mask: StandingMask | undefined;
+  private wordsRead = 0;
 
   constructor(
     private readonly fleet: Fleet,
     demands: DemandTable,
+    private readonly masks: StandingMasks,
     readonly needs: Requirements,
   ) {
     this.attributesVersion = versionOf(fleet);
@@ -34,8 +45,27 @@ export class FilterPlan {
     return this.attributesVersion === versionOf(this.fleet);
   }
 
-  /** Of the nodes 32·index to 32·index + 31, those whose attributes are as required. */
+  /** Must come before each search: what changed of the nodes is taken in. */
+  beginSearch(): void {
+    this.mask = this.masks.of(this);
+    if (this.mask || this.wordsRead < this.fleet.columns.height * maskWorthReading) return;
+    this.wordsRead = 0;
+    this.mask = this.masks.make(this);
+  }
+
+  /** Of the nodes 32·index to 32·index + 31, those that pass whatever is free of them. */
   word(index: number): number {
+    if (this.mask) return this.mask.wordAt(index);
+    this.wordsRead += 1;
+    return this.attributesAt(index);
+  }
+
+  /** Of the words 32·index to 32·index + 31, those that may have a node that passes. */
+  wordsAt(index: number): number {
+    return this.mask ? this.mask.occupiedAt(index) : -1;
+  }
+
+  attributesAt(index: number): number {
     let word = -1;
     for (const bitmaps of this.anyOf) {
       let any = 0;
@@ -47,11 +77,11 @@ export class FilterPlan {
     return word;
   }
 
-  hasAttributes(slot: number): boolean {
+  isStanding(slot: number): boolean {
     return (this.word(slot >>> 5) & (1 << (slot & 31))) !== 0;
   }
 
-  /** Whether the node meets what is no attribute and no part of the demand. */
+  /** Whether a node of those in `word` meets what is left, but for the demand. */
   admits(slot: number): boolean {
     const { needs, fleet } = this;
     const { columns } = fleet;
@@ -59,16 +89,22 @@ export class FilterPlan {
       columns.freeMemoryMib[slot]! >= needs.memoryMib &&
       columns.freeDiskMib[slot]! >= needs.diskMib &&
       columns.freeBandwidthMbps[slot]! >= needs.bandwidthMbps &&
-      columns.reliability[slot]! >= needs.reliabilityMin &&
-      this.isAffordable(slot)
+      (this.mask !== undefined || this.meetsTerms(slot))
     );
+  }
+
+  meetsTerms(slot: number): boolean {
+    return this.fleet.columns.reliability[slot]! >= this.needs.reliabilityMin && this.isAffordable(slot);
   }
 
   /** Exact: numbers order as their bigints do, unless they are equal. */
   isAffordable(slot: number): boolean {
-    const price = this.fleet.columns.price[slot]!;
+    const { isInterruptible, priceCapAtto } = this.needs;
+    const { columns } = this.fleet;
+    const price = (isInterruptible ? columns.interruptiblePrice : columns.price)[slot]!;
     if (price !== this.priceCap) return price < this.priceCap;
-    return this.fleet.factsOf(slot).priceAtto <= this.needs.priceCapAtto!;
+    const { priceAtto, interruptiblePriceAtto } = this.fleet.factsOf(slot);
+    return (isInterruptible ? interruptiblePriceAtto : priceAtto) <= priceCapAtto!;
   }
 
   private rule(attributes: AttributeIndex, { allowed, denied }: PlaceRule): void {

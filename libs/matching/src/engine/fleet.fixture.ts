@@ -125,6 +125,7 @@ const anyNode = fc.record({
   performance: fc.constantFrom(0.5, 1, 2),
   reliability: fc.constantFrom(0.9, 0.99, 1),
   pricePerDeviceSecondAtto: fc.bigInt({ min: 1n, max: 4n }).map(price => price * 10n ** 18n),
+  interruptiblePriceAtto: fc.constantFrom(undefined, 2n * 10n ** 18n - 1n, 10n ** 18n),
   datasets: fc.subarray(['imagenet', 'pile']),
   maintenance: fc.constantFrom([], [{ fromMs: 50_000, untilMs: 90_000 }]),
 });
@@ -168,6 +169,7 @@ const anyNeeds = fc
     countries: fc.constantFrom(anywhere, anywhere, { allowed: ['DE'], denied: [] }),
     attestations: fc.constantFrom([], [], [], ['tdx', 'sev']),
     reliabilityMin: fc.constantFrom(0, 0, 0.95),
+    isInterruptible: fc.boolean(),
     priceCapAtto: fc.constantFrom(undefined, 3n * 10n ** 18n, 2n * 10n ** 18n - 1n),
     datasets: fc.constantFrom([], ['imagenet'], ['imagenet', 'pile']),
     expectedDurationMs: fc.constantFrom(1_000, 60_000),

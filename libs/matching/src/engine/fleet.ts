@@ -2,6 +2,7 @@ import { AttributeIndex } from './bitmap.js';
 import { ChangeLog } from './change-log.js';
 import { ScratchState } from './choice.js';
 import { NodeColumns } from './columns.js';
+import { DescriptionLog } from './description-log.js';
 import type { Hold } from './hold.js';
 import { NameTable, PostingLists } from './names.js';
 import type { MaintenanceWindow, NodeOffer } from './offer.js';
@@ -11,6 +12,7 @@ import type { TermWeights } from './weights.js';
 /** Facts of a node that are no numbers, kept to be compared, explained and taken back. */
 export type NodeFacts = Pick<NodeOffer, 'nodeId' | 'runtimes' | 'datasets' | 'fabric'> & {
   readonly priceAtto: bigint;
+  readonly interruptiblePriceAtto: bigint;
 };
 
 export type UpdateOutcome = 'updated' | 'NodeNotFound' | 'DevicesAreHeld';
@@ -30,6 +32,7 @@ export class Fleet {
   readonly byDataset = new PostingLists();
   readonly maintenance = new Map<number, readonly MaintenanceWindow[]>();
   readonly changes = new ChangeLog();
+  readonly descriptions = new DescriptionLog();
   private readonly facts: (NodeFacts | undefined)[] = [];
   private readonly slots = new Map<string, number>();
   private readonly scratch = new ScratchState();
@@ -78,7 +81,8 @@ export class Fleet {
     this.facts[slot] = undefined;
     this.slots.delete(nodeId);
     this.columns.vacate(slot);
-    this.changes.record(slot, -1, 0);
+    this.changes.recordGone(slot);
+    this.descriptions.record(slot);
     return true;
   }
 
@@ -139,13 +143,9 @@ export class Fleet {
   }
 
   private changed(slot: number): void {
-    this.columns.settle(slot, this.scratch);
-    const { shape, freeCpuMillis, freeShares } = this.scratch;
-    let freeShareMax = 0;
-    for (let unit = 0; unit < shape.unitCount; unit++) {
-      if (freeShares[unit]! > freeShareMax) freeShareMax = freeShares[unit]!;
-    }
-    this.changes.record(slot, freeCpuMillis, freeShareMax);
+    const { columns, scratch } = this;
+    columns.settle(slot, scratch);
+    this.changes.record(slot, scratch, columns.stateHash[slot]!, columns.staticTerm[slot]!);
   }
 
   private assertFree(slot: number, { nodeId, units, ...hold }: Hold): void {
@@ -176,7 +176,8 @@ export class Fleet {
   private describe(slot: number, offer: NodeOffer): void {
     const { columns } = this;
     const { nodeId, runtimes, datasets, fabric, pricePerDeviceSecondAtto: priceAtto } = offer;
-    this.facts[slot] = { nodeId, runtimes, datasets, fabric, priceAtto };
+    const { interruptiblePriceAtto = priceAtto } = offer;
+    this.facts[slot] = { nodeId, runtimes, datasets, fabric, priceAtto, interruptiblePriceAtto };
     columns.diskMib[slot] = offer.diskMib;
     columns.bandwidthMbps[slot] = offer.bandwidthMbps;
     columns.operator[slot] = this.operators.intern(offer.operatorId);
@@ -186,6 +187,7 @@ export class Fleet {
     columns.performance[slot] = offer.performance;
     columns.reliability[slot] = offer.reliability;
     columns.price[slot] = Number(priceAtto);
+    columns.interruptiblePrice[slot] = Number(interruptiblePriceAtto);
     columns.staticTerm[slot] = this.staticTermOf(slot);
     for (const runtime of runtimes) this.runtimes.add(runtime, slot);
     for (const dataset of datasets) this.byDataset.add(dataset, slot);
@@ -194,6 +196,7 @@ export class Fleet {
       this.byFabric.add(fabric, slot);
     }
     if (offer.maintenance.length > 0) this.maintenance.set(slot, offer.maintenance);
+    this.descriptions.record(slot);
   }
 
   /** Takes the node out of every index by attribute. */

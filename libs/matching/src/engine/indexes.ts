@@ -63,19 +63,27 @@ export class ScoreIndexes {
     this.nodesScored += height;
   }
 
-  /** In the order of the changes: what an entry rules out, a later entry of the same node may allow again. */
   private catchUp(index: ScoreIndex): void {
     const { changes } = this.fleet;
     const { cpuMillis, shareThousandths } = index.demand;
     for (let change = index.takenIn + 1; change <= changes.count; change++) {
+      const slot = changes.slotOf(change);
+      if (slot < 0) continue;
       if (!changes.mayFit(change, cpuMillis, shareThousandths)) {
-        index.set(changes.slotOf(change), doesNotFit);
-      } else if (changes.isLatest(change)) {
-        const slot = changes.slotOf(change);
-        index.set(slot, this.scoreAt(slot, index.demand));
+        index.set(slot, doesNotFit);
+      } else {
+        index.set(slot, this.scoreAfter(change, slot, index.demand));
         this.nodesScored += 1;
       }
     }
+  }
+
+  /** As `scoreAt`, read from the log, which is at hand, where the node is not. */
+  private scoreAfter(change: number, slot: number, demand: Demand): number {
+    const { changes, shapes } = this.fleet;
+    if (!changes.read(change, shapes, this.state)) return this.scoreAt(slot, demand);
+    const score = this.scorer.score(demand, this.state, changes.hashOf(change));
+    return score + changes.staticTermOf(change);
   }
 
   private create(demand: Demand): ScoreIndex {

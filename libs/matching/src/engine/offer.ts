@@ -52,6 +52,8 @@ export type NodeOffer = {
   /** Measured share of leases kept, 0 to 1. */
   readonly reliability: number;
   readonly pricePerDeviceSecondAtto: bigint;
+  /** The least for what may be stopped with notice. Absent: as for all else. */
+  readonly interruptiblePriceAtto?: bigint | undefined;
   readonly datasets: readonly string[];
   readonly maintenance: readonly MaintenanceWindow[];
 };

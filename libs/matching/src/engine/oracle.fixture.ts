@@ -3,7 +3,7 @@ import { DemandTable, groupSuits } from './demand.js';
 import type { Hold } from './hold.js';
 import type { NodeOffer } from './offer.js';
 import type { PotentialPolicy } from './policy.js';
-import type { TaskRequest } from './request.js';
+import type { Requirements, TaskRequest } from './request.js';
 import { ShapeTable, type Shape } from './shape.js';
 import type { TermWeights } from './weights.js';
 
@@ -73,7 +73,7 @@ export class Oracle {
       obeys(needs.countries, node.country) &&
       (needs.attestations.length === 0 || needs.attestations.includes(node.attestation)) &&
       node.reliability >= needs.reliabilityMin &&
-      (needs.priceCapAtto === undefined || node.pricePerDeviceSecondAtto <= needs.priceCapAtto) &&
+      (needs.priceCapAtto === undefined || askOf(node, needs) <= needs.priceCapAtto) &&
       !request.nodesExcluded.has(node.nodeId) &&
       !request.operatorsExcluded.has(node.operatorId) &&
       (deadlineMs === undefined || endMs <= deadlineMs) &&
@@ -144,3 +144,8 @@ function stateOf(shape: Shape, freeCpuMillis: number, shares: readonly number[])
   }
   return state;
 }
+
+const askOf = (node: NodeOffer, { isInterruptible }: Requirements): bigint =>
+  isInterruptible && node.interruptiblePriceAtto !== undefined
+    ? node.interruptiblePriceAtto
+    : node.pricePerDeviceSecondAtto;

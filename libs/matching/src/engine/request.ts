@@ -41,6 +41,8 @@ export type Requirements = {
   readonly attestations: readonly string[];
   /** 0 to 1. */
   readonly reliabilityMin: number;
+  /** It may be stopped with notice, and so pays what nodes ask for that. */
+  readonly isInterruptible?: boolean | undefined;
   /** Absent: no cap. */
   readonly priceCapAtto?: bigint | undefined;
   /** Datasets that the task reads; a node that holds them all is preferred by the weight of locality. */

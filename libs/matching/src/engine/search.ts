@@ -32,7 +32,7 @@ export class Query {
     if (weights.spread > 0 && request.siblingNodes.length > 0) this.siblingsByOperator = this.countSiblings();
   }
 
-  /** Every filter but those of the attributes and of the demand, which the search applies by index. */
+  /** Every filter but the standing ones and that of the demand, which the search applies by index. */
   admits(slot: number): boolean {
     if (!this.plan.admits(slot)) return false;
     if (this.isExcludedNode(slot) || this.isExcludedOperator(slot)) return false;
@@ -128,6 +128,7 @@ export const nothingFound: Found = { slot: -1, score: doesNotFit };
  * looked at.
  */
 export function search(index: ScoreIndex, query: Query, domain?: Domain): Found {
+  query.plan.beginSearch();
   const inDomain = domain && 'isIn' in domain ? domain.isIn : undefined;
   if (domain && 'slots' in domain) return bestOf(domain.slots, index, query);
   if (query.bonusMax === 0) return bestByIndex(index, query, nothingFound, inDomain);
@@ -142,7 +143,7 @@ function bestOf(slots: readonly number[], index: ScoreIndex, query: Query): Foun
   for (const slot of slots) {
     const leaf = index.leaves[slot]!;
     if (leaf === doesNotFit || leaf + query.bonusMax <= best) continue;
-    if (!query.plan.hasAttributes(slot) || !query.admits(slot)) continue;
+    if (!query.plan.isStanding(slot) || !query.admits(slot)) continue;
     const score = leaf + query.ownTerms(slot);
     if (score > best) [best, bestSlot] = [score, slot];
   }
@@ -159,7 +160,8 @@ function bestByIndex(
   let { slot: bestSlot, score: best } = start;
   for (let above = 0; above < supers.length; above++) {
     if (supers[above]! <= best) continue;
-    for (let block = above << 5; block < (above + 1) << 5; block++) {
+    for (let open = plan.wordsAt(above); open !== 0; open &= open - 1) {
+      const block = (above << 5) | (31 - Math.clz32(open & -open));
       if (blocks[block]! <= best) continue;
       let word = plan.word(block);
       while (word !== 0) {
@@ -178,10 +180,11 @@ function bestByIndex(
 
 /** One of the nodes that pass every filter, each with the same chance. Looks at all of them. */
 export function searchRandom({ leaves }: ScoreIndex, query: Query, random: Random, domain?: Domain): Found {
+  query.plan.beginSearch();
   const slots = domain && 'slots' in domain ? domain.slots : leaves.keys();
   let [chosen, passing] = [-1, 0];
   for (const slot of slots) {
-    if (leaves[slot] === doesNotFit || !query.plan.hasAttributes(slot) || !query.admits(slot)) continue;
+    if (leaves[slot] === doesNotFit || !query.plan.isStanding(slot) || !query.admits(slot)) continue;
     if (domain && 'isIn' in domain && !domain.isIn(slot)) continue;
     passing += 1;
     if (random.below(passing) === 0) chosen = slot;

@@ -1,11 +1,11 @@
 import { groupSuits, type Demand } from '../engine/demand.js';
-import type { NodeState, PotentialPolicy } from '../engine/policy.js';
-import { unitsMax, wholeShare, type Shape, type UnitGroup } from '../engine/shape.js';
+import type { PotentialPolicy } from '../engine/policy.js';
+import { wholeShare, type Shape, type UnitGroup } from '../engine/shape.js';
 import { freeUnits, groupCouldHost, unitsAskedFor } from './demand-rate.js';
-import { typicalByShape, type TypicalDemand, type TypicalOnShape } from './fragmentation.js';
-import { cpuPrices, freeSteps, hostingWorth, rowLengthOf } from './learning/hosting-worth.js';
+import { typicalByShape, type TypicalDemand } from './fragmentation.js';
+import { FreeRows } from './free-rows.js';
+import { cpuPrices, hostingWorth, rowLengthOf } from './learning/hosting-worth.js';
 import type { PlacementValues } from './learning/placement-values.js';
-import type { Scenario } from './learning/scenarios.js';
 
 /**
  * How much each part of the value counts, in units. One set for every workload, found on the published trace
@@ -22,6 +22,7 @@ type ShapeWorth = {
   readonly tables: readonly Float64Array[];
   /** Of each group: units that requests which not every unit suits ask for, for each unit that suits them. */
   readonly scarcity: readonly number[];
+  readonly typical: readonly TypicalCopies[];
 };
 
 /**
@@ -40,17 +41,18 @@ type ShapeWorth = {
  */
 export function astro(values: PlacementValues): PotentialPolicy {
   const worthOf = worthByShape(values);
-  const typicalOf = copiesByShape(values.typical);
-  const hosted = hostedBy(values.scenarios);
+  const scenarioWeights = Float64Array.from(values.scenarios, ({ weight }) => weight);
+  const rows = new FreeRows(rowLengthOf(values.scenarios));
   return {
     kind: 'potential',
     name: 'astro',
     potential: state => {
-      const { shape, freeShares } = state;
-      const { tables, scarcity } = worthOf(shape);
+      const { shape, freeCpuMillis, freeShares } = state;
+      const { tables, scarcity, typical } = worthOf(shape);
       const idle = freeUnits(freeShares, shape.unitCount);
-      let value = hosted(state, tables);
-      value += weights.copies * copiesWorth(state, typicalOf(shape));
+      rows.fill(state, tables);
+      let value = hostedWorth(rows, freeCpuMillis, scenarioWeights);
+      value += weights.copies * copiesWorth(rows, freeCpuMillis, typical);
       for (const [index, { first, count }] of shape.groups.entries()) {
         if (scarcity[index] === 0) continue;
         value += weights.scarcity * scarcity[index]! * freeUnits(freeShares.subarray(first), count);
@@ -69,7 +71,9 @@ export function astro(values: PlacementValues): PotentialPolicy {
 const tablesMax = 256;
 
 /** Tables are made when a group of units is first seen, in some milliseconds; groups that host the same share one. */
-function worthByShape({ demands, scenarios, scarcity }: PlacementValues): (shape: Shape) => ShapeWorth {
+function worthByShape(values: PlacementValues): (shape: Shape) => ShapeWorth {
+  const { demands, scenarios, scarcity } = values;
+  const typicalOf = copiesByShape(values.typical);
   let known = new WeakMap<Shape, ShapeWorth>();
   const tables = new Map<string, Float64Array>();
   const tableOf = (shape: Shape, group: UnitGroup): Float64Array => {
@@ -91,7 +95,11 @@ function worthByShape({ demands, scenarios, scarcity }: PlacementValues): (shape
     const found = known.get(shape);
     if (found) return found;
     const { groups } = shape;
-    const worth = { tables: groups.map(group => tableOf(shape, group)), scarcity: groups.map(scarcityOf) };
+    const worth = {
+      tables: groups.map(group => tableOf(shape, group)),
+      scarcity: groups.map(scarcityOf),
+      typical: typicalOf(shape),
+    };
     known.set(shape, worth);
     return worth;
   };
@@ -101,87 +109,56 @@ function worthByShape({ demands, scenarios, scarcity }: PlacementValues): (shape
  * The value of a node's free units and CPU: for each scenario the least over the prices of CPU of what the CPU costs
  * and what the units can host at that price.
  */
-function hostedBy(
-  scenarios: readonly Scenario[],
-): (state: NodeState, tables: readonly Float64Array[]) => number {
-  const rows = new FreeRows(rowLengthOf(scenarios));
+function hostedWorth(rows: FreeRows, freeCpuMillis: number, scenarioWeights: Float64Array): number {
   const last = cpuPrices.length - 1;
-  return (state, tables) => {
-    rows.fill(state, tables);
-    let [value, price] = [0, 0];
-    for (let scenario = 0; scenario < scenarios.length; scenario++) {
-      // What is minimised is convex in the price, and the best price differs little from scenario to scenario.
-      let least = rows.boundAt(scenario, price);
-      while (price < last) {
-        const bound = rows.boundAt(scenario, price + 1);
-        if (bound >= least) break;
-        [least, price] = [bound, price + 1];
-      }
-      while (price > 0) {
-        const bound = rows.boundAt(scenario, price - 1);
-        if (bound >= least) break;
-        [least, price] = [bound, price - 1];
-      }
-      value += scenarios[scenario]!.weight * least;
+  const vcpu = freeCpuMillis / 1000;
+  const scenarios = scenarioWeights.length;
+  const boundAt = (scenario: number, price: number) =>
+    rows.addedTo(cpuPrices[price]! * vcpu, price * scenarios + scenario);
+  let [value, price] = [0, 0];
+  for (let scenario = 0; scenario < scenarios; scenario++) {
+    // What is minimised is convex in the price, and the best price differs little from scenario to scenario.
+    let least = boundAt(scenario, price);
+    while (price < last) {
+      const bound = boundAt(scenario, price + 1);
+      if (bound >= least) break;
+      least = bound;
+      price += 1;
     }
-    return value;
-  };
-}
-
-/** The rows of the tables that belong to a node's free units: one for all units with the same part free. */
-class FreeRows {
-  private readonly tables: Float64Array[] = [];
-  private readonly starts = new Int32Array(unitsMax);
-  private readonly copies = new Int32Array(unitsMax);
-  private count = 0;
-  private vcpu = 0;
-
-  constructor(private readonly rowLength: number) {}
-
-  fill({ shape, freeCpuMillis, freeShares }: NodeState, tables: readonly Float64Array[]): void {
-    this.count = 0;
-    this.vcpu = freeCpuMillis / 1000;
-    for (let index = 0; index < tables.length; index++) {
-      const { first, count } = shape.groups[index]!;
-      // Units of a group stand ascending by what is free of them.
-      for (let unit = first; unit < first + count;) {
-        const start = unit;
-        while (unit < first + count && freeShares[unit] === freeShares[start]) unit += 1;
-        const steps = freeSteps(freeShares[start]!);
-        if (steps === 0) continue;
-        this.tables[this.count] = tables[index]!;
-        this.starts[this.count] = steps * this.rowLength;
-        this.copies[this.count] = unit - start;
-        this.count += 1;
-      }
+    while (price > 0) {
+      const bound = boundAt(scenario, price - 1);
+      if (bound >= least) break;
+      least = bound;
+      price -= 1;
     }
+    value += scenarioWeights[scenario]! * least;
   }
-
-  boundAt(scenario: number, price: number): number {
-    const column = scenario * cpuPrices.length + price;
-    let bound = cpuPrices[price]! * this.vcpu;
-    for (let row = 0; row < this.count; row++) {
-      bound += this.copies[row]! * this.tables[row]![this.starts[row]! + column]!;
-    }
-    return bound;
-  }
+  return value;
 }
 
 /** A typical request on a shape; how many copies a unit hosts stands by the thousandths that are free of it. */
-type TypicalCopies = TypicalOnShape & { readonly copiesByFree: Uint16Array };
+type TypicalCopies = {
+  readonly cpuMillis: number;
+  readonly unitCount: number;
+  /** Units that it asks for, by how likely it is. */
+  readonly worth: number;
+  /** Groups of the shape that suit it. */
+  readonly groupIndexes: readonly number[];
+  readonly copiesByFree: Uint16Array;
+};
 
 /** Looked up rather than divided: this is asked for every unit of every state that is valued. */
 function copiesByShape(typical: readonly TypicalDemand[]): (shape: Shape) => readonly TypicalCopies[] {
   const typicalOf = typicalByShape(typical);
   const copiesOf = new Map(typical.map(({ demand }) => [demand, copiesByFree(demand)]));
-  const known = new WeakMap<Shape, readonly TypicalCopies[]>();
-  return shape => {
-    const found = known.get(shape);
-    if (found) return found;
-    const onShape = typicalOf(shape).map(entry => ({ ...entry, copiesByFree: copiesOf.get(entry.demand)! }));
-    known.set(shape, onShape);
-    return onShape;
-  };
+  return shape =>
+    typicalOf(shape).map(({ demand, probability, groups }) => ({
+      cpuMillis: demand.cpuMillis,
+      unitCount: demand.unitCount,
+      worth: probability * unitsAskedFor(demand),
+      groupIndexes: groups.map(group => shape.groups.indexOf(group)),
+      copiesByFree: copiesOf.get(demand)!,
+    }));
 }
 
 const copiesByFree = ({ unitCount, shareThousandths }: Demand): Uint16Array =>
@@ -190,18 +167,21 @@ const copiesByFree = ({ unitCount, shareThousandths }: Demand): Uint16Array =>
   );
 
 /** Units that copies of each typical request alone could use, by how likely the request is. */
-function copiesWorth({ freeCpuMillis, freeShares }: NodeState, typical: readonly TypicalCopies[]): number {
+function copiesWorth(rows: FreeRows, freeCpuMillis: number, typical: readonly TypicalCopies[]): number {
+  const { groupStarts, freeThousandths, copies: units } = rows;
   let worth = 0;
-  for (const { demand, probability, groups, copiesByFree } of typical) {
-    const { cpuMillis, unitCount } = demand;
+  for (const { cpuMillis, unitCount, worth: worthOfCopy, groupIndexes, copiesByFree } of typical) {
     if (cpuMillis > freeCpuMillis) continue;
     let fitting = 0;
-    for (const { first, count } of groups) {
-      for (let unit = first; unit < first + count; unit++) fitting += copiesByFree[freeShares[unit]!]!;
+    for (const group of groupIndexes) {
+      for (let row = groupStarts[group]!; row < groupStarts[group + 1]!; row++) {
+        fitting += units[row]! * copiesByFree[freeThousandths[row]!]!;
+      }
     }
+    if (fitting < unitCount) continue;
     const copies = Math.floor(fitting / unitCount);
-    const byCpu = cpuMillis === 0 ? copies : Math.min(copies, Math.floor(freeCpuMillis / cpuMillis));
-    worth += probability * unitsAskedFor(demand) * byCpu;
+    worth +=
+      worthOfCopy * (cpuMillis === 0 ? copies : Math.min(copies, Math.floor(freeCpuMillis / cpuMillis)));
   }
   return worth;
 }

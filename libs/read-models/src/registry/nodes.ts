@@ -1,5 +1,6 @@
 import type { Projection } from '@astro/event-sourcing/projection';
 import type { Attestation, AttestationKind, Inventory, NodeEvent, Offer } from '@astro/messages/registry';
+import { interruptibleAskAtto } from '@astro/messages/asks';
 import { Atto } from '@astro/postgres/atto';
 import { storedJson, type StoredJson } from '@astro/postgres/stored-json';
 import { defineEntity, type EntityManager, type InferEntity } from '@mikro-orm/postgresql';
@@ -20,6 +21,7 @@ export const Node = defineEntity({
     region: p.text(),
     inventory: p.json<StoredJson<Inventory>>(),
     pricePerSecondAtto: p.type(Atto),
+    interruptiblePricePerSecondAtto: p.type(Atto),
     status: p.text().$type<NodeStatus>(),
     /** What it says that it can prove. */
     attestationClaimed: p.text().$type<AttestationKind>().nullable(),
@@ -84,12 +86,13 @@ const accepted = (attestation: Attestation | undefined) => ({
   attestation: attestation ? storedJson(attestation) : null,
 });
 
-const offered = ({ operatorId, region, inventory, pricePerSecondAtto, attestationClaimed }: Offer) => ({
-  operatorId,
-  region,
-  inventory: storedJson(inventory),
-  pricePerSecondAtto,
-  attestationClaimed: attestationClaimed ?? null,
+const offered = (offer: Offer) => ({
+  operatorId: offer.operatorId,
+  region: offer.region,
+  inventory: storedJson(offer.inventory),
+  pricePerSecondAtto: offer.pricePerSecondAtto,
+  interruptiblePricePerSecondAtto: interruptibleAskAtto(offer),
+  attestationClaimed: offer.attestationClaimed ?? null,
 });
 
 export const findNode = (em: EntityManager, nodeId: string) => em.findOne(Node, { nodeId });

@@ -45,7 +45,7 @@ export class NodesController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<z.infer<typeof schema.enrolled>> {
     assertPublicKey(publicKey);
-    const { attestationClaimed, ...rest } = offer;
+    const { attestationClaimed, interruptiblePricePerSecondAtto, ...rest } = offer;
     const nodeId = derivedId('node', operator.id, publicKey);
     const command: Directed<NodeCommand> = {
       to: { type: 'registry.node', id: nodeId },
@@ -57,6 +57,9 @@ export class NodesController {
           nodeId,
           operatorId: operator.id,
           pricePerSecondAtto: BigInt(offer.pricePerSecondAtto),
+          ...(interruptiblePricePerSecondAtto !== undefined && {
+            interruptiblePricePerSecondAtto: BigInt(interruptiblePricePerSecondAtto),
+          }),
           maintenance: offer.maintenance.map(({ from, until }) => ({
             from: new Date(from),
             until: new Date(until),
@@ -120,6 +123,7 @@ const toResource = (node: Node): z.infer<typeof schema.nodeResource> => ({
     devices: node.inventory.devices.map(device => ({ ...device, kind: deviceKind.parse(device.kind) })),
   },
   pricePerSecondAtto: node.pricePerSecondAtto.toString(),
+  interruptiblePricePerSecondAtto: node.interruptiblePricePerSecondAtto.toString(),
   status: node.status,
   ...(node.attestationClaimed && { attestationClaimed: attestationKind.parse(node.attestationClaimed) }),
   ...(node.attestation && {

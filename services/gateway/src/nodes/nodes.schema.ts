@@ -60,6 +60,10 @@ export const enrolment = z
       region,
       inventory,
       pricePerSecondAtto: positiveAtto.meta({ description: 'Of one device, for each second of a lease' }),
+      interruptiblePricePerSecondAtto: positiveAtto.optional().meta({
+        description:
+          'The same for a lease that may be stopped with notice; not above the other. Else half of the other',
+      }),
       attestationClaimed: attestationKind
         .optional()
         .meta({ description: 'What the node can prove. It counts once its evidence was accepted' }),
@@ -107,6 +111,9 @@ export const nodeResource = z
     region: z.string(),
     inventory,
     pricePerSecondAtto: atto,
+    interruptiblePricePerSecondAtto: atto.meta({
+      description: 'The least that is taken for a lease that may be stopped with notice',
+    }),
     status: z.enum(['online', 'offline']),
     attestationClaimed: attestationKind.optional(),
     attestation: z

@@ -28,6 +28,7 @@ export type EnrolmentOptions = {
     readonly region: string;
     readonly inventory: Inventory;
     readonly pricePerSecondAtto: string;
+    readonly interruptiblePricePerSecondAtto?: string;
     readonly attestationClaimed?: AttestationKind;
   };
 };

@@ -75,6 +75,18 @@ describe('the offer', () => {
       OFFER_MEMORY_MIB: String(memoryMib),
     });
 
+  test('may say what is asked of interruptible work, in base units', () => {
+    const priced = (price: string) =>
+      readConfig(configOn(machine), {
+        ...environment,
+        OFFER_CPU_MILLIS: '1000',
+        OFFER_MEMORY_MIB: '1000',
+        INTERRUPTIBLE_PRICE_PER_SECOND_ATTO: price,
+      });
+    expect(priced('400')).toMatchObject({ INTERRUPTIBLE_PRICE_PER_SECOND_ATTO: '400' });
+    expect(() => priced('0.4')).toThrow('INTERRUPTIBLE_PRICE_PER_SECOND_ATTO');
+  });
+
   test('may be all of the machine', () => {
     expect(configWith(4_000, 8_000)).toMatchObject({ OFFER_CPU_MILLIS: 4_000, OFFER_MEMORY_MIB: 8_000 });
   });

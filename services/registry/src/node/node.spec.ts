@@ -122,6 +122,12 @@ const refused: readonly [title: string, command: NodeCommand, rejection: string,
   ],
   ['a region in capitals', enrol({ region: 'DE-FRA' }), 'OfferIsInvalid', 'offer.region'],
   ['a region without a place', enrol({ region: 'de' }), 'OfferIsInvalid', 'offer.region'],
+  [
+    'a dearer price of what may be stopped',
+    enrol({ interruptiblePricePerSecondAtto: 10n ** 12n + 1n }),
+    'OfferIsInvalid',
+    'offer.interruptiblePricePerSecondAtto',
+  ],
   ['no price', enrol({ pricePerSecondAtto: 0n }), 'OfferIsInvalid', 'offer.pricePerSecondAtto'],
   [
     'a price beyond all money',

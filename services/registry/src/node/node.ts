@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { accept, reject, type Decider, type Decision } from '@astro/event-sourcing/decider';
 import { structured } from '@astro/event-sourcing/snapshot-format';
 import type {
@@ -8,7 +9,6 @@ import type {
   NodeEvent,
   Offer,
 } from '@astro/messages/registry';
-import { isDeepStrictEqual } from 'node:util';
 import { attestationProblem, claims, isSameMachine } from './attestation-rules.js';
 import { inventoryProblem, offerProblem } from './offer-rules.js';
 
@@ -86,7 +86,7 @@ function enrol(data: EnrolNode, node: Node): Decision<NodeEvent, NodeRejection> 
     if (node.offer.operatorId !== data.offer.operatorId) {
       return reject('NodeHasAnotherOperator', 'offer.operatorId: is not the enrolled one');
     }
-    if (contentOf(node.offer) === contentOf(data.offer)) return accept();
+    if (isDeepStrictEqual(node.offer, data.offer)) return accept();
   }
   if (!publicKeyPattern.test(data.publicKey)) {
     return reject('PublicKeyIsInvalid', 'publicKey: must be a NATS user key of 56 characters');
@@ -134,29 +134,6 @@ const cameOnline = (node: Enrolled): NodeEvent => ({
 
 const attested = (node: Node): { readonly attestation?: Attestation } =>
   node.status !== 'absent' && node.attestation ? { attestation: node.attestation } : {};
-
-/** All that an offer says, as text that does not depend on the order of its fields. */
-const contentOf = ({
-  region,
-  pricePerSecondAtto,
-  inventory,
-  fabric,
-  maintenance,
-  attestationClaimed,
-}: Offer) =>
-  JSON.stringify([
-    region,
-    attestationClaimed ?? null,
-    String(pricePerSecondAtto),
-    inventory.devices.map(device => [
-      [device.kind, device.vendor, device.model, device.memoryMib, device.interconnect, device.isShareable],
-      device.slices.map(({ profile, memoryMib }) => [profile, memoryMib]),
-      [device.idleWatts, device.fullWatts],
-    ]),
-    [inventory.cpuMillis, inventory.memoryMib, inventory.diskMib, inventory.bandwidthMbps],
-    [inventory.operatingSystem, inventory.architecture, inventory.runtimes],
-    [fabric, maintenance.map(({ from, until }) => [from, until])],
-  ]);
 
 function enrolled(node: Node, nodeId: string) {
   if (node.status === 'absent')

@@ -32,6 +32,10 @@ export function offerProblem(offer: Offer): string | undefined {
   if (offer.pricePerSecondAtto <= 0n || offer.pricePerSecondAtto > MAX_PRICE_ATTO) {
     return `pricePerSecondAtto: must be from 1 to ${MAX_PRICE_ATTO}`;
   }
+  const { interruptiblePricePerSecondAtto: interruptible } = offer;
+  if (interruptible !== undefined && (interruptible <= 0n || interruptible > offer.pricePerSecondAtto)) {
+    return 'interruptiblePricePerSecondAtto: must be from 1 to pricePerSecondAtto';
+  }
   if (offer.attestationClaimed === 'unspecified') return 'attestationClaimed: must be specified, or absent';
   return optionalLabelProblem('fabric', offer.fabric) ?? maintenanceProblem(offer.maintenance);
 }

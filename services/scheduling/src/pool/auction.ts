@@ -29,7 +29,7 @@ export function sellIdleCapacity(tick: Tick): ReadonlyMap<PricedKind, bigint> {
     clearings.set(kind, clearingAtto);
     const surgePermille = surgeOf(tick.pool, kind, tick.now);
     for (const { task, replica, placed } of sales) {
-      const terms = { clearingAtto, askAtto: placed.priceAtto, surgePermille };
+      const terms = { clearingAtto, placed, surgePermille };
       grant(tick, task, replica, { placed, pricePerSecondAtto: auctionedPriceAtto(task.job.spec, terms) });
     }
   }
@@ -97,7 +97,7 @@ function clearingPriceAtto(sales: readonly Sale[], lost: readonly WaitingGroup[]
       const sequence = won.length + index;
       return { bidId: `lost ${key}`, millis: millisOf(spec), limitAtto: bidAtto(spec), sequence };
     });
-  const asks = sales.map(({ placed }) => placed.priceAtto);
+  const asks = sales.map(({ placed }) => placed.interruptiblePriceAtto);
   const reserveAtto = asks.reduce((low, askAtto) => (askAtto < low ? askAtto : low));
   const millis = won.reduce((sum, bid) => sum + bid.millis, 0);
   return clearAuction([...won, ...outbid], { millis, reserveAtto }).priceAtto;

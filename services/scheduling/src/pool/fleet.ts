@@ -1,6 +1,7 @@
 import type { DeviceOffer, NodeOffer } from '@astro/matching/engine/offer';
 import type { PlacementEngine } from '@astro/matching/engine/engine';
 import type { Hold } from '@astro/matching/engine/hold';
+import { interruptibleAskAtto } from '@astro/messages/asks';
 import { plainRequest, type Requirements } from '@astro/matching/engine/request';
 import type { HeldUnit } from '@astro/messages/scheduling';
 import type { Attestation, Device, Offer } from '@astro/messages/registry';
@@ -36,6 +37,7 @@ export function engineOfferOf(
     performance: 1,
     reliability: reliabilityOf(record),
     pricePerDeviceSecondAtto: offer.pricePerSecondAtto,
+    interruptiblePriceAtto: interruptibleAskAtto(offer),
     datasets: [...record.datasets],
     maintenance: maintenance.map(({ from, until }) => ({ fromMs: from.getTime(), untilMs: until.getTime() })),
   };

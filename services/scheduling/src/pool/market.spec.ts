@@ -29,8 +29,11 @@ const reserved = (taskId: string, bidAtto = 100n): JobSpec => ({
   leaseClass: 'reserved',
 });
 /** Of four tasks that hold a core each. */
-const node = (nodeId = 'node_a', pricePerSecondAtto = 40n): PoolCommand => {
-  const command = admit(nodeId, { pricePerSecondAtto });
+const node = (nodeId = 'node_a', pricePerSecondAtto = 40n, interruptibleAtto?: bigint): PoolCommand => {
+  const command = admit(nodeId, {
+    pricePerSecondAtto,
+    ...(interruptibleAtto !== undefined && { interruptiblePricePerSecondAtto: interruptibleAtto }),
+  });
   if (command.type !== 'AdmitNode') throw new Error('another command');
   const { offer } = command.data;
   const inventory = { ...offer.inventory, cpuMillis: 4_000 };
@@ -56,7 +59,7 @@ describe('the posted price', () => {
   test('is the node’s own in an idle pool, and part of the event with the version of its rules', () => {
     const { events } = after(...threeOfFour);
     expect(pricesOf(events)).toEqual({ a: 40n, b: 40n, c: 40n });
-    expect(events.at(-1)).toMatchObject({ data: { marketVersion: 1, prices: { length: 4 } } });
+    expect(events.at(-1)).toMatchObject({ data: { marketVersion: 2, prices: { length: 4 } } });
   });
 
   test('rises with the use, by no more than a quarter in each period, and is locked at the grant', () => {
@@ -95,14 +98,14 @@ describe('the posted price', () => {
 });
 
 describe('the auction', () => {
-  test('goes to the highest bids, after all else; with nobody outbid the node’s own price is paid', () => {
+  test('goes to the highest bids, after all else; with nobody outbid what the node asks for it is paid', () => {
     const { events } = after(
       node(),
       ...jobs(interruptible('a', 90n), onDemand('b'), reserved('c')),
       tick(at(9)),
     );
     expect(grantsIn(events).map(({ taskId }) => taskId)).toEqual(['c', 'b', 'a']);
-    expect(pricesOf(events)).toEqual({ a: 40n, b: 40n, c: 50n });
+    expect(pricesOf(events)).toEqual({ a: 20n, b: 40n, c: 50n });
   });
 
   test('has one price, which the highest of those that lost sets', () => {
@@ -124,15 +127,28 @@ describe('the auction', () => {
   });
 
   test('a bid below what a node asks gets nothing of it', () => {
-    const { events } = after(node(), ...jobs(interruptible('a', 39n)), tick(at(9)));
-    expect(grantsIn(events)).toEqual([]);
+    const bidOf = (bidAtto: bigint, ...fleet: readonly PoolCommand[]) =>
+      pricesOf(after(...fleet, ...jobs(interruptible('a', bidAtto)), tick(at(9))).events);
+    expect(bidOf(19n, node())).toEqual({});
+    expect(bidOf(20n, node())).toEqual({ a: 20n });
+    expect(bidOf(29n, node('node_a', 40n, 30n))).toEqual({});
+    expect(bidOf(31n, node('node_a', 40n, 30n), node('node_b', 40n, 32n))).toEqual({ a: 30n });
+  });
+
+  test('a bid below what a node asks on demand gets what the node asks for what may be stopped', () => {
+    const { events } = after(
+      node('node_a', 40n, 10n),
+      ...jobs(interruptible('a', 15n), onDemand('b', 15n)),
+      tick(at(9)),
+    );
+    expect(pricesOf(events)).toEqual({ a: 10n });
   });
 
   test('a bid that fits nowhere neither wins, nor sets the price, nor holds up the others', () => {
     const bids = jobs(interruptible('large', 90n, 4_000), interruptible('small', 50n));
     expect(pricesOf(after(node(), ...jobs(onDemand('x')), ...bids, tick(at(9))).events)).toEqual({
       x: 40n,
-      small: 40n,
+      small: 20n,
     });
   });
 });
@@ -144,7 +160,7 @@ describe('a plan', () => {
   test.each<[string, JobSpec, bigint]>([
     ['on demand', onDemand('p'), 60n],
     ['reserved', reserved('p'), 75n],
-    ['interruptible', interruptible('p', 100n), 40n],
+    ['interruptible', interruptible('p', 100n), 20n],
   ])('shows the price of now: %s', (_class, spec, pricePerSecondAtto) =>
     expect(planOf(spec)).toMatchObject({ surgeThousandths: 1_500, placements: [{ pricePerSecondAtto }] }),
   );

@@ -1,3 +1,4 @@
+import type { Placement } from '@astro/matching/engine/engine';
 import { lockPrice } from '@astro/matching/market/locked-price';
 import { nextPostedPrice, priceAtUse, type PriceCurve } from '@astro/matching/market/posted-price';
 import type { JobSpec, LeasesGranted, MarketPrice } from '@astro/messages/scheduling';
@@ -5,7 +6,7 @@ import { askCapAtto, leasePriceAtto, NO_SURGE } from './needs.js';
 import { kindOf, pricedKinds, type PoolUse, type PricedKind } from './pool-use.js';
 
 /** Grows with any change of what follows: a recorded price is explained by the rules of its version. */
-export const MARKET_VERSION = 1;
+export const MARKET_VERSION = 2;
 
 /** Of the posted price, in thousandths of the node's own: that itself up to half of the kind, three times it at all. */
 export const surgeCurve: PriceCurve = {
@@ -94,14 +95,15 @@ export function pricesFallAt(market: Market, now: Date): Date | undefined {
 export const bidAtto = (spec: JobSpec): bigint => askCapAtto(spec, NO_SURGE);
 
 /**
- * What a lease costs that was sold by auction: the clearing price, but no less than the node asks, and no more than
- * it would cost there on demand.
+ * What a lease costs that was sold by auction: the clearing price, but no less than the node asks for it, and no more
+ * than it would cost there on demand.
  */
 export function auctionedPriceAtto(
   spec: JobSpec,
-  { clearingAtto, askAtto, surgePermille }: AuctionedPlace,
+  { clearingAtto, placed, surgePermille }: AuctionedPlace,
 ): bigint {
-  const onDemandAtto = (askAtto * BigInt(surgePermille)) / BigInt(NO_SURGE);
+  const askAtto = placed.interruptiblePriceAtto;
+  const onDemandAtto = (placed.priceAtto * BigInt(surgePermille)) / BigInt(NO_SURGE);
   const marketAtto = clearingAtto < onDemandAtto ? clearingAtto : onDemandAtto;
   const capAtto = bidAtto(spec);
   const locked = lockPrice({ capacityClass: 'interruptible', marketAtto, askAtto, capAtto });
@@ -111,6 +113,6 @@ export function auctionedPriceAtto(
 
 type AuctionedPlace = {
   readonly clearingAtto: bigint;
-  readonly askAtto: bigint;
+  readonly placed: Pick<Placement, 'priceAtto' | 'interruptiblePriceAtto'>;
   readonly surgePermille: number;
 };

@@ -59,14 +59,14 @@ export function planJob({ spec, now }: PlanJob, pool: Pool): JobPlan {
   });
   const surgeThousandths = surgeOf(pool, kindOf(spec), now);
   const mostAtto = bidAtto(spec);
-  const priceOf = (askAtto: bigint) =>
+  const priceOf = (placement: Placement) =>
     isInterruptible(spec)
       ? auctionedPriceAtto(spec, {
           clearingAtto: clearingAtto < mostAtto ? clearingAtto : mostAtto,
-          askAtto,
+          placed: placement,
           surgePermille: surgeThousandths,
         })
-      : leasePriceAtto(spec, askAtto, priceFactorOf(pool, spec, now));
+      : leasePriceAtto(spec, placement.priceAtto, priceFactorOf(pool, spec, now));
   const eligibleNodes = offers.filter(offer => couldHost(needs, offer)).length;
   const atIdlePrices = requestsFor(spec, now, idlePriceFactorOf(spec));
   const first = spec.gang ? atIdlePrices : atIdlePrices.slice(0, 1);
@@ -77,10 +77,10 @@ export function planJob({ spec, now }: PlanJob, pool: Pool): JobPlan {
     startsNow: placed.length,
     surgeThousandths,
     replicas: spec.service?.replicasMin ?? spec.tasks.length * spec.quorum,
-    placements: placed.slice(0, PLACEMENTS_LISTED_MAX).map(({ nodeId, operatorId, priceAtto }) => ({
-      nodeId,
-      operatorId,
-      pricePerSecondAtto: priceOf(priceAtto),
+    placements: placed.slice(0, PLACEMENTS_LISTED_MAX).map(placement => ({
+      nodeId: placement.nodeId,
+      operatorId: placement.operatorId,
+      pricePerSecondAtto: priceOf(placement),
     })),
     ...(p50 !== undefined && p90 !== undefined && { startsInMs: { p50, p90: Math.max(p50, p90) } }),
     waitingTasks: pool.waiting.size,

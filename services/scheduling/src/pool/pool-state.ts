@@ -108,7 +108,7 @@ export const emptyPool = (): Pool => ({
   mix: believedMix(),
   adopted: undefined,
   records: new Map(),
-  engine: new PlacementEngine({ policy: tightFit, weights: poolWeights, cacheBits: 12 }),
+  engine: new PlacementEngine({ policy: tightFit, weights: poolWeights }),
   needs: new NeedsTable(),
   byDeadline: new OrderedList<Lease>(
     (left, right) =>

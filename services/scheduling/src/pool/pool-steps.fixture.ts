@@ -66,6 +66,8 @@ const anyStep: fc.Arbitrary<Step> = fc.oneof(
       always(
         admit(nodeId, {
           pricePerSecondAtto,
+          // Some say what they ask of interruptible work.
+          ...(pricePerSecondAtto % 3n === 0n && { interruptiblePricePerSecondAtto: pricePerSecondAtto - 1n }),
           operatorId: nodeId < 'node_c' ? 'operator_1' : nodeId,
           region: nodeId === 'node_d' ? 'us-east-1' : 'de-fra',
           ...(nodeId >= 'node_c' && {

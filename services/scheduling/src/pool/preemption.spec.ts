@@ -147,7 +147,7 @@ describe('a lease under notice', () => {
     expect(events).toMatchObject([
       {
         type: 'LeaseCompleted',
-        data: { result: { meteredMs: noticeEnds - 11, pricePerSecondAtto: 5n } },
+        data: { result: { meteredMs: noticeEnds - 11, pricePerSecondAtto: 3n } },
       },
     ]);
   });

@@ -1,3 +1,4 @@
+import { interruptibleAskAtto } from '@astro/messages/asks';
 import { engineTerms, isTerm } from '@astro/matching/engine/weights';
 import type { ExplainTick, Grant, LeasesGranted, PoolEvent, TickChange } from '@astro/messages/scheduling';
 import { evolve } from './evolve.js';
@@ -107,8 +108,11 @@ export class TickReplay {
       pool.engine.updateNode({ ...engineOffer, runtimes: [] });
     }
     if (nodePrice) {
-      const { engineOffer } = pool.nodes.get(nodePrice.nodeId)!;
-      pool.engine.updateNode({ ...engineOffer, pricePerDeviceSecondAtto: nodePrice.pricePerSecondAtto });
+      const { engineOffer, offer } = pool.nodes.get(nodePrice.nodeId)!;
+      const { pricePerSecondAtto } = nodePrice;
+      const interruptiblePriceAtto = interruptibleAskAtto({ ...offer, pricePerSecondAtto });
+      const prices = { pricePerDeviceSecondAtto: pricePerSecondAtto, interruptiblePriceAtto };
+      pool.engine.updateNode({ ...engineOffer, ...prices });
     }
     if (termWeight) reweigh(pool, { ...pool.engine.termWeights, [termWeight.term]: termWeight.weight });
   }

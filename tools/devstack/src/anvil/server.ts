@@ -6,15 +6,18 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort } from '../ports.js';
 import { repositoryRoot } from '../repository.js';
 
-export type AnvilOptions = {
-  /** Holds the chain and the log: starting again here continues from them. */
+type ProcessOptions = {
+  /** Holds the log. */
   readonly dir: string;
   /** A free one when it is not given. */
   readonly port?: number;
-  /** Seconds between blocks; without it each transaction makes a block at once. */
-  readonly blockTimeSeconds?: number;
   /** Called when the server ends without having been asked to. */
   readonly onExit?: (reason: string) => void;
+};
+
+export type AnvilOptions = ProcessOptions & {
+  /** Seconds between blocks; without it each transaction makes a block at once. */
+  readonly blockTimeSeconds?: number;
 };
 
 export type AnvilServer = {
@@ -27,6 +30,11 @@ export type AnvilServer = {
 
 /** The one that every local Anvil has: its keys are known to everybody, and hold nothing of value. */
 export const anvilMnemonic = 'test test test test test test test test test test test junk';
+
+export const localChainId = 31_337;
+export const chainArguments: readonly string[] = [
+  ...['--chain-id', String(localChainId), '--mnemonic', anvilMnemonic],
+];
 
 const startTimeoutMs = 20_000;
 const stopTimeoutMs = 10_000;
@@ -41,25 +49,25 @@ function binary(): string {
   return path;
 }
 
-/** Starts a chain on the loopback interface; resolves when it answers. Its state is on disk every second. */
-export async function startAnvil(options: AnvilOptions): Promise<AnvilServer> {
+/**
+ * Starts a chain on the loopback interface; resolves when it answers. It is on disk, in `dir`, every second, and
+ * starting again there continues from it.
+ */
+export function startAnvil(options: AnvilOptions): Promise<AnvilServer> {
   const { dir, blockTimeSeconds } = options;
+  const state = ['--state', join(dir, 'chain.json'), '--state-interval', '1', '--preserve-historical-states'];
+  const pace = blockTimeSeconds === undefined ? [] : ['--block-time', String(blockTimeSeconds)];
+  return launchAnvil(options, [...state, ...pace]);
+}
+
+/** Starts Anvil with more arguments than those that every local chain has; resolves when it answers. */
+export async function launchAnvil(options: ProcessOptions, more: readonly string[]): Promise<AnvilServer> {
+  const { dir } = options;
   const port = options.port ?? (await freePort());
   mkdirSync(dir, { recursive: true });
   const logFile = join(dir, 'anvil.log');
   const output = openSync(logFile, 'a');
-  const args = [
-    ...['--host', host, '--port', String(port), '--chain-id', '31337', '--mnemonic', anvilMnemonic],
-    ...[
-      '--state',
-      join(dir, 'chain.json'),
-      '--state-interval',
-      '1',
-      '--silent',
-      '--preserve-historical-states',
-    ],
-    ...(blockTimeSeconds === undefined ? [] : ['--block-time', String(blockTimeSeconds)]),
-  ];
+  const args = ['--host', host, '--port', String(port), '--silent', ...chainArguments, ...more];
   // In a group of its own, so that Ctrl-C does not reach it before the services that depend on it have stopped.
   const child = spawn(binary(), args, { stdio: ['ignore', output, output], detached: true });
   closeSync(output);

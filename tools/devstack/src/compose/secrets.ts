@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { connectionFile, type Connection } from '@astro/admin/connection';
 import { generateOperatorKit, serviceCredentials } from '@astro/jetstream/credentials';
 import type { ProvisionOptions } from '@astro/postgres/provision';
-import { services } from '../services.js';
+import { roleOf, services } from '../services.js';
 
 /** What the provisioning container reads. */
 export type ProvisionPlan = {
@@ -41,7 +41,9 @@ export function prepareSecrets(folder: string): boolean {
 function makeSecrets(): Record<string, string> {
   const kit = generateOperatorKit();
   const superuserPassword = password();
-  const logins = services.map(({ name, context }) => ({ role: name, schema: context, password: password() }));
+  const logins = services.map(row => {
+    return { name: row.name, role: roleOf(row), schema: row.context, password: password() };
+  });
   const reader = logins.find(({ schema }) => schema === undefined)!;
   const plan: ProvisionPlan = {
     natsUrl,
@@ -50,7 +52,7 @@ function makeSecrets(): Record<string, string> {
     databaseAdminUrl: databaseUrl('postgres', superuserPassword, 'postgres'),
     database: {
       database,
-      owners: logins.flatMap(({ schema, ...login }) => (schema ? [{ ...login, schema }] : [])),
+      owners: logins.flatMap(({ role, schema, password }) => (schema ? [{ role, schema, password }] : [])),
       reader: { role: reader.role, password: reader.password },
     },
   };
@@ -64,9 +66,9 @@ function makeSecrets(): Record<string, string> {
     'nats/nats-accounts.conf': kit.serverConfig,
     'postgres/password': superuserPassword,
     ...Object.fromEntries(
-      logins.flatMap(({ role, password: secret }) => [
-        [`${role}/nats.creds`, serviceCredentials(kit, role)],
-        [`${role}/database-url`, databaseUrl(role, secret, database)],
+      logins.flatMap(({ name, role, password: secret }) => [
+        [`${name}/nats.creds`, serviceCredentials(kit, name)],
+        [`${name}/database-url`, databaseUrl(role, secret, database)],
       ]),
     ),
     'gateway/agent-account-public-key': kit.accountPublicKey,

@@ -4,7 +4,7 @@ const kinds: Readonly<Record<InfrastructureKind, (ground: Ground) => Promise<Inf
   // Each is loaded when it is chosen: the container client alone costs half a second.
   embedded: async ground => (await import('./embedded.js')).startEmbedded(ground),
   containers: async ground => (await import('./containers.js')).startContainers(ground),
-  external: async () => (await import('./external.js')).useExternal(process.env),
+  external: async ground => (await import('./external.js')).useExternal(ground, process.env),
 };
 
 /** The kind that ASTRO_INFRA names, or the embedded one. */

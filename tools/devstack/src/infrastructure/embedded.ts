@@ -1,3 +1,4 @@
+import { startPacedChain } from '../anvil/paced-chain.js';
 import { startNats } from '../nats/server.js';
 import { startPostgres } from '../postgres/server.js';
 import type { Ground, Infrastructure } from './infrastructure.js';
@@ -9,8 +10,9 @@ export async function startEmbedded(ground: Ground): Promise<Infrastructure> {
   const { state, ports, log } = ground;
   const kit = await operatorKit(state);
   const [postgresPort, natsPort] = [await ports.portFor('postgres'), await ports.portFor('nats')];
-  log('platform', 'starting PostgreSQL and NATS');
-  const [postgres, nats] = await settled([
+  const anvilPort = ground.needsChain ? await ports.portFor('anvil') : undefined;
+  log('platform', `starting PostgreSQL${anvilPort === undefined ? ' and NATS' : ', NATS and Anvil'}`);
+  const [postgres, nats, anvil] = await settled([
     KeptServer.start('postgres', ground, onExit =>
       startPostgres({ dir: state.folder('postgres'), port: postgresPort, onExit }),
     ),
@@ -24,29 +26,46 @@ export async function startEmbedded(ground: Ground): Promise<Infrastructure> {
         onExit,
       }),
     ),
+    anvilPort === undefined ? Promise.resolve(undefined) : keptAnvil(ground, anvilPort),
   ]);
-  const servers = { nats, postgres };
+  const servers = { nats, postgres, anvil };
   return {
     ...accessOf(kit, state),
     natsUrl: nats.current.url,
     databaseAdminUrl: postgres.current.adminUrl,
-    signal: (server, signal) => servers[server].signal(signal),
+    chain: anvil && { rpcUrl: anvil.current.url, addressesFile: undefined },
+    signal(server, signal) {
+      const struck = servers[server];
+      if (!struck) throw new Error(`${server} is not part of this platform`);
+      struck.signal(signal);
+    },
     stop: async () => {
+      await anvil?.stop();
       await nats.stop();
       await postgres.stop();
     },
   };
 }
 
-type Stoppable = { stop(): Promise<void> };
+const keptAnvil = (ground: Ground, port: number) =>
+  KeptServer.start('anvil', ground, onExit =>
+    startPacedChain({
+      dir: ground.state.folder('anvil'),
+      port,
+      log: line => ground.log('anvil', line),
+      onExit,
+    }),
+  );
 
-/** Both, or neither: when one could not be started the other is stopped again. */
-async function settled<A extends Stoppable, B extends Stoppable>(
-  starting: [Promise<A>, Promise<B>],
-): Promise<[A, B]> {
+type Stoppable = { stop(): Promise<void> } | undefined;
+
+/** All, or none: when one could not be started the others are stopped again. */
+async function settled<const Servers extends readonly Promise<Stoppable>[]>(
+  starting: Servers,
+): Promise<{ -readonly [Place in keyof Servers]: Awaited<Servers[Place]> }> {
   const results = await Promise.allSettled(starting);
   const failed = results.find(result => result.status === 'rejected');
   if (!failed) return Promise.all(starting);
-  for (const result of results) if (result.status === 'fulfilled') await result.value.stop();
+  for (const result of results) if (result.status === 'fulfilled') await result.value?.stop();
   throw failed.reason;
 }

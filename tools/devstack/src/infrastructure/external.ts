@@ -1,6 +1,7 @@
+import { resolve } from 'node:path';
 import { commonConfig, readConfig } from '@astro/runtime/config';
 import { z } from 'zod';
-import type { Infrastructure } from './infrastructure.js';
+import type { Ground, Infrastructure } from './infrastructure.js';
 
 const externalConfig = z.object({
   NATS_URL: commonConfig.NATS_URL,
@@ -11,18 +12,34 @@ const externalConfig = z.object({
   AGENT_SIGNING_SEED: z.string(),
 });
 
+const externalChain = z.object({
+  /** One endpoint of the chain, or several separated by commas. */
+  RPC_URL: z.string().min(1),
+  /** What `npm run chain -- deploy` wrote for this chain. */
+  CHAIN_ADDRESSES_FILE: z.string().min(1),
+});
+
 /**
  * Servers that somebody else runs: nothing is started and nothing is stopped.
  * @throws InvalidConfig, with one line for each variable that is missing or wrong
  */
-export function useExternal(env: NodeJS.ProcessEnv): Infrastructure {
-  const config = readConfig(externalConfig, env);
+export function useExternal(
+  { needsChain }: Pick<Ground, 'needsChain'>,
+  env: NodeJS.ProcessEnv,
+): Infrastructure {
+  const config = readConfig(needsChain ? externalConfig.extend(externalChain.shape) : externalConfig, env);
   return {
     natsUrl: config.NATS_URL,
     credentialsFileOf: () => config.NATS_CREDENTIALS_FILE,
     databaseAdminUrl: config.DATABASE_URL,
     agentAccountPublicKey: config.AGENT_ACCOUNT_PUBLIC_KEY,
     agentSigningSeed: config.AGENT_SIGNING_SEED,
+    chain: needsChain ? chainIn(readConfig(externalChain, env)) : undefined,
     stop: async () => undefined,
   };
 }
+
+const chainIn = ({ RPC_URL, CHAIN_ADDRESSES_FILE }: z.infer<typeof externalChain>) => ({
+  rpcUrl: RPC_URL,
+  addressesFile: resolve(CHAIN_ADDRESSES_FILE),
+});

@@ -12,11 +12,21 @@ export type Infrastructure = {
   readonly databaseAdminUrl: string;
   readonly agentAccountPublicKey: string;
   readonly agentSigningSeed: string;
+  /** Undefined where no service needs a chain. */
+  readonly chain: Chain | undefined;
   /** Strikes a server that runs as a process of this machine; absent where it does not. */
-  signal?(server: ServerName, signal: NodeJS.Signals): void;
+  signal?(server: ServerName | 'anvil', signal: NodeJS.Signals): void;
   stop(): Promise<void>;
 };
 
+export type Chain = {
+  /** Endpoints of one chain, in the order of preference, separated by commas. */
+  readonly rpcUrl: string;
+  /** Where the protocol is on it; undefined: it is the platform's own chain, and nothing is there at first. */
+  readonly addressesFile: string | undefined;
+};
+
+/** Those that store something. */
 export type ServerName = 'nats' | 'postgres';
 
 export type InfrastructureKind = 'embedded' | 'containers' | 'external';
@@ -27,6 +37,8 @@ export type Ground = {
   readonly ports: PortBook;
   readonly register: ProcessRegister;
   readonly log: LogSink;
+  /** Whether a service that is to be started needs a chain. */
+  readonly needsChain: boolean;
   /** What JetStream may reserve on disk; what it finds to be free when it is not given. */
   readonly natsStoreMaxBytes?: number;
 };

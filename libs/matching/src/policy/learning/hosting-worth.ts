@@ -14,7 +14,8 @@ const pack = new Float64Array(packSteps + 1);
 
 /**
  * What a free part of a unit can host, less the CPU that it needs for it at each price of CPU. The row for `n` free
- * steps begins at `n · rowLength`; in it stand, for each scenario, the prices one after the other.
+ * steps begins at `n · rowLength`; in it stand, for each price, the scenarios one after the other: the best price is
+ * about the same in all scenarios, so what is looked up lies together.
  *
  * Each scenario has a price of CPU of its own: averaged before the price is chosen, they lose points where CPU or a
  * model is scarce.
@@ -32,7 +33,7 @@ export function hostingWorth(
     const present = hosted.filter(row => scenario.isPresent[row] === 1);
     for (const [price, cpuPrice] of cpuPrices.entries()) {
       packAtPrice(demands, present, scenario.worth, cpuPrice);
-      const column = index * cpuPrices.length + price;
+      const column = price * scenarios.length + index;
       for (let free = 1; free <= packSteps; free++) table[free * rowLength + column] = pack[free]!;
     }
   }

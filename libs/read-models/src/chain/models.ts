@@ -1,0 +1,58 @@
+import type { Projection } from '@astro/event-sourcing/projection';
+import type { MirrorEvent } from '@astro/messages/chain';
+import type { EntityManager, EntitySchema } from '@mikro-orm/postgresql';
+import * as escrow from './escrow.js';
+import * as governance from './governance.js';
+import * as grants from './grants.js';
+import * as rewards from './rewards.js';
+import * as stakes from './stakes.js';
+import * as token from './token.js';
+
+export type ChainModel = {
+  readonly projection: Projection<MirrorEvent, EntityManager>;
+  /** Of every table that the projection fills, those with what rows were before included. */
+  readonly entities: readonly EntitySchema[];
+};
+
+/** Every read model of the chain. */
+export const chainModels: readonly ChainModel[] = [
+  {
+    projection: token.token,
+    entities: [
+      ...[token.TokenBalance, token.TokenTransfer, token.Allocation],
+      ...[token.TokenBalanceUndo, token.TokenTransferUndo, token.AllocationUndo],
+    ],
+  },
+  {
+    projection: escrow.escrow,
+    entities: [
+      ...[escrow.EscrowBalance, escrow.SettlementBatch, escrow.SettlementClaim],
+      ...[escrow.EscrowBalanceUndo, escrow.SettlementBatchUndo, escrow.SettlementClaimUndo],
+    ],
+  },
+  {
+    projection: stakes.stakes,
+    entities: [
+      ...[stakes.StakeProvider, stakes.StakePosition],
+      ...[stakes.StakeProviderUndo, stakes.StakePositionUndo],
+    ],
+  },
+  {
+    projection: rewards.rewards,
+    entities: [
+      ...[rewards.RewardEpoch, rewards.RewardClaim],
+      ...[rewards.RewardEpochUndo, rewards.RewardClaimUndo],
+    ],
+  },
+  {
+    projection: governance.governance,
+    entities: [
+      ...[governance.Proposal, governance.Vote, governance.Parameter],
+      ...[governance.ProposalUndo, governance.VoteUndo, governance.ParameterUndo],
+    ],
+  },
+  {
+    projection: grants.grants,
+    entities: [grants.Grant, grants.GrantMilestone, grants.GrantUndo, grants.GrantMilestoneUndo],
+  },
+];
