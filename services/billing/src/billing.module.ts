@@ -6,6 +6,7 @@ import { EventStore } from '@astro/jetstream/event-store';
 import { SharedWork } from '@astro/jetstream/shared-work';
 import { Balance, balances } from '@astro/read-models/billing/balances';
 import { LedgerEntry, ledger } from '@astro/read-models/billing/ledger';
+import { Batch, Payout, payouts } from '@astro/read-models/billing/payouts';
 import { JobUsage, usage } from '@astro/read-models/billing/usage';
 import { logFor } from '@astro/runtime/logging';
 import { aggregateToken, PlatformModule } from '@astro/runtime/platform.module';
@@ -41,7 +42,7 @@ export class BillingModule {
           context: 'billing',
           config,
           aggregates: { account, ...(chain && { escrow, settlement }) },
-          projections: [balances, ledger, usage],
+          projections: [balances, ledger, usage, payouts],
           reactors: [
             reserveForSubmittedJobs,
             chargeSucceededTasks(inForce),
@@ -50,7 +51,7 @@ export class BillingModule {
             releaseAfterServices,
             ...(chain ? [followChain, recogniseWallets, followFinalFacts] : []),
           ],
-          entities: [Balance, LedgerEntry, JobUsage],
+          entities: [Balance, LedgerEntry, JobUsage, Batch, Payout],
         }),
       ],
       providers: chain ? [following(chain, fee), settling(config, chain)] : [],

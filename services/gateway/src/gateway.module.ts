@@ -1,6 +1,7 @@
 import { KeyValue } from '@astro/jetstream/key-value';
 import { Bus } from '@astro/jetstream/bus';
 import { Balance } from '@astro/read-models/billing/balances';
+import { Batch, Payout } from '@astro/read-models/billing/payouts';
 import { JobUsage } from '@astro/read-models/billing/usage';
 import { ApiKey } from '@astro/read-models/registry/api-keys';
 import { Node } from '@astro/read-models/registry/nodes';
@@ -33,6 +34,7 @@ import { NodeCredentials } from './nodes/node-credentials.js';
 import { NodesController } from './nodes/nodes.controller.js';
 import { openApiDocument } from './openapi/document.js';
 import { OPENAPI_DOCUMENT, OpenApiController } from './openapi/openapi.controller.js';
+import { PayoutsController } from './payouts/payouts.controller.js';
 import { ReadModels } from './read-models.js';
 import { WalletsController } from './wallets/wallets.controller.js';
 
@@ -44,6 +46,7 @@ export const controllers = [
   NodesController,
   AccountsController,
   WalletsController,
+  PayoutsController,
   OpenApiController,
 ];
 
@@ -60,7 +63,20 @@ export class GatewayModule {
         PlatformModule.forService({
           config,
           reader: true,
-          entities: [Tenant, Operator, ApiKey, Wallet, Node, Job, Lease, Task, Balance, JobUsage],
+          entities: [
+            Tenant,
+            Operator,
+            ApiKey,
+            Wallet,
+            Node,
+            Job,
+            Lease,
+            Task,
+            Balance,
+            JobUsage,
+            Batch,
+            Payout,
+          ],
         }),
       ],
       controllers,
