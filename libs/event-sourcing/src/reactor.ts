@@ -15,3 +15,18 @@ export type Reactor<Event extends Message = Message, Command extends Message = M
   readonly reads: readonly [AggregateType, ...AggregateType[]];
   react(recorded: Recorded<Event>): readonly Directed<Command>[];
 };
+
+/**
+ * Turns runs of events into few commands: at most one for each aggregate, whatever happened meanwhile. A run begins
+ * after the last one whose commands were all accepted, and leaves nothing out. After a crash the same events come in
+ * other runs: who receives the commands tells by the positions what it has already taken.
+ */
+export type GatheringReactor<Event extends Message = Message, Command extends Message = Message> = {
+  /** `<context>.<what-it-does>`: names the consumer. */
+  readonly name: string;
+  readonly reads: AggregateType;
+  /** The events it gathers. */
+  readonly gathers: readonly [Event['type'], ...Event['type'][]];
+  /** Commands of which no two go to the same aggregate. */
+  reactToAll(run: readonly Recorded<Event>[]): readonly Directed<Command>[];
+};

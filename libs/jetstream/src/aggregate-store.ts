@@ -1,10 +1,17 @@
-import type { Decider, Message } from '@astro/event-sourcing/decider';
-import type { AggregateRef, AggregateType, Metadata, Recorded } from '@astro/event-sourcing/recorded';
+import { accept, type Decider, type Message } from '@astro/event-sourcing/decider';
+import type { AggregateRef, AggregateType, Recorded } from '@astro/event-sourcing/recorded';
 import type { Outcome } from '@astro/messages/runtime';
 import { LRUCache } from 'lru-cache';
 import { crashPoint } from './crash-point.js';
 import { backOffMs, delay } from './delay.js';
-import { ConcurrencyConflict, type Appended, type EventStore } from './event-store.js';
+import { decideInOrder, outcomeOf, ownText, type DecidedCommand } from './decided-in-order.js';
+import {
+  ConcurrencyConflict,
+  Unanswered,
+  type Appended,
+  type EventStore,
+  type Origin,
+} from './event-store.js';
 import { KeyedQueue } from './keyed-queue.js';
 import type { Snapshots } from './snapshots.js';
 
@@ -16,6 +23,9 @@ const DEFAULT_CACHE_SIZE = 1_000;
 const REMEMBERED_COMMANDS = { ofOneMin: 128, ofOneMax: 4_096, ofAll: 131_072 };
 const CONFLICT_ATTEMPTS = 10;
 const CONFLICT_BACK_OFF = { baseMs: 5, maxMs: 250 };
+
+/** Commands of one aggregate that are decided one right after the other and recorded in one append. */
+const MAX_TOGETHER = 256;
 
 /** Reading this many events costs about as much as reading a snapshot. */
 const EVENTS_BETWEEN_SNAPSHOTS = 500;
@@ -43,6 +53,19 @@ type Known<State> = {
   readonly commandIds: Set<string>;
 };
 
+/** A command whose turn has not come. */
+type Asked<Command> = Origin & {
+  readonly command: Command;
+  resolve(outcome: Outcome): void;
+  reject(error: unknown): void;
+};
+
+/** What is left of the commands that were taken: those to be decided one by one, and those for the next time. */
+type Turns<Command> = {
+  readonly alone: readonly Asked<Command>[];
+  readonly later: readonly Asked<Command>[];
+};
+
 /** Loads, decides and appends for the aggregates of one type. */
 export class AggregateStore<
   State,
@@ -55,6 +78,8 @@ export class AggregateStore<
   readonly #decider: Decider<State, Command, Event, Rejection>;
   readonly #cache: LRUCache<string, Known<State>>;
   readonly #queue = new KeyedQueue();
+  /** By aggregate; it has an entry for as long as somebody serves what it holds. */
+  readonly #asked = new Map<string, Asked<Command>[]>();
   readonly #snapshots: Snapshots | undefined;
   readonly #eventsBetweenSnapshots: number;
 
@@ -83,50 +108,113 @@ export class AggregateStore<
 
   /**
    * Decides one command and records what follows from it. A command that was recorded before is accepted
-   * without events. A lost race is decided again on the new state.
+   * without events. A lost race is decided again on the new state. Commands of one aggregate are decided in the order
+   * in which they come; those that come while others are being written share the next append.
    * @throws ConcurrencyConflict when it lost the race every time; Error when the event store gives no
    * answer
    */
-  execute(
-    id: string,
-    command: Command,
-    options: { readonly commandId: string; readonly metadata: Metadata },
-  ): Promise<Outcome> {
-    return this.#queue.run(id, () => this.#execute({ type: this.#type, id }, command, options));
+  execute(id: string, command: Command, { commandId, metadata }: Origin): Promise<Outcome> {
+    return new Promise((resolve, reject) => {
+      const asked = { command, commandId, metadata, resolve, reject };
+      const waiting = this.#asked.get(id);
+      if (waiting) return void waiting.push(asked);
+      this.#asked.set(id, [asked]);
+      void this.#queue.run(id, () => this.#serve({ type: this.#type, id }));
+    });
   }
 
-  async #execute(
+  async #serve(aggregate: AggregateRef): Promise<void> {
+    const waiting = this.#asked.get(aggregate.id)!;
+    const taken = waiting.splice(0, MAX_TOGETHER);
+    const { alone, later } =
+      taken.length > 1 ? await this.#together(aggregate, taken) : { alone: taken, later: [] };
+    for (const asked of alone) {
+      await this.#execute(aggregate, asked).then(asked.resolve, asked.reject);
+    }
+    waiting.unshift(...later);
+    if (waiting.length === 0) this.#asked.delete(aggregate.id);
+    else void this.#queue.run(aggregate.id, () => this.#serve(aggregate));
+  }
+
+  /**
+   * Decides several commands and records what follows from them in one append. That nobody recorded anything in between
+   * confirms what each was decided on, the refused ones too. Whatever goes wrong, the state is read again, and each
+   * command meets its own fate by itself.
+   */
+  async #together(aggregate: AggregateRef, taken: readonly Asked<Command>[]): Promise<Turns<Command>> {
+    const { id } = aggregate;
+    try {
+      const known = this.#cache.get(id) ?? (await this.#catchUp(id));
+      this.#cache.delete(id);
+      const { decided, state, count } = decideInOrder(this.#decider, known, taken);
+      const last = await this.#record(aggregate, { ...known, state }, decided, count);
+      if (last === undefined) return { alone: taken, later: [] };
+      let events = 0;
+      for (const { asked, decision, events: made } of decided) {
+        events += made.length;
+        const position = events === 0 ? known.position : last - count + events;
+        asked.resolve(outcomeOf(asked.commandId, decision, { position, changed: made.length > 0 }));
+      }
+      return { alone: [], later: taken.slice(decided.length) };
+    } catch (error) {
+      this.#cache.delete(id);
+      if (!(error instanceof Unanswered)) return { alone: taken, later: [] };
+      for (const asked of taken) asked.reject(error);
+      return { alone: [], later: [] };
+    }
+  }
+
+  /**
+   * @param known the position before the events, the state after them
+   * @returns position of the last event; undefined when somebody else has recorded something, so that nothing counts
+   */
+  async #record(
     aggregate: AggregateRef,
-    command: Command,
-    options: { readonly commandId: string; readonly metadata: Metadata },
-  ): Promise<Outcome> {
-    const { commandId } = options;
+    known: Known<State>,
+    decided: readonly DecidedCommand<Asked<Command>, Event, Rejection>[],
+    count: number,
+  ): Promise<number | undefined> {
+    const { id } = aggregate;
+    if (count === 0) {
+      this.#cache.set(id, known);
+      return (await this.#catchUp(id)).position === known.position ? known.position : undefined;
+    }
+    const made = decided
+      .filter(({ events }) => events.length > 0)
+      .map(({ asked: { commandId, metadata }, events }) => ({ commandId, metadata, events }));
+    crashPoint('before-publish');
+    const { position, eventIds, repeated } = await this.#store.appendTogether(
+      aggregate,
+      made,
+      known.position,
+    );
+    crashPoint('after-puback');
+    if (repeated) return undefined;
+    this.#forgetCommands(known.commandIds);
+    this.#keep(id, { ...known, position, eventId: eventIds.at(-1)!, unsaved: known.unsaved + count });
+    return position;
+  }
+
+  async #execute(aggregate: AggregateRef, { command, ...origin }: Asked<Command>): Promise<Outcome> {
+    const { commandId } = origin;
     const cached = this.#cache.get(aggregate.id);
     let known = cached ?? (await this.#catchUp(aggregate.id));
     let fresh = cached === undefined;
     for (let attempt = 1; ;) {
-      const outcome = {
-        commandId,
-        accepted: true,
-        rejection: '',
-        detail: '',
-        position: known.position,
-        changed: false,
-      };
-      if (known.commandIds.has(commandId)) return outcome;
+      const { position } = known;
+      if (known.commandIds.has(commandId))
+        return outcomeOf(commandId, accept(), { position, changed: false });
       const decision = this.#decider.decide(command, known.state);
       if (decision.accepted && decision.events.length > 0) {
         try {
-          const { position, repeated } = await this.#append(aggregate, decision.events, known, options);
-          return { ...outcome, position, changed: !repeated };
+          const { position, repeated } = await this.#append(aggregate, decision.events, known, origin);
+          return outcomeOf(commandId, decision, { position, changed: !repeated });
         } catch (error) {
           if (!(error instanceof ConcurrencyConflict) || attempt === CONFLICT_ATTEMPTS) throw error;
           await delay(backOffMs(attempt++, CONFLICT_BACK_OFF));
         }
       } else if (fresh) {
-        if (decision.accepted)
-          return decision.answer === undefined ? outcome : { ...outcome, answer: decision.answer };
-        return { ...outcome, accepted: false, rejection: decision.rejection, detail: decision.detail ?? '' };
+        return outcomeOf(commandId, decision, { position, changed: false });
       }
       // A refusal may rest on a state that another process has moved on from: it counts on a fresh one only.
       known = await this.#catchUp(aggregate.id);
@@ -138,17 +226,17 @@ export class AggregateStore<
     aggregate: AggregateRef,
     events: readonly Event[],
     known: Known<State>,
-    options: { readonly commandId: string; readonly metadata: Metadata },
+    origin: Origin,
   ): Promise<Appended> {
     crashPoint('before-publish');
     const appended = await this.#store.append(aggregate, events, {
-      ...options,
+      ...origin,
       expectedPosition: known.position,
     });
     crashPoint('after-puback');
     if (appended.repeated) return appended;
     const { position, eventIds } = appended;
-    const { commandId } = options;
+    const { commandId } = origin;
     const steps = events.map((event, index) => ({ id: eventIds[index]!, event, position, commandId }));
     this.#keep(aggregate.id, this.#evolve(aggregate.id, known, steps));
     return appended;
@@ -229,18 +317,20 @@ export class AggregateStore<
       eventId = next.id;
       commandIds.add(ownText(next.commandId));
     }
+    this.#forgetCommands(commandIds);
+    return { state, position, eventId, unsaved: known.unsaved + steps.length, commandIds };
+  }
+
+  /** The oldest beyond the aggregate's share. */
+  #forgetCommands(commandIds: Set<string>): void {
     const share = Math.floor(REMEMBERED_COMMANDS.ofAll / Math.max(1, this.#cache.size));
     const limit = Math.min(Math.max(share, REMEMBERED_COMMANDS.ofOneMin), REMEMBERED_COMMANDS.ofOneMax);
     for (const oldest of commandIds) {
       if (commandIds.size <= limit) break;
       commandIds.delete(oldest);
     }
-    return { state, position, eventId, unsaved: known.unsaved + steps.length, commandIds };
   }
 }
-
-/** A part of a text keeps the whole of it in memory, which here is everything that a message's headers say. */
-const ownText = (text: string): string => Buffer.from(text).toString();
 
 type Step<Event extends Message> = {
   readonly id: string;

@@ -54,6 +54,8 @@ export function commandLane(bus: Bus, { context, aggregates, log, part }: Comman
       filterSubjects: [`cmd.${context}.>`],
       maxInFlight: MAX_IN_FLIGHT,
       ...part,
+      // The aggregate store keeps the order of each aggregate, and decides together what waits for one.
+      keyOf: message => String(message.position),
       handle,
     },
     log,

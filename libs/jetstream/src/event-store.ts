@@ -16,13 +16,23 @@ export class ConcurrencyConflict extends Error {
   override readonly name = 'ConcurrencyConflict';
 }
 
-export type AppendOptions = {
-  /** Position of the aggregate's last event as the decision saw it; 0 when it has none. */
-  readonly expectedPosition: number;
+/** Nobody knows yet whether the events were recorded. */
+export class Unanswered extends Error {
+  override readonly name = 'Unanswered';
+}
+
+/** Why events are recorded. */
+export type Origin = {
   /** The command that was decided: the event ids follow from it, and it becomes their causation. */
   readonly commandId: string;
   readonly metadata: Metadata;
 };
+export type AppendOptions = Origin & {
+  /** Position of the aggregate's last event as the decision saw it; 0 when it has none. */
+  readonly expectedPosition: number;
+};
+/** What follows from one command. */
+export type Decided = Origin & { readonly events: readonly Message[] };
 export type Appended = {
   /** Of the last of the events. */
   readonly position: number;
@@ -81,33 +91,50 @@ export class EventStore {
   /**
    * Appends all of `events` or none. Safe to repeat: the same command gives the same event ids.
    * @throws ConcurrencyConflict when the aggregate has moved on since `expectedPosition`
-   * @throws Error when JetStream gave no answer and the stream does not show what became of the append
+   * @throws Unanswered when JetStream gave no answer and the stream does not show what became of the append
    */
-  async append(
+  append(aggregate: AggregateRef, events: readonly Message[], options: AppendOptions): Promise<Appended> {
+    return this.appendTogether(aggregate, [{ ...options, events }], options.expectedPosition);
+  }
+
+  /**
+   * Appends the events of several commands to one aggregate, all or none, one right after the other. Each command was
+   * decided on the state that the ones before it led to.
+   * @param expectedPosition as the first of the decisions saw it
+   * @throws what `append` throws
+   */
+  async appendTogether(
     aggregate: AggregateRef,
-    events: readonly Message[],
-    options: AppendOptions,
+    decided: readonly Decided[],
+    expectedPosition: number,
   ): Promise<Appended> {
-    if (events.length === 0) throw new Error('there is nothing to append');
-    if (events.length > MAX_EVENTS_PER_APPEND) {
+    const messages: Outgoing[] = [];
+    const eventIds: string[] = [];
+    for (const { events, ...origin } of decided) {
+      for (const [index, event] of events.entries()) {
+        const id = derivedId('evt', origin.commandId, index);
+        eventIds.push(id);
+        messages.push(prepare(aggregate, event, id, origin));
+      }
+    }
+    if (messages.length === 0) throw new Error('there is nothing to append');
+    if (messages.length > MAX_EVENTS_PER_APPEND) {
       throw new Error(
-        `${events.length} events are too many for one decision: at most ${MAX_EVENTS_PER_APPEND}`,
+        `${messages.length} events are too many for one append: at most ${MAX_EVENTS_PER_APPEND}`,
       );
     }
-    const eventIds = events.map((_event, index) => derivedId('evt', options.commandId, index));
-    const messages = events.map((event, index) => prepare(aggregate, event, eventIds[index]!, options));
-    messages[0] = expecting(messages[0]!, aggregate, options.expectedPosition);
+    messages[0] = expecting(messages[0]!, aggregate, expectedPosition);
     const commit = this.#commitOf(eventStreamOf(contextOf(aggregate.type)));
     for (let attempt = 1; ; attempt++) {
       try {
         const { seq, duplicate } = await commit.store({ messages, key: subjectOf(aggregate) });
         if (!duplicate) return { position: seq, eventIds, repeated: false };
-        if (seq <= options.expectedPosition) return { position: seq, eventIds, repeated: true };
+        if (seq <= expectedPosition) return { position: seq, eventIds, repeated: true };
         throw new Error('the first of the events had been recorded before');
       } catch (error) {
-        const position = await this.#lookUp(aggregate, eventIds, options.expectedPosition, error);
+        const position = await this.#lookUp(aggregate, eventIds, expectedPosition, error);
         if (position !== undefined) return { position, eventIds, repeated: false };
-        if (attempt === APPEND_ATTEMPTS) throw new Error('an append had no answer', { cause: error });
+        if (attempt === APPEND_ATTEMPTS) throw new Unanswered('an append had no answer', { cause: error });
       }
     }
   }
@@ -177,7 +204,7 @@ export class EventStore {
 const recordedOf = ({ subject, seq, time, data, header }: StoredMsg): Recorded =>
   recordedFrom({ subject, position: seq, recordedAt: time, data, headers: plainHeaders(header) });
 
-function prepare(aggregate: AggregateRef, event: Message, id: string, options: AppendOptions): Outgoing {
+function prepare(aggregate: AggregateRef, event: Message, id: string, origin: Origin): Outgoing {
   const typeName = typeNameOf('event', aggregate.type, event.type);
   return {
     subject: eventSubject(aggregate, event.type),
@@ -187,7 +214,7 @@ function prepare(aggregate: AggregateRef, event: Message, id: string, options: A
       typeName,
       source: contextOf(aggregate.type),
       subject: subjectOf(aggregate),
-      metadata: { ...options.metadata, causationId: options.commandId },
+      metadata: { ...origin.metadata, causationId: origin.commandId },
     }),
   };
 }

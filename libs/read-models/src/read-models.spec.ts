@@ -398,6 +398,11 @@ test('jobs come newest first, a page at a time, of one status if wished', async 
   }
 });
 
+test('the tasks of a job that ended without them say so', async () => {
+  const em = await built('scheduling');
+  expect(await tasksOf(em, 'job_2')).toMatchObject([{ taskId: 'task_3', status: 'failed' }]);
+});
+
 test('tasks and leases say what became of them', async () => {
   const em = await built('scheduling');
   expect(await tasksOf(em, 'job_1')).toMatchObject([

@@ -6,11 +6,12 @@ import { Archive } from '@astro/archive/archive';
 import { Archiver } from '@astro/archive/archiver';
 import type { AnyDecider, Message } from '@astro/event-sourcing/decider';
 import type { Projection } from '@astro/event-sourcing/projection';
-import type { Reactor } from '@astro/event-sourcing/reactor';
+import type { GatheringReactor, Reactor } from '@astro/event-sourcing/reactor';
 import { AggregateStore } from '@astro/jetstream/aggregate-store';
 import { Bus } from '@astro/jetstream/bus';
 import { CommandBus } from '@astro/jetstream/command-bus';
 import { commandUnits, type AnyAggregateStore } from '@astro/jetstream/command-lane';
+import { gatheringUnit } from '@astro/jetstream/gathering-lane';
 import { replaysUnit } from '@astro/jetstream/dead-letters-replays';
 import { EventStore } from '@astro/jetstream/event-store';
 import { reactorUnit } from '@astro/jetstream/reactor-lane';
@@ -40,6 +41,7 @@ export type PlatformOptions = {
   readonly questions?: Readonly<Record<string, (events: EventStore) => AnyAggregateStore>>;
   readonly projections?: readonly Projection<Message, EntityManager>[];
   readonly reactors?: readonly Reactor[];
+  readonly gatheringReactors?: readonly GatheringReactor[];
   readonly entities?: readonly EntitySchema[];
   /** The tables belong to other services: nothing is created, and nothing may be written. */
   readonly reader?: boolean;
@@ -194,11 +196,12 @@ function unitsOf(
   bus: Bus,
   commands: CommandBus,
 ): readonly Unit[] {
-  const { context, reactors = [] } = options;
+  const { context, reactors = [], gatheringReactors = [] } = options;
   const decides = context !== undefined && Object.keys(aggregates).length > 0;
   return [
     ...(decides ? commandUnits(bus, { context, aggregates, log: logFor('commands') }) : []),
     ...reactors.map(reactor => reactorUnit(bus, reactor, commands, logFor(reactor.name))),
+    ...gatheringReactors.map(reactor => gatheringUnit(bus, reactor, commands, logFor(reactor.name))),
     ...(reactors.length > 0
       ? [replaysUnit(bus, serviceName(options), reactors, commands, logFor('replays'))]
       : []),

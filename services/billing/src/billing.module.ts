@@ -22,6 +22,7 @@ import { FeeInForce } from './fee-in-force.provider.js';
 import { followChain } from './follow-chain.reactor.js';
 import { followFinalFacts } from './follow-final-facts.reactor.js';
 import { recogniseWallets } from './recognise-wallets.reactor.js';
+import { receiveTransfers } from './receive-transfers.reactor.js';
 import { releaseAfterJobs } from './release-after-jobs.reactor.js';
 import { releaseAfterServices } from './release-after-services.reactor.js';
 import { reserveForSubmittedJobs } from './reserve-for-submitted-jobs.reactor.js';
@@ -51,6 +52,7 @@ export class BillingModule {
             releaseAfterServices,
             ...(chain ? [followChain, recogniseWallets, followFinalFacts] : []),
           ],
+          gatheringReactors: [receiveTransfers],
           entities: [Balance, LedgerEntry, JobUsage, Batch, Payout],
         }),
       ],

@@ -59,7 +59,6 @@ export const SettlementClaim = defineEntity({
   }),
 });
 export type SettlementClaim = InferEntity<typeof SettlementClaim>;
-export const SettlementClaimUndo = undoOf('settlement_claims');
 
 const changes: Readonly<Record<string, 1n | -1n>> = {
   'escrow.Deposited': 1n,
@@ -108,7 +107,6 @@ const batches: MirroredTable<SettlementBatch> = {
 
 const claims: MirroredTable<SettlementClaim> = {
   entity: SettlementClaim,
-  undo: SettlementClaimUndo,
   keysOf: fact =>
     fact.name === 'escrow.Claimed' ? [`${fact.bytes32('batch')}/${fact.amount('index')}`] : [],
   evolve: (_row, fact, id) => ({

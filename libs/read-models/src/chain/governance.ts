@@ -48,7 +48,6 @@ export const Vote = defineEntity({
   }),
 });
 export type Vote = InferEntity<typeof Vote>;
-export const VoteUndo = undoOf('votes');
 
 /** Each parameter of the protocol as it is. */
 export const Parameter = defineEntity({
@@ -104,7 +103,6 @@ const proposals: MirroredTable<Proposal> = {
 
 const votes: MirroredTable<Vote> = {
   entity: Vote,
-  undo: VoteUndo,
   keysOf: fact => (isVote(fact) ? [`${fact.amount('proposalId')}/${fact.address('voter')}`] : []),
   evolve: (_row, fact, id) => ({
     id,

@@ -18,16 +18,13 @@ export type ChainModel = {
 export const chainModels: readonly ChainModel[] = [
   {
     projection: token.token,
-    entities: [
-      ...[token.TokenBalance, token.TokenTransfer, token.Allocation],
-      ...[token.TokenBalanceUndo, token.TokenTransferUndo, token.AllocationUndo],
-    ],
+    entities: [...[token.TokenBalance, token.TokenTransfer, token.Allocation], token.TokenBalanceUndo],
   },
   {
     projection: escrow.escrow,
     entities: [
       ...[escrow.EscrowBalance, escrow.SettlementBatch, escrow.SettlementClaim],
-      ...[escrow.EscrowBalanceUndo, escrow.SettlementBatchUndo, escrow.SettlementClaimUndo],
+      ...[escrow.EscrowBalanceUndo, escrow.SettlementBatchUndo],
     ],
   },
   {
@@ -39,16 +36,13 @@ export const chainModels: readonly ChainModel[] = [
   },
   {
     projection: rewards.rewards,
-    entities: [
-      ...[rewards.RewardEpoch, rewards.RewardClaim],
-      ...[rewards.RewardEpochUndo, rewards.RewardClaimUndo],
-    ],
+    entities: [...[rewards.RewardEpoch, rewards.RewardClaim], rewards.RewardEpochUndo],
   },
   {
     projection: governance.governance,
     entities: [
       ...[governance.Proposal, governance.Vote, governance.Parameter],
-      ...[governance.ProposalUndo, governance.VoteUndo, governance.ParameterUndo],
+      ...[governance.ProposalUndo, governance.ParameterUndo],
     ],
   },
   {

@@ -42,7 +42,6 @@ export const TokenTransfer = defineEntity({
   }),
 });
 export type TokenTransfer = InferEntity<typeof TokenTransfer>;
-export const TokenTransferUndo = undoOf('token_transfers');
 
 /** The initial allocation, as the token was made with it. */
 export const Allocation = defineEntity({
@@ -59,7 +58,6 @@ export const Allocation = defineEntity({
   }),
 });
 export type Allocation = InferEntity<typeof Allocation>;
-export const AllocationUndo = undoOf('allocations');
 
 const balances: MirroredTable<TokenBalance> = {
   entity: TokenBalance,
@@ -78,7 +76,6 @@ const balances: MirroredTable<TokenBalance> = {
 
 const transfers: MirroredTable<TokenTransfer> = {
   entity: TokenTransfer,
-  undo: TokenTransferUndo,
   keysOf: (fact, { block, index }) => (fact.name === 'token.Transfer' ? [`${block}/${index}`] : []),
   evolve: (_row, fact, id, { time }) => ({
     id,
@@ -91,7 +88,6 @@ const transfers: MirroredTable<TokenTransfer> = {
 
 const allocations: MirroredTable<Allocation> = {
   entity: Allocation,
-  undo: AllocationUndo,
   keysOf: fact => (fact.name === 'token.Allocated' ? [fact.text('name')] : []),
   evolve: (_row, fact, name) => ({ name, holder: fact.address('holder'), amountAtto: fact.amount('amount') }),
 };

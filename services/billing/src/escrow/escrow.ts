@@ -146,10 +146,14 @@ function takeIn(state: Escrow, fact: EscrowFact): void {
     case 'burn_share_set':
       state.burnBps = fact.bps;
       return;
+    case 'unspecified':
     case 'settled':
     case 'claimed':
       return;
-    default:
+    case 'deposited':
+    case 'refunded':
+    case 'withdrawal_announced':
+    case 'withdrawn':
       if (fact.ownerId === '') state.unassigned.push(fact);
   }
 }

@@ -1,6 +1,7 @@
 import { loadLinearSolver } from '@astro/solver/highs';
 import type { Benchmark, Progress } from '../benchmark.js';
 import { rounded } from '../measure.js';
+import { assertAdmissible } from './cluster.js';
 import type { Run } from './experiment.js';
 import { parseOptions, usage, type TraceOptions } from './options.js';
 import { marketPolicy, marketWeights, measureOf, type PolicyName } from './policies.js';
@@ -51,6 +52,7 @@ async function measureTrace(
   progress: Progress,
 ): Promise<Readonly<Record<string, unknown>>> {
   const trace = { nodes: await readNodes(folder), pods: await readPods(folder, pods) };
+  assertAdmissible(trace.nodes, trace.pods);
   const solver = await loadLinearSolver();
   const runsOf = (name: PolicyName): Run[] => {
     const measure = measureOf(name, trace, solver, power ?? 0);

@@ -21,6 +21,10 @@ describe('the options', () => {
     expect(options.trace).toMatchObject({ seeds: [1, 5, 6, 7], policies: ['fgd', 'astro'], power: 0.5 });
   });
 
+  test('measure what power is compared with where power is asked for', () => {
+    expect(parseOptions([...needed, '--power', '0.5']).trace?.policies).toContain('pwr100fgd900');
+  });
+
   test('ask for the Philly jobs, with or without the trace', () => {
     expect(parseOptions(['--philly', 'jobs.csv'])).toEqual({
       philly: { file: 'jobs.csv', nodes: 80 },

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { policyNames, type PolicyName } from './policies.js';
+import { allocationPolicies, policyNames, powerPolicies, type PolicyName } from './policies.js';
 
 /** The experiment of the GPU trace. */
 export type TraceOptions = {
@@ -21,7 +21,8 @@ export const usage = `npm run bench -- matching [--trace DIR --pods FILE] [--phi
   --trace DIR      laid out like the published trace: csv/ holds the node list and the pod lists
   --pods FILE      a pod list in DIR/csv
   --seeds 42-51    a range, or a list with commas; the default is 42-51
-  --policy NAME    ${policyNames.join(', ')}; several with commas; the default is all
+  --policy NAME    ${policyNames.join(', ')}; several with commas; the
+                   default is all, those of power (pwr...) only with --power
   --power W        adds powerSavingPercent; astro counts W devices for each kilowatt that a placement adds
   --philly FILE    mean completion of the Philly jobs under each discipline
   --nodes 80       nodes of eight GPUs that they run on
@@ -51,7 +52,7 @@ function traceOf(values: ReturnType<typeof valuesOf>): TraceOptions {
     folder: values.trace,
     pods: values.pods,
     seeds: seedsOf(values.seeds),
-    policies: policiesOf(values.policy),
+    policies: values.policy === undefined ? defaultPolicies(values) : policiesOf(values.policy),
     ...(values.power !== undefined && { power: powerOf(values.power) }),
   };
 }
@@ -64,7 +65,7 @@ function valuesOf(args: readonly string[]) {
         trace: { type: 'string' },
         pods: { type: 'string' },
         seeds: { type: 'string', default: '42-51' },
-        policy: { type: 'string', default: policyNames.join(',') },
+        policy: { type: 'string' },
         power: { type: 'string' },
         philly: { type: 'string' },
         scale: { type: 'boolean', default: false },
@@ -91,6 +92,9 @@ function seedsOf(text: string): number[] {
   if (seeds.length > seedsMax) throw new RangeError(`--seeds: ${seeds.length} seeds, over ${seedsMax}`);
   return seeds;
 }
+
+const defaultPolicies = ({ power }: ReturnType<typeof valuesOf>): PolicyName[] =>
+  power === undefined ? [...allocationPolicies] : [...allocationPolicies, ...powerPolicies];
 
 function policiesOf(text: string): PolicyName[] {
   return text.split(',').map(part => {
