@@ -34,8 +34,8 @@ export type Escrow = {
 type EscrowDecision = Decision<EscrowEvent, never>;
 
 /**
- * What the contract Escrow has logged, as far as money follows from it. Facts wait until their block is final, and what
- * belongs to an address until the address is somebody's. Its id is the chain's.
+ * What the contract Escrow has logged, as far as money follows from it. Facts wait until their block is
+ * final, and what belongs to an address until the address is somebody's. Its id is the chain's.
  */
 export const escrow: Decider<Escrow, EscrowCommand, EscrowEvent, never> = {
   get initialState() {

@@ -34,10 +34,11 @@ export function feeOn(grossAtto: bigint, { feeBps, burnBps }: FeeTerms) {
 export const batchIdOf = (chainId: number, number: number): string => derivedId('batch', chainId, number);
 
 /**
- * What a batch of these shares pays. The contract rounds the fee on the whole batch, where each charge rounded its own:
- * so each operator, in the order of their addresses, bears the part of the batch's fee by which its running total grows
- * with them. The parts sum to the batch's fee exactly, and what they differ from the fees of the charges, at most a base
- * unit for each charge and one for each operator, moves between the operator and the fees.
+ * What a batch of these shares pays. The contract rounds the fee on the whole batch, where each charge
+ * rounded its own: so each operator, in the order of their addresses, bears the part of the batch's fee by
+ * which its running total grows with them. The parts sum to the batch's fee exactly, and what they differ
+ * from the fees of the charges, at most a base unit for each charge and one for each operator, moves between
+ * the operator and the fees.
  * @param shares all with a wallet on both sides, and charged by `terms`; at least one
  */
 export function contentOf(

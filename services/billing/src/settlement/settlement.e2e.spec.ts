@@ -48,7 +48,7 @@ const isAllSettled = (expected: bigint) => (events: readonly SettlementEvent[]) 
   sumOf(settledCharges(events)) === expected &&
   of(events, 'BatchSettled').length === of(events, 'BatchSealed').length;
 
-test('a deposit is credited when it is final and its address is linked, and a batch of work is settled and claimed', async () => {
+test('a final deposit of a linked address is credited, and a batch of work is settled and claimed', async () => {
   market.startBilling();
   await market.deposit(tenantAccount, 1_000n * astro);
   const escrowEvents = async () =>

@@ -64,8 +64,8 @@ export type Settlement = {
 type SettlementDecision = Decision<SettlementEvent, SettlementRejection>;
 
 /**
- * Charges on their way to the chain: each position of the ledger's charges is in one batch, because a batch begins where
- * the one before ended. Its id is the chain's.
+ * Charges on their way to the chain: each position of the ledger's charges is in one batch, because a batch
+ * begins where the one before ended. Its id is the chain's.
  */
 export const settlement: Decider<Settlement, SettlementCommand, SettlementEvent, SettlementRejection> = {
   get initialState() {

@@ -2,8 +2,8 @@ import type { Share, TaskCharged } from '@astro/messages/billing';
 import { ledgerAccountIn, platformBurned, platformFees } from '@astro/messages/ledger-accounts';
 
 /**
- * What each operator earned by one charge, with its part of the fee: in proportion to what it earned, by running totals,
- * so that the parts sum to the charge's fee, and what is burned of it, exactly.
+ * What each operator earned by one charge, with its part of the fee: in proportion to what it earned, by
+ * running totals, so that the parts sum to the charge's fee, and what is burned of it, exactly.
  */
 export function sharesOf({ tenantId, feeBps, burnBps, postings }: TaskCharged): readonly Share[] {
   const earned: { readonly operatorId: string; readonly netAtto: bigint }[] = [];
