@@ -1,7 +1,11 @@
 import { KeyValue } from '@astro/jetstream/key-value';
 import { Bus } from '@astro/jetstream/bus';
 import { Balance } from '@astro/read-models/billing/balances';
+<<<<<<< HEAD
 import { Batch, Payout } from '@astro/read-models/billing/payouts';
+=======
+import { LedgerEntry } from '@astro/read-models/billing/ledger';
+>>>>>>> main
 import { JobUsage } from '@astro/read-models/billing/usage';
 import { ApiKey } from '@astro/read-models/registry/api-keys';
 import { Node } from '@astro/read-models/registry/nodes';
@@ -16,6 +20,8 @@ import { Module, type DynamicModule } from '@nestjs/common';
 import { APP_FILTER, APP_INTERCEPTOR, HttpAdapterHost } from '@nestjs/core';
 import type { FastifyAdapter } from '@nestjs/platform-fastify';
 import { AccountsController } from './accounts/accounts.controller.js';
+import { StatementsController } from './accounts/statements.controller.js';
+import { TransfersController } from './accounts/transfers.controller.js';
 import { Commands } from './commands.js';
 import { ContentController } from './content/content.controller.js';
 import { ContentStore } from './content/content-store.js';
@@ -45,6 +51,8 @@ export const controllers = [
   ContentController,
   NodesController,
   AccountsController,
+  StatementsController,
+  TransfersController,
   WalletsController,
   PayoutsController,
   OpenApiController,
@@ -73,9 +81,14 @@ export class GatewayModule {
             Lease,
             Task,
             Balance,
+<<<<<<< HEAD
             JobUsage,
             Batch,
             Payout,
+=======
+            LedgerEntry,
+            JobUsage,
+>>>>>>> main
           ],
         }),
       ],

@@ -128,7 +128,7 @@ export function fleetOf(nodes: readonly TraceNode[]): ShapeCount[] {
   return [...counts].map(([shape, count]) => ({ shape, count }));
 }
 
-/** Throws a `TraceError` for a machine or a pod that the engine's border refuses, such as a model that no machine has. */
+/** Throws a `TraceError` for what the engine refuses at its border, such as a model that no machine has. */
 export function assertAdmissible(nodes: readonly TraceNode[], pods: readonly TracePod[]): void {
   const offers = nodes.map(offerOf);
   const catalogue: Catalogue = {
