@@ -28,13 +28,8 @@ export const LedgerEntry = defineEntity({
     eventId: p.text(),
     account: p.text(),
     amountAtto: p.type(Atto),
-<<<<<<< HEAD
-    /** Null of a settlement, which is of many tenants. */
-    tenantId: p.text().nullable(),
-=======
     /** Of the account, after this posting. */
     balanceAtto: p.type(Atto),
->>>>>>> main
     jobId: p.text().nullable(),
     taskId: p.text().nullable(),
     kind: p.text().$type<LedgerEvent['type']>(),
@@ -45,23 +40,15 @@ export type LedgerEntry = InferEntity<typeof LedgerEntry>;
 
 export const ledger: Projection<LedgerEvent, EntityManager> = {
   name: 'billing.ledger',
-  version: 3,
+  version: 4,
   tables: ['ledger'],
-<<<<<<< HEAD
   reads: ['billing.account', 'billing.settlement'],
-  apply: (em, recorded) => insertRows(em, LedgerEntry, entriesIn(recorded), 'ignore'),
-  applyBatch: (em, batch) => insertRows(em, LedgerEntry, batch.flatMap(entriesIn), 'ignore'),
-};
-
-function entriesIn({ id, event: { type: kind, data }, recordedAt, position }: Recorded<LedgerEvent>) {
-=======
-  reads: ['billing.account'],
   apply: (em, recorded) => addEntries(em, [recorded]),
   applyBatch: addEntries,
 };
 
 /** The balances go on from the last entry of each account. An account that stands further has these entries already. */
-async function addEntries(em: EntityManager, batch: readonly Recorded<AccountEvent>[]): Promise<void> {
+async function addEntries(em: EntityManager, batch: readonly Recorded<LedgerEvent>[]): Promise<void> {
   const postings = batch.flatMap(entriesIn);
   if (postings.length === 0) return;
   const accounts = [...new Set(postings.map(({ account }) => account))];
@@ -79,16 +66,11 @@ async function addEntries(em: EntityManager, batch: readonly Recorded<AccountEve
   await insertRows(em, LedgerEntry, entries as RequiredEntityData<LedgerEntry>[], 'fail');
 }
 
-function entriesIn({ id, event: { type: kind, data }, recordedAt, position }: Recorded<AccountEvent>) {
->>>>>>> main
+function entriesIn({ id, event: { type: kind, data }, recordedAt, position }: Recorded<LedgerEvent>) {
   if (!('postings' in data)) return [];
   const about = {
     eventId: id,
     kind,
-<<<<<<< HEAD
-    tenantId: 'tenantId' in data ? data.tenantId : null,
-=======
->>>>>>> main
     jobId: 'jobId' in data ? data.jobId : null,
     taskId: 'taskId' in data ? data.taskId : null,
     recordedAt,
