@@ -1,11 +1,8 @@
 import { KeyValue } from '@astro/jetstream/key-value';
 import { Bus } from '@astro/jetstream/bus';
 import { Balance } from '@astro/read-models/billing/balances';
-<<<<<<< HEAD
-import { Batch, Payout } from '@astro/read-models/billing/payouts';
-=======
 import { LedgerEntry } from '@astro/read-models/billing/ledger';
->>>>>>> main
+import { Batch, Payout } from '@astro/read-models/billing/payouts';
 import { JobUsage } from '@astro/read-models/billing/usage';
 import { ApiKey } from '@astro/read-models/registry/api-keys';
 import { Node } from '@astro/read-models/registry/nodes';
@@ -81,14 +78,10 @@ export class GatewayModule {
             Lease,
             Task,
             Balance,
-<<<<<<< HEAD
+            LedgerEntry,
             JobUsage,
             Batch,
             Payout,
-=======
-            LedgerEntry,
-            JobUsage,
->>>>>>> main
           ],
         }),
       ],
