@@ -4,6 +4,7 @@ import { Balance } from '@astro/read-models/billing/balances';
 import { LedgerEntry } from '@astro/read-models/billing/ledger';
 import { Batch, Payout } from '@astro/read-models/billing/payouts';
 import { JobUsage } from '@astro/read-models/billing/usage';
+import { chainModels } from '@astro/read-models/chain/models';
 import { ApiKey } from '@astro/read-models/registry/api-keys';
 import { Node } from '@astro/read-models/registry/nodes';
 import { Operator } from '@astro/read-models/registry/operators';
@@ -17,6 +18,7 @@ import { Module, type DynamicModule } from '@nestjs/common';
 import { APP_FILTER, APP_INTERCEPTOR, HttpAdapterHost } from '@nestjs/core';
 import type { FastifyAdapter } from '@nestjs/platform-fastify';
 import { AccountsController } from './accounts/accounts.controller.js';
+import { ChainController } from './chain/chain.controller.js';
 import { StatementsController } from './accounts/statements.controller.js';
 import { TransfersController } from './accounts/transfers.controller.js';
 import { Commands } from './commands.js';
@@ -48,12 +50,15 @@ export const controllers = [
   ContentController,
   NodesController,
   AccountsController,
+  ChainController,
   StatementsController,
   TransfersController,
   WalletsController,
   PayoutsController,
   OpenApiController,
 ];
+
+const chainEntities = chainModels.flatMap(({ entities }) => entities);
 
 @Module({})
 export class GatewayModule {
@@ -82,6 +87,7 @@ export class GatewayModule {
             JobUsage,
             Batch,
             Payout,
+            ...chainEntities,
           ],
         }),
       ],
