@@ -81,6 +81,7 @@ export default tseslint.config(
       '**/dist/',
       '**/build/',
       'libs/messages/src/gen/',
+      'tools/bench/rivals/ponder/ponder-env.d.ts',
       'libs/chain/src/gen/',
       // AssemblyScript has its own compiler and other types.
       'examples/*/assembly/',

@@ -1,7 +1,10 @@
 import { KeyValue } from '@astro/jetstream/key-value';
 import { Bus } from '@astro/jetstream/bus';
 import { Balance } from '@astro/read-models/billing/balances';
+import { LedgerEntry } from '@astro/read-models/billing/ledger';
+import { Batch, Payout } from '@astro/read-models/billing/payouts';
 import { JobUsage } from '@astro/read-models/billing/usage';
+import { chainModels } from '@astro/read-models/chain/models';
 import { ApiKey } from '@astro/read-models/registry/api-keys';
 import { Node } from '@astro/read-models/registry/nodes';
 import { Operator } from '@astro/read-models/registry/operators';
@@ -15,6 +18,9 @@ import { Module, type DynamicModule } from '@nestjs/common';
 import { APP_FILTER, APP_INTERCEPTOR, HttpAdapterHost } from '@nestjs/core';
 import type { FastifyAdapter } from '@nestjs/platform-fastify';
 import { AccountsController } from './accounts/accounts.controller.js';
+import { ChainController } from './chain/chain.controller.js';
+import { StatementsController } from './accounts/statements.controller.js';
+import { TransfersController } from './accounts/transfers.controller.js';
 import { Commands } from './commands.js';
 import { ContentController } from './content/content.controller.js';
 import { ContentStore } from './content/content-store.js';
@@ -33,6 +39,7 @@ import { NodeCredentials } from './nodes/node-credentials.js';
 import { NodesController } from './nodes/nodes.controller.js';
 import { openApiDocument } from './openapi/document.js';
 import { OPENAPI_DOCUMENT, OpenApiController } from './openapi/openapi.controller.js';
+import { PayoutsController } from './payouts/payouts.controller.js';
 import { ReadModels } from './read-models.js';
 import { WalletsController } from './wallets/wallets.controller.js';
 
@@ -43,9 +50,15 @@ export const controllers = [
   ContentController,
   NodesController,
   AccountsController,
+  ChainController,
+  StatementsController,
+  TransfersController,
   WalletsController,
+  PayoutsController,
   OpenApiController,
 ];
+
+const chainEntities = chainModels.flatMap(({ entities }) => entities);
 
 @Module({})
 export class GatewayModule {
@@ -60,7 +73,22 @@ export class GatewayModule {
         PlatformModule.forService({
           config,
           reader: true,
-          entities: [Tenant, Operator, ApiKey, Wallet, Node, Job, Lease, Task, Balance, JobUsage],
+          entities: [
+            Tenant,
+            Operator,
+            ApiKey,
+            Wallet,
+            Node,
+            Job,
+            Lease,
+            Task,
+            Balance,
+            LedgerEntry,
+            JobUsage,
+            Batch,
+            Payout,
+            ...chainEntities,
+          ],
         }),
       ],
       controllers,

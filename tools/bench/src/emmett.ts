@@ -1,17 +1,18 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { startPostgres } from '@astro/devstack/postgres/server';
 import type { Progress } from './benchmark.js';
+import { installRival, runIn } from './rival.js';
 
 const folder = new URL('../rivals/emmett/', import.meta.url).pathname;
-const INSTALL_LIMIT_MS = 300_000;
 const RUN_LIMIT_MS = 60_000;
 
-/** Commands a second of Emmett on PostgreSQL: the same decider, in two processes with half of the keys each. */
-export async function emmettPerSecond(scratch: string, progress: Progress): Promise<number> {
-  await install(progress);
+/**
+ * Commands a second of Emmett on PostgreSQL: the same decider, in two processes with half of the keys each.
+ * Null where it cannot be installed.
+ */
+export async function emmettPerSecond(scratch: string, progress: Progress): Promise<number | null> {
+  const isInstalled = await installRival('Emmett', folder, '@event-driven-io/emmett-postgresql', progress);
+  if (!isInstalled) return null;
   const postgres = await startPostgres({ dir: join(scratch, 'postgres') });
   try {
     const url = postgres.adminUrl;
@@ -25,24 +26,5 @@ export async function emmettPerSecond(scratch: string, progress: Progress): Prom
   }
 }
 
-/** It is no part of the platform, so it is installed on first use, beside the platform's own packages. */
-async function install(progress: Progress): Promise<void> {
-  if (existsSync(join(folder, 'node_modules/@event-driven-io/emmett-postgresql'))) return;
-  progress('installing Emmett');
-  await run('npm', ['install', '--no-audit', '--no-fund'], INSTALL_LIMIT_MS);
-}
-
-const runNode = (args: readonly string[], timeoutMs: number) => run(process.execPath, args, timeoutMs);
-
-async function run(file: string, args: readonly string[], timeoutMs: number): Promise<string> {
-  const child = spawn(file, args, {
-    cwd: folder,
-    timeout: timeoutMs,
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  let output = '';
-  child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));
-  const [code, signal] = (await once(child, 'close')) as [number | null, string | null];
-  if (code !== 0) throw new Error(`${file} ${args[0]} ended with ${signal ?? code}`);
-  return output.trim();
-}
+const runNode = (args: readonly string[], timeoutMs: number) =>
+  runIn(folder, process.execPath, args, timeoutMs);

@@ -8,6 +8,8 @@ export type Memory = { readonly rssMb: number; readonly heapMb: number };
 export type Instance = {
   /** How many units of the work it has. */
   units(): Promise<number>;
+  /** Begins what waits to be told. */
+  start(): Promise<void>;
   memory(): Promise<Memory>;
   stop(): Promise<{ readonly rssMb: number }>;
 };
@@ -32,7 +34,7 @@ export async function startTwoInstances(servers: string): Promise<readonly Insta
 
 /** Starts a program of this folder, which says when it is ready, and ends when it is told to. */
 export async function startProgram(file: string, ...words: readonly string[]): Promise<Instance> {
-  const entry = new URL(file, import.meta.url).pathname;
+  const entry = new URL(`../dist/${file}`, import.meta.url).pathname;
   const child = fork(entry, words, {
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     execArgv: ['--expose-gc'],
@@ -45,6 +47,7 @@ export async function startProgram(file: string, ...words: readonly string[]): P
   };
   return {
     units: () => ask('units') as Promise<number>,
+    start: () => ask('start') as Promise<void>,
     memory: () => ask('memory') as Promise<Memory>,
     async stop() {
       const memory = (await ask('stop')) as { readonly rssMb: number };

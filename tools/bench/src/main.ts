@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { append } from './append.js';
 import { archive } from './archive.js';
+import { indexer } from './indexer/indexer.js';
 import { load } from './load.js';
 import { matching } from './matching/matching.js';
 import { memory } from './memory.js';
@@ -15,6 +16,7 @@ import { replay } from './replay.js';
 const benchmarks: Readonly<Record<string, Benchmark>> = {
   append,
   archive,
+  indexer,
   load,
   matching,
   memory,

@@ -43,6 +43,10 @@ export const pipeline: Benchmark = {
   async run(folder, progress) {
     const figures = await ours(folder, progress);
     const rival = await emmettPerSecond(folder, progress);
-    return { ...figures, emmettPerSecond: rounded(rival), rssMb: Math.max(rssMb(), figures.instanceRssMb) };
+    return {
+      ...figures,
+      emmettPerSecond: rival && rounded(rival),
+      rssMb: Math.max(rssMb(), figures.instanceRssMb),
+    };
   },
 };

@@ -2,8 +2,8 @@ import { posix } from 'node:path';
 import ts from 'typescript';
 import { isCode, isSpec, type Finding, type SourceFile } from './repository-files.js';
 
-/** Processes start here. Compiled examples are entered by their own build. */
-const entry = /(?:^|\/)src\/main\.ts$|\.d\.ts$|^examples\//;
+/** Processes start here. Compiled examples are entered by their own build, and rivals name their own files. */
+const entry = /(?:^|\/)src\/main\.ts$|\.d\.ts$|^examples\/|^tools\/bench\/rivals\//;
 const judged = /^(?:libs|services|tools)\/.*\.ts$/;
 
 /**

@@ -11,6 +11,7 @@ import {
   type EntitySchema,
   type RequiredEntityData,
 } from '@mikro-orm/postgresql';
+import { headOf, moveHead, type Head } from './head.js';
 
 /** What every row of the chain says of itself. */
 export type Mirrored = {
@@ -26,8 +27,11 @@ export type Place = { readonly block: number; readonly index: number; readonly t
 /** How the facts of a block change the rows of one table, whose one key is a text. */
 export type MirroredTable<Row extends Mirrored> = {
   readonly entity: EntitySchema<Row>;
-  /** What the rows were before blocks that are not final yet; made by `undoOf`. */
-  readonly undo: EntitySchema<Undo>;
+  /**
+   * What the rows were before blocks that are not final yet; made by `undoOf`. Without it a row is made by one fact and
+   * never changed by another, so that whatever a block made goes with it.
+   */
+  readonly undo?: EntitySchema<Undo>;
   /** Keys of the rows that the fact makes or changes, none twice; none for a fact that is not of this table. */
   keysOf(fact: Fact, place: Place): readonly string[];
   /** Undefined: the fact changes nothing. */
@@ -61,7 +65,7 @@ export type Filling = {
 };
 
 export const filling = <Row extends Mirrored>(table: MirroredTable<Row>): Filling => ({
-  tables: [table.entity.meta.tableName, table.undo.meta.tableName],
+  tables: [table.entity, ...(table.undo ? [table.undo] : [])].map(({ meta }) => meta.tableName),
   apply: (em, run) => applyRun(em, table, run),
 });
 
@@ -72,7 +76,8 @@ export const filling = <Row extends Mirrored>(table: MirroredTable<Row>): Fillin
 export function mirrored(
   name: `chain.${string}`,
   fillings: readonly Filling[],
-): Projection<MirrorEvent, EntityManager> {
+): Projection<MirrorEvent, EntityManager> & { readonly head: EntitySchema<Head> } {
+  const head = headOf(name.slice('chain.'.length));
   const applyBatch = async (em: EntityManager, batch: readonly Recorded<MirrorEvent>[]): Promise<void> => {
     for (let from = 0; from < batch.length;) {
       const { type } = batch[from]!.event;
@@ -82,11 +87,14 @@ export function mirrored(
       for (const table of fillings) await table.apply(em, run);
       from = to;
     }
+    const events = batch.map(({ event }) => event);
+    await moveHead(em, head, events);
   };
   return {
     name,
+    head,
     version: 1,
-    tables: fillings.flatMap(({ tables }) => tables) as [string, ...string[]],
+    tables: [head.meta.tableName, ...fillings.flatMap(({ tables }) => tables)],
     reads: ['chain.mirror'],
     apply: (em, recorded) => applyBatch(em, [recorded]),
     applyBatch,
@@ -121,7 +129,8 @@ async function applyBlocks<Row extends Mirrored>(
   if (keys.size === 0) return;
   const keyName = keyOf(em, table.entity);
   const before = new Map<string, Row>();
-  for (const row of await readRows(em, table.entity, [...keys])) before.set(row[keyName] as string, row);
+  const stored = table.undo ? await readRows(em, table.entity, [...keys]) : [];
+  for (const row of stored) before.set(row[keyName] as string, row);
   const after = new Map(before);
   const undo: Undo[] = [];
   const written = rowWriter(em, table.entity);
@@ -132,7 +141,7 @@ async function applyBlocks<Row extends Mirrored>(
         const row = after.get(key);
         const next = table.evolve(row, fact, key, place);
         if (next === undefined) continue;
-        if (!block.final && !touched.has(key))
+        if (table.undo && !block.final && !touched.has(key))
           undo.push({ block: block.number, key, before: row === undefined ? null : written(row) });
         touched.add(key);
         after.set(key, { ...next, asOfBlock: block.number, isFinal: block.final } as unknown as Row);
@@ -140,7 +149,7 @@ async function applyBlocks<Row extends Mirrored>(
     }
   }
   await write(em, table.entity, before, after);
-  await insertRows(em, table.undo, undo, 'fail');
+  if (table.undo) await insertRows(em, table.undo, undo, 'fail');
 }
 
 function stepsIn<Row extends Mirrored>(
@@ -185,7 +194,22 @@ async function takeBack<Row extends Mirrored>(
   first: number,
   finalNumber: number,
 ): Promise<void> {
-  const [main, undo] = [tableOf(em, table.entity), tableOf(em, table.undo)];
+  if (table.undo) await putBack(em, table, table.undo, first);
+  else
+    await em.execute(`delete from ${tableOf(em, table.entity)} where not "is_final" and "as_of_block" >= ?`, [
+      first,
+    ]);
+  // They may have become final since they were written down.
+  await finalise(em, table, finalNumber);
+}
+
+async function putBack<Row extends Mirrored>(
+  em: EntityManager,
+  table: MirroredTable<Row>,
+  before: EntitySchema<Undo>,
+  first: number,
+): Promise<void> {
+  const [main, undo] = [tableOf(em, table.entity), tableOf(em, before)];
   const key = columnsOf(em, table.entity).find(({ isKey }) => isKey)!.name;
   const oldest = `select distinct on ("key") "key", "before" from ${undo} where "block" >= ? order by "key", "block"`;
   await em.execute(`delete from ${main} where ${key} in (select "key" from (${oldest}) as o)`, [first]);
@@ -195,8 +219,6 @@ async function takeBack<Row extends Mirrored>(
     [first],
   );
   await em.execute(`delete from ${undo} where "block" >= ?`, [first]);
-  // They may have become final since they were written down.
-  await finalise(em, table, finalNumber);
 }
 
 async function finalise<Row extends Mirrored>(
@@ -204,11 +226,12 @@ async function finalise<Row extends Mirrored>(
   table: MirroredTable<Row>,
   finalNumber: number,
 ): Promise<void> {
-  const [main, undo] = [tableOf(em, table.entity), tableOf(em, table.undo)];
+  const main = tableOf(em, table.entity);
   await em.execute(`update ${main} set "is_final" = true where not "is_final" and "as_of_block" <= ?`, [
     finalNumber,
   ]);
-  await em.execute(`delete from ${undo} where "block" <= ?`, [finalNumber]);
+  if (table.undo)
+    await em.execute(`delete from ${tableOf(em, table.undo)} where "block" <= ?`, [finalNumber]);
 }
 
 /** A row as `jsonb_populate_record` reads it. */

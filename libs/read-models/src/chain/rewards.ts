@@ -40,7 +40,6 @@ export const RewardClaim = defineEntity({
   }),
 });
 export type RewardClaim = InferEntity<typeof RewardClaim>;
-export const RewardClaimUndo = undoOf('reward_claims');
 
 const epochs: MirroredTable<RewardEpoch> = {
   entity: RewardEpoch,
@@ -64,7 +63,6 @@ const epochs: MirroredTable<RewardEpoch> = {
 
 const claims: MirroredTable<RewardClaim> = {
   entity: RewardClaim,
-  undo: RewardClaimUndo,
   keysOf: fact =>
     fact.name === 'rewards.Claimed' ? [`${fact.amount('epoch')}/${fact.amount('index')}`] : [],
   evolve: (_row, fact, id) => ({

@@ -1,7 +1,10 @@
 import { Atto } from '@astro/postgres/atto';
-import { defineEntity, type InferEntity } from '@mikro-orm/postgresql';
+import { defineEntity, type EntityManager, type InferEntity } from '@mikro-orm/postgresql';
+import { readAsOf } from './as-of.js';
 import { filling, mirrored, undoOf, type MirroredTable } from './mirrored.js';
 
+/** More than any deployment lists. */
+const maxAllocations = 200;
 const nobody = `0x${'0'.repeat(40)}`;
 
 /** What each account holds on the chain. An account without a row holds nothing. */
@@ -42,7 +45,6 @@ export const TokenTransfer = defineEntity({
   }),
 });
 export type TokenTransfer = InferEntity<typeof TokenTransfer>;
-export const TokenTransferUndo = undoOf('token_transfers');
 
 /** The initial allocation, as the token was made with it. */
 export const Allocation = defineEntity({
@@ -59,7 +61,6 @@ export const Allocation = defineEntity({
   }),
 });
 export type Allocation = InferEntity<typeof Allocation>;
-export const AllocationUndo = undoOf('allocations');
 
 const balances: MirroredTable<TokenBalance> = {
   entity: TokenBalance,
@@ -78,7 +79,6 @@ const balances: MirroredTable<TokenBalance> = {
 
 const transfers: MirroredTable<TokenTransfer> = {
   entity: TokenTransfer,
-  undo: TokenTransferUndo,
   keysOf: (fact, { block, index }) => (fact.name === 'token.Transfer' ? [`${block}/${index}`] : []),
   evolve: (_row, fact, id, { time }) => ({
     id,
@@ -91,9 +91,18 @@ const transfers: MirroredTable<TokenTransfer> = {
 
 const allocations: MirroredTable<Allocation> = {
   entity: Allocation,
-  undo: AllocationUndo,
   keysOf: fact => (fact.name === 'token.Allocated' ? [fact.text('name')] : []),
   evolve: (_row, fact, name) => ({ name, holder: fact.address('holder'), amountAtto: fact.amount('amount') }),
 };
 
 export const token = mirrored('chain.token', [filling(balances), filling(transfers), filling(allocations)]);
+
+/** What the account holds: no row for one that never held anything. */
+export const tokensOf = (em: EntityManager, account: string) =>
+  readAsOf(em, token.head, within => within.find(TokenBalance, { account: account.toLowerCase() }));
+
+/** The initial allocation, by name. A deployment has a few of them. */
+export const allocationsOf = (em: EntityManager) =>
+  readAsOf(em, token.head, within =>
+    within.find(Allocation, {}, { orderBy: { name: 'asc' }, limit: maxAllocations }),
+  );

@@ -32,6 +32,8 @@ type WireReceipt = { readonly blockHash: string; readonly logs: readonly WireLog
 const callsPerRequest = 50;
 /** Receipts of a full block may be many megabytes. */
 const receiptsPerRequest = 10;
+/** The node makes the next answers while one is being read. */
+const requestsAtOnce = 3;
 
 /**
  * What one endpoint says of the chain, checked as far as it can be: blocks must follow each other by their hashes, and
@@ -125,14 +127,26 @@ async function inParts<T>(
   calls: readonly RpcCall[],
   size: number,
 ): Promise<readonly T[]> {
-  const results: T[] = [];
-  for (let from = 0; from < calls.length; from += size) {
-    for (const answer of await endpoint.batch(calls.slice(from, from + size))) {
-      if ('refused' in answer) throw new EndpointFailed(endpoint.name, answer.refused.message);
-      results.push(answer.result as T);
+  const parts = Array.from({ length: Math.ceil(calls.length / size) }, (_, part) =>
+    calls.slice(part * size, (part + 1) * size),
+  );
+  const results: (readonly T[])[] = [];
+  let next = 0;
+  const ask = async (): Promise<void> => {
+    for (let part = next++; part < parts.length; part = next++) {
+      const answers = await endpoint.batch(parts[part]!);
+      results[part] = answers.map(answer => {
+        if ('refused' in answer) throw new EndpointFailed(endpoint.name, answer.refused.message);
+        return answer.result as T;
+      });
     }
+  };
+  try {
+    await Promise.all(Array.from({ length: requestsAtOnce }, ask));
+  } finally {
+    next = parts.length; // nothing more is asked for what has failed
   }
-  return results;
+  return results.flat();
 }
 
 const headerCall = (number: number): RpcCall => ({

@@ -22,10 +22,8 @@ const backOff = { baseMs: 200, maxMs: 10_000 };
 const unhealthyAfterFailures = 5;
 
 /** Following the chain, which one process at a time does. Should two, only one of them finds its expected position. */
-export const followUnit = (options: FollowOptions): Unit => ({
-  name: 'follow-chain',
-  open: () => new Following(options),
-});
+export const followUnit = (options: FollowOptions) =>
+  ({ name: 'follow-chain', open: (): Part => new Following(options) }) satisfies Unit;
 
 class Following implements Part {
   readonly #options: FollowOptions;
