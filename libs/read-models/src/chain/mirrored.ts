@@ -59,23 +59,25 @@ export const undoOf = (table: string): EntitySchema<Undo> =>
 /** A table of which only its names and its filling are known, so that several unlike ones make one read model. */
 export type Filling = {
   readonly tables: readonly string[];
+  /** Whether the fact makes or changes a row. */
+  concerns(fact: Fact, place: Place): boolean;
   /** @param run events of one type, side by side in the record */
   apply(em: EntityManager, run: readonly MirrorEvent[]): Promise<void>;
 };
 
 export const filling = <Row extends Mirrored>(table: MirroredTable<Row>): Filling => ({
   tables: [table.entity, ...(table.undo ? [table.undo] : [])].map(({ meta }) => meta.tableName),
+  concerns: (fact, place) => table.keysOf(fact, place).length > 0,
   apply: (em, run) => applyRun(em, table, run),
 });
+
+export type MirroredModel = Projection<MirrorEvent, EntityManager> & Pick<Filling, 'concerns'>;
 
 /**
  * A read model of the chain. A block that is taken back takes its changes with it: of every row that a block changes
  * before it is final, the row as it was before is kept until then.
  */
-export function mirrored(
-  name: `chain.${string}`,
-  fillings: readonly Filling[],
-): Projection<MirrorEvent, EntityManager> {
+export function mirrored(name: `chain.${string}`, fillings: readonly Filling[]): MirroredModel {
   const applyBatch = async (em: EntityManager, batch: readonly Recorded<MirrorEvent>[]): Promise<void> => {
     for (let from = 0; from < batch.length;) {
       const { type } = batch[from]!.event;
@@ -91,6 +93,7 @@ export function mirrored(
     version: 1,
     tables: fillings.flatMap(({ tables }) => tables) as [string, ...string[]],
     reads: ['chain.mirror'],
+    concerns: (fact, place) => fillings.some(table => table.concerns(fact, place)),
     apply: (em, recorded) => applyBatch(em, [recorded]),
     applyBatch,
   };

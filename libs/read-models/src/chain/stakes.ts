@@ -2,8 +2,7 @@ import { Atto } from '@astro/postgres/atto';
 import { defineEntity, type InferEntity } from '@mikro-orm/postgresql';
 import type { Fact } from '@astro/chain/logs/fact';
 import { filling, mirrored, undoOf, type MirroredTable } from './mirrored.js';
-
-export type StakeRole = 'operator' | 'validator';
+import { roleOf, type StakeRole } from './stake-role.js';
 
 /** Node operators and validators with a stake. A share is worth the factor, in units of 10^-18. */
 export const StakeProvider = defineEntity({
@@ -49,7 +48,6 @@ export type StakePosition = InferEntity<typeof StakePosition>;
 export const StakePositionUndo = undoOf('stake_positions');
 
 const wholeFactor = 10n ** 18n;
-const roleOf = (fact: Fact): StakeRole => (fact.amount('role') === 0n ? 'operator' : 'validator');
 const providerKey = (fact: Fact): string => `${roleOf(fact)}/${fact.address('provider')}`;
 
 const providers: MirroredTable<StakeProvider> = {
