@@ -77,7 +77,7 @@ export type MirroredModel = Projection<MirrorEvent, EntityManager> & Pick<Fillin
  * A read model of the chain. A block that is taken back takes its changes with it: of every row that a block changes
  * before it is final, the row as it was before is kept until then.
  */
-export function mirrored(name: `chain.${string}`, fillings: readonly Filling[]): MirroredModel {
+export function mirrored(name: `chain.${string}`, fillings: readonly Filling[], version = 1): MirroredModel {
   const applyBatch = async (em: EntityManager, batch: readonly Recorded<MirrorEvent>[]): Promise<void> => {
     for (let from = 0; from < batch.length;) {
       const { type } = batch[from]!.event;
@@ -90,7 +90,7 @@ export function mirrored(name: `chain.${string}`, fillings: readonly Filling[]):
   };
   return {
     name,
-    version: 1,
+    version,
     tables: fillings.flatMap(({ tables }) => tables) as [string, ...string[]],
     reads: ['chain.mirror'],
     concerns: (fact, place) => fillings.some(table => table.concerns(fact, place)),

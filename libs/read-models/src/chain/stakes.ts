@@ -4,7 +4,7 @@ import type { Fact } from '@astro/chain/logs/fact';
 import { filling, mirrored, undoOf, type MirroredTable } from './mirrored.js';
 import { roleOf, type StakeRole } from './stake-role.js';
 
-/** Node operators and validators with a stake. A share is worth the factor, in units of 10^-18. */
+/** Node operators and validators with a stake. A share is worth the factor, in units of 10^-27. */
 export const StakeProvider = defineEntity({
   name: 'StakeProvider',
   schema: 'chain',
@@ -47,7 +47,8 @@ export const StakePosition = defineEntity({
 export type StakePosition = InferEntity<typeof StakePosition>;
 export const StakePositionUndo = undoOf('stake_positions');
 
-const wholeFactor = 10n ** 18n;
+/** Of a provider that was never slashed: `WHOLE` of the contract. */
+const wholeFactor = 10n ** 27n;
 const providerKey = (fact: Fact): string => `${roleOf(fact)}/${fact.address('provider')}`;
 
 const providers: MirroredTable<StakeProvider> = {
@@ -97,4 +98,5 @@ const positions: MirroredTable<StakePosition> = {
   },
 };
 
-export const stakes = mirrored('chain.stakes', [filling(providers), filling(positions)]);
+/** Version 1 had a billionth of the factor of a provider that was never slashed. */
+export const stakes = mirrored('chain.stakes', [filling(providers), filling(positions)], 2);

@@ -36,7 +36,7 @@ export const ReleasedBucket = defineEntity({
   properties: p => ({
     /** `<role>/<provider>/<bucket>` */
     id: p.text().primary(),
-    /** In units of 10^-18. */
+    /** In units of 10^-27. */
     factor: p.type(Atto),
     asOfBlock: p.bigint('number'),
     isFinal: p.boolean(),
