@@ -54,15 +54,43 @@ export async function readRows<Row extends object>(
   const { name: key, type } = columns.find(({ property }) => property === keyOf(em, entity))!;
   const selected = columns.map(({ selected }, index) => `${selected} as "${index}"`).join(', ');
   const sql = `select ${selected} from ${tableOf(em, entity)} where ${key} = any($1::${type}[])`;
-  const { rows } = await execute<Record<number, unknown>>(em, sql, [arrayParameter(type, keys)]);
-  return rows.map(stored => {
-    const row: Record<string, unknown> = {};
-    for (const [index, column] of columns.entries()) {
-      const value = stored[index];
-      row[column.property] = value === null ? null : column.valueOf(value);
-    }
-    return row as Row;
-  });
+  const { rows } = await execute<Stored>(em, sql, [arrayParameter(type, keys)]);
+  return rows.map(stored => rowOf<Row>(columns, stored));
+}
+
+/**
+ * Of each group of rows the last one, as plain objects; none of a group without rows.
+ * @param by property that holds the group; an index on it and `order` finds each row at once
+ * @param order properties by which the rows of a group are in order
+ */
+export async function lastRowOfEach<Row extends object>(
+  em: EntityManager,
+  entity: EntitySchema<Row>,
+  by: keyof Row & string,
+  groups: readonly string[],
+  order: readonly (keyof Row & string)[],
+): Promise<readonly Row[]> {
+  const columns = columnsOf(em, entity);
+  const columnOf = (property: string) => columns.find(column => column.property === property)!;
+  const { name: group, type } = columnOf(by);
+  const selected = columns.map(({ selected }, index) => `${selected} as "${index}"`).join(', ');
+  const sql = `select r.* from unnest($1::${type}[]) as g(of) cross join lateral (
+      select ${selected} from ${tableOf(em, entity)} where ${group} = g.of
+      order by ${order.map(property => `${columnOf(property).name} desc`).join(', ')} limit 1
+    ) as r`;
+  const { rows } = await execute<Stored>(em, sql, [arrayParameter(type, groups)]);
+  return rows.map(stored => rowOf<Row>(columns, stored));
+}
+
+type Stored = Readonly<Record<number, unknown>>;
+
+function rowOf<Row>(columns: readonly Column[], stored: Stored): Row {
+  const row: Record<string, unknown> = {};
+  for (const [index, column] of columns.entries()) {
+    const value = stored[index];
+    row[column.property] = value === null ? null : column.valueOf(value);
+  }
+  return row as Row;
 }
 
 /** Property of the one key column. */

@@ -15,7 +15,7 @@ export type Fold<Event extends Message, Row extends object> = {
   evolve(row: Row | undefined, recorded: Recorded<Event>, key: string, index: number): Row | undefined;
   /** Events that change rows which they do not name: each ends the batch before it and is applied in SQL. */
   readonly sweep?: {
-    readonly type: Event['type'];
+    readonly types: readonly Event['type'][];
     apply(em: EntityManager, recorded: Recorded<Event>): Promise<unknown>;
   };
 };
@@ -31,7 +31,7 @@ export function folding<Event extends Message, Row extends object>(
   const applyBatch = async (em: EntityManager, batch: readonly Recorded<Event>[]): Promise<void> => {
     let from = 0;
     for (const [index, recorded] of batch.entries()) {
-      if (recorded.event.type !== fold.sweep?.type) continue;
+      if (!fold.sweep?.types.includes(recorded.event.type)) continue;
       await applyTogether(em, entity, fold, batch.slice(from, index));
       await fold.sweep.apply(em, recorded);
       from = index + 1;

@@ -13,8 +13,15 @@ import { openDatabase } from '@astro/postgres/database';
 import { ProjectionRunner } from '@astro/postgres/projection-runner';
 import { provision } from '@astro/postgres/provision';
 import type { EntityManager, EntitySchema, MikroORM } from '@mikro-orm/postgresql';
-import { Balance, balanceOfTenant, balances, earningsOfOperator } from './billing/balances.js';
-import { LedgerEntry, entriesOf, entriesOfJob, ledger, ledgerSum } from './billing/ledger.js';
+import {
+  Balance,
+  balanceOfTenant,
+  balances,
+  earningsOfOperator,
+  accountsOfTenant,
+} from './billing/balances.js';
+import { changeOf } from '@astro/messages/ledger-accounts';
+import { LedgerEntry, balancesAt, entriesOf, entriesOfJob, ledger, ledgerSum } from './billing/ledger.js';
 import { JobUsage, findUsage, pageOfUsage, usage } from './billing/usage.js';
 import { InvalidCursor } from './page.js';
 import { ApiKey, apiKeys, findApiKeyByHash } from './registry/api-keys.js';
@@ -394,6 +401,11 @@ test('jobs come newest first, a page at a time, of one status if wished', async 
   }
 });
 
+test('the tasks of a job that ended without them say so', async () => {
+  const em = await built('scheduling');
+  expect(await tasksOf(em, 'job_2')).toMatchObject([{ taskId: 'task_3', status: 'failed' }]);
+});
+
 test('tasks and leases say what became of them', async () => {
   const em = await built('scheduling');
   expect(await tasksOf(em, 'job_1')).toMatchObject([
@@ -411,15 +423,39 @@ test('tasks and leases say what became of them', async () => {
 
 test('balances are the sums of the postings, and the ledger sums to zero', async () => {
   const em = await built('billing');
-  expect(await balanceOfTenant(em, 'tenant_1')).toEqual({ availableAtto: credit - 2000n, reservedAtto: 0n });
-  expect(await balanceOfTenant(em, 'nobody')).toEqual({ availableAtto: 0n, reservedAtto: 0n });
+  const nothing = { availableAtto: 0n, reservedAtto: 0n, incomingAtto: 0n, withdrawingAtto: 0n };
+  const held = { ...nothing, availableAtto: credit - 2000n };
+  expect(await balanceOfTenant(em, 'tenant_1')).toEqual(held);
+  expect(await balanceOfTenant(em, 'nobody')).toEqual(nothing);
   expect(await earningsOfOperator(em, 'operator_1')).toBe(1950n);
   expect(await ledgerSum(em)).toBe(0n);
   expect(await entriesOfJob(em, 'job_1')).toHaveLength(14);
   const first = await entriesOf(em, 'operator:operator_1:earned', { limit: 3 });
+  expect(first.items.map(({ amountAtto, balanceAtto }) => [amountAtto, balanceAtto])).toEqual([
+    [475n, 1950n],
+    [500n, 1475n],
+    [475n, 975n],
+  ]);
   expect(first.items.map(({ amountAtto }) => amountAtto)).toEqual([475n, 500n, 475n]);
   const rest = await entriesOf(em, 'operator:operator_1:earned', { limit: 3, cursor: first.nextCursor });
   expect(rest.items).toMatchObject([{ amountAtto: 500n, taskId: 'task_1', kind: 'TaskCharged' }]);
+});
+
+test('every position has its balances: the sums of the postings up to it', async () => {
+  const em = await built('billing');
+  const accounts = { ...accountsOfTenant('tenant_1'), earned: 'operator:operator_1:earned' };
+  const entries = await em.find(LedgerEntry, {});
+  const positions = entries.map(({ position }) => position);
+  for (const asOf of [0, ...positions, Math.max(...positions) + 9]) {
+    const until = entries.filter(({ position }) => position <= asOf);
+    const balances = await balancesAt(em, accounts, asOf);
+    for (const [name, account] of Object.entries(accounts))
+      expect([asOf, name, balances[name as keyof typeof accounts]]).toEqual([
+        asOf,
+        name,
+        changeOf(account, until),
+      ]);
+  }
 });
 
 test('usage says what a job cost and where it went', async () => {

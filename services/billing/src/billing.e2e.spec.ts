@@ -107,7 +107,7 @@ test('a job is paid for out of its reservation, and the rest comes back', async 
     () => balanceOfTenant(database(), tenantId),
     balance => balance.reservedAtto > 0n,
   );
-  expect(held).toEqual({ availableAtto: 4_000n, reservedAtto: 6_000n });
+  expect(held).toMatchObject({ availableAtto: 4_000n, reservedAtto: 6_000n });
 
   const work = [resultOf('o1'), resultOf('o2')];
   await record(jobId, [
@@ -118,7 +118,7 @@ test('a job is paid for out of its reservation, and the rest comes back', async 
     () => balanceOfTenant(database(), tenantId),
     balance => balance.reservedAtto === 0n,
   );
-  expect(rest).toEqual({ availableAtto: 6_000n, reservedAtto: 0n });
+  expect(rest).toMatchObject({ availableAtto: 6_000n, reservedAtto: 0n });
   expect(await earningsOfOperator(database(), 'o1')).toBe(1_950n);
   expect(await earningsOfOperator(database(), 'o2')).toBe(1_950n);
   const usage = await eventually(

@@ -1,7 +1,9 @@
 import { KeyValue } from '@astro/jetstream/key-value';
 import { Bus } from '@astro/jetstream/bus';
 import { Balance } from '@astro/read-models/billing/balances';
+import { LedgerEntry } from '@astro/read-models/billing/ledger';
 import { JobUsage } from '@astro/read-models/billing/usage';
+import { chainModels } from '@astro/read-models/chain/models';
 import { ApiKey } from '@astro/read-models/registry/api-keys';
 import { Node } from '@astro/read-models/registry/nodes';
 import { Operator } from '@astro/read-models/registry/operators';
@@ -15,6 +17,9 @@ import { Module, type DynamicModule } from '@nestjs/common';
 import { APP_FILTER, APP_INTERCEPTOR, HttpAdapterHost } from '@nestjs/core';
 import type { FastifyAdapter } from '@nestjs/platform-fastify';
 import { AccountsController } from './accounts/accounts.controller.js';
+import { ChainController } from './chain/chain.controller.js';
+import { StatementsController } from './accounts/statements.controller.js';
+import { TransfersController } from './accounts/transfers.controller.js';
 import { Commands } from './commands.js';
 import { ContentController } from './content/content.controller.js';
 import { ContentStore } from './content/content-store.js';
@@ -43,9 +48,14 @@ export const controllers = [
   ContentController,
   NodesController,
   AccountsController,
+  ChainController,
+  StatementsController,
+  TransfersController,
   WalletsController,
   OpenApiController,
 ];
+
+const chainEntities = chainModels.flatMap(({ entities }) => entities);
 
 @Module({})
 export class GatewayModule {
@@ -60,7 +70,20 @@ export class GatewayModule {
         PlatformModule.forService({
           config,
           reader: true,
-          entities: [Tenant, Operator, ApiKey, Wallet, Node, Job, Lease, Task, Balance, JobUsage],
+          entities: [
+            Tenant,
+            Operator,
+            ApiKey,
+            Wallet,
+            Node,
+            Job,
+            Lease,
+            Task,
+            Balance,
+            LedgerEntry,
+            JobUsage,
+            ...chainEntities,
+          ],
         }),
       ],
       controllers,

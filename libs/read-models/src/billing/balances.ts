@@ -38,15 +38,34 @@ export const balances: Projection<AccountEvent, EntityManager> = {
 export const balancesOf = (em: EntityManager, prefix: string) =>
   em.find(Balance, { account: { $gte: prefix, $lt: `${prefix}\uffff` } }, { orderBy: { account: 'asc' } });
 
-export type TenantBalance = { readonly availableAtto: bigint; readonly reservedAtto: bigint };
+/** What a tenant has, by what it is for. */
+export type TenantBalance = {
+  readonly availableAtto: bigint;
+  readonly reservedAtto: bigint;
+  readonly incomingAtto: bigint;
+  readonly withdrawingAtto: bigint;
+};
 
-/** What the tenant can spend, and what its open jobs hold. */
+/** Names of the tenant's accounts, by the members of its balance. */
+export const accountsOfTenant = (tenantId: string): Readonly<Record<keyof TenantBalance, string>> => ({
+  availableAtto: tenantAccount(tenantId, 'available'),
+  reservedAtto: tenantAccount(tenantId, 'reserved'),
+  incomingAtto: tenantAccount(tenantId, 'incoming'),
+  withdrawingAtto: tenantAccount(tenantId, 'withdrawing'),
+});
+
+/** What the tenant can spend, what its open jobs hold, and what is on its way. */
 export async function balanceOfTenant(em: EntityManager, tenantId: string): Promise<TenantBalance> {
-  const available = tenantAccount(tenantId, 'available');
-  const reserved = tenantAccount(tenantId, 'reserved');
-  const rows = await em.find(Balance, { account: { $in: [available, reserved] } });
+  const accounts = accountsOfTenant(tenantId);
+  const rows = await em.find(Balance, { account: { $in: Object.values(accounts) } });
   const held = new Map(rows.map(row => [row.account, row.balanceAtto]));
-  return { availableAtto: held.get(available) ?? 0n, reservedAtto: held.get(reserved) ?? 0n };
+  const heldBy = (member: keyof TenantBalance) => held.get(accounts[member]) ?? 0n;
+  return {
+    availableAtto: heldBy('availableAtto'),
+    reservedAtto: heldBy('reservedAtto'),
+    incomingAtto: heldBy('incomingAtto'),
+    withdrawingAtto: heldBy('withdrawingAtto'),
+  };
 }
 
 /** What the operator has earned and not yet been paid out. */

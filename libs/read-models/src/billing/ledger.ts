@@ -2,9 +2,14 @@ import type { Projection } from '@astro/event-sourcing/projection';
 import type { Recorded } from '@astro/event-sourcing/recorded';
 import type { AccountEvent } from '@astro/messages/billing';
 import { Atto } from '@astro/postgres/atto';
-import { insertRows } from '@astro/postgres/rows';
+import { insertRows, lastRowOfEach } from '@astro/postgres/rows';
 import { tableOf } from '@astro/postgres/stage';
-import { defineEntity, type EntityManager, type InferEntity } from '@mikro-orm/postgresql';
+import {
+  defineEntity,
+  type EntityManager,
+  type InferEntity,
+  type RequiredEntityData,
+} from '@mikro-orm/postgresql';
 import { InvalidCursor, keyIn, pageOf, rowsFor, type Page, type PageQuery } from '../page.js';
 
 /** Every posting of every transaction. A transaction is an event, and its postings sum to zero. */
@@ -14,36 +19,55 @@ export const LedgerEntry = defineEntity({
   tableName: 'ledger',
   indexes: [{ properties: ['account', 'position', 'index'] }, { properties: ['jobId'] }],
   properties: p => ({
-    eventId: p.text().primary(),
+    position: p.bigint('number').primary(),
     /** Place of the posting in its event. */
     index: p.integer().primary(),
+    eventId: p.text(),
     account: p.text(),
     amountAtto: p.type(Atto),
-    tenantId: p.text(),
+    /** Of the account, after this posting. */
+    balanceAtto: p.type(Atto),
     jobId: p.text().nullable(),
     taskId: p.text().nullable(),
     kind: p.text().$type<AccountEvent['type']>(),
     recordedAt: p.datetime(),
-    position: p.bigint('number'),
   }),
 });
 export type LedgerEntry = InferEntity<typeof LedgerEntry>;
 
 export const ledger: Projection<AccountEvent, EntityManager> = {
   name: 'billing.ledger',
-  version: 2,
+  version: 3,
   tables: ['ledger'],
   reads: ['billing.account'],
-  apply: (em, recorded) => insertRows(em, LedgerEntry, entriesIn(recorded), 'ignore'),
-  applyBatch: (em, batch) => insertRows(em, LedgerEntry, batch.flatMap(entriesIn), 'ignore'),
+  apply: (em, recorded) => addEntries(em, [recorded]),
+  applyBatch: addEntries,
 };
+
+/** The balances go on from the last entry of each account. An account that stands further has these entries already. */
+async function addEntries(em: EntityManager, batch: readonly Recorded<AccountEvent>[]): Promise<void> {
+  const postings = batch.flatMap(entriesIn);
+  if (postings.length === 0) return;
+  const accounts = [...new Set(postings.map(({ account }) => account))];
+  const last = await lastRowOfEach(em, LedgerEntry, 'account', accounts, ['position', 'index']);
+  const before = new Map(last.map(entry => [entry.account, entry.position]));
+  const balances = new Map(last.map(entry => [entry.account, entry.balanceAtto]));
+  const entries: LedgerEntry[] = [];
+  for (const posting of postings) {
+    const { account, position } = posting;
+    if (position <= (before.get(account) ?? 0)) continue;
+    const balanceAtto = (balances.get(account) ?? 0n) + posting.amountAtto;
+    balances.set(account, balanceAtto);
+    entries.push({ ...posting, balanceAtto });
+  }
+  await insertRows(em, LedgerEntry, entries as RequiredEntityData<LedgerEntry>[], 'fail');
+}
 
 function entriesIn({ id, event: { type: kind, data }, recordedAt, position }: Recorded<AccountEvent>) {
   if (!('postings' in data)) return [];
   const about = {
     eventId: id,
     kind,
-    tenantId: data.tenantId,
     jobId: 'jobId' in data ? data.jobId : null,
     taskId: 'taskId' in data ? data.taskId : null,
     recordedAt,
@@ -73,6 +97,24 @@ function before(cursor: string) {
     throw new InvalidCursor('this cursor is not of this list');
   }
   return { $or: [{ position: { $lt: position } }, { position, index: { $lt: index } }] };
+}
+
+/** What each account held after the event at `asOf`; zero when nothing had been posted to it. */
+export async function balancesAt<Account extends string>(
+  em: EntityManager,
+  accounts: Readonly<Record<Account, string>>,
+  asOf: number,
+): Promise<Readonly<Record<Account, bigint>>> {
+  const balances: Partial<Record<Account, bigint>> = {};
+  for (const name of Object.keys(accounts) as Account[]) {
+    const [entry] = await em.find(
+      LedgerEntry,
+      { account: accounts[name], position: { $lte: asOf } },
+      { orderBy: { position: 'desc', index: 'desc' }, limit: 1 },
+    );
+    balances[name] = entry?.balanceAtto ?? 0n;
+  }
+  return balances as Record<Account, bigint>;
 }
 
 /** Postings about one job, oldest first. */

@@ -11,6 +11,7 @@ import {
   type EntitySchema,
   type RequiredEntityData,
 } from '@mikro-orm/postgresql';
+import { headOf, moveHead, type Head } from './head.js';
 
 /** What every row of the chain says of itself. */
 export type Mirrored = {
@@ -71,13 +72,18 @@ export const filling = <Row extends Mirrored>(table: MirroredTable<Row>): Fillin
   apply: (em, run) => applyRun(em, table, run),
 });
 
-export type MirroredModel = Projection<MirrorEvent, EntityManager> & Pick<Filling, 'concerns'>;
+export type MirroredModel = Projection<MirrorEvent, EntityManager> &
+  Pick<Filling, 'concerns'> & {
+    /** How far the chain is in it. */
+    readonly head: EntitySchema<Head>;
+  };
 
 /**
  * A read model of the chain. A block that is taken back takes its changes with it: of every row that a block changes
  * before it is final, the row as it was before is kept until then.
  */
 export function mirrored(name: `chain.${string}`, fillings: readonly Filling[], version = 1): MirroredModel {
+  const head = headOf(name.slice('chain.'.length));
   const applyBatch = async (em: EntityManager, batch: readonly Recorded<MirrorEvent>[]): Promise<void> => {
     for (let from = 0; from < batch.length;) {
       const { type } = batch[from]!.event;
@@ -87,11 +93,14 @@ export function mirrored(name: `chain.${string}`, fillings: readonly Filling[], 
       for (const table of fillings) await table.apply(em, run);
       from = to;
     }
+    const events = batch.map(({ event }) => event);
+    await moveHead(em, head, events);
   };
   return {
     name,
+    head,
     version,
-    tables: fillings.flatMap(({ tables }) => tables) as [string, ...string[]],
+    tables: [head.meta.tableName, ...fillings.flatMap(({ tables }) => tables)],
     reads: ['chain.mirror'],
     concerns: (fact, place) => fillings.some(table => table.concerns(fact, place)),
     apply: (em, recorded) => applyBatch(em, [recorded]),

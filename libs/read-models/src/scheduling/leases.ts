@@ -77,7 +77,7 @@ export const leases: Projection<PoolEvent, EntityManager> = {
       return { ...lease, status: 'started', startedAt: event.data.startedAt };
     },
     // Names the node only, whose leases may be any.
-    sweep: { type: 'NodeWithdrawn', apply: revokeLeasesOfNode },
+    sweep: { types: ['NodeWithdrawn'], apply: revokeLeasesOfNode },
   }),
 };
 
@@ -96,11 +96,11 @@ const granted = ({ poolId, grants }: LeasesGranted, index: number, grantedAt: Da
   reason: null,
 });
 
-/** What was metered of a replica until now has no gaps. */
-const renewed = (lease: Lease, { deadline, renewedAt }: LeaseRenewed): Lease =>
-  deadline <= lease.deadline
-    ? lease
-    : { ...lease, deadline, meteredMs: renewedAt.getTime() - (lease.startedAt ?? renewedAt).getTime() };
+/** What was metered of a replica until now has no gaps, and only grows; after a notice its deadline stays. */
+function renewed(lease: Lease, { deadline, renewedAt }: LeaseRenewed): Lease {
+  const meteredMs = renewedAt.getTime() - (lease.startedAt ?? renewedAt).getTime();
+  return meteredMs <= (lease.meteredMs ?? 0) ? lease : { ...lease, deadline, meteredMs };
+}
 
 /** What became of a lease that the event ends. */
 function endBy({ type, data }: PoolEvent): Partial<Lease> {

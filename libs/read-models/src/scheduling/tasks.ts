@@ -1,9 +1,10 @@
 import type { Projection } from '@astro/event-sourcing/projection';
 import type { JobEvent, JobSubmitted, Output, PoolEvent } from '@astro/messages/scheduling';
 import { defineEntity, type EntityManager, type InferEntity } from '@mikro-orm/postgresql';
+import type { Recorded } from '@astro/event-sourcing/recorded';
 import { folding } from '../fold.js';
 
-export type TaskStatus = 'waiting' | 'running' | 'succeeded';
+export type TaskStatus = 'waiting' | 'running' | 'succeeded' | 'failed' | 'cancelled';
 
 /** The tasks of every job, in the order in which the job names them. */
 export const Task = defineEntity({
@@ -25,7 +26,7 @@ export type Task = InferEntity<typeof Task>;
 
 export const tasks: Projection<JobEvent | PoolEvent, EntityManager> = {
   name: 'scheduling.tasks',
-  version: 2,
+  version: 3,
   tables: ['tasks'],
   reads: ['scheduling.job', 'scheduling.pool'],
   ...folding<JobEvent | PoolEvent, Task>(Task, {
@@ -56,8 +57,19 @@ export const tasks: Projection<JobEvent | PoolEvent, EntityManager> = {
       }
       return task;
     },
+    // They name the job only.
+    sweep: { types: ['JobFailed', 'JobCancelled'], apply: endTasksOfJob },
   }),
 };
+
+/** What had not succeeded by then never will: an ended task stays as it is whatever comes after. */
+async function endTasksOfJob(em: EntityManager, { event: { type, data } }: Recorded<JobEvent | PoolEvent>) {
+  if (type !== 'JobFailed' && type !== 'JobCancelled') return;
+  const status = type === 'JobFailed' ? 'failed' : 'cancelled';
+  await em.nativeUpdate(Task, { jobId: data.jobId, status: { $in: [...open] } }, { status });
+}
+
+const open: readonly TaskStatus[] = ['waiting', 'running'];
 
 const waiting = ({ jobId, spec }: JobSubmitted, index: number): Task => ({
   taskId: spec.tasks[index]!.taskId,

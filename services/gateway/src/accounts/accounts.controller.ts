@@ -11,6 +11,7 @@ import { toPage } from '../http/page.js';
 import { Operation } from '../openapi/operation.js';
 import { ReadModels } from '../read-models.js';
 import * as schema from './accounts.schema.js';
+import { balanceInText } from './balance-in-text.js';
 
 @Controller()
 export class AccountsController {
@@ -44,13 +45,12 @@ export class AccountsController {
 
 async function ofTenant(em: EntityManager, id: string): Promise<z.infer<typeof schema.account>> {
   const tenant = await findTenant(em, id);
-  const { availableAtto, reservedAtto } = await balanceOfTenant(em, id);
+  const held = await balanceOfTenant(em, id);
   return {
     owner: 'tenant',
     id,
     ...(tenant && { name: tenant.name }),
-    availableAtto: availableAtto.toString(),
-    reservedAtto: reservedAtto.toString(),
+    ...balanceInText(held),
   };
 }
 

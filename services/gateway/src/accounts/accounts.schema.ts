@@ -9,6 +9,8 @@ const tenantAccount = z
     name: z.string().optional(),
     availableAtto: atto.meta({ description: 'What can be spent' }),
     reservedAtto: atto.meta({ description: 'What open jobs hold' }),
+    incomingAtto: atto.meta({ description: 'Received and about to be available' }),
+    withdrawingAtto: atto.meta({ description: 'On its way to the chain' }),
   })
   .meta({ id: 'TenantAccount' });
 

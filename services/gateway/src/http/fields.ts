@@ -12,6 +12,17 @@ export const positiveAtto = z
   .regex(/^[1-9]\d{0,29}$/, 'must be a whole number of base units from 1 to below 10^30, as a string')
   .meta({ example: '1000000000000000' });
 
+/** As `atto`, of what may be taken away as well. */
+export const signedAtto = z
+  .string()
+  .regex(/^(0|-?[1-9]\d{0,77})$/, 'must be a whole number of base units, as a string');
+const maxUint256 = 2n ** 256n - 1n;
+export const positiveUint256Atto = z
+  .string()
+  .regex(/^[1-9]\d{0,77}$/, 'must be a whole number of base units, at least 1, as a string')
+  .refine(text => !/^\d{1,78}$/.test(text) || BigInt(text) <= maxUint256, 'must be below 2^256')
+  .meta({ example: '1000000000000000000' });
+
 export const deviceKind = z.enum(['cpu', 'gpu', 'npu', 'fpga']);
 export const attestationKind = z.enum(attestationKinds);
 export const region = z

@@ -135,7 +135,7 @@ export const jobResource = summary
     tasks: z.array(
       z.object({
         id: z.string(),
-        status: z.enum(['waiting', 'running', 'succeeded']),
+        status: z.enum(['waiting', 'running', 'succeeded', 'failed', 'cancelled']),
         outputs: z.array(output),
       }),
     ),

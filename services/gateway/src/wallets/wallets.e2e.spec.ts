@@ -16,7 +16,7 @@ beforeAll(async () => {
   tenant = await administration.registerTenant('with a wallet');
   another = await administration.registerTenant('without one');
 }, 120_000);
-afterAll(() => gateway.stop());
+afterAll(() => gateway?.stop());
 
 const inMs = (ms: number) => new Date(Date.now() + ms).toISOString().replace(/\.\d+Z/, 'Z');
 

@@ -103,7 +103,7 @@ export const job: Decider<Job, JobCommand, JobEvent, JobRejection> = {
     }
   },
 
-  snapshot: structured(3),
+  snapshot: structured(4),
 };
 
 function submit(data: SubmitJob, job: Job): JobDecision {

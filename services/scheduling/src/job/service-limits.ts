@@ -17,9 +17,7 @@ export function flawOfService(spec: JobSpec): string | undefined {
 
 /** A service is one task that never ends, and has no result that could be compared. */
 function flawBeside(spec: JobSpec): string | undefined {
-  const { tasks, quorum, gang, deadline, array, maxParallel, leaseClass } = spec;
-  // A notice is an earlier deadline, which a renewal would move away again.
-  if (leaseClass === 'interruptible') return 'spec.leaseClass: must not be interruptible for a service';
+  const { tasks, quorum, gang, deadline, array, maxParallel } = spec;
   if (tasks.length !== 1) return 'spec.tasks: must be one for a service';
   if (quorum !== 1) return 'spec.quorum: must be 1 for a service';
   if (gang) return 'spec.gang: must be absent for a service';

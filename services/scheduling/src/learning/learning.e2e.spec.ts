@@ -38,8 +38,8 @@ beforeAll(async () => {
 }, 120_000);
 
 afterAll(async () => {
-  await service.stop();
-  await ground.stop();
+  await service?.stop();
+  await ground?.stop();
 });
 
 const metadata = { correlationId: 'spec', causationId: 'spec', actor: 'service:spec' };

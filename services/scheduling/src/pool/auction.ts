@@ -1,7 +1,7 @@
 import { clearAuction, type Bid } from '@astro/matching/market/auction';
 import type { Placement } from '@astro/matching/engine/engine';
 import { auctionedPriceAtto, bidAtto, surgeOf } from './market.js';
-import type { PoolTask } from './pool-job.js';
+import { waitingReplicas, type PoolTask } from './pool-job.js';
 import { kindOf, millisOf, pricedKinds, type PricedKind } from './pool-use.js';
 import { grant, isFull, requestBeside, type Tick } from './tick.js';
 import { byQueueing } from './waiting-tasks.js';
@@ -54,7 +54,7 @@ function sell(tick: Tick, bidding: readonly WaitingGroup[]) {
     for (const task of group.tasks) {
       // What is not reached is served by the next tick and has lost nothing.
       if (isFull(tick, sales.length)) return { sales, lost };
-      const sold = sellTo(tick, group, task);
+      const sold = sellTo(tick, group, task, sales.length);
       sales.push(...sold);
       if (sold.length > 0) continue;
       lost.push(group);
@@ -64,14 +64,16 @@ function sell(tick: Tick, bidding: readonly WaitingGroup[]) {
   return { sales, lost };
 }
 
-function sellTo(tick: Tick, { replicas }: WaitingGroup, task: PoolTask): readonly Sale[] {
+function sellTo(tick: Tick, group: WaitingGroup, task: PoolTask, toCome: number): readonly Sale[] {
   const sales: Sale[] = [];
+  const { service } = task.job;
+  const replicas = service ? waitingReplicas(task) : group.replicas;
   const request = requestBeside(tick, task);
   const operatorsExcluded = new Set(task.operators);
-  for (let replica = 1; replica <= replicas; replica += 1) {
+  for (let replica = 1; replica <= replicas && !isFull(tick, toCome + sales.length); replica += 1) {
     const placed = tick.pool.engine.place({ ...request, operatorsExcluded });
     if (placed === 'NoNodeFits') break;
-    operatorsExcluded.add(placed.operatorId);
+    if (!service) operatorsExcluded.add(placed.operatorId);
     sales.push({ task, replica, placed });
   }
   return sales;

@@ -1,5 +1,6 @@
 import type { Placement } from '@astro/matching/engine/engine';
 import { plainRequest, type TaskRequest } from '@astro/matching/engine/request';
+import { earliestFit } from '@astro/matching/queue/earliest-fit';
 import { couldHost, countExcluded } from '@astro/matching/rules';
 import type { JobSpec, PlanJob } from '@astro/messages/scheduling';
 import { sellIdleCapacity } from './auction.js';
@@ -16,6 +17,7 @@ import {
 import { leasePriceAtto, needsOf } from './needs.js';
 import { PREEMPTION_NOTICE_MS } from './pool-limits.js';
 import { kindOf, type PricedKind } from './pool-use.js';
+import { LOOKS } from './reservation.js';
 import { jobOfLease, type Lease, type Pool } from './pool-state.js';
 
 /** What a plan says; prices in base units for each second of a lease, times from the asking. */
@@ -45,7 +47,6 @@ const PLACEMENTS_LISTED_MAX = 20;
 const REPLICAS_PLANNED_MAX = 1_000;
 /** Leases whose ends are looked at to tell when there is room. */
 const LEASES_MAX = 20_000;
-const LOOKS = 64;
 
 /** A dry run: what the next tick would do if the job were queued now, and when there would be room otherwise. */
 export function planJob({ spec, now }: PlanJob, pool: Pool): JobPlan {
@@ -134,20 +135,22 @@ type Start = {
 /** When leases will have ended that make room, if each lasts as long as such tasks do in `quantile` of all cases. */
 function startIn(pool: Pool, { spec, first, now, quantile }: Start): number | undefined {
   const ends = [...pool.leases.values()]
-    .filter(({ jobId }) => pool.jobs.get(jobId)?.service === undefined)
+    .filter(lease => isFreedSomeTime(pool, lease, spec))
     .slice(0, LEASES_MAX)
-    .map(lease => ({ lease, inMs: endIn(pool, lease, { spec, now, quantile }) }))
-    .sort((left, right) => left.inMs - right.inMs);
-  const step = Math.max(1, Math.ceil(ends.length / LOOKS));
-  return pool.engine.simulate(() => {
-    for (const [index, { lease, inMs }] of ends.entries()) {
-      pool.engine.release(lease.hold);
-      if ((index + 1) % step !== 0 && index + 1 < ends.length) continue;
-      if (pool.engine.simulate(() => place(pool, spec, first)).length > 0) return inMs;
-    }
-    return undefined;
-  });
+    .map(lease => ({ hold: lease.hold, endsMs: endIn(pool, lease, { spec, now, quantile }) }))
+    .sort((left, right) => left.endsMs - right.endsMs);
+  const { engine } = pool;
+  const isRoom = () => engine.simulate(() => place(pool, spec, first)).length > 0 || undefined;
+  return engine.simulate(() => earliestFit(ends, ({ hold }) => engine.release(hold), isRoom, LOOKS)?.fromMs);
 }
+
+/** A replica gives its room back never, unless it is told to. */
+const isFreedSomeTime = (pool: Pool, lease: Lease, spec: JobSpec): boolean =>
+  jobOfLease(pool, lease).service === undefined || !isInTheWayFor(pool, lease, spec);
+
+/** Whether its room can be had by waiting for its end only. */
+const isInTheWayFor = (pool: Pool, lease: Lease, spec: JobSpec): boolean =>
+  isInterruptible(spec) || !isInterruptible(jobOfLease(pool, lease).spec);
 
 /** An interruptible lease makes room within its notice for what is not. */
 function endIn(pool: Pool, lease: Lease, { spec, now, quantile }: Omit<Start, 'first'>): number {
@@ -155,7 +158,7 @@ function endIn(pool: Pool, lease: Lease, { spec, now, quantile }: Omit<Start, 'f
   const elapsedMs = lease.startedAt ? Math.max(0, now.getTime() - lease.startedAt.getTime()) : 0;
   const leftMs = pool.durations.quantileMs(job.tenantId, job.spec, quantile, elapsedMs) - elapsedMs;
   const untilDeadlineMs = Math.max(0, lease.deadline.getTime() - now.getTime());
-  const isInTheWay = isInterruptible(spec) || !isInterruptible(job.spec);
-  const untilNoticeEndsMs = isInTheWay ? Infinity : PREEMPTION_NOTICE_MS;
+  const untilNoticeEndsMs = isInTheWayFor(pool, lease, spec) ? Infinity : PREEMPTION_NOTICE_MS;
+  if (job.service) return untilNoticeEndsMs;
   return Math.round(Math.min(leftMs, untilDeadlineMs, untilNoticeEndsMs));
 }

@@ -145,9 +145,10 @@ const anyStep: fc.Arbitrary<Step> = fc.oneof(
   },
   {
     weight: 1,
-    arbitrary: fc
-      .tuple(anyService, fc.bigInt({ min: 1_000n, max: 9_000n }))
-      .map(([jobId, budgetAtto]) => always(queue(jobId, serving({ budgetAtto, coolDownMs: 1_000 })))),
+    arbitrary: fc.tuple(anyService, fc.bigInt({ min: 1_000n, max: 9_000n })).map(([jobId, budgetAtto]) => {
+      const leaseClass = budgetAtto % 2n === 0n ? 'interruptible' : 'on_demand';
+      return always(queue(jobId, { ...serving({ budgetAtto, coolDownMs: 1_000 }), leaseClass }));
+    }),
   },
   {
     weight: 3,

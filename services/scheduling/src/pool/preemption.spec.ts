@@ -4,7 +4,7 @@ import type { JobSpec, PoolCommand, PoolEvent } from '@astro/messages/scheduling
 import { planJob } from './plan.js';
 import { pool } from './pool.js';
 import { attemptsLeft } from './pool-job.js';
-import { PREEMPTION_NOTICE_MS } from './pool-limits.js';
+import { poolLimits, PREEMPTION_NOTICE_MS } from './pool-limits.js';
 import { admit, after, at, complete, grantsIn, poolId, queue, specOf, start, tick } from './pool-examples.js';
 
 /** Each node of the examples has two cores; leases live for 40 s at least. */
@@ -92,6 +92,21 @@ describe('work that finds no room', () => {
     expect(events.filter(({ type }) => type === 'LeasesRevoked')).toHaveLength(9);
     expect(events.some(({ type }) => type === 'JobAbandoned')).toBe(false);
     expect(state.interruptible.size).toBe(4);
+  });
+
+  test('finds those that lose the least among more than it can look at', () => {
+    const count = poolLimits.preemptionCandidatesOfTick + 10;
+    const fleet = Array.from({ length: count }, (_, index) =>
+      admit(`node_${String(index).padStart(3, '0')}`),
+    );
+    const taskIds = Array.from({ length: count }, (_, index) => `task_${index}`);
+    const full = [...fleet, queue('spot', of('interruptible', taskIds, 2_000)), tick(at(0))];
+    const grants = grantsIn(after(...full).events);
+    const last = grants.at(-1)!;
+    const begun = grants.map(grant => start(grant, at(grant === last ? 9 : 1)));
+    const notices = lastOf(...full, ...begun, large, tick(at(10)));
+    expect(grants).toHaveLength(count);
+    expect(told(notices)).toEqual([last.taskId]);
   });
 
   test('does not send away what is on demand or reserved, nor does interruptible work send away its like', () => {

@@ -130,19 +130,24 @@ export class Preemptions {
   /** Those that lose the least of all that a notice would make go earlier than they must anyway. */
   #cheapest(): readonly Lease[] {
     return [...this.pool.interruptible]
-      .filter(({ deadline }) => deadline > this.#noticeUntil)
+      .filter(lease => lease.deadline > this.#noticeUntil || this.#isRenewed(lease))
       .sort(
         (left, right) => this.#lostBy(left) - this.#lostBy(right) || left.fencingToken - right.fencingToken,
       )
       .slice(0, poolLimits.preemptionCandidatesOfTick);
   }
 
-  /** What it has computed, in milliseconds times what it holds: nothing of it is kept. */
+  /** What is renewed goes on beyond its deadline. */
+  #isRenewed(lease: Lease): boolean {
+    return jobOfLease(this.pool, lease).service !== undefined;
+  }
+
+  /** What it has computed and nobody keeps, in milliseconds times what it holds; a replica, since its last report. */
   #lostBy(lease: Lease): number {
-    const { startedAt } = lease;
+    const { startedAt, renewed } = lease;
     if (!startedAt) return 0;
     const { spec } = jobOfLease(this.pool, lease);
-    return Math.max(0, this.now.getTime() - startedAt.getTime()) * millisOf(spec);
+    return Math.max(0, this.now.getTime() - (renewed?.at ?? startedAt).getTime()) * millisOf(spec);
   }
 }
 

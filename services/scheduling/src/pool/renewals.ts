@@ -10,7 +10,7 @@ import type {
   ServiceScaled,
 } from '@astro/messages/scheduling';
 import { couldHost } from '@astro/matching/rules';
-import { NO_SURGE } from './needs.js';
+import { idlePriceFactorOf } from './market.js';
 import type { PoolJob } from './pool-job.js';
 import { LEASE_GRACE_MS, poolLimits } from './pool-limits.js';
 import { ended, leasesOfJob, type Lease, type Pool } from './pool-state.js';
@@ -68,7 +68,8 @@ function renewal(
       taskId,
       tenantId: job.tenantId,
       renewedAt,
-      deadline: deadlineOfReplica(spec, renewedAt),
+      // After a notice a replica has no more than the rest of it.
+      deadline: lease.isPreempted ? lease.deadline : deadlineOfReplica(spec, renewedAt),
       chargeNumber: service.charges + 1,
       work: { ...work, fault: 'none' },
       runs,
@@ -130,10 +131,11 @@ function busyShareOf(service: PoolService, { renewedAt, work, busyMs }: Renewed[
   return beganMs < service.scaledAt.getTime() ? undefined : busyMs / work.meteredMs;
 }
 
-/** Where there are more than are wanted, those go first that lose the least: not started, dear, new. */
+/** Where there are more than are wanted, those go first that lose the least: under notice, not started, dear, new. */
 function scaled(pool: Pool, job: PoolJob, data: Omit<ServiceScaled, 'revoked'>): PoolEvent {
   const leases = [...leasesOfJob(pool, job)].sort(
     (left, right) =>
+      Number(right.isPreempted) - Number(left.isPreempted) ||
       Number(left.startedAt !== undefined) - Number(right.startedAt !== undefined) ||
       Number(right.pricePerSecondAtto > left.pricePerSecondAtto) -
         Number(right.pricePerSecondAtto < left.pricePerSecondAtto) ||
@@ -181,7 +183,7 @@ export const isDue = ({ service }: PoolJob, now: Date): boolean =>
 /** Whether a node could host a replica on which none has failed. */
 function hasOtherNode(pool: Pool, job: PoolJob): boolean {
   const { failedOn } = replicatedTask(job);
-  const needs = pool.needs.of(job.needsKey, job.spec, NO_SURGE);
+  const needs = pool.needs.of(job.needsKey, job.spec, idlePriceFactorOf(job.spec));
   for (const [nodeId, { engineOffer }] of pool.nodes)
     if (!failedOn.has(nodeId) && couldHost(needs, engineOffer)) return true;
   return false;

@@ -1,3 +1,4 @@
+import { earliestFit } from '@astro/matching/queue/earliest-fit';
 import type { JobSpec } from '@astro/messages/scheduling';
 import { placeMembers } from './gang.js';
 import type { Lease, Pool } from './pool-state.js';
@@ -22,7 +23,7 @@ const RESERVED_AFTER_MS = { gang: 30_000, task: 600_000 };
 /** Leases whose ends are looked at: with more, the pool is so busy that room comes up all the time. */
 const LEASES_MAX = { gang: 20_000, task: 2_000 };
 /** It is asked this often on the way whether there is room by now. */
-const LOOKS = 64;
+export const LOOKS = 64;
 
 /**
  * The reservation of EASY backfilling (Lifka, JSSPP 1995), by the deadlines of the leases: they are kept
@@ -34,20 +35,23 @@ export function reservationFor(
   group: WaitingGroup,
   now: Date,
 ): Reservation | undefined {
-  const ending: Ending[] = [...firstEnding(pool, LEASES_MAX[kindOf(group)]), ...taken];
-  ending.sort((left, right) => left.deadline.getTime() - right.deadline.getTime());
-  const step = Math.max(1, Math.ceil(ending.length / LOOKS));
+  const ending = [...firstEnding(pool, LEASES_MAX[kindOf(group)]), ...taken].map(({ hold, deadline }) => ({
+    hold,
+    endsMs: deadline.getTime(),
+  }));
+  ending.sort((left, right) => left.endsMs - right.endsMs);
   return pool.engine.simulate(() => {
-    let fromMs = now.getTime();
-    for (const [index, lease] of ending.entries()) {
-      pool.engine.release(lease.hold);
-      if ((index + 1) % step !== 0 && index + 1 < ending.length) continue;
-      const nodeIds = nodesFor(pool, group, now);
-      if (nodeIds.size > 0) return { fromMs, nodeIds };
-      // Whoever is gone by the end of this part delays nobody who does not fit before.
-      fromMs = lease.deadline.getTime();
-    }
-    return undefined;
+    const found = earliestFit(
+      ending,
+      ({ hold }) => pool.engine.release(hold),
+      () => {
+        const nodeIds = nodesFor(pool, group, now);
+        return nodeIds.size > 0 ? nodeIds : undefined;
+      },
+      LOOKS,
+    );
+    // Whoever is gone when it did not fit yet delays it by nothing.
+    return found && { fromMs: found.notYetMs ?? now.getTime(), nodeIds: found.fit };
   });
 }
 

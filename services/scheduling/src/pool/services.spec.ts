@@ -1,9 +1,22 @@
 import { describe, expect, test } from '@jest/globals';
 import type { PoolCommand, PoolEvent } from '@astro/messages/scheduling';
-import { admit, after, at, closeJob, complete, grantsIn, queue, start, tick } from './pool-examples.js';
+import {
+  admit,
+  after,
+  at,
+  closeJob,
+  complete,
+  grantsIn,
+  poolId,
+  queue,
+  specOf,
+  start,
+  tick,
+} from './pool-examples.js';
+import { planJob } from './plan.js';
 import { failAt, periodMs, report, scaled, serving } from './service-examples.js';
 import { pool } from './pool.js';
-import { LEASE_GRACE_MS } from './pool-limits.js';
+import { LEASE_GRACE_MS, PREEMPTION_NOTICE_MS } from './pool-limits.js';
 import { replacementDelayMs } from './service.js';
 
 type Step = PoolCommand | ((events: readonly PoolEvent[]) => PoolCommand);
@@ -186,4 +199,84 @@ describe('the money of a service', () => {
       type: 'JobClosed',
       data: { revoked: [{}, {}], settlement: { tenantId: 'tenant_1', charges: 1 } },
     }));
+});
+
+describe('an interruptible service', () => {
+  const spot = { ...serving({ replicasMax: 2 }), leaseClass: 'interruptible' as const };
+  const offered = [admit('node_a'), queue('job_s', spot), tick(at(0)), ...startBoth];
+  /** All of a node that has room for two replicas. */
+  const urgent = queue('urgent', specOf(['u'], { cpuMillis: 2_000 }, 1), at(20_000));
+  const heard = [...offered, renewing(0, 20_000), renewing(1, 20_000)];
+  const noticed = [...heard, urgent, tick(at(20_001))];
+  const noticeEnds = 20_001 + PREEMPTION_NOTICE_MS;
+
+  test('gets all of its replicas at the price of the auction', () =>
+    expect(told(...offered).live.map(({ pricePerSecondAtto }) => pricePerSecondAtto)).toEqual([3n, 3n]));
+
+  test('makes room with notice for what is not, however its leases are renewed', () => {
+    const { last } = told(...noticed);
+    expect(last).toMatchObject({
+      type: 'LeasesPreempted',
+      data: { leases: [{ jobId: 'job_s' }, { jobId: 'job_s' }], noticeUntil: at(noticeEnds) },
+    });
+    const reported = told(...noticed, renewing(0, 40_000));
+    expect(reported.last).toMatchObject({
+      type: 'LeaseRenewed',
+      data: { deadline: at(noticeEnds), work: { meteredMs: 20_000 } },
+    });
+    expect(told(...noticed, renewing(0, 40_000), tick(at(noticeEnds + 1))).last).toMatchObject({
+      type: 'LeasesRevoked',
+      data: { leases: { length: 2 } },
+    });
+  });
+
+  test('is told so too where its leases would end before the notice if they were not renewed', () =>
+    expect(told(...heard, urgent, tick(at(35_000))).last).toMatchObject({
+      type: 'LeasesPreempted',
+      data: { leases: { length: 2 }, noticeUntil: at(35_000 + PREEMPTION_NOTICE_MS) },
+    }));
+
+  test('is placed again where there is room, and is not given up where there is none', () => {
+    const over = [...noticed, tick(at(noticeEnds + 1)), tick(at(noticeEnds + 2))];
+    const left = told(...over, tick(at(noticeEnds + 30_000)));
+    expect(left.live.map(({ jobId }) => jobId)).toEqual(['urgent']);
+    expect(left.events.some(({ type }) => type === 'JobAbandoned')).toBe(false);
+    const again = told(...over, admit('node_b'), tick(at(noticeEnds + 3)));
+    expect(again.live.map(({ jobId, nodeId }) => [jobId, nodeId])).toEqual([
+      ['urgent', 'node_a'],
+      ['job_s', 'node_b'],
+      ['job_s', 'node_b'],
+    ]);
+  });
+
+  test('loses the replica first that is under notice', () => {
+    const one = queue('urgent', specOf(['u'], { cpuMillis: 1_000 }, 1), at(20_000));
+    const { events, live } = told(...heard, one, tick(at(20_001)), scaled(1, 1, 20_002));
+    const [preempted] = events.flatMap(({ type, data }) => (type === 'LeasesPreempted' ? data.leases : []));
+    expect(events.at(-1)).toMatchObject({ type: 'ServiceScaled', data: { revoked: [preempted] } });
+    expect(live).toMatchObject([{ jobId: 'job_s', isPreempted: false }]);
+  });
+
+  test('is in nobody’s way for longer than a notice, in the eyes of a plan', () => {
+    const { state } = told(...heard);
+    const question = { poolId, tenantId: 'tenant_1', now: at(20_001) };
+    const spec = specOf(['p'], { cpuMillis: 2_000 }, 1);
+    const startsInMs = { p50: PREEMPTION_NOTICE_MS, p90: PREEMPTION_NOTICE_MS };
+    expect(planJob({ ...question, spec }, state)).toMatchObject({ startsNow: 0, startsInMs });
+    const bid = { ...spec, leaseClass: 'interruptible' as const };
+    expect(planJob({ ...question, spec: bid }, state).startsInMs).toBeUndefined();
+  });
+});
+
+test('a replica of a reserved service has no other node where that is too dear for its class', () => {
+  const spec = { ...serving({ replicasMin: 1 }), leaseClass: 'reserved' as const };
+  const requirements = { ...spec.requirements, maxPricePerSecondAtto: 10n };
+  const dear = admit('node_b', { pricePerSecondAtto: 9n });
+  const steps = [admit('node_a'), dear, queue('job_s', { ...spec, requirements }), tick(at(0))];
+  const dueMs = 1_000 + replacementDelayMs(1);
+  const failed = [...steps, (events: readonly PoolEvent[]) => failAt(grant(0)(events), 1_000)];
+  expect(told(...failed, tick(at(dueMs))).last).toMatchObject({
+    type: 'ReplicasRequeued',
+    data: { isOnFailedNodes: true },
+  });
 });

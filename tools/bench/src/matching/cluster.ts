@@ -1,9 +1,15 @@
+import {
+  problemsOfOffer,
+  problemsOfRequest,
+  type Catalogue,
+  type FieldProblem,
+} from '@astro/matching/engine/admission';
 import { DemandTable } from '@astro/matching/engine/demand';
 import type { DeviceOffer, NodeOffer } from '@astro/matching/engine/offer';
 import { anywhere, plainRequest, type Requirements, type TaskRequest } from '@astro/matching/engine/request';
 import { ShapeTable } from '@astro/matching/engine/shape';
 import type { DemandRate, ShapeCount } from '@astro/matching/policy/demand-rate';
-import type { TraceNode, TracePod } from './trace.js';
+import { TraceError, type TraceNode, type TracePod } from './trace.js';
 
 /**
  * Watts of a device that is idle and of one with any allocation. Source: the power model of Lettich et al., CCGrid
@@ -120,4 +126,26 @@ export function fleetOf(nodes: readonly TraceNode[]): ShapeCount[] {
     counts.set(shape, (counts.get(shape) ?? 0) + 1);
   }
   return [...counts].map(([shape, count]) => ({ shape, count }));
+}
+
+/** Throws a `TraceError` for what the engine refuses at its border, such as a model that no machine has. */
+export function assertAdmissible(nodes: readonly TraceNode[], pods: readonly TracePod[]): void {
+  const offers = nodes.map(offerOf);
+  const catalogue: Catalogue = {
+    models: new Set(nodes.map(({ model }) => model)),
+    runtimes: new Set(offers.flatMap(({ runtimes }) => runtimes)),
+  };
+  const requests = new Requests();
+  const seen = new Set<Requirements>();
+  for (const offer of offers) refuse(`node ${offer.nodeId}`, problemsOfOffer(offer, catalogue));
+  for (const pod of pods) {
+    const request = requests.of(pod);
+    if (seen.has(request.requirements)) continue;
+    seen.add(request.requirements);
+    refuse(`pod ${pod.name}`, problemsOfRequest(request, catalogue));
+  }
+}
+
+function refuse(whose: string, [problem]: readonly FieldProblem[]): void {
+  if (problem) throw new TraceError(`${whose}: ${problem.field} ${problem.rule}`);
 }

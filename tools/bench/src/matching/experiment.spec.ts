@@ -63,6 +63,15 @@ describe('the trace experiment', () => {
     }
   });
 
+  test('ranks the weights of PWR+FGD by the power that they save, FGD alone last', () => {
+    const watts = (name: PolicyName) =>
+      runs.get(name)!.reduce((sum, run) => sum + run.watts.subarray(1, 101).reduce((a, b) => a + b), 0);
+    expect(watts('pwr50fgd950')).toBeLessThan(watts('fgd'));
+    expect(watts('pwr200fgd800')).toBeLessThan(watts('pwr50fgd950'));
+    expect(mean('pwr200fgd800', 100)).toBeLessThan(mean('fgd', 100));
+    expect(mean('pwr200fgd800', 100)).toBeGreaterThan(mean('random', 100));
+  });
+
   test('saves power where a placement that adds less of it counts more', async () => {
     const solver = await loadLinearSolver();
     const thrifty = measureOf('astro', trace, solver, 1)(seeds[0]!);

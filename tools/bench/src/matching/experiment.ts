@@ -1,8 +1,6 @@
-import { PlacementEngine, type Placement } from '@astro/matching/engine/engine';
+import type { Placement } from '@astro/matching/engine/engine';
 import type { NodeOffer } from '@astro/matching/engine/offer';
-import type { Policy } from '@astro/matching/engine/policy';
 import type { TaskRequest } from '@astro/matching/engine/request';
-import type { TermWeights } from '@astro/matching/engine/weights';
 import { arrivalsOf, nodeOrder, randomFor, tunedTo } from './arrivals.js';
 import { offerOf, Requests } from './cluster.js';
 import { Power } from './power.js';
@@ -22,26 +20,22 @@ export type Run = {
   readonly cpuSeconds: number;
 };
 
-/** Sees every arrival before it is placed, and may give the engine another policy. */
-export type Observer = (engine: PlacementEngine, request: TaskRequest) => void;
+/** What places the arrivals: an engine, or more than one. */
+export type Placer = {
+  addNode(offer: NodeOffer): void;
+  place(request: TaskRequest): Placement | 'NoNodeFits';
+};
 
 const bins = Math.round(tunedTo * 100) + 1;
 
 /**
  * The experiment of Weng et al., USENIX ATC 2023: all nodes empty, pods in random order up to 130 % of the devices, no
- * departures, and a pod that does not fit is never tried again. The engine's first node wins ties, so nodes are added
+ * departures, and a pod that does not fit is never tried again. The placer's first node wins ties, so nodes are added
  * in random order.
  */
-export function runExperiment(
-  { nodes, pods }: Trace,
-  policy: Policy,
-  weights: TermWeights,
-  seed: number,
-  observer?: Observer,
-): Run {
-  const engine = new PlacementEngine({ policy, weights });
+export function runExperiment({ nodes, pods }: Trace, placer: Placer, seed: number): Run {
   const offers = nodeOrder(nodes, seed).map(offerOf);
-  for (const offer of offers) engine.addNode(offer);
+  for (const offer of offers) placer.addNode(offer);
   const clusterDevices = offers.reduce((sum, offer) => sum + offer.devices.length, 0);
   const requests = new Requests();
   const arrivals = arrivalsOf(pods, clusterDevices, randomFor(seed, 'arrivals')).map(pod => ({
@@ -51,10 +45,7 @@ export function runExperiment(
   const placements: (Placement | 'NoNodeFits')[] = [];
   const startedCpu = process.cpuUsage();
   const startedMs = performance.now();
-  for (const { request } of arrivals) {
-    observer?.(engine, request);
-    placements.push(engine.place(request));
-  }
+  for (const { request } of arrivals) placements.push(placer.place(request));
   const seconds = (performance.now() - startedMs) / 1000;
   const cpu = process.cpuUsage(startedCpu);
   const curves = curvesOf(offers, clusterDevices, arrivals, placements);

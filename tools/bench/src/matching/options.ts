@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { policyNames, type PolicyName } from './policies.js';
+import { allocationPolicies, policyNames, powerPolicies, type PolicyName } from './policies.js';
 
 /** The experiment of the GPU trace. */
 export type TraceOptions = {
@@ -15,17 +15,21 @@ export type MatchingOptions = {
   readonly trace?: TraceOptions;
   readonly philly?: { readonly file: string; readonly nodes: number };
   readonly isScale: boolean;
+  /** With interruptible leases, auctions and preemption. */
+  readonly isMarket: boolean;
 };
 
-export const usage = `npm run bench -- matching [--trace DIR --pods FILE] [--philly FILE] [--scale] [options]
+export const usage = `npm run bench -- matching [--trace DIR --pods FILE] [--philly FILE] [--scale] [--market] [options]
   --trace DIR      laid out like the published trace: csv/ holds the node list and the pod lists
   --pods FILE      a pod list in DIR/csv
   --seeds 42-51    a range, or a list with commas; the default is 42-51
-  --policy NAME    ${policyNames.join(', ')}; several with commas; the default is all
+  --policy NAME    ${policyNames.join(', ')}; several with commas; the
+                   default is all, those of power (pwr...) only with --power
   --power W        adds powerSavingPercent; astro counts W devices for each kilowatt that a placement adds
   --philly FILE    mean completion of the Philly jobs under each discipline
   --nodes 80       nodes of eight GPUs that they run on
   --scale          speed on synthetic fleets of 1,000 to 1,000,000 nodes
+  --market         the same to 100,000 nodes, with interruptible leases, auctions for them and preemption
   --json           only the JSON`;
 
 const seedsMax = 1000;
@@ -37,9 +41,10 @@ export function parseOptions(args: readonly string[]): MatchingOptions {
     ...((values.trace !== undefined || values.pods !== undefined) && { trace: traceOf(values) }),
     ...(values.philly !== undefined && { philly: { file: values.philly, nodes: Number(values.nodes) } }),
     isScale: values.scale,
+    isMarket: values.market,
   };
-  if (!options.trace && !options.philly && !options.isScale) {
-    throw new RangeError('--trace: is missing, and so are --philly and --scale');
+  if (!options.trace && !options.philly && !options.isScale && !options.isMarket) {
+    throw new RangeError('--trace: is missing, and so are --philly, --scale and --market');
   }
   return options;
 }
@@ -51,7 +56,7 @@ function traceOf(values: ReturnType<typeof valuesOf>): TraceOptions {
     folder: values.trace,
     pods: values.pods,
     seeds: seedsOf(values.seeds),
-    policies: policiesOf(values.policy),
+    policies: values.policy === undefined ? defaultPolicies(values) : policiesOf(values.policy),
     ...(values.power !== undefined && { power: powerOf(values.power) }),
   };
 }
@@ -64,10 +69,11 @@ function valuesOf(args: readonly string[]) {
         trace: { type: 'string' },
         pods: { type: 'string' },
         seeds: { type: 'string', default: '42-51' },
-        policy: { type: 'string', default: policyNames.join(',') },
+        policy: { type: 'string' },
         power: { type: 'string' },
         philly: { type: 'string' },
         scale: { type: 'boolean', default: false },
+        market: { type: 'boolean', default: false },
         nodes: { type: 'string', default: '80' },
       },
     }).values;
@@ -91,6 +97,9 @@ function seedsOf(text: string): number[] {
   if (seeds.length > seedsMax) throw new RangeError(`--seeds: ${seeds.length} seeds, over ${seedsMax}`);
   return seeds;
 }
+
+const defaultPolicies = ({ power }: ReturnType<typeof valuesOf>): PolicyName[] =>
+  power === undefined ? [...allocationPolicies] : [...allocationPolicies, ...powerPolicies];
 
 function policiesOf(text: string): PolicyName[] {
   return text.split(',').map(part => {

@@ -1,5 +1,8 @@
 import { DemandTable } from '@astro/matching/engine/demand';
+import { PlacementEngine, type Placement } from '@astro/matching/engine/engine';
+import type { NodeOffer } from '@astro/matching/engine/offer';
 import type { Policy } from '@astro/matching/engine/policy';
+import type { TaskRequest } from '@astro/matching/engine/request';
 import { ShapeTable, type Shape } from '@astro/matching/engine/shape';
 import { policyAlone, type TermWeights } from '@astro/matching/engine/weights';
 import { astro } from '@astro/matching/policy/astro';
@@ -12,10 +15,14 @@ import { learnPlacementValues } from '@astro/matching/policy/learning/placement-
 import { fleetOf, mixOf } from './cluster.js';
 import { requestClasses } from './scale.js';
 import { SyntheticMarket } from './synthetic-fleet.js';
-import { runExperiment, type Observer, type Run, type Trace } from './experiment.js';
+import { runExperiment, type Placer, type Run, type Trace } from './experiment.js';
+import { PwrFgd } from './pwr-fgd.js';
 
 /** In the order in which they are measured. `astroLearned` knows of the mix only what has arrived in its run. */
-export const policyNames = ['astro', 'astroLearned', 'fgd', 'bestfit', 'random'] as const;
+export const allocationPolicies = ['astro', 'astroLearned', 'fgd', 'bestfit', 'random'] as const;
+/** What power is compared with: PWR+FGD, with the weight of power of 1,000. */
+export const powerPolicies = ['pwr50fgd950', 'pwr100fgd900', 'pwr200fgd800'] as const;
+export const policyNames = [...allocationPolicies, ...powerPolicies] as const;
 export type PolicyName = (typeof policyNames)[number];
 
 /** Seed of the scenarios that are drawn in learning, whatever the seed of the arrivals. */
@@ -30,30 +37,31 @@ export type Measure = (seed: number) => Run;
 /** @param watts weight of added power for `astro` and `astroLearned`, in devices for each kilowatt */
 export function measureOf(name: PolicyName, trace: Trace, solver: LinearSolver, watts: number): Measure {
   const weights: TermWeights = { ...policyAlone, watts };
+  const using = (policy: Policy, given: TermWeights): Measure => {
+    return seed => runExperiment(trace, new PlacementEngine({ policy, weights: given }), seed);
+  };
   switch (name) {
-    case 'astro': {
-      const known = learnPlacementValues(solver, fleetOf(trace.nodes), mixOf(trace.pods), learningSeed);
-      const policy = astro(known);
-      return seed => runExperiment(trace, policy, weights, seed);
-    }
+    case 'astro':
+      return using(
+        astro(learnPlacementValues(solver, fleetOf(trace.nodes), mixOf(trace.pods), learningSeed)),
+        weights,
+      );
     case 'astroLearned':
-      return seed => {
-        const learner = new Learner(trace, solver, weights);
-        return runExperiment(trace, learner.policy(), weights, seed, learner.observe);
-      };
+      return seed => runExperiment(trace, new Learner(trace, solver, weights), seed);
     case 'fgd':
-      return withPolicy(trace, fgd(mixOf(trace.pods)));
+      return using(fgd(mixOf(trace.pods)), policyAlone);
     case 'bestfit':
-      return withPolicy(trace, bestFit);
+      return using(bestFit, policyAlone);
     case 'random':
-      return seed => runExperiment(trace, { kind: 'random', name, seed }, policyAlone, seed);
+      return seed => using({ kind: 'random', name, seed }, policyAlone)(seed);
+    case 'pwr50fgd950':
+    case 'pwr100fgd900':
+    case 'pwr200fgd800': {
+      const powerWeight = Number(/\d+/.exec(name));
+      return seed => runExperiment(trace, new PwrFgd(mixOf(trace.pods), powerWeight), seed);
+    }
   }
 }
-
-const withPolicy =
-  (trace: Trace, policy: Policy): Measure =>
-  seed =>
-    runExperiment(trace, policy, policyAlone, seed);
 
 /** Every term counts a little, as it does in a market. */
 export const marketWeights: TermWeights = {
@@ -87,8 +95,9 @@ export function marketPolicy(nodes: number, solver: LinearSolver): Policy {
 }
 
 /** Begins with a belief, counts what arrives, and learns anew each time that the arrivals have doubled. */
-class Learner {
+class Learner implements Placer {
   private readonly fleet;
+  private readonly engine: PlacementEngine;
   private readonly demands = new DemandTable();
   private readonly mix = new ArrivalMix(defaultArrivalMix, priorMix(this.demands));
   private arrivals = 0;
@@ -100,18 +109,24 @@ class Learner {
     private readonly weights: TermWeights,
   ) {
     this.fleet = fleetOf(nodes);
+    this.engine = new PlacementEngine({ policy: this.policy(), weights });
   }
 
-  policy(): Policy {
-    return astro(learnPlacementValues(this.solver, this.fleet, this.mix.rates(), learningSeed));
+  addNode(offer: NodeOffer): void {
+    this.engine.addNode(offer);
   }
 
-  readonly observe: Observer = (engine, { requirements }) => {
+  place(request: TaskRequest): Placement | 'NoNodeFits' {
     if (this.arrivals === this.next) {
       this.next *= 2;
-      engine.use(this.policy(), this.weights);
+      this.engine.use(this.policy(), this.weights);
     }
     this.arrivals += 1;
-    this.mix.arrived(this.demands.intern(requirements));
-  };
+    this.mix.arrived(this.demands.intern(request.requirements));
+    return this.engine.place(request);
+  }
+
+  private policy(): Policy {
+    return astro(learnPlacementValues(this.solver, this.fleet, this.mix.rates(), learningSeed));
+  }
 }

@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import { assertAdmissible } from './cluster.js';
 import { parseNodes, parsePods, TraceError } from './trace.js';
 
 const nodeHeader = 'sn,cpu_milli,memory_mib,gpu,model';
@@ -58,4 +59,13 @@ describe('a pod list', () => {
     );
     expect(() => parse()).toThrow('pods.csv: has no rows');
   });
+});
+
+test('a pod that asks for a model which no machine has is refused with its field named', () => {
+  const nodes = parseNodes('nodes.csv', 'sn,cpu_milli,memory_mib,gpu,model\nn,1000,1,1,T4');
+  const pods = (spec: string) => parsePods('pods.csv', `${podHeader}\np,1,1,1,1000,${spec},LS`);
+  expect(() => assertAdmissible(nodes, pods('T4'))).not.toThrow();
+  expect(() => assertAdmissible(nodes, pods('T4|Z1'))).toThrow(
+    'pod p: requirements.devices.models[1] is "Z1", which is not known',
+  );
 });

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { limits } from '@astro/matching/engine/admission';
 
 /** A machine of the trace. Its devices are alike. */
 export type TraceNode = {
@@ -33,13 +34,7 @@ export class TraceError extends RangeError {
   override readonly name = 'TraceError';
 }
 
-/** Far above any machine that exists, far below where sums of integers lose precision. */
-const limits = {
-  rows: 1_000_000,
-  cpuMillis: 10_000_000,
-  memoryMib: 1_000_000_000,
-  devicesOfNode: 64,
-} as const;
+const rowsMax = 1_000_000;
 
 const nodeColumns = ['sn', 'cpu_milli', 'memory_mib', 'gpu', 'model'] as const;
 const podColumns = ['name', 'cpu_milli', 'memory_mib', 'num_gpu', 'gpu_milli'] as const;
@@ -59,7 +54,7 @@ export async function readPods(folder: string, name: string): Promise<TracePod[]
 
 export function parseNodes(file: string, text: string): TraceNode[] {
   return rowsOf(file, text, nodeColumns).map(row => {
-    const deviceCount = row.integer('gpu', 0, limits.devicesOfNode);
+    const deviceCount = row.integer('gpu', 0, limits.devices);
     return {
       name: row.word('sn'),
       cpuMillis: row.integer('cpu_milli', 1, limits.cpuMillis),
@@ -72,7 +67,7 @@ export function parseNodes(file: string, text: string): TraceNode[] {
 
 export function parsePods(file: string, text: string): TracePod[] {
   return rowsOf(file, text, podColumns).map(row => {
-    const deviceCount = row.integer('num_gpu', 0, limits.devicesOfNode);
+    const deviceCount = row.integer('num_gpu', 0, limits.devices);
     return {
       name: row.word('name'),
       cpuMillis: row.integer('cpu_milli', 0, limits.cpuMillis),
@@ -133,7 +128,7 @@ function rowsOf(file: string, text: string, required: readonly string[]): Row[] 
   for (const column of required) {
     if (!columns.has(column)) throw new TraceError(`${file}, line 1, column ${column}: is missing`);
   }
-  if (lines.length > limits.rows) throw new TraceError(`${file}: has more than ${limits.rows} lines`);
+  if (lines.length > rowsMax) throw new TraceError(`${file}: has more than ${rowsMax} lines`);
   const rows: Row[] = [];
   for (const [index, line] of lines.entries()) {
     if (index === 0 || line.trim() === '') continue;
