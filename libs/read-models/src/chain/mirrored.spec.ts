@@ -89,11 +89,11 @@ function recordsOf(steps: readonly Step[]) {
       record.push({ type: 'BlockIndexed', data: block });
     }
     finalNumber = Math.max(finalNumber, chain.length - finality);
-    const { number, hash } = chain.at(-1)!;
+    const { number, hash } = chain.at(-1);
     record.push({ type: 'HeadFollowed', data: { number, hash, finalNumber } });
   }
   const straight: MirrorEvent[] = chain.map(block => ({ type: 'BlockIndexed', data: block }));
-  return { record, straight: [...straight, record.at(-1)!] };
+  return { record, straight: [...straight, record.at(-1)] };
 }
 
 /** @param sizes of the batches, again and again */
