@@ -107,18 +107,18 @@ const settling = (config: BillingConfig, chain: ChainAccess): Provider => ({
   ) {
     const database = new pg.Pool({ connectionString: config.DATABASE_URL, max: journalConnections });
     const journal = new TransactionJournal(database, 'billing');
-    await journal.prepare();
     const { pool, settler: wallet, confirmations, deployment } = chain;
     const { chainId } = deployment;
     const limits = { confirmations, giveUpAfterMs: patienceMs };
-    const sender = new TransactionSender({ pool, wallet, chainId, journal, ...limits });
+    const openSender = async () =>
+      (await TransactionSender.start({ pool, wallet, chainId, journal, ...limits })).sender;
     const pace = {
       everyMs: config.SETTLEMENT_EVERY_MS,
       chargesMax: config.SETTLEMENT_CHARGES_MAX,
       pollMs: config.SETTLEMENT_POLL_MS,
     };
     const log = logFor('settlement');
-    work.add(settleUnit({ bus, commands, settlements, escrows, chain, sender, ...pace, log }));
+    work.add(settleUnit({ bus, commands, settlements, escrows, chain, openSender, ...pace, log }));
     return new ChainConnections(chain, database);
   },
 });

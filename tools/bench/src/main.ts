@@ -12,6 +12,7 @@ import type { Benchmark } from './benchmark.js';
 import { placing } from './placing.js';
 import { projection } from './projection.js';
 import { replay } from './replay.js';
+import { settlement } from './settlement.js';
 
 const benchmarks: Readonly<Record<string, Benchmark>> = {
   append,
@@ -24,6 +25,7 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
   placing,
   projection,
   replay,
+  settlement,
 };
 
 const words = process.argv.slice(2);

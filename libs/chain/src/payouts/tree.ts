@@ -18,24 +18,34 @@ const leafEncoding = ['bytes32', 'uint256', 'address', 'uint256'];
 
 /** The Merkle tree over the payouts of a list, as OpenZeppelin's standard tree and Payouts.sol have it. */
 export class PayoutTree {
-  readonly #tree: StandardMerkleTree<Leaf>;
+  /** The root first, then level by level: below place i are 2i + 1 and 2i + 2. */
+  readonly #nodes: readonly string[];
+  /** Where each payout's leaf is among the nodes. */
+  readonly #places: readonly number[];
 
   /** @param payouts in the order of their indices, from 0; at least one @throws RangeError */
   constructor(payouts: readonly Payout[]) {
     const stray = payouts.findIndex(({ index }, place) => index !== place);
     if (payouts.length === 0 || stray >= 0)
       throw new RangeError(payouts.length === 0 ? 'a list of no payouts' : `payout ${stray} is out of order`);
-    this.#tree = StandardMerkleTree.of(payouts.map(leafOf), leafEncoding);
+    const { tree, values } = StandardMerkleTree.of(payouts.map(leafOf), leafEncoding).dump();
+    this.#nodes = tree;
+    this.#places = values.map(({ treeIndex }) => treeIndex);
   }
 
   /** 32 bytes in hex. */
   get root(): string {
-    return this.#tree.root;
+    return this.#nodes[0]!;
   }
 
-  /** What `Escrow.claim` wants beside the payout. @throws Error when there is none of this index */
+  /** What `Escrow.claim` wants beside the payout: the other child at each node on the way up. @throws RangeError */
   proofOf(index: number): readonly string[] {
-    return this.#tree.getProof(index);
+    const proof: string[] = [];
+    let place = this.#places[index];
+    if (place === undefined) throw new RangeError(`the list has no payout ${index}`);
+    for (; place > 0; place = (place - 1) >> 1)
+      proof.push(this.#nodes[place % 2 === 1 ? place + 1 : place - 1]!);
+    return proof;
   }
 }
 

@@ -18,7 +18,7 @@ export type Totals = {
   readonly burnedAtto: bigint;
   readonly toTreasuryAtto: bigint;
 };
-export type Content = Totals & Pick<BatchSealed, 'debits' | 'payouts' | 'postings' | 'root'>;
+export type Content = Totals & Pick<BatchSealed, 'debits' | 'payouts' | 'postings'>;
 
 /** What the tenant was charged for it. */
 export const grossOf = ({ netAtto, feeAtto }: Pick<Share, 'netAtto' | 'feeAtto'>): bigint =>
@@ -41,12 +41,7 @@ export const batchIdOf = (chainId: number, number: number): string => derivedId(
  * the operator and the fees.
  * @param shares all with a wallet on both sides, and charged by `terms`; at least one
  */
-export function contentOf(
-  batchId: string,
-  shares: readonly Share[],
-  terms: FeeTerms,
-  wallets: Wallets,
-): Content {
+export function contentOf(shares: readonly Share[], terms: FeeTerms, wallets: Wallets): Content {
   const debits = byAddress(shares, 'tenantId', wallets).map(({ id: tenantId, address, of }) => ({
     ...{ tenantId, address },
     amountAtto: sum(of.map(grossOf)),
@@ -74,11 +69,14 @@ export function contentOf(
   };
   postings.push({ account: platformFees, amountAtto: toTreasuryAtto - (charged.fee - charged.burned) });
   postings.push({ account: platformBurned, amountAtto: burnedAtto - charged.burned });
-  const root = new PayoutTree(claimsOf(batchId, payouts)).root;
   const moved = postings.filter(({ amountAtto }) => amountAtto !== 0n);
   const totals = { netAtto: grossAtto - feeAtto, burnedAtto, toTreasuryAtto };
-  return { debits, payouts, postings: moved, root, ...totals };
+  return { debits, payouts, postings: moved, ...totals };
 }
+
+/** What proves each payout of a batch. */
+export const treeOf = (batchId: string, payouts: readonly BatchPayout[]): PayoutTree =>
+  new PayoutTree(claimsOf(batchId, payouts));
 
 /** The payouts as the chain knows them. */
 export const claimsOf = (batchId: string, payouts: readonly BatchPayout[]) =>

@@ -34,7 +34,8 @@ export type SettleOptions = {
   readonly settlements: AggregateStore<Settlement, SettlementCommand, SettlementEvent>;
   readonly escrows: AggregateStore<Escrow, EscrowCommand, EscrowEvent>;
   readonly chain: ChainAccess;
-  readonly sender: TransactionSender;
+  /** Called by the one process that settles, once it does. */
+  openSender(): Promise<TransactionSender>;
   /** How long a charge waits for others, and how many are enough. */
   readonly everyMs: number;
   readonly chargesMax: number;
@@ -59,6 +60,7 @@ class Settling implements Part {
   readonly #stopping = new AbortController();
   #running: Promise<void> = Promise.resolve();
   #failures = 0;
+  #sender: TransactionSender | undefined;
   #gathering = new Gathering(0);
   #readTo = 0;
 
@@ -111,11 +113,12 @@ class Settling implements Part {
 
   /** The journal holds one transaction for each batch, so that whoever comes here again waits for the same one. */
   async #submit(batchId: string, { open }: Settlement): Promise<void> {
-    const { chain, sender, log } = this.#options;
+    const { chain, openSender, log } = this.#options;
     const { root, netAtto: net, chargedAt, debits } = open.get(batchId)!;
     const call = settleCall(chain.deployment, { batch: bytes32Of(batchId), root, net, chargedAt, debits });
     crashPoint('before-publish');
-    const { succeeded, hash } = await sender.send(`settle:${batchId}`, call);
+    this.#sender ??= await openSender();
+    const { succeeded, hash } = await this.#sender.send(`settle:${batchId}`, call);
     crashPoint('after-puback');
     if (!succeeded) throw new Error(`${batchId} was reverted in ${hash}: a person has to see why`);
     log.info('a batch is on the chain', { batchId, hash, debits: debits.length });

@@ -2,11 +2,10 @@ import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import { once } from 'node:events';
 import { localChainId } from '@astro/devstack/anvil/server';
 import { claimCall, liabilitiesAt } from '@astro/chain/escrow/calls';
-import { PayoutTree } from '@astro/chain/payouts/tree';
 import { newId } from '@astro/event-sourcing/ids';
 import type { AccountEvent, BatchSealed, EscrowEvent, SettlementEvent } from '@astro/messages/billing';
 import { escrowCustody, postingsIn } from '@astro/messages/ledger-accounts';
-import { claimsOf } from './batch.js';
+import { claimsOf, treeOf } from './batch.js';
 import { eventually, SettledMarket } from './settled-market.fixture.js';
 
 const [tenantAccount, operatorAccount, lateAccount] = [2, 3, 4];
@@ -95,7 +94,7 @@ test('a final deposit of a linked address is credited, and a batch of work is se
 /** Anybody may: the settler's gas pays for it here. */
 async function claimAll({ batchId, payouts }: BatchSealed): Promise<void> {
   const claims = claimsOf(batchId, payouts);
-  const tree = new PayoutTree(claims);
+  const tree = treeOf(batchId, payouts);
   for (const claim of claims) {
     const { to, data } = claimCall(market.deployment, claim, tree.proofOf(claim.index));
     await market.sendAs(9, to, data);

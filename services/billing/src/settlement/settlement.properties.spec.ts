@@ -1,10 +1,10 @@
 import { expect, test } from '@jest/globals';
-import { isProven, PayoutTree } from '@astro/chain/payouts/tree';
+import { isProven } from '@astro/chain/payouts/tree';
 import type { Share, TaskCharged } from '@astro/messages/billing';
 import fc from 'fast-check';
 import { chargeFor } from '../account/charge.js';
 import { transfer } from '../account/postings.js';
-import { batchIdOf, claimsOf, contentOf, feeOn, grossOf } from './batch.js';
+import { batchIdOf, claimsOf, contentOf, feeOn, grossOf, treeOf } from './batch.js';
 import { Shares, sharesOf } from './share.js';
 
 const seed = Number(process.env['PROPERTY_SEED'] ?? 1);
@@ -80,8 +80,7 @@ test('a batch of any charges adds up as the contract computes it, and its postin
       const wallets = new Map(
         shares.flatMap(({ tenantId, operatorId }) => [tenantId, operatorId]).map(id => [id, walletOf(id)]),
       );
-      const batchId = batchIdOf(1, 1);
-      const content = contentOf(batchId, shares, fee, wallets);
+      const content = contentOf(shares, fee, wallets);
 
       const grossAtto = sum(content.debits.map(({ amountAtto }) => amountAtto));
       const { feeAtto, burnedAtto, toTreasuryAtto } = feeOn(grossAtto, fee);
@@ -95,7 +94,7 @@ test('a batch of any charges adds up as the contract computes it, and its postin
         const dust = earned > amountAtto ? earned - amountAtto : amountAtto - earned;
         expect(dust <= BigInt(tasks.length * 4 + 1)).toBe(true);
       }
-      expect(contentOf(batchId, [...shares].reverse(), fee, wallets)).toEqual(content);
+      expect(contentOf([...shares].reverse(), fee, wallets)).toEqual(content);
     }),
     { seed, numRuns: 300 },
   ));
@@ -107,7 +106,7 @@ test('every payout of a batch is proven by its proof, and no other is', () =>
         ...{ operatorId: `operator_${index}`, address: walletOf(`operator_${index}`), amountAtto },
       }));
       const claims = claimsOf(batchIdOf(1, 2), payouts);
-      const tree = new PayoutTree(claims);
+      const tree = treeOf(batchIdOf(1, 2), payouts);
       for (const of of claims) {
         const proof = tree.proofOf(of.index);
         expect(isProven(tree.root, of, proof)).toBe(true);

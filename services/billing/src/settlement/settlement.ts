@@ -18,7 +18,15 @@ import {
   platformBurned,
   platformFees,
 } from '@astro/messages/ledger-accounts';
-import { batchIdOf, contentOf, MAX_PAYOUTS, MAX_TENANTS, type FeeTerms, type Totals } from './batch.js';
+import {
+  batchIdOf,
+  contentOf,
+  MAX_PAYOUTS,
+  MAX_TENANTS,
+  treeOf,
+  type FeeTerms,
+  type Totals,
+} from './batch.js';
 import { shareKey, together } from './share.js';
 
 export type SettlementRejection =
@@ -147,9 +155,10 @@ function seal(command: SealBatch, state: Settlement): SettlementDecision {
   }
   const number = state.batches + 1;
   const batchId = batchIdOf(chainId, number);
-  const content = contentOf(batchId, all, terms, wallets);
+  const content = contentOf(all, terms, wallets);
+  const { root } = treeOf(batchId, content.payouts);
   const about = { batchId, chainId, number, ...range, ...terms, chargedAt };
-  return accept({ type: 'BatchSealed', data: { ...about, ...content, takenUp } });
+  return accept({ type: 'BatchSealed', data: { ...about, ...content, root, takenUp } });
 }
 
 function sealProblem(command: SealBatch, state: Settlement): SettlementDecision | undefined {
