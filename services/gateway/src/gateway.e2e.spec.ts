@@ -67,6 +67,7 @@ const jobRequest = (changes: object = {}) => ({
 
 const someJob = newId('job');
 const someNode = newId('node');
+const someAddress = `0x${'0a'.repeat(20)}`;
 const someCid = cidOf(Buffer.from('never uploaded'));
 /** Every route that needs a caller, with a caller of the wrong kind. */
 const guarded: readonly [method: string, path: string, wrongKind?: 'tenant' | 'operator'][] = [
@@ -87,6 +88,16 @@ const guarded: readonly [method: string, path: string, wrongKind?: 'tenant' | 'o
   ['POST', `/v1/nodes/${someNode}/credentials`, 'operator'],
   ['GET', '/v1/nodes'],
   ['GET', '/v1/account'],
+  ['GET', '/v1/chain/head'],
+  ['GET', '/v1/chain/parameters'],
+  ['GET', '/v1/chain/allocations'],
+  ['GET', `/v1/chain/stakes/${someAddress}`],
+  ['GET', `/v1/chain/escrow/${someAddress}`],
+  ['GET', '/v1/chain/batches'],
+  ['GET', '/v1/chain/batches/0x00'],
+  ['GET', '/v1/chain/proposals'],
+  ['GET', '/v1/chain/proposals/1'],
+  ['GET', '/v1/chain/grants'],
   ['PUT', '/v1/wallet'],
   ['GET', '/v1/wallet'],
   ['GET', '/v1/wallet/statement'],

@@ -3,6 +3,7 @@ import { Bus } from '@astro/jetstream/bus';
 import { Balance } from '@astro/read-models/billing/balances';
 import { LedgerEntry } from '@astro/read-models/billing/ledger';
 import { JobUsage } from '@astro/read-models/billing/usage';
+import { chainModels } from '@astro/read-models/chain/models';
 import { ApiKey } from '@astro/read-models/registry/api-keys';
 import { Node } from '@astro/read-models/registry/nodes';
 import { Operator } from '@astro/read-models/registry/operators';
@@ -16,6 +17,7 @@ import { Module, type DynamicModule } from '@nestjs/common';
 import { APP_FILTER, APP_INTERCEPTOR, HttpAdapterHost } from '@nestjs/core';
 import type { FastifyAdapter } from '@nestjs/platform-fastify';
 import { AccountsController } from './accounts/accounts.controller.js';
+import { ChainController } from './chain/chain.controller.js';
 import { StatementsController } from './accounts/statements.controller.js';
 import { TransfersController } from './accounts/transfers.controller.js';
 import { Commands } from './commands.js';
@@ -46,11 +48,14 @@ export const controllers = [
   ContentController,
   NodesController,
   AccountsController,
+  ChainController,
   StatementsController,
   TransfersController,
   WalletsController,
   OpenApiController,
 ];
+
+const chainEntities = chainModels.flatMap(({ entities }) => entities);
 
 @Module({})
 export class GatewayModule {
@@ -77,6 +82,7 @@ export class GatewayModule {
             Balance,
             LedgerEntry,
             JobUsage,
+            ...chainEntities,
           ],
         }),
       ],

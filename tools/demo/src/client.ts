@@ -127,6 +127,11 @@ export class Client {
     return (await (await this.request('GET', path)).json()) as T;
   }
 
+  /** For what may be repeated. */
+  async putJson(path: string, body: unknown): Promise<void> {
+    await this.request('PUT', path, JSON.stringify(body), 'application/json');
+  }
+
   /** Every event of the job until its last; resumes where a broken connection stopped. */
   async *events(jobId: string): AsyncGenerator<JobEvent> {
     let position = '0';

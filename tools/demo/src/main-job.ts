@@ -12,6 +12,7 @@ import {
   type Audit,
 } from './audit.js';
 import { Client } from './client.js';
+import { paidInAtto, payIn, type EscrowBalance } from './escrow-deposit.js';
 import { trainDigits, type Training } from './federated-training.js';
 import { honestNodes, openMarket, type Market } from './market.js';
 import { astro, type Story } from './story.js';
@@ -33,10 +34,21 @@ export type Report = {
   readonly burnedAtto: string;
   readonly ledgerSumAtto: string;
   readonly events: number;
+  /** What stands in escrow for the client on the chain; absent where the chain is somebody else's. */
+  readonly chain?: {
+    readonly escrowDepositedAtto: string;
+    readonly asOfBlock: number;
+    readonly final: boolean;
+  };
   readonly wallMs: number;
 };
 
-export type MainJob = { readonly market: Market; readonly training: Training; readonly audit: Audit };
+export type MainJob = {
+  readonly market: Market;
+  readonly training: Training;
+  readonly audit: Audit;
+  readonly escrow: EscrowBalance | undefined;
+};
 
 /** Opens a market on a running platform, trains the digits over it and audits what happened from the events. */
 export async function runMainJob(platform: Platform, story: Story, signal: AbortSignal): Promise<MainJob> {
@@ -49,14 +61,18 @@ export async function runMainJob(platform: Platform, story: Story, signal: Abort
   story.step(`a client opened an account and holds ${astro(localTenant.creditAtto)} ASTRO`);
 
   story.chapter('The job: learn hand-written digits on other people’s machines');
-  const training = await trainDigits(client, story, market.tenantId);
+  // The chain takes its time: what is paid in there becomes final while the job runs.
+  const [training, escrow] = await Promise.all([
+    trainDigits(client, story, market.tenantId),
+    platform.chain.isOwn ? payIn(platform, client, market.tenantId) : undefined,
+  ]);
   await untilSettled(client);
   const bus = await platform.connectBus('audit');
-  return { market, training, audit: await auditEvents(bus) };
+  return { market, training, escrow, audit: await auditEvents(bus) };
 }
 
 /** Throws, naming what is wrong, unless the run kept every promise that the platform makes. */
-export function assertPromises({ training, audit, market }: MainJob): void {
+export function assertPromises({ training, audit, market, escrow }: MainJob): void {
   const broken = [
     audit.ledgerSumAtto !== 0n && `the ledger sums to ${audit.ledgerSumAtto}`,
     audit.unbalanced.length > 0 && `unbalanced transactions: ${audit.unbalanced.join(', ')}`,
@@ -65,12 +81,15 @@ export function assertPromises({ training, audit, market }: MainJob): void {
     training.accuracy <= 0.9 && `the accuracy is ${training.accuracy}`,
     balanceOf(audit, operatorAccount(market.liar.operatorId, 'earned')) !== 0n &&
       'the lying operator was paid',
+    escrow !== undefined &&
+      escrow.balanceAtto !== String(paidInAtto) &&
+      `${paidInAtto} were paid in on the chain, and ${escrow.balanceAtto} are seen`,
     chargedAtto(audit) !== earnedByOperators(audit) + feeAtto(audit) && 'charges do not add up',
   ].filter(problem => problem !== false);
   if (broken.length > 0) throw new Error(broken.join('; '));
 }
 
-export function reportOf({ training, audit }: MainJob, wallMs: number): Report {
+export function reportOf({ training, audit, escrow }: MainJob, wallMs: number): Report {
   return {
     jobs: audit.jobs,
     tasks: audit.tasks,
@@ -84,6 +103,13 @@ export function reportOf({ training, audit }: MainJob, wallMs: number): Report {
     burnedAtto: String(burnedAtto(audit)),
     ledgerSumAtto: String(audit.ledgerSumAtto),
     events: audit.events,
+    ...(escrow && {
+      chain: {
+        escrowDepositedAtto: escrow.balanceAtto,
+        asOfBlock: escrow.asOfBlock,
+        final: escrow.final,
+      },
+    }),
     wallMs,
   };
 }

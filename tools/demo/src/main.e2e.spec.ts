@@ -36,6 +36,8 @@ test('the main job: digits are learnt, the liar is caught and unpaid, the ledger
   expect(BigInt(report.providersAtto) + fee).toBe(charged);
   expect(burned).toBeGreaterThan(0n);
   expect(burned).toBeLessThan(fee);
+  expect(report.chain).toMatchObject({ escrowDepositedAtto: '250000000000000000000', final: true });
+  expect(report.chain!.asOfBlock).toBeGreaterThan(0);
   expect(stderr).toContain('Mirage Ltd');
 }, 300_000);
 

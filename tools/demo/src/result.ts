@@ -5,7 +5,7 @@ import type { MainJob } from './main-job.js';
 import { astro, type Story } from './story.js';
 
 /** What happened and where the money went, added up from the events alone. */
-export function tellResult({ market, training, audit }: MainJob, story: Story): void {
+export function tellResult({ market, training, audit, escrow }: MainJob, story: Story): void {
   story.chapter('What happened');
   const percent = (100 * training.accuracy).toFixed(2);
   story.line(`  The trained network reads ${percent} % of ${training.testImages} digits it had never seen.`);
@@ -35,5 +35,10 @@ export function tellResult({ market, training, audit }: MainJob, story: Story): 
   story.table(
     ['', 'amount'],
     rows.map(([what, amount]) => [what, astro(amount)]),
+  );
+  if (escrow === undefined) return;
+  story.line(
+    `\n  On the chain, ${astro(BigInt(escrow.balanceAtto))} ASTRO stand in escrow for the client's address: ` +
+      `final, as of block ${escrow.asOfBlock}.`,
   );
 }

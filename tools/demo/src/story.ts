@@ -1,4 +1,5 @@
 import { clearLine, cursorTo } from 'node:readline';
+import { attoPerAstro } from '@astro/devstack/local-market';
 
 export type Cell = string | number;
 
@@ -63,11 +64,9 @@ export class Story {
   }
 }
 
-const ATTO_PER_ASTRO = 10n ** 18n;
-
 /** Base units as ASTRO with six decimals, rounded towards zero. */
 export function astro(amountAtto: bigint): string {
-  const micro = (amountAtto * 1_000_000n) / ATTO_PER_ASTRO;
+  const micro = (amountAtto * 1_000_000n) / attoPerAstro;
   const sign = micro < 0n ? '-' : '';
   const digits = (micro < 0n ? -micro : micro).toString().padStart(7, '0');
   return `${sign}${digits.slice(0, -6)}.${digits.slice(-6)}`;

@@ -14,9 +14,20 @@ const configurationFile = join(repositoryRoot, 'deploy/chain/local.json');
 export const addressesFileOf = (chain: Chain, state: StateFolder): string =>
   chain.addressesFile ?? join(state.folder('chain'), 'addresses.json');
 
+export const whereabouts = (chain: Chain, state: StateFolder) => ({
+  rpcUrl: chain.rpcUrl,
+  addressesFile: addressesFileOf(chain, state),
+  isOwn: chain.addressesFile === undefined,
+});
+
+/** The platform's own chain has its id before anything is deployed there. */
+const chainIdOf = ({ addressesFile }: Chain): number =>
+  addressesFile === undefined ? localChainId : readAddresses(addressesFile).chainId;
+
 /** A platform without the chain-indexer has no chain, and no service that asks where it is. */
 export const chainSurroundings = (chain: Chain | undefined, state: StateFolder) => ({
   rpcUrl: chain?.rpcUrl ?? '',
+  chainId: chain && String(chainIdOf(chain)),
   chainAddressesFile: chain ? addressesFileOf(chain, state) : '',
 });
 

@@ -1,7 +1,7 @@
 import type { AgentPlan } from './agents.js';
 import type { Platform } from './platform.js';
 
-const attoPerAstro = 10n ** 18n;
+export const attoPerAstro = 10n ** 18n;
 const attoPerMicroAstro = 10n ** 12n;
 
 export type LocalNode = Omit<AgentPlan, 'operatorKey'> & { readonly operator: string };

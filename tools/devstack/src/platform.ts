@@ -5,7 +5,7 @@ import { Bus } from '@astro/jetstream/bus';
 import { CommandBus } from '@astro/jetstream/command-bus';
 import { ensureStreams } from '@astro/jetstream/streams';
 import { commandPartitions, type contexts } from '@astro/jetstream/subjects';
-import { addressesFileOf, chainSurroundings, ensureProtocol } from './chain.js';
+import { chainSurroundings, ensureProtocol, whereabouts } from './chain.js';
 import { agentEntry, agentEnvironment, type AgentPlan } from './agents.js';
 import { publishConnection, withdrawConnection } from './connection.js';
 import { provisionDatabase, type Databases } from './databases.js';
@@ -143,10 +143,9 @@ export class Platform {
     return this.started(this.databases).urlOf(row ? roleOf(row) : name);
   }
 
-  /** Where the chain is, and where the addresses of the protocol on it stand. */
-  get chain(): { readonly rpcUrl: string; readonly addressesFile: string } {
-    const chain = this.started(this.started(this.infrastructure).chain);
-    return { rpcUrl: chain.rpcUrl, addressesFile: addressesFileOf(chain, this.state) };
+  /** Where the chain is, and the protocol on it. Accounts of the platform's own one anybody may use. */
+  get chain(): { readonly rpcUrl: string; readonly addressesFile: string; readonly isOwn: boolean } {
+    return whereabouts(this.started(this.started(this.infrastructure).chain), this.state);
   }
 
   /** Resolves when the protocol is on the chain and the chain-indexer is ready. @throws Error when that failed */

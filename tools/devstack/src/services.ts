@@ -12,6 +12,8 @@ export type Surroundings = {
   readonly contentDir: string;
   /** Endpoints of the chain, separated by commas. */
   readonly rpcUrl: string;
+  /** Undefined where there is no chain. */
+  readonly chainId: string | undefined;
   /** What `npm run chain -- deploy` wrote. */
   readonly chainAddressesFile: string;
   readonly agentAccountPublicKey: string;
@@ -74,6 +76,7 @@ export const services = [
       NATS_PUBLIC_URL: at => at.natsPublicUrl,
       AGENT_ACCOUNT_PUBLIC_KEY: at => at.agentAccountPublicKey,
       AGENT_SIGNING_SEED: at => at.agentSigningSeed,
+      CHAIN_ID: at => at.chainId,
       POOL_ID: () => poolId,
     },
   },

@@ -34,6 +34,9 @@ const parameters = z.strictObject({
   rewardChallengeSeconds: seconds,
 });
 
+/** By their place in the contract's enumeration. */
+export const parameterNames: readonly string[] = Object.keys(parameters.shape);
+
 const capAtto = parseEther('10000000000');
 /** Whoever works on Astro or has paid for it early gets tokens only as they vest. */
 const lockedShares = new Set(['team', 'early-contributors', 'investors']);

@@ -1,6 +1,8 @@
 import { Atto } from '@astro/postgres/atto';
-import { defineEntity, type InferEntity } from '@mikro-orm/postgresql';
+import { defineEntity, type EntityManager, type InferEntity } from '@mikro-orm/postgresql';
+import { asTheyAre, pageAsOf, readAsOf } from './as-of.js';
 import { filling, mirrored, undoOf, type MirroredTable } from './mirrored.js';
+import type { PageQuery } from '../page.js';
 
 /** What each tenant has in escrow, and what it has announced to take out. */
 export const EscrowBalance = defineEntity({
@@ -118,3 +120,18 @@ const claims: MirroredTable<SettlementClaim> = {
 };
 
 export const escrow = mirrored('chain.escrow', [filling(balances), filling(batches), filling(claims)]);
+
+/** What the tenant has in escrow: no row for one for whom nothing was ever deposited. @param tenant its address */
+export const escrowOf = (em: EntityManager, tenant: string) =>
+  readAsOf(em, escrow.head, within => within.find(EscrowBalance, { tenant: tenant.toLowerCase() }));
+
+/** In the order of their ids. @throws InvalidCursor */
+export const pageOfBatches = (em: EntityManager, query: PageQuery) =>
+  pageAsOf(em, escrow.head, SettlementBatch, query, {}, asTheyAre);
+
+export const findBatch = (em: EntityManager, batch: string) =>
+  readAsOf(em, escrow.head, within => within.find(SettlementBatch, { batch }));
+
+/** Who was paid what of one batch. @throws InvalidCursor */
+export const pageOfClaims = (em: EntityManager, batch: string, query: PageQuery) =>
+  pageAsOf(em, escrow.head, SettlementClaim, query, { batch }, asTheyAre);

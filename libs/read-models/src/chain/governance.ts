@@ -1,7 +1,9 @@
 import { Atto } from '@astro/postgres/atto';
-import { defineEntity, type InferEntity } from '@mikro-orm/postgresql';
+import { defineEntity, type EntityManager, type InferEntity } from '@mikro-orm/postgresql';
 import type { Fact } from '@astro/chain/logs/fact';
+import { asTheyAre, pageAsOf, readAsOf } from './as-of.js';
 import { filling, mirrored, undoOf, type MirroredTable } from './mirrored.js';
+import type { PageQuery } from '../page.js';
 
 export type Support = 'against' | 'for' | 'abstain';
 
@@ -66,6 +68,8 @@ export const Parameter = defineEntity({
 export type Parameter = InferEntity<typeof Parameter>;
 export const ParameterUndo = undoOf('parameters');
 
+/** More than the contract has. */
+const maxParameters = 200;
 /** In the order of OpenZeppelin's GovernorCountingSimple. */
 const supports: readonly Support[] = ['against', 'for', 'abstain'];
 const isVote = (fact: Fact): boolean =>
@@ -126,3 +130,18 @@ export const governance = mirrored('chain.governance', [
   filling(votes),
   filling(parameters),
 ]);
+
+/** In the order of their ids. @throws InvalidCursor */
+export const pageOfProposals = (em: EntityManager, query: PageQuery) =>
+  pageAsOf(em, governance.head, Proposal, query, {}, asTheyAre);
+
+export const findProposal = (em: EntityManager, proposalId: string) =>
+  readAsOf(em, governance.head, within => within.find(Proposal, { proposalId }));
+
+/** In the order of the voters. @throws InvalidCursor */
+export const pageOfVotes = (em: EntityManager, proposalId: string, query: PageQuery) =>
+  pageAsOf(em, governance.head, Vote, query, { proposalId }, asTheyAre);
+
+/** Every parameter as it is. */
+export const parametersNow = (em: EntityManager) =>
+  readAsOf(em, governance.head, within => within.find(Parameter, {}, { limit: maxParameters }));

@@ -1,6 +1,8 @@
 import { Atto } from '@astro/postgres/atto';
-import { defineEntity, type InferEntity } from '@mikro-orm/postgresql';
+import { defineEntity, type EntityManager, type InferEntity } from '@mikro-orm/postgresql';
+import { pageAsOf } from './as-of.js';
 import { filling, mirrored, undoOf, type MirroredTable } from './mirrored.js';
+import type { PageQuery } from '../page.js';
 
 /** What the treasury has promised, and what it has paid. */
 export const Grant = defineEntity({
@@ -84,3 +86,23 @@ const milestones: MirroredTable<GrantMilestone> = {
 };
 
 export const grants = mirrored('chain.grants', [filling(grantTable), filling(milestones)]);
+
+export type GrantWithMilestones = Grant & { readonly milestones: readonly GrantMilestone[] };
+
+/** In the order of their ids, each with its milestones in theirs. @throws InvalidCursor */
+export const pageOfGrants = (em: EntityManager, query: PageQuery) =>
+  pageAsOf(em, grants.head, Grant, query, {}, withMilestones);
+
+async function withMilestones(
+  em: EntityManager,
+  rows: readonly Grant[],
+): Promise<readonly GrantWithMilestones[]> {
+  // The contract allows 50 for each grant.
+  const found = await em.find(GrantMilestone, { grantId: { $in: rows.map(({ grantId }) => grantId) } });
+  const placeOf = ({ id }: GrantMilestone) => Number(id.slice(id.indexOf('/') + 1));
+  return rows.map(grant => {
+    const own = found.filter(({ grantId }) => grantId === grant.grantId);
+    const milestones = own.toSorted((left, right) => placeOf(left) - placeOf(right));
+    return { ...grant, isFinal: grant.isFinal && own.every(({ isFinal }) => isFinal), milestones };
+  });
+}

@@ -11,6 +11,7 @@ import {
   type EntitySchema,
   type RequiredEntityData,
 } from '@mikro-orm/postgresql';
+import { headOf, moveHead, type Head } from './head.js';
 
 /** What every row of the chain says of itself. */
 export type Mirrored = {
@@ -75,7 +76,8 @@ export const filling = <Row extends Mirrored>(table: MirroredTable<Row>): Fillin
 export function mirrored(
   name: `chain.${string}`,
   fillings: readonly Filling[],
-): Projection<MirrorEvent, EntityManager> {
+): Projection<MirrorEvent, EntityManager> & { readonly head: EntitySchema<Head> } {
+  const head = headOf(name.slice('chain.'.length));
   const applyBatch = async (em: EntityManager, batch: readonly Recorded<MirrorEvent>[]): Promise<void> => {
     for (let from = 0; from < batch.length;) {
       const { type } = batch[from]!.event;
@@ -85,11 +87,14 @@ export function mirrored(
       for (const table of fillings) await table.apply(em, run);
       from = to;
     }
+    const events = batch.map(({ event }) => event);
+    await moveHead(em, head, events);
   };
   return {
     name,
+    head,
     version: 1,
-    tables: fillings.flatMap(({ tables }) => tables) as [string, ...string[]],
+    tables: [head.meta.tableName, ...fillings.flatMap(({ tables }) => tables)],
     reads: ['chain.mirror'],
     apply: (em, recorded) => applyBatch(em, [recorded]),
     applyBatch,

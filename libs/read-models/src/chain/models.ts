@@ -4,6 +4,7 @@ import type { EntityManager, EntitySchema } from '@mikro-orm/postgresql';
 import * as escrow from './escrow.js';
 import * as governance from './governance.js';
 import * as grants from './grants.js';
+import { readHead, type Head } from './head.js';
 import * as rewards from './rewards.js';
 import * as stakes from './stakes.js';
 import * as token from './token.js';
@@ -14,8 +15,7 @@ export type ChainModel = {
   readonly entities: readonly EntitySchema[];
 };
 
-/** Every read model of the chain. */
-export const chainModels: readonly ChainModel[] = [
+const models = [
   {
     projection: token.token,
     entities: [...[token.TokenBalance, token.TokenTransfer, token.Allocation], token.TokenBalanceUndo],
@@ -50,3 +50,23 @@ export const chainModels: readonly ChainModel[] = [
     entities: [grants.Grant, grants.GrantMilestone, grants.GrantUndo, grants.GrantMilestoneUndo],
   },
 ];
+
+/** Every read model of the chain. */
+export const chainModels: readonly ChainModel[] = models.map(({ projection, entities }) => ({
+  projection,
+  entities: [projection.head, ...entities],
+}));
+
+/** How far the chain is in every read model: as far as in the one that is furthest behind. */
+export async function followedTo(em: EntityManager): Promise<Omit<Head, 'id'> | undefined> {
+  const heads: Head[] = [];
+  for (const { projection } of models) {
+    const head = await readHead(em, projection.head);
+    if (head === undefined) return undefined;
+    heads.push(head);
+  }
+  return {
+    asOfBlock: Math.min(...heads.map(({ asOfBlock }) => asOfBlock)),
+    finalBlock: Math.min(...heads.map(({ finalBlock }) => finalBlock)),
+  };
+}

@@ -1,6 +1,7 @@
 import { Atto } from '@astro/postgres/atto';
-import { defineEntity, type InferEntity } from '@mikro-orm/postgresql';
+import { defineEntity, type EntityManager, type InferEntity } from '@mikro-orm/postgresql';
 import type { Fact } from '@astro/chain/logs/fact';
+import { readAsOf } from './as-of.js';
 import { filling, mirrored, undoOf, type MirroredTable } from './mirrored.js';
 
 export type StakeRole = 'operator' | 'validator';
@@ -48,6 +49,8 @@ export const StakePosition = defineEntity({
 export type StakePosition = InferEntity<typeof StakePosition>;
 export const StakePositionUndo = undoOf('stake_positions');
 
+/** Of one answer: an account has few, and who has more sees the first ones. */
+const maxPositions = 200;
 const wholeFactor = 10n ** 18n;
 const roleOf = (fact: Fact): StakeRole => (fact.amount('role') === 0n ? 'operator' : 'validator');
 const providerKey = (fact: Fact): string => `${roleOf(fact)}/${fact.address('provider')}`;
@@ -100,3 +103,34 @@ const positions: MirroredTable<StakePosition> = {
 };
 
 export const stakes = mirrored('chain.stakes', [filling(providers), filling(positions)]);
+
+/** Units of the token that the shares are worth. */
+export const worthAtto = (shares: bigint, { factor }: Pick<StakeProvider, 'factor'>): bigint =>
+  (shares * factor) / wholeFactor;
+
+export type StakeOfAccount = StakePosition & { readonly stakedAtto: bigint };
+
+/** What the account has staked, on itself and on others. */
+export const stakesOf = (em: EntityManager, account: string) =>
+  readAsOf(em, stakes.head, async within => {
+    const holder = account.toLowerCase();
+    const held = await within.find(
+      StakePosition,
+      { holder },
+      { orderBy: { id: 'asc' }, limit: maxPositions },
+    );
+    const ids = held.map(({ role, provider }) => `${role}/${provider}`);
+    const found = await within.find(StakeProvider, { id: { $in: ids } });
+    const providerOf = new Map(found.map(provider => [provider.id, provider]));
+    return held.map((position): StakeOfAccount => {
+      const provider = providerOf.get(`${position.role}/${position.provider}`)!;
+      // A slash changes what the shares are worth without touching the position.
+      const isFinal = position.isFinal && provider.isFinal;
+      const asOfBlock = Math.max(position.asOfBlock, provider.asOfBlock);
+      return { ...position, isFinal, asOfBlock, stakedAtto: worthAtto(position.shares, provider) };
+    });
+  });
+
+/** What the account stands for as a node operator or a validator. */
+export const providersOf = (em: EntityManager, account: string) =>
+  readAsOf(em, stakes.head, within => within.find(StakeProvider, { provider: account.toLowerCase() }));

@@ -1,7 +1,10 @@
 import { Atto } from '@astro/postgres/atto';
-import { defineEntity, type InferEntity } from '@mikro-orm/postgresql';
+import { defineEntity, type EntityManager, type InferEntity } from '@mikro-orm/postgresql';
+import { readAsOf } from './as-of.js';
 import { filling, mirrored, undoOf, type MirroredTable } from './mirrored.js';
 
+/** More than any deployment lists. */
+const maxAllocations = 200;
 const nobody = `0x${'0'.repeat(40)}`;
 
 /** What each account holds on the chain. An account without a row holds nothing. */
@@ -93,3 +96,13 @@ const allocations: MirroredTable<Allocation> = {
 };
 
 export const token = mirrored('chain.token', [filling(balances), filling(transfers), filling(allocations)]);
+
+/** What the account holds: no row for one that never held anything. */
+export const tokensOf = (em: EntityManager, account: string) =>
+  readAsOf(em, token.head, within => within.find(TokenBalance, { account: account.toLowerCase() }));
+
+/** The initial allocation, by name. A deployment has a few of them. */
+export const allocationsOf = (em: EntityManager) =>
+  readAsOf(em, token.head, within =>
+    within.find(Allocation, {}, { orderBy: { name: 'asc' }, limit: maxAllocations }),
+  );

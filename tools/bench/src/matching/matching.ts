@@ -6,6 +6,7 @@ import type { Run } from './experiment.js';
 import { parseOptions, usage, type TraceOptions } from './options.js';
 import { marketPolicy, marketWeights, measureOf, type PolicyName } from './policies.js';
 import { measureScale, scaleNodes, type ScalePoint } from './scale.js';
+import { marketNodes, measureMarket, type MarketPoint } from './scale-market.js';
 import { philly } from './philly.js';
 import { readNodes, readPods } from './trace.js';
 
@@ -23,7 +24,7 @@ type PolicyFigures = {
 
 export const matching: Benchmark = {
   measures:
-    'allocation of the GPU trace and decisions a second by policy; completion of the Philly jobs; scale',
+    'allocation of the GPU trace and decisions a second by policy; completion of the Philly jobs; scale; market',
   usage,
   async run(_folder, progress, args) {
     const options = parseOptions(args);
@@ -31,6 +32,7 @@ export const matching: Benchmark = {
       ...(options.trace && (await measureTrace(options.trace, progress))),
       ...(options.philly && (await philly(options.philly.file, options.philly.nodes, progress))),
       ...(options.isScale && { curve: await measureCurve(progress) }),
+      ...(options.isMarket && { market: await measureMarkets(progress) }),
     };
   },
 };
@@ -42,6 +44,15 @@ async function measureCurve(progress: Progress): Promise<ScalePoint[]> {
   const solver = await loadLinearSolver();
   return scaleNodes.map(nodes => {
     const point = measureScale(nodes, scaleDecisions, marketPolicy(nodes, solver), marketWeights);
+    progress(JSON.stringify(point));
+    return point;
+  });
+}
+
+async function measureMarkets(progress: Progress): Promise<MarketPoint[]> {
+  const solver = await loadLinearSolver();
+  return marketNodes.map(nodes => {
+    const point = measureMarket(nodes, scaleDecisions, marketPolicy(nodes, solver), marketWeights);
     progress(JSON.stringify(point));
     return point;
   });

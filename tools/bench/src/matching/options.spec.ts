@@ -13,6 +13,7 @@ describe('the options', () => {
         policies: ['astro', 'astroLearned', 'fgd', 'bestfit', 'random'],
       },
       isScale: false,
+      isMarket: false,
     });
   });
 
@@ -29,17 +30,22 @@ describe('the options', () => {
     expect(parseOptions(['--philly', 'jobs.csv'])).toEqual({
       philly: { file: 'jobs.csv', nodes: 80 },
       isScale: false,
+      isMarket: false,
     });
     const both = parseOptions([...needed, '--philly', 'jobs.csv', '--nodes', '60']);
     expect(both).toMatchObject({ trace: { folder: 'dir' }, philly: { nodes: 60 } });
   });
 
+  test('ask for the market alone', () => {
+    expect(parseOptions(['--market'])).toEqual({ isScale: false, isMarket: true });
+  });
+
   test('ask for the curve of scale alone', () => {
-    expect(parseOptions(['--scale'])).toEqual({ isScale: true });
+    expect(parseOptions(['--scale'])).toEqual({ isScale: true, isMarket: false });
   });
 
   test.each([
-    [[], '--trace: is missing, and so are --philly and --scale'],
+    [[], '--trace: is missing, and so are --philly, --scale and --market'],
     [['--pods', 'file'], '--trace: is missing'],
     [['--trace', 'dir'], '--pods: is missing'],
     [[...needed, '--seeds', '51-42'], '--seeds: 51-42'],

@@ -15,9 +15,11 @@ export type MatchingOptions = {
   readonly trace?: TraceOptions;
   readonly philly?: { readonly file: string; readonly nodes: number };
   readonly isScale: boolean;
+  /** With interruptible leases, auctions and preemption. */
+  readonly isMarket: boolean;
 };
 
-export const usage = `npm run bench -- matching [--trace DIR --pods FILE] [--philly FILE] [--scale] [options]
+export const usage = `npm run bench -- matching [--trace DIR --pods FILE] [--philly FILE] [--scale] [--market] [options]
   --trace DIR      laid out like the published trace: csv/ holds the node list and the pod lists
   --pods FILE      a pod list in DIR/csv
   --seeds 42-51    a range, or a list with commas; the default is 42-51
@@ -27,6 +29,7 @@ export const usage = `npm run bench -- matching [--trace DIR --pods FILE] [--phi
   --philly FILE    mean completion of the Philly jobs under each discipline
   --nodes 80       nodes of eight GPUs that they run on
   --scale          speed on synthetic fleets of 1,000 to 1,000,000 nodes
+  --market         the same to 100,000 nodes, with interruptible leases, auctions for them and preemption
   --json           only the JSON`;
 
 const seedsMax = 1000;
@@ -38,9 +41,10 @@ export function parseOptions(args: readonly string[]): MatchingOptions {
     ...((values.trace !== undefined || values.pods !== undefined) && { trace: traceOf(values) }),
     ...(values.philly !== undefined && { philly: { file: values.philly, nodes: Number(values.nodes) } }),
     isScale: values.scale,
+    isMarket: values.market,
   };
-  if (!options.trace && !options.philly && !options.isScale) {
-    throw new RangeError('--trace: is missing, and so are --philly and --scale');
+  if (!options.trace && !options.philly && !options.isScale && !options.isMarket) {
+    throw new RangeError('--trace: is missing, and so are --philly, --scale and --market');
   }
   return options;
 }
@@ -69,6 +73,7 @@ function valuesOf(args: readonly string[]) {
         power: { type: 'string' },
         philly: { type: 'string' },
         scale: { type: 'boolean', default: false },
+        market: { type: 'boolean', default: false },
         nodes: { type: 'string', default: '80' },
       },
     }).values;

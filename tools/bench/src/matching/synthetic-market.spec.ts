@@ -2,6 +2,7 @@ import { PlacementEngine } from '@astro/matching/engine/engine';
 import { policyAlone } from '@astro/matching/engine/weights';
 import type { Policy } from '@astro/matching/engine/policy';
 import { expect, test } from '@jest/globals';
+import { measureMarket } from './scale-market.js';
 import { measureScale } from './scale.js';
 import { SyntheticMarket } from './synthetic-fleet.js';
 
@@ -27,6 +28,15 @@ test('a point of the curve is measured in the steady state of a fleet in use', (
   expect(point.usedPercent).toBeGreaterThan(75);
   expect(point.refusedPercent).toBeLessThan(50);
   expect(point.nodesScoredPerDecision).toBeLessThan(300);
+});
+
+test('a market in use stops interruptible leases for tasks that fit nowhere, and sells what is left', () => {
+  const point = measureMarket(300, 2_000, packing, policyAlone);
+  expect(point.preemptionsPerThousand).toBeGreaterThan(0);
+  expect(point.leasesStoppedPerPreemption).toBeGreaterThanOrEqual(1);
+  expect(point.auctions).toBeGreaterThan(2);
+  expect(point.bidsWonPercent).toBeGreaterThan(0);
+  expect(point.bidsWonPercent).toBeLessThan(100);
 });
 
 test('requests of the market are placed within their filters', () => {
