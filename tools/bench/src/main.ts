@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { append } from './append.js';
 import { archive } from './archive.js';
 import { indexer } from './indexer/indexer.js';
-import { ledger } from './ledger/ledger.js';
+import { ledger } from './ledger.js';
 import { load } from './load.js';
 import { matching } from './matching/matching.js';
 import { memory } from './memory.js';

@@ -9,7 +9,7 @@ import { EventStore } from '@astro/jetstream/event-store';
 import { gatheringUnit } from '@astro/jetstream/gathering-lane';
 import { SharedWork } from '@astro/jetstream/shared-work';
 import { Snapshots } from '@astro/jetstream/snapshots';
-import { rssMb } from '../measure.js';
+import { rssMb } from './measure.js';
 
 const [servers] = process.argv.slice(2);
 if (!servers || !process.send) throw new Error('this is started by the benchmark "ledger"');
