@@ -18,10 +18,12 @@ import fc from 'fast-check';
 import { Balance, balances } from './billing/balances.js';
 import { LedgerEntry, ledger } from './billing/ledger.js';
 import { JobUsage, usage } from './billing/usage.js';
+import { Batch, Payout, payouts } from './billing/payouts.js';
 import { ApiKey, apiKeys } from './registry/api-keys.js';
 import { Node, nodes } from './registry/nodes.js';
 import { Operator, operators } from './registry/operators.js';
 import { Tenant, tenants } from './registry/tenants.js';
+import { Wallet, wallets } from './registry/wallets.js';
 import { Job, jobs } from './scheduling/jobs.js';
 import { Lease, leases } from './scheduling/leases.js';
 import { Task, tasks } from './scheduling/tasks.js';
@@ -39,6 +41,9 @@ const readModels: readonly ReadModel[] = [
   [balances, Balance],
   [ledger, LedgerEntry],
   [usage, JobUsage],
+  [payouts, Batch],
+  [payouts, Payout],
+  [wallets, Wallet],
   [verdicts, Verdict],
 ];
 

@@ -23,6 +23,7 @@ import {
 import { changeOf } from '@astro/messages/ledger-accounts';
 import { LedgerEntry, balancesAt, entriesOf, entriesOfJob, ledger, ledgerSum } from './billing/ledger.js';
 import { JobUsage, findUsage, pageOfUsage, usage } from './billing/usage.js';
+import { Batch, findPayout, pageOfPayouts, Payout, payouts, payoutsOf } from './billing/payouts.js';
 import { InvalidCursor } from './page.js';
 import { ApiKey, apiKeys, findApiKeyByHash } from './registry/api-keys.js';
 import { Node, findNode, nodes, pageOfNodes } from './registry/nodes.js';
@@ -35,6 +36,7 @@ import { Task, tasks, tasksOf } from './scheduling/tasks.js';
 import { Verdict, findVerdict, verdicts, verdictsOf } from './verification/verdicts.js';
 import { plainJob, plainRequirements } from '@astro/messages/unconstrained';
 import { attestation, offer, registryHistory } from './registry-history.fixture.js';
+import { settlementHistory } from './settlement-history.fixture.js';
 
 const spec = (name: string, taskIds: readonly string[]): JobSpec => ({
   name,
@@ -259,6 +261,8 @@ const readModels: readonly ReadModel[] = [
   { projection: balances, entity: Balance, history: billingHistory },
   { projection: ledger, entity: LedgerEntry, history: billingHistory },
   { projection: usage, entity: JobUsage, history: billingHistory },
+  { projection: payouts, entity: Payout, history: settlementHistory },
+  { projection: payouts, entity: Batch, history: settlementHistory },
   { projection: verdicts, entity: Verdict, history: verificationHistory },
 ];
 
@@ -476,4 +480,14 @@ test('a verdict names who agreed and who was refuted', async () => {
     agreed,
     { outcome: 'undecided', agreed: [], digest: null },
   ]);
+});
+
+test('an operator sees its payouts, newest first, and how far each is', async () => {
+  const em = await built('billing');
+  const first = await pageOfPayouts(em, 'operator_1', { limit: 1 });
+  expect(first.items).toMatchObject([{ payoutId: 'batch_2-0', status: 'settling' }]);
+  const rest = await pageOfPayouts(em, 'operator_1', { limit: 1, cursor: first.nextCursor });
+  expect(rest.items).toMatchObject([{ payoutId: 'batch_1-0', status: 'claimed', transactionHash: '0xt2' }]);
+  expect(await payoutsOf(em, 'batch_1')).toMatchObject([{ status: 'claimed' }, { status: 'claimable' }]);
+  expect(await findPayout(em, 'operator_2', 'batch_1-0')).toBeNull();
 });

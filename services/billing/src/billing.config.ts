@@ -3,10 +3,26 @@ import { z } from 'zod';
 
 export const billingConfig = z.object({
   ...commonConfig,
-  /** The platform's part of every charge; the protocol allows 1 to 5 per cent. */
+  /** The platform's part of every charge, on a platform without a chain; the protocol allows 1 to 5 per cent. */
   FEE_BPS: z.coerce.number().int().min(100).max(500).default(250),
-  /** The part of the fee that is burned. */
+  /** The part of the fee that is burned, on a platform without a chain. */
   BURN_BPS: z.coerce.number().int().min(0).max(10_000).default(2_000),
+  /** JSON-RPC endpoints of the chain, separated by commas. Without a chain nothing is settled. */
+  RPC_URL: z.string().min(1).optional(),
+  /** The file that `npm run chain -- deploy` wrote. */
+  CHAIN_ADDRESSES_FILE: z.string().min(1).optional(),
+  /** Holds the private key of the escrow's settler. */
+  SETTLER_KEY_FILE: z.string().min(1).optional(),
+  /** How deep a final block is, for a chain whose nodes do not tell; without it they are asked. */
+  CHAIN_FINALITY_BLOCKS: z.coerce.number().int().min(0).max(100_000).optional(),
+  /** Blocks on top of a transaction's after which it is not sent again; as many as make it final. */
+  CHAIN_CONFIRMATIONS: z.coerce.number().int().min(0).max(100_000).default(64),
+  /** How long a charge waits for others to be settled with. */
+  SETTLEMENT_EVERY_MS: z.coerce.number().int().min(100).max(2_592_000_000).default(3_600_000),
+  /** So many charges are settled without waiting for more. */
+  SETTLEMENT_CHARGES_MAX: z.coerce.number().int().min(1).max(1_000_000).default(100_000),
+  /** How often the settlement looks what is due. */
+  SETTLEMENT_POLL_MS: z.coerce.number().int().min(10).max(60_000).default(1_000),
 });
 
 export type BillingConfig = z.infer<typeof billingConfig>;

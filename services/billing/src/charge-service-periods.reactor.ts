@@ -4,10 +4,7 @@ import type { PoolEvent } from '@astro/messages/scheduling';
 import type { FeeSchedule } from './charge-succeeded-tasks.reactor.js';
 
 /** A service has no result to verify: the time for which its replicas were reported running is charged. */
-export const chargeServicePeriods = ({
-  feeBps,
-  burnBps,
-}: FeeSchedule): Reactor<PoolEvent, AccountCommand> => ({
+export const chargeServicePeriods = (inForce: () => FeeSchedule): Reactor<PoolEvent, AccountCommand> => ({
   name: 'billing.charge-service-periods',
   reads: ['scheduling.pool'],
 
@@ -15,7 +12,7 @@ export const chargeServicePeriods = ({
     if (type !== 'LeaseRenewed') return [];
     const { tenantId, jobId, taskId, chargeNumber, work } = data;
     const to = { type: 'billing.account', id: tenantId } as const;
-    const charge = { tenantId, jobId, taskId, chargeNumber, work, feeBps, burnBps };
+    const charge = { tenantId, jobId, taskId, chargeNumber, work, ...inForce() };
     return [{ to, type: 'ChargePeriod', data: charge }];
   },
 });

@@ -11,10 +11,7 @@ export type FeeSchedule = {
 };
 
 /** Only verified work is charged: a task succeeds when its result is verified, and names the agreeing results. */
-export const chargeSucceededTasks = ({
-  feeBps,
-  burnBps,
-}: FeeSchedule): Reactor<JobEvent, AccountCommand> => ({
+export const chargeSucceededTasks = (inForce: () => FeeSchedule): Reactor<JobEvent, AccountCommand> => ({
   name: 'billing.charge-succeeded-tasks',
   reads: ['scheduling.job'],
 
@@ -22,6 +19,6 @@ export const chargeSucceededTasks = ({
     if (type !== 'TaskSucceeded') return [];
     const { tenantId, jobId, taskId, work } = data;
     const to = { type: 'billing.account', id: tenantId } as const;
-    return [{ to, type: 'ChargeTask', data: { tenantId, jobId, taskId, work, feeBps, burnBps } }];
+    return [{ to, type: 'ChargeTask', data: { tenantId, jobId, taskId, work, ...inForce() } }];
   },
 });

@@ -56,13 +56,13 @@ describe('a submitted job', () => {
       { to, type: 'ReserveFunds', data: { ...ids, amountAtto: 70n, causePosition: 1 } },
     ]));
   test('is not yet charged or released', () => {
-    const reactors = [chargeSucceededTasks({ feeBps: 250, burnBps: 2_000 }), releaseAfterJobs];
+    const reactors = [chargeSucceededTasks(() => ({ feeBps: 250, burnBps: 2_000 })), releaseAfterJobs];
     for (const reactor of reactors) expect(reactor.react(recorded(submitted))).toEqual([]);
   });
 });
 
 test('a succeeded task is charged by the fee schedule in force', () =>
-  expect(chargeSucceededTasks({ feeBps: 300, burnBps: 1_000 }).react(recorded(succeeded))).toEqual([
+  expect(chargeSucceededTasks(() => ({ feeBps: 300, burnBps: 1_000 })).react(recorded(succeeded))).toEqual([
     { to, type: 'ChargeTask', data: { ...ids, taskId: 'task_1', work, feeBps: 300, burnBps: 1_000 } },
   ]));
 
@@ -104,7 +104,7 @@ describe('a service', () => {
   const settlement = { tenantId: ids.tenantId, charges: 4 };
 
   test('is charged for each period in which a replica was reported running', () =>
-    expect(chargeServicePeriods({ feeBps: 300, burnBps: 1_000 }).react(inPool(renewed))).toEqual([
+    expect(chargeServicePeriods(() => ({ feeBps: 300, burnBps: 1_000 })).react(inPool(renewed))).toEqual([
       {
         to,
         type: 'ChargePeriod',

@@ -88,6 +88,8 @@ const guarded: readonly [method: string, path: string, wrongKind?: 'tenant' | 'o
   ['POST', `/v1/nodes/${someNode}/credentials`, 'operator'],
   ['GET', '/v1/nodes'],
   ['GET', '/v1/account'],
+  ['GET', '/v1/payouts', 'tenant'],
+  ['GET', '/v1/payouts/batch_01h455vb4pex5vsknk084sn02q-0/proof', 'tenant'],
   ['GET', '/v1/chain/head'],
   ['GET', '/v1/chain/parameters'],
   ['GET', '/v1/chain/allocations'],

@@ -2,6 +2,7 @@ import { KeyValue } from '@astro/jetstream/key-value';
 import { Bus } from '@astro/jetstream/bus';
 import { Balance } from '@astro/read-models/billing/balances';
 import { LedgerEntry } from '@astro/read-models/billing/ledger';
+import { Batch, Payout } from '@astro/read-models/billing/payouts';
 import { JobUsage } from '@astro/read-models/billing/usage';
 import { chainModels } from '@astro/read-models/chain/models';
 import { ApiKey } from '@astro/read-models/registry/api-keys';
@@ -38,6 +39,7 @@ import { NodeCredentials } from './nodes/node-credentials.js';
 import { NodesController } from './nodes/nodes.controller.js';
 import { openApiDocument } from './openapi/document.js';
 import { OPENAPI_DOCUMENT, OpenApiController } from './openapi/openapi.controller.js';
+import { PayoutsController } from './payouts/payouts.controller.js';
 import { ReadModels } from './read-models.js';
 import { WalletsController } from './wallets/wallets.controller.js';
 
@@ -52,6 +54,7 @@ export const controllers = [
   StatementsController,
   TransfersController,
   WalletsController,
+  PayoutsController,
   OpenApiController,
 ];
 
@@ -82,6 +85,8 @@ export class GatewayModule {
             Balance,
             LedgerEntry,
             JobUsage,
+            Batch,
+            Payout,
             ...chainEntities,
           ],
         }),

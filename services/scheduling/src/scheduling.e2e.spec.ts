@@ -284,7 +284,7 @@ test('interruptible work makes room with notice, and is paid for what it complet
 
   await report('node_c', completed(told));
   const result = await completionOf(spot.leaseId);
-  expect(result).toMatchObject({ digest, pricePerSecondAtto: 5n });
+  expect(result).toMatchObject({ digest, pricePerSecondAtto: 3n });
   expect(result.meteredMs).toBeGreaterThan(0);
   expect(await runOn('node_c', urgentTask)).toMatchObject({ digest });
 }, 60_000);

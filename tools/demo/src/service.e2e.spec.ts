@@ -24,6 +24,13 @@ let client: Client;
 let apiKey: string;
 
 type Service = { readonly replicasWanted: number; readonly replicasRunning: number };
+type ServiceRequest = {
+  readonly replicasMin: number;
+  readonly replicasMax: number;
+  readonly runEveryMs: number;
+  readonly targetBusyThousandths?: number;
+  readonly coolDownMs?: number;
+};
 type ServiceJob = Job & { readonly service: Service; readonly chargedAtto: string };
 
 beforeAll(async () => {
@@ -32,7 +39,7 @@ beforeAll(async () => {
   bus = await platform.connectBus('spec');
   const administration = platform.administration();
   const tenant = await administration.registerTenant('A tenant');
-  await administration.credit(tenant.tenantId, BUDGET_ATTO);
+  await administration.credit(tenant.tenantId, 10n * BUDGET_ATTO);
   apiKey = tenant.apiKey;
   client = new Client(platform.gatewayUrl, apiKey);
   for (const name of ['alpha', 'beta'] as const) {
@@ -70,6 +77,7 @@ const post = async (path: string, body: object): Promise<ServiceJob> => {
 const jobWhere = (id: string, isSo: (job: ServiceJob) => boolean) =>
   eventually(async () => {
     const job = (await client.job(id)) as ServiceJob;
+    if (job.status === 'failed') throw new Error(`${job.reason}: ${job.detail}`);
     return isSo(job) ? job : undefined;
   });
 const poolEvents = async () =>
@@ -78,12 +86,24 @@ const poolEvents = async () =>
   );
 const grants = async () =>
   (await poolEvents()).flatMap(event => (event.type === 'LeasesGranted' ? event.data.grants : []));
+const scalesOf = async (id: string) =>
+  (await poolEvents()).flatMap(event =>
+    event.type === 'ServiceScaled' && event.data.jobId === id ? [event.data] : [],
+  );
+const nothingReserved = () =>
+  eventually(async () => {
+    const { reservedAtto } = await client.json<{ reservedAtto: string }>('/v1/account');
+    return reservedAtto === '0' ? true : undefined;
+  });
 const nodeOf = async (name: AgentName) => {
   const { items } = await client.json<{ items: { id: string; region: string }[] }>('/v1/nodes');
   return items.find(({ region }) => region === regions[name])!.id;
 };
 
-async function submit(): Promise<string> {
+const steady: ServiceRequest = { replicasMin: 1, replicasMax: 1, runEveryMs: 200 };
+
+/** A service that counts the primes below a number, again and again. */
+async function submit(below = 1_000, service = steady): Promise<string> {
   const program = await readFile(join(repositoryRoot, 'examples/primes/build/primes.wasm'));
   await eventually(() => client.json('/v1/account'));
   const { id } = await post('/v1/jobs', {
@@ -101,14 +121,8 @@ async function submit(): Promise<string> {
       maxPricePerSecondAtto: `${PRICE_ATTO}`,
     },
     quorum: 1,
-    tasks: [{ inputs: [], args: ['1000'] }],
-    service: {
-      replicasMin: 1,
-      replicasMax: 1,
-      runEveryMs: 200,
-      periodMs: 1_000,
-      budgetAtto: `${BUDGET_ATTO}`,
-    },
+    tasks: [{ inputs: [], args: [`${below}`] }],
+    service: { ...service, periodMs: 1_000, budgetAtto: `${BUDGET_ATTO}` },
   });
   return id;
 }
@@ -139,10 +153,7 @@ test('a service outlives the node of its replica, pays as it goes, and leaves no
   await jobWhere(id, ({ service }) => service.replicasWanted === 2 && service.replicasRunning === 2);
 
   await client.cancel(id);
-  await eventually(async () => {
-    const { reservedAtto } = await client.json<{ reservedAtto: string }>('/v1/account');
-    return reservedAtto === '0' ? true : undefined;
-  });
+  await nothingReserved();
   const desired = await new DesiredStates(bus).get(second.nodeId);
   expect(desired?.state.assignments).toEqual([]);
 
@@ -157,3 +168,31 @@ test('a service outlives the node of its replica, pays as it goes, and leaves no
   const audit = await auditEvents(bus);
   expect([audit.ledgerSumAtto, audit.unbalanced, audit.jobsNotEndedOnce]).toEqual([0n, [], []]);
 }, 180_000);
+
+test('replicas follow the load that agents report, up to the most and down to the least', async () => {
+  // The node that is left has room for two. One run begins every 100 ms and takes far more than 5 % of that, on any
+  // machine, so that one replica is too few.
+  const bounds = { replicasMin: 1, replicasMax: 2 };
+  const busy = await submit(10_000_000, { ...bounds, runEveryMs: 100, targetBusyThousandths: 50 });
+  const full = await jobWhere(busy, ({ service }) => service.replicasRunning === 2);
+  expect(full.service).toMatchObject({ replicasWanted: 2 });
+  const rises = await scalesOf(busy);
+  expect(rises.length).toBeGreaterThan(0);
+  expect(rises.at(-1)).toMatchObject({ replicas: 2, ...bounds });
+  await client.cancel(busy);
+  await nothingReserved();
+
+  // One run every 10 s keeps nobody busy: what the tenant has asked for is too many once it asks for less.
+  const idle = await submit(1_000, { ...bounds, replicasMin: 2, runEveryMs: 10_000, coolDownMs: 1_000 });
+  await jobWhere(idle, ({ service }) => service.replicasRunning === 2);
+  await post(`/v1/jobs/${idle}/scale`, bounds);
+  await jobWhere(idle, ({ service }) => service.replicasWanted === 1 && service.replicasRunning === 1);
+  const falls = await scalesOf(idle);
+  // The new bounds let all of them be; that they went is the load's doing.
+  expect(falls[0]).toMatchObject({ replicas: 2, ...bounds, revoked: [] });
+  expect(falls.at(-1)).toMatchObject({ replicas: 1, ...bounds });
+  expect(falls.flatMap(({ revoked }) => revoked)).toHaveLength(1);
+  await client.cancel(idle);
+  await nothingReserved();
+  expect((await auditEvents(bus)).ledgerSumAtto).toBe(0n);
+}, 240_000);

@@ -85,7 +85,12 @@ test('every projection is listed, with how far it is behind its stream', async (
   expect(lines.map(({ name }) => name).toSorted()).toEqual(
     readModels.map(({ projection }) => projection.name).toSorted(),
   );
-  expect(lines).toContainEqual({ name: 'billing.balances', version: 2, position: 50, lag: 0 });
+  expect(lines).toContainEqual({
+    name: 'billing.balances',
+    version: balances.projection.version,
+    position: 50,
+    lag: 0,
+  });
   expect(lines).toContainEqual({ name: 'billing.ledger', version: undefined, position: 0, lag: 50 });
 });
 
@@ -112,7 +117,12 @@ test('what the projection has not applied yet is no difference', async () => {
   await credit(newId('tenant'));
   expect(await verify(platform, balances, quietly)).toEqual({ position: 50, differences: [] });
   await rebuild(platform, balances, quietly);
-  expect(await list(platform)).toContainEqual({ name: 'billing.balances', version: 2, position: 51, lag: 0 });
+  expect(await list(platform)).toContainEqual({
+    name: 'billing.balances',
+    version: balances.projection.version,
+    position: 51,
+    lag: 0,
+  });
 });
 
 test('nothing of a verification is left behind', async () => {

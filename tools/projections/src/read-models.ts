@@ -3,6 +3,7 @@ import type { Message } from '@astro/event-sourcing/decider';
 import type { Projection } from '@astro/event-sourcing/projection';
 import { Balance, balances } from '@astro/read-models/billing/balances';
 import { LedgerEntry, ledger } from '@astro/read-models/billing/ledger';
+import { Batch, Payout, payouts } from '@astro/read-models/billing/payouts';
 import { JobUsage, usage } from '@astro/read-models/billing/usage';
 import { chainModels } from '@astro/read-models/chain/models';
 import { ApiKey, apiKeys } from '@astro/read-models/registry/api-keys';
@@ -32,6 +33,7 @@ export const readModels: readonly ReadModel[] = [
   { projection: leases, entities: [Lease] },
   { projection: balances, entities: [Balance] },
   { projection: ledger, entities: [LedgerEntry] },
+  { projection: payouts, entities: [Batch, Payout] },
   { projection: usage, entities: [JobUsage] },
   { projection: verdicts, entities: [Verdict] },
   ...chainModels,

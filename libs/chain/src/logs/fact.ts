@@ -18,7 +18,8 @@ type RawLog = {
   readonly data: Uint8Array;
 };
 
-const interfaces: Readonly<Record<ContractName, Interface>> = {
+/** What each contract of a deployment can be asked, and what it logs. */
+export const interfaces: Readonly<Record<ContractName, Interface>> = {
   timelock: TimelockController__factory.createInterface(),
   treasury: Treasury__factory.createInterface(),
   token: AstroToken__factory.createInterface(),

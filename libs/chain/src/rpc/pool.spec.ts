@@ -50,6 +50,48 @@ test('an endpoint that asks to be spared is not asked before its time', async ()
   expect(first.requests).toBe(before + 1);
 });
 
+/** As providers count: so many calls within the last second, and whoever asks for more is told to wait. */
+function limitedTo(callsPerSecond: number) {
+  const sent: { readonly atMs: number; readonly calls: number }[] = [];
+  const seen = { refused: 0, mostWithinSecond: 0 };
+  const fault: FaultyEndpoint['fault'] = calls => {
+    const atMs = performance.now();
+    const within = sent.filter(one => atMs - one.atMs < 1_000).reduce((sum, one) => sum + one.calls, 0);
+    if (within + calls.length > callsPerSecond) {
+      seen.refused += 1;
+      return { status: 429, headers: { 'retry-after': '1' } };
+    }
+    sent.push({ atMs, calls: calls.length });
+    seen.mostWithinSecond = Math.max(seen.mostWithinSecond, within + calls.length);
+    return undefined;
+  };
+  return { seen, fault };
+}
+
+test('a pool that knows the limit of an endpoint stays below it, however many ask at once', async () => {
+  const { seen, fault } = limitedTo(50);
+  first.fault = fault;
+  const careful = new RpcPool([first.url], { rounds: 1, callsPerSecond: 40 });
+  const batch = Array.from({ length: 10 }, () => ({ method: 'eth_chainId', params: [] }));
+  const lone = Array.from({ length: 60 }, () => careful.call('eth_chainId'));
+  const batches = Array.from({ length: 6 }, () => careful.batch(batch));
+  expect(await Promise.all(lone)).toEqual(Array(60).fill('0x7a69'));
+  expect((await Promise.all(batches)).flat()).toHaveLength(60);
+  expect(seen.refused).toBe(0);
+  expect(seen.mostWithinSecond).toBeGreaterThan(20);
+  careful.close();
+}, 20_000);
+
+test('a pool that does not know it is told once, waits as long as it was told, and goes on', async () => {
+  const { seen, fault } = limitedTo(5);
+  first.fault = fault;
+  const eager = new RpcPool([first.url], { rounds: 6, callsPerSecond: 1_000 });
+  for (let call = 1; call <= 12; call++) expect(await eager.call('eth_chainId')).toBe('0x7a69');
+  expect(seen.mostWithinSecond).toBe(5);
+  expect(seen.refused).toBe(2);
+  eager.close();
+}, 20_000);
+
 test('an answer that is missing from a batch fails the whole batch, which the next endpoint answers', async () => {
   first.fault = () => ({ change: (call, answer) => (call.id === 1 ? { id: 99 } : answer) });
   const calls = ['eth_chainId', 'eth_blockNumber'].map(method => ({ method, params: [] }));

@@ -16,7 +16,7 @@ class DyingPool extends RpcPool {
   }
 }
 
-const sender = new TransactionSender({
+const { sender } = await TransactionSender.start({
   pool: new DyingPool([rpcUrl]),
   wallet: new Wallet(privateKey),
   chainId: 31_337,

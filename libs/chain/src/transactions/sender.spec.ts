@@ -13,7 +13,7 @@ import { RpcRefused } from '../rpc/failures.js';
 import { RpcPool } from '../rpc/pool.js';
 import { walletFrom } from '../wallet.js';
 import { FeesTooHigh } from './fees.js';
-import { BusinessKeyReused, TransactionJournal } from './journal.js';
+import { BusinessKeyReused, TransactionJournal, type Intent } from './journal.js';
 import { NonceTaken, StillWaiting, TransactionSender, type SenderOptions } from './sender.js';
 
 const chainId = 31_337;
@@ -29,8 +29,11 @@ let account = 0;
 let wallet: Wallet;
 let to: string;
 
-const senderWith = (options: Partial<SenderOptions> = {}) =>
-  new TransactionSender({ pool, wallet, chainId, journal, pollMs: 10, confirmations: 0, ...options });
+const startSender = (options: Partial<SenderOptions> = {}) =>
+  TransactionSender.start({ pool, wallet, chainId, journal, pollMs: 10, confirmations: 0, ...options });
+/** Of one sender of its own. */
+const send = async (key: string, intent: Intent, options: Partial<SenderOptions> = {}) =>
+  (await startSender(options)).sender.send(key, intent);
 const call = (method: string, ...params: readonly unknown[]) => pool.call(method, ...params);
 const received = async () => BigInt((await call('eth_getBalance', to, 'latest')) as string);
 const newAddress = () => new Wallet(`0x${randomBytes(32).toString('hex')}`).address;
@@ -63,25 +66,21 @@ afterAll(async () => {
 
 test('whoever asks again under the same key gets the same transaction', async () => {
   const intent = { to, data: '0x', valueWei: 1n };
-  const settled = await senderWith().send('pay:1', intent);
+  const settled = await send('pay:1', intent);
   expect(settled.succeeded).toBe(true);
-  expect(await senderWith().send('pay:1', intent)).toEqual(settled);
+  expect(await send('pay:1', intent)).toEqual(settled);
   expect(await received()).toBe(1n);
 });
 
 test('a key stands for one action only', async () => {
-  await senderWith().send('pay:2', { to, data: '0x', valueWei: 1n });
-  await expect(senderWith().send('pay:2', { to, data: '0x', valueWei: 2n })).rejects.toThrow(
-    BusinessKeyReused,
-  );
+  await send('pay:2', { to, data: '0x', valueWei: 1n });
+  await expect(send('pay:2', { to, data: '0x', valueWei: 2n })).rejects.toThrow(BusinessKeyReused);
   expect(await received()).toBe(1n);
 });
 
 test('many senders of one account at once use each nonce once', async () => {
   const keys = Array.from({ length: 12 }, (_, index) => `crowd:${index % 6}`);
-  const settled = await Promise.all(
-    keys.map(key => senderWith().send(key, { to, data: '0x', valueWei: 1n })),
-  );
+  const settled = await Promise.all(keys.map(key => send(key, { to, data: '0x', valueWei: 1n })));
   expect(new Set(settled.map(({ hash }) => hash)).size).toBe(6);
   expect(await received()).toBe(6n);
   expect(Number(await call('eth_getTransactionCount', wallet.address, 'latest'))).toBe(6);
@@ -98,17 +97,19 @@ test.each(['before', 'after'])(
     expect(await received()).toBe(when === 'before' ? 0n : 1n);
     expect((await journal.find(key))?.settled).toBeUndefined();
 
-    const [resumed] = await senderWith().resume();
-    expect(resumed?.succeeded).toBe(true);
-    expect(await senderWith().send(key, { to, data: '0x', valueWei: 1n })).toEqual(resumed);
+    const { sender, recovered } = await startSender();
+    const [action] = await recovered;
+    const settled = { succeeded: true, hash: expect.any(String), block: expect.any(Number) };
+    expect(action).toEqual({ key, settled });
+    expect(await sender.send(key, { to, data: '0x', valueWei: 1n })).toMatchObject({ succeeded: true });
     expect(await received()).toBe(1n);
-    expect(await senderWith().resume()).toEqual([]);
+    expect(await (await startSender()).recovered).toEqual([]);
   },
 );
 
 test('a transaction that no block takes is replaced by one with the same nonce that pays more', async () => {
   await call('evm_setAutomine', false);
-  const sending = senderWith({ replaceAfterMs: 50 }).send('stuck:1', { to, data: '0x', valueWei: 1n });
+  const sending = send('stuck:1', { to, data: '0x', valueWei: 1n }, { replaceAfterMs: 50 });
   while (((await journal.find('stuck:1'))?.attempts.length ?? 0) < 3) await new Promise(setImmediate);
   await call('evm_mine');
   const settled = await sending;
@@ -123,14 +124,14 @@ test('a transaction that no block takes is replaced by one with the same nonce t
 test('who waited long enough is told, and may wait again', async () => {
   await call('evm_setAutomine', false);
   const intent = { to, data: '0x', valueWei: 1n };
-  await expect(senderWith({ giveUpAfterMs: 50 }).send('patience:1', intent)).rejects.toThrow(StillWaiting);
+  await expect(send('patience:1', intent, { giveUpAfterMs: 50 })).rejects.toThrow(StillWaiting);
   await call('evm_mine');
-  expect((await senderWith().send('patience:1', intent)).succeeded).toBe(true);
+  expect((await send('patience:1', intent)).succeeded).toBe(true);
   expect(await received()).toBe(1n);
 });
 
 test('a transaction counts only with its confirmations', async () => {
-  const sending = senderWith({ confirmations: 2 }).send('deep:1', { to, data: '0x', valueWei: 1n });
+  const sending = send('deep:1', { to, data: '0x', valueWei: 1n }, { confirmations: 2 });
   while ((await received()) === 0n) await new Promise(setImmediate);
   expect((await journal.find('deep:1'))?.settled).toBeUndefined();
   await call('anvil_mine', '0x2');
@@ -140,7 +141,7 @@ test('a transaction counts only with its confirmations', async () => {
 test('a nonce that another wallet has taken is told, and nothing is sent twice', async () => {
   await call('evm_setAutomine', false);
   const intent = { to, data: '0x', valueWei: 1n };
-  await expect(senderWith({ giveUpAfterMs: 50 }).send('taken:1', intent)).rejects.toThrow(StillWaiting);
+  await expect(send('taken:1', intent, { giveUpAfterMs: 50 })).rejects.toThrow(StillWaiting);
   const { nonce, attempts } = (await journal.find('taken:1'))!;
   const stranger = await wallet.signTransaction({
     ...{ type: 2, chainId, nonce, to: wallet.address, gasLimit: 21_000n },
@@ -148,12 +149,12 @@ test('a nonce that another wallet has taken is told, and nothing is sent twice',
   });
   await call('eth_sendRawTransaction', stranger);
   await call('evm_mine');
-  await expect(senderWith().send('taken:1', intent)).rejects.toThrow(NonceTaken);
+  await expect(send('taken:1', intent)).rejects.toThrow(NonceTaken);
   expect(await received()).toBe(0n);
 });
 
 test('above the highest fee that is allowed nothing is planned', async () => {
-  const sending = senderWith({ maxFeeWei: 1n }).send('dear:1', { to, data: '0x', valueWei: 1n });
+  const sending = send('dear:1', { to, data: '0x', valueWei: 1n }, { maxFeeWei: 1n });
   await expect(sending).rejects.toThrow(FeesTooHigh);
   expect(await journal.find('dear:1')).toBeUndefined();
 });
@@ -165,6 +166,6 @@ test('what the chain would revert is refused before it is planned', async () => 
     data: `0x${'11'.repeat(128)}`,
     valueWei: 0n,
   };
-  await expect(senderWith().send('bad:1', bad)).rejects.toThrow(RpcRefused);
+  await expect(send('bad:1', bad)).rejects.toThrow(RpcRefused);
   expect(await journal.find('bad:1')).toBeUndefined();
 });

@@ -43,6 +43,10 @@ export class NonceTaken extends Error {
   }
 }
 
+/** What became of an action of an earlier process. */
+export type Recovered =
+  { readonly key: string; readonly settled: Settled } | { readonly key: string; readonly failure: unknown };
+
 const defaults = {
   confirmations: 2,
   replaceAfterMs: 30_000,
@@ -62,8 +66,32 @@ const gasReservePercent = 20n;
 export class TransactionSender {
   readonly #options: SenderOptions & typeof defaults;
 
-  constructor(options: SenderOptions) {
+  private constructor(options: SenderOptions) {
     this.#options = { ...defaults, ...withoutUndefined(options) };
+  }
+
+  /**
+   * The only way to a sender, so that what an earlier process has planned cannot be forgotten: it is sent again before
+   * anything new is. That process must be gone.
+   * @returns the sender, and how what was open ends, which is known when the chain has taken it
+   * @throws ChainUnavailable when what is open could not be sent
+   */
+  static async start(
+    options: SenderOptions,
+  ): Promise<{ readonly sender: TransactionSender; readonly recovered: Promise<readonly Recovered[]> }> {
+    const sender = new TransactionSender(options);
+    await options.journal.prepare();
+    const open = await options.journal.open(options.chainId, options.wallet.address);
+    // In the order of their nonces: no later one can be taken before an earlier one.
+    for (const { attempts } of open) await sender.#broadcast(attempts.at(-1)!);
+    const recovered = open.map(async (entry): Promise<Recovered> => {
+      try {
+        return { key: entry.key, settled: await sender.#finish(entry) };
+      } catch (failure) {
+        return { key: entry.key, failure };
+      }
+    });
+    return { sender, recovered: Promise.all(recovered) };
   }
 
   /**
@@ -85,13 +113,6 @@ export class TransactionSender {
     };
     const entry = await journal.plan(chainId, account, key, wanted, sign, nonce);
     return this.#finish(entry);
-  }
-
-  /** Finishes what an earlier process has planned and nobody saw the end of. */
-  async resume(): Promise<readonly Settled[]> {
-    const { journal, chainId, wallet } = this.#options;
-    const open = await journal.open(chainId, wallet.address);
-    return Promise.all(open.map(entry => this.#finish(entry)));
   }
 
   async #gasFor({ to, data, valueWei }: Intent): Promise<bigint> {

@@ -1,5 +1,5 @@
 import type { Projection } from '@astro/event-sourcing/projection';
-import type { AccountEvent } from '@astro/messages/billing';
+import type { LedgerEvent } from './ledger.js';
 import { changeOf, operatorAccount, postingsIn, tenantAccount } from '@astro/messages/ledger-accounts';
 import { Atto } from '@astro/postgres/atto';
 import { defineEntity, type EntityManager, type InferEntity } from '@mikro-orm/postgresql';
@@ -19,12 +19,12 @@ export const Balance = defineEntity({
 });
 export type Balance = InferEntity<typeof Balance>;
 
-export const balances: Projection<AccountEvent, EntityManager> = {
+export const balances: Projection<LedgerEvent, EntityManager> = {
   name: 'billing.balances',
-  version: 2,
+  version: 3,
   tables: ['balances'],
-  reads: ['billing.account'],
-  ...folding<AccountEvent, Balance>(Balance, {
+  reads: ['billing.account', 'billing.settlement'],
+  ...folding<LedgerEvent, Balance>(Balance, {
     keysOf: event => [...new Set(postingsIn(event).map(({ account }) => account))],
     evolve(balance, { event, position }, account) {
       if (balance !== undefined && balance.position >= position) return balance;

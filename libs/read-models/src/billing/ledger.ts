@@ -1,6 +1,6 @@
 import type { Projection } from '@astro/event-sourcing/projection';
 import type { Recorded } from '@astro/event-sourcing/recorded';
-import type { AccountEvent } from '@astro/messages/billing';
+import type { AccountEvent, SettlementEvent } from '@astro/messages/billing';
 import { Atto } from '@astro/postgres/atto';
 import { insertRows, lastRowOfEach } from '@astro/postgres/rows';
 import { tableOf } from '@astro/postgres/stage';
@@ -11,6 +11,9 @@ import {
   type RequiredEntityData,
 } from '@mikro-orm/postgresql';
 import { InvalidCursor, keyIn, pageOf, rowsFor, type Page, type PageQuery } from '../page.js';
+
+/** Whatever moves money. */
+export type LedgerEvent = AccountEvent | SettlementEvent;
 
 /** Every posting of every transaction. A transaction is an event, and its postings sum to zero. */
 export const LedgerEntry = defineEntity({
@@ -29,23 +32,23 @@ export const LedgerEntry = defineEntity({
     balanceAtto: p.type(Atto),
     jobId: p.text().nullable(),
     taskId: p.text().nullable(),
-    kind: p.text().$type<AccountEvent['type']>(),
+    kind: p.text().$type<LedgerEvent['type']>(),
     recordedAt: p.datetime(),
   }),
 });
 export type LedgerEntry = InferEntity<typeof LedgerEntry>;
 
-export const ledger: Projection<AccountEvent, EntityManager> = {
+export const ledger: Projection<LedgerEvent, EntityManager> = {
   name: 'billing.ledger',
-  version: 3,
+  version: 4,
   tables: ['ledger'],
-  reads: ['billing.account'],
+  reads: ['billing.account', 'billing.settlement'],
   apply: (em, recorded) => addEntries(em, [recorded]),
   applyBatch: addEntries,
 };
 
 /** The balances go on from the last entry of each account. An account that stands further has these entries already. */
-async function addEntries(em: EntityManager, batch: readonly Recorded<AccountEvent>[]): Promise<void> {
+async function addEntries(em: EntityManager, batch: readonly Recorded<LedgerEvent>[]): Promise<void> {
   const postings = batch.flatMap(entriesIn);
   if (postings.length === 0) return;
   const accounts = [...new Set(postings.map(({ account }) => account))];
@@ -63,7 +66,7 @@ async function addEntries(em: EntityManager, batch: readonly Recorded<AccountEve
   await insertRows(em, LedgerEntry, entries as RequiredEntityData<LedgerEntry>[], 'fail');
 }
 
-function entriesIn({ id, event: { type: kind, data }, recordedAt, position }: Recorded<AccountEvent>) {
+function entriesIn({ id, event: { type: kind, data }, recordedAt, position }: Recorded<LedgerEvent>) {
   if (!('postings' in data)) return [];
   const about = {
     eventId: id,

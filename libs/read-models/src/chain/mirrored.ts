@@ -60,23 +60,29 @@ export const undoOf = (table: string): EntitySchema<Undo> =>
 /** A table of which only its names and its filling are known, so that several unlike ones make one read model. */
 export type Filling = {
   readonly tables: readonly string[];
+  /** Whether the fact makes or changes a row. */
+  concerns(fact: Fact, place: Place): boolean;
   /** @param run events of one type, side by side in the record */
   apply(em: EntityManager, run: readonly MirrorEvent[]): Promise<void>;
 };
 
 export const filling = <Row extends Mirrored>(table: MirroredTable<Row>): Filling => ({
   tables: [table.entity, ...(table.undo ? [table.undo] : [])].map(({ meta }) => meta.tableName),
+  concerns: (fact, place) => table.keysOf(fact, place).length > 0,
   apply: (em, run) => applyRun(em, table, run),
 });
+
+export type MirroredModel = Projection<MirrorEvent, EntityManager> &
+  Pick<Filling, 'concerns'> & {
+    /** How far the chain is in it. */
+    readonly head: EntitySchema<Head>;
+  };
 
 /**
  * A read model of the chain. A block that is taken back takes its changes with it: of every row that a block changes
  * before it is final, the row as it was before is kept until then.
  */
-export function mirrored(
-  name: `chain.${string}`,
-  fillings: readonly Filling[],
-): Projection<MirrorEvent, EntityManager> & { readonly head: EntitySchema<Head> } {
+export function mirrored(name: `chain.${string}`, fillings: readonly Filling[], version = 1): MirroredModel {
   const head = headOf(name.slice('chain.'.length));
   const applyBatch = async (em: EntityManager, batch: readonly Recorded<MirrorEvent>[]): Promise<void> => {
     for (let from = 0; from < batch.length;) {
@@ -93,9 +99,10 @@ export function mirrored(
   return {
     name,
     head,
-    version: 1,
+    version,
     tables: [head.meta.tableName, ...fillings.flatMap(({ tables }) => tables)],
     reads: ['chain.mirror'],
+    concerns: (fact, place) => fillings.some(table => table.concerns(fact, place)),
     apply: (em, recorded) => applyBatch(em, [recorded]),
     applyBatch,
   };

@@ -1,16 +1,19 @@
-import type { Projection } from '@astro/event-sourcing/projection';
-import type { MirrorEvent } from '@astro/messages/chain';
 import type { EntityManager, EntitySchema } from '@mikro-orm/postgresql';
+import * as administration from './administration.js';
 import * as escrow from './escrow.js';
 import * as governance from './governance.js';
 import * as grants from './grants.js';
 import { readHead, type Head } from './head.js';
+import type { MirroredModel } from './mirrored.js';
 import * as rewards from './rewards.js';
+import * as slashing from './slashing.js';
 import * as stakes from './stakes.js';
 import * as token from './token.js';
+import * as unbonding from './unbonding.js';
+import * as vesting from './vesting.js';
 
 export type ChainModel = {
-  readonly projection: Projection<MirrorEvent, EntityManager>;
+  readonly projection: MirroredModel;
   /** Of every table that the projection fills, those with what rows were before included. */
   readonly entities: readonly EntitySchema[];
 };
@@ -48,6 +51,25 @@ const models = [
   {
     projection: grants.grants,
     entities: [grants.Grant, grants.GrantMilestone, grants.GrantUndo, grants.GrantMilestoneUndo],
+  },
+  {
+    projection: vesting.vesting,
+    entities: [vesting.VestingSchedule, vesting.VestingScheduleUndo],
+  },
+  {
+    projection: slashing.slashing,
+    entities: [slashing.SlashingCase, slashing.SlashingCaseUndo, slashing.Slash],
+  },
+  {
+    projection: unbonding.unbonding,
+    entities: [unbonding.StakeUnbonding, unbonding.StakeUnbondingUndo, unbonding.ReleasedBucket],
+  },
+  {
+    projection: administration.administration,
+    entities: [
+      ...[administration.TimelockOperation, administration.TreasuryPayment, administration.ContractPause],
+      ...[administration.TimelockOperationUndo, administration.ContractPauseUndo],
+    ],
   },
 ];
 

@@ -3,10 +3,9 @@ import { defineEntity, type EntityManager, type InferEntity } from '@mikro-orm/p
 import type { Fact } from '@astro/chain/logs/fact';
 import { readAsOf } from './as-of.js';
 import { filling, mirrored, undoOf, type MirroredTable } from './mirrored.js';
+import { roleOf, type StakeRole } from './stake-role.js';
 
-export type StakeRole = 'operator' | 'validator';
-
-/** Node operators and validators with a stake. A share is worth the factor, in units of 10^-18. */
+/** Node operators and validators with a stake. A share is worth the factor, in units of 10^-27. */
 export const StakeProvider = defineEntity({
   name: 'StakeProvider',
   schema: 'chain',
@@ -51,8 +50,8 @@ export const StakePositionUndo = undoOf('stake_positions');
 
 /** Of one answer: an account has few, and who has more sees the first ones. */
 const maxPositions = 200;
-const wholeFactor = 10n ** 18n;
-const roleOf = (fact: Fact): StakeRole => (fact.amount('role') === 0n ? 'operator' : 'validator');
+/** Of a provider that was never slashed: `WHOLE` of the contract. */
+const wholeFactor = 10n ** 27n;
 const providerKey = (fact: Fact): string => `${roleOf(fact)}/${fact.address('provider')}`;
 
 const providers: MirroredTable<StakeProvider> = {
@@ -102,7 +101,8 @@ const positions: MirroredTable<StakePosition> = {
   },
 };
 
-export const stakes = mirrored('chain.stakes', [filling(providers), filling(positions)]);
+/** Version 1 had a billionth of the factor of a provider that was never slashed. */
+export const stakes = mirrored('chain.stakes', [filling(providers), filling(positions)], 2);
 
 /** Units of the token that the shares are worth. */
 export const worthAtto = (shares: bigint, { factor }: Pick<StakeProvider, 'factor'>): bigint =>

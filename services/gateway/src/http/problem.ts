@@ -15,6 +15,7 @@ export const problems = {
   job_not_found: [404, 'There is no such job'],
   task_not_found: [404, 'The job has no such open task'],
   node_not_found: [404, 'There is no such node'],
+  payout_not_found: [404, 'There is no such payout of yours'],
   wallet_not_linked: [404, 'No address is linked to this account'],
   batch_not_found: [404, 'There is no such settlement batch'],
   proposal_not_found: [404, 'There is no such proposal'],

@@ -20,7 +20,8 @@ import { scaleRequest, type ScaleRequest } from './service.schema.js';
 import * as schema from './jobs.schema.js';
 import { assertContentStored, submitJobCommand } from './submit-job.js';
 
-const JOBS_PROJECTION = 'scheduling.jobs';
+/** A job is shown from both, and each is as far as it is. */
+const JOB_PROJECTIONS = ['scheduling.jobs', 'scheduling.tasks'];
 
 @Controller()
 export class JobsController {
@@ -136,7 +137,8 @@ export class JobsController {
     const outcome = await this.commands.request(directed, request);
     if (outcome) {
       assertAccepted(outcome);
-      await this.readModels.includes(JOBS_PROJECTION, outcome.position);
+      const { position } = outcome;
+      await Promise.all(JOB_PROJECTIONS.map(name => this.readModels.includes(name, position)));
       const found = await this.readModels.query(em => findJobResource(em, tenantId, jobId));
       if (found) return found;
     }

@@ -217,6 +217,7 @@ describe('cancelling', () => {
     const cancelled = await post(`/v1/jobs/${id}/cancel`, {});
     expect([cancelled.status, cancelled.json['status']]).toEqual([200, 'cancelled']);
     expect(cancelled.json['endedAt']).toEqual(expect.any(String));
+    expect(cancelled.json['tasks']).toMatchObject([{ status: 'cancelled' }, { status: 'cancelled' }]);
     expect((await post(`/v1/jobs/${id}/cancel`)).status).toBe(200);
   });
 

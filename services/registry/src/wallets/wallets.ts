@@ -40,8 +40,8 @@ export const wallets: Decider<Wallets, WalletsCommand, WalletsEvent, WalletsReje
 };
 
 /**
- * A tenant keeps its address, because its deposits lie under it; an operator may take another one, and is paid there
- * from then on. Nobody gets an address that was somebody else's.
+ * A tenant keeps its address, because its deposits lie under it; an operator may take another one, and is
+ * paid there from then on. Nobody gets an address that was somebody else's.
  */
 function link(data: LinkWallet, { ownerOf, addressesOf }: Wallets): WalletsDecision {
   const { owner, ownerId, address, nonce, signature } = data;

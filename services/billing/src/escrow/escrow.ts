@@ -1,0 +1,162 @@
+import { accept, type Decider, type Decision } from '@astro/event-sourcing/decider';
+import { structured } from '@astro/event-sourcing/snapshot-format';
+import type {
+  EscrowBlockFinal,
+  EscrowCommand,
+  EscrowEvent,
+  EscrowFact,
+  FeeScheduleSet,
+  FollowBlock,
+} from '@astro/messages/billing';
+import { isFee } from '../account/charge.js';
+
+type Block = Omit<EscrowBlockFinal, 'position'>;
+
+/** Changed in place. */
+export type Escrow = {
+  /** Of the mirror's last event that made a difference here. */
+  position: number;
+  /** Blocks with facts that a reorganisation can still take back, oldest first. */
+  pending: Block[];
+  /** Whose address it is. */
+  readonly ownerOf: Map<string, string>;
+  /** The address of each owner that is in use. */
+  readonly walletOf: Map<string, string>;
+  /** Final facts of addresses that are nobody's yet, oldest first. */
+  unassigned: EscrowFact[];
+  /** Parameters as the last final block has them; undefined until it has set them. */
+  feeBps: number | undefined;
+  burnBps: number | undefined;
+  /** Every fee that charges were made with, oldest first. */
+  readonly schedules: Pick<FeeScheduleSet, 'feeBps' | 'burnBps' | 'since'>[];
+};
+
+type EscrowDecision = Decision<EscrowEvent, never>;
+
+/**
+ * What the contract Escrow has logged, as far as money follows from it. Facts wait until their block is
+ * final, and what belongs to an address until the address is somebody's. Its id is the chain's.
+ */
+export const escrow: Decider<Escrow, EscrowCommand, EscrowEvent, never> = {
+  get initialState() {
+    return {
+      ...{ position: 0, pending: [], unassigned: [], schedules: [] },
+      ...{ ownerOf: new Map(), walletOf: new Map(), feeBps: undefined, burnBps: undefined },
+    };
+  },
+
+  decide({ type, data }, state) {
+    switch (type) {
+      case 'FollowBlock':
+        return data.position <= state.position ? accept() : followBlock(data, state);
+      case 'FollowRevert': {
+        const isSeen = state.pending.some(({ hash }) => hash === data.hash);
+        return isSeen && data.position > state.position
+          ? accept({ type: 'EscrowBlockReverted', data })
+          : accept();
+      }
+      case 'FollowFinality': {
+        if (data.position <= state.position) return accept();
+        const ripe = state.pending.filter(({ number }) => number <= data.finalNumber);
+        return accept(...finalised(data.position, ripe, state));
+      }
+      case 'RecogniseWallet': {
+        const { address, ownerId } = data;
+        if (state.ownerOf.has(address) && state.walletOf.get(ownerId) === address) return accept();
+        const facts = state.unassigned.filter(fact => fact.address === address);
+        return accept({ type: 'WalletRecognised', data: { address, ownerId, facts: owned(facts, ownerId) } });
+      }
+    }
+  },
+
+  evolve(state, { type, data }) {
+    switch (type) {
+      case 'EscrowBlockSeen': {
+        const { position, ...block } = data;
+        state.position = position;
+        state.pending.push(block);
+        return state;
+      }
+      case 'EscrowBlockReverted':
+        state.position = data.position;
+        state.pending = state.pending.filter(({ hash }) => hash !== data.hash);
+        return state;
+      case 'EscrowBlockFinal':
+        state.position = data.position;
+        state.pending = state.pending.filter(({ hash }) => hash !== data.hash);
+        for (const fact of data.facts) takeIn(state, fact);
+        return state;
+      case 'FeeScheduleSet': {
+        const { feeBps, burnBps, since } = data;
+        state.schedules.push({ feeBps, burnBps, since });
+        return state;
+      }
+      case 'FeeScheduleRefused':
+        return state;
+      case 'WalletRecognised':
+        state.ownerOf.set(data.address, data.ownerId);
+        state.walletOf.set(data.ownerId, data.address);
+        state.unassigned = state.unassigned.filter(({ address }) => address !== data.address);
+        return state;
+    }
+  },
+
+  snapshot: structured(1),
+};
+
+function followBlock({ final, ...block }: FollowBlock, state: Escrow): EscrowDecision {
+  const { position, ...rest } = block;
+  return final
+    ? accept(...finalised(position, [rest], state))
+    : accept({ type: 'EscrowBlockSeen', data: block });
+}
+
+type Parameters = Pick<Escrow, 'feeBps' | 'burnBps'>;
+
+function finalised(position: number, blocks: readonly Block[], { ownerOf, ...state }: Escrow): EscrowEvent[] {
+  let parameters: Parameters = state;
+  return blocks.flatMap((block): EscrowEvent[] => {
+    const facts = block.facts.map(fact => ({ ...fact, ownerId: ownerOf.get(fact.address) ?? '' }));
+    const followed = { type: 'EscrowBlockFinal', data: { ...block, position, facts } } as const;
+    const before = parameters;
+    parameters = parametersAfter(block, before);
+    const isSame = parameters.feeBps === before.feeBps && parameters.burnBps === before.burnBps;
+    return isSame ? [followed] : [followed, ...scheduleOf(block, parameters)];
+  });
+}
+
+/** What the block sets first and changes again was never in force. */
+function parametersAfter({ facts }: Block, before: Parameters): Parameters {
+  const last = (kind: EscrowFact['kind']) => facts.findLast(fact => fact.kind === kind)?.bps;
+  return { feeBps: last('fee_set') ?? before.feeBps, burnBps: last('burn_share_set') ?? before.burnBps };
+}
+
+function scheduleOf({ time: since, number }: Block, { feeBps, burnBps }: Parameters): EscrowEvent[] {
+  if (feeBps === undefined || burnBps === undefined) return [];
+  return isFee(feeBps, burnBps)
+    ? [{ type: 'FeeScheduleSet', data: { feeBps, burnBps, since, number } }]
+    : [{ type: 'FeeScheduleRefused', data: { feeBps, burnBps, number } }];
+}
+
+function takeIn(state: Escrow, fact: EscrowFact): void {
+  switch (fact.kind) {
+    case 'fee_set':
+      state.feeBps = fact.bps;
+      return;
+    case 'burn_share_set':
+      state.burnBps = fact.bps;
+      return;
+    case 'unspecified':
+    case 'settled':
+    case 'claimed':
+      return;
+    case 'deposited':
+    case 'refunded':
+    case 'withdrawal_announced':
+    case 'withdrawn':
+      if (fact.ownerId === '') state.unassigned.push(fact);
+  }
+}
+
+const owned = (facts: readonly EscrowFact[], ownerId: string): readonly EscrowFact[] =>
+  facts.map(fact => ({ ...fact, ownerId }));

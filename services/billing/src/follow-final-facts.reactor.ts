@@ -1,0 +1,55 @@
+import { idIn } from '@astro/chain/payouts/ids';
+import type { Directed, Reactor } from '@astro/event-sourcing/reactor';
+import type { AccountCommand, EscrowEvent, EscrowFact, SettlementCommand } from '@astro/messages/billing';
+
+type Followed = Directed<AccountCommand | SettlementCommand>;
+
+/** The ledger follows what the chain will not take back: each fact once, by what the chain calls it. */
+export const followFinalFacts: Reactor<EscrowEvent, AccountCommand | SettlementCommand> = {
+  name: 'billing.follow-final-facts',
+  reads: ['billing.escrow'],
+
+  react({ event: { type, data }, position, aggregate: { id } }) {
+    if (type !== 'EscrowBlockFinal' && type !== 'WalletRecognised') return [];
+    return data.facts.flatMap(fact => whatFollows(fact, id, position));
+  },
+};
+
+function whatFollows(fact: EscrowFact, chainId: string, causePosition: number): readonly Followed[] {
+  const { kind, ownerId, transactionHash, logIndex, amountAtto } = fact;
+  const settlement = { type: 'billing.settlement', id: chainId } as const;
+  switch (kind) {
+    case 'deposited': {
+      if (!isTenant(ownerId)) return [];
+      const creditId = `${chainId}:${transactionHash}:${logIndex}`;
+      const to = { type: 'billing.account', id: ownerId } as const;
+      return [
+        { to, type: 'CreditAccount', data: { tenantId: ownerId, creditId, amountAtto, causePosition } },
+      ];
+    }
+    case 'settled': {
+      const batchId = idIn(fact.reference);
+      if (batchId === undefined) return [];
+      const { root, burnedAtto, toTreasuryAtto } = fact;
+      const data = { batchId, root, netAtto: amountAtto, burnedAtto, toTreasuryAtto, transactionHash };
+      return [{ to: settlement, type: 'ConfirmBatch', data }];
+    }
+    case 'claimed': {
+      const batchId = idIn(fact.reference);
+      if (batchId === undefined) return [];
+      const { index, address } = fact;
+      return [
+        {
+          to: settlement,
+          type: 'ConfirmClaim',
+          data: { batchId, index, address, amountAtto, transactionHash },
+        },
+      ];
+    }
+    default:
+      return [];
+  }
+}
+
+/** An address of an operator can be paid in for as well; the money stays where the chain has it. */
+const isTenant = (ownerId: string): boolean => ownerId.startsWith('tenant_');

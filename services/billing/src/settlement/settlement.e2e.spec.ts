@@ -1,0 +1,132 @@
+import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
+import { once } from 'node:events';
+import { localChainId } from '@astro/devstack/anvil/server';
+import { claimCall, liabilitiesAt } from '@astro/chain/escrow/calls';
+import { PayoutTree } from '@astro/chain/payouts/tree';
+import { newId } from '@astro/event-sourcing/ids';
+import type { AccountEvent, BatchSealed, EscrowEvent, SettlementEvent } from '@astro/messages/billing';
+import { escrowCustody, postingsIn } from '@astro/messages/ledger-accounts';
+import { claimsOf } from './batch.js';
+import { eventually, SettledMarket } from './settled-market.fixture.js';
+
+const [tenantAccount, operatorAccount, lateAccount] = [2, 3, 4];
+const astro = 10n ** 18n;
+const tenantId = newId('tenant');
+const [operatorId, lateId] = [newId('operator'), newId('operator')];
+let market: SettledMarket;
+
+beforeAll(async () => {
+  market = await SettledMarket.start();
+  await market.platform.connectBus('billing'); // makes the platform write its credentials
+}, 180_000);
+afterEach(() => market.stopBilling());
+afterAll(() => market.stop());
+
+const of = <Type extends SettlementEvent['type']>(events: readonly SettlementEvent[], type: Type) =>
+  events.filter((event): event is Extract<SettlementEvent, { type: Type }> => event.type === type);
+const account = async () =>
+  (await market.store.load({ type: 'billing.account', id: tenantId })).map(
+    ({ event }) => event as AccountEvent,
+  );
+const charges = async () => (await account()).filter(({ type }) => type === 'TaskCharged');
+
+/** Minus the balance of custody: what the ledger says that Escrow holds. */
+async function custody(): Promise<bigint> {
+  const events = [...(await account()), ...(await market.settlementEvents())];
+  const postings = events.flatMap(postingsIn).filter(posting => posting.account === escrowCustody);
+  return -postings.reduce((sum, { amountAtto }) => sum + amountAtto, 0n);
+}
+async function held(): Promise<bigint> {
+  const head = Number(await market.pool.call('eth_blockNumber'));
+  const { depositsAtto, unclaimedAtto } = await liabilitiesAt(market.pool, market.deployment, head);
+  return depositsAtto + unclaimedAtto;
+}
+const sumOf = (amounts: readonly bigint[]) => amounts.reduce((sum, amount) => sum + amount, 0n);
+const settledCharges = (events: readonly SettlementEvent[]) =>
+  of(events, 'BatchSealed').flatMap(({ data }) => data.debits.map(({ amountAtto }) => amountAtto));
+const isAllSettled = (expected: bigint) => (events: readonly SettlementEvent[]) =>
+  sumOf(settledCharges(events)) === expected &&
+  of(events, 'BatchSettled').length === of(events, 'BatchSealed').length;
+
+test('a final deposit of a linked address is credited, and a batch of work is settled and claimed', async () => {
+  market.startBilling();
+  await market.deposit(tenantAccount, 1_000n * astro);
+  const escrowEvents = async () =>
+    (await market.store.load({ type: 'billing.escrow', id: String(localChainId) })).map(
+      ({ event }) => event as EscrowEvent,
+    );
+  await eventually(escrowEvents, events =>
+    events.some(
+      ({ type, data }) => type === 'EscrowBlockFinal' && data.facts.some(({ kind }) => kind === 'deposited'),
+    ),
+  );
+  expect(await account()).toEqual([]);
+  await market.link('tenant', tenantId, tenantAccount);
+  await eventually(account, events => events.some(({ type }) => type === 'AccountCredited'));
+  await market.link('operator', operatorId, operatorAccount);
+
+  await market.work(tenantId, [operatorId, lateId], 100n * astro + 7n);
+  await eventually(charges, events => events.length === 1);
+  const one = await eventually(
+    () => market.settlementEvents(),
+    events => of(events, 'BatchSettled').length === 1,
+  );
+  const [sealed] = of(one, 'BatchSealed');
+  expect(sealed!.data.payouts.map(payout => payout.operatorId)).toEqual([operatorId]);
+  expect(sealed!.data.heldBack.map(share => share.operatorId)).toEqual([lateId]);
+  expect(await market.batchOf(sealed!.data.batchId)).toMatchObject({ root: sealed!.data.root, paid: 0n });
+  expect(await custody()).toBe(await held());
+
+  await market.link('operator', lateId, lateAccount);
+  const two = await eventually(
+    () => market.settlementEvents(),
+    events => of(events, 'BatchSettled').length === 2,
+  );
+  for (const { data } of of(two, 'BatchSealed')) await claimAll(data);
+  const end = await eventually(
+    () => market.settlementEvents(),
+    events => of(events, 'PayoutClaimed').length === 2,
+  );
+  const paid = of(end, 'PayoutClaimed').map(({ data }) => data.amountAtto);
+  expect([await market.tokensOf(operatorAccount), await market.tokensOf(lateAccount)]).toEqual(paid);
+  expect(await custody()).toBe(await held());
+}, 180_000);
+
+/** Anybody may: the settler's gas pays for it here. */
+async function claimAll({ batchId, payouts }: BatchSealed): Promise<void> {
+  const claims = claimsOf(batchId, payouts);
+  const tree = new PayoutTree(claims);
+  for (const claim of claims) {
+    const { to, data } = claimCall(market.deployment, claim, tree.proofOf(claim.index));
+    await market.sendAs(9, to, data);
+  }
+}
+
+/** It seals, sends, sees the settlement, and confirms it: each step is one passage of these points. */
+test.each([
+  ['has sealed nothing', 'before-publish:1'],
+  ['has sealed and not sent', 'after-puback:1'],
+  ['has sent the transaction', 'after-puback:2'],
+  ['has seen the settlement', 'after-puback:3'],
+  ['has recorded that it is settled', 'after-puback:4'],
+])(
+  'billing that dies when it %s settles each charge once',
+  async (_title, point) => {
+    const before = sumOf(settledCharges(await market.settlementEvents()));
+    const costAtto = 3n * astro + 1n;
+    const made = (await charges()).length;
+    market.startBilling({ SETTLEMENT_EVERY_MS: '3600000' });
+    await market.work(tenantId, [operatorId], costAtto);
+    await eventually(charges, events => events.length === made + 1);
+    await market.stopBilling();
+
+    const doomed = market.startBilling({ ASTRO_CRASH_AT: point });
+    expect(await once(doomed, 'exit')).toEqual([null, 'SIGKILL']);
+    market.startBilling();
+    const events = await eventually(() => market.settlementEvents(), isAllSettled(before + costAtto));
+    const ids = of(events, 'BatchSealed').map(({ data }) => data.batchId);
+    expect(new Set(ids).size).toBe(ids.length);
+    expect(await custody()).toBe(await held());
+  },
+  120_000,
+);

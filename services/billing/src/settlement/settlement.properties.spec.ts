@@ -1,0 +1,118 @@
+import { expect, test } from '@jest/globals';
+import { isProven, PayoutTree } from '@astro/chain/payouts/tree';
+import type { Share, TaskCharged } from '@astro/messages/billing';
+import fc from 'fast-check';
+import { chargeFor } from '../account/charge.js';
+import { transfer } from '../account/postings.js';
+import { batchIdOf, claimsOf, contentOf, feeOn, grossOf } from './batch.js';
+import { Shares, sharesOf } from './share.js';
+
+const seed = Number(process.env['PROPERTY_SEED'] ?? 1);
+const sum = (amounts: readonly bigint[]) => amounts.reduce((total, amount) => total + amount, 0n);
+const walletOf = (id: string) => `0x${Buffer.from(id).toString('hex').padStart(40, '0')}`;
+
+const terms = fc.record({
+  feeBps: fc.integer({ min: 100, max: 500 }),
+  burnBps: fc.integer({ min: 0, max: 10_000 }),
+});
+const result = fc.record({
+  operatorId: fc.integer({ min: 1, max: 6 }).map(id => `operator_${id}`),
+  meteredMs: fc.integer({ min: 0, max: 3_000_000 }),
+  pricePerSecondAtto: fc.oneof(fc.bigInt(0n, 50n), fc.bigInt(0n, 10n ** 24n)),
+});
+const task = fc.record({
+  tenantId: fc.integer({ min: 1, max: 5 }).map(id => `tenant_${id}`),
+  work: fc.array(result, { minLength: 1, maxLength: 4 }),
+});
+type Terms = { readonly feeBps: number; readonly burnBps: number };
+
+/** What the ledger records when the work is charged. */
+function charged(
+  {
+    tenantId,
+    work,
+  }: {
+    tenantId: string;
+    work: readonly { operatorId: string; meteredMs: number; pricePerSecondAtto: bigint }[];
+  },
+  { feeBps, burnBps }: Terms,
+): TaskCharged {
+  const results = work.map((of, index) => ({
+    ...{
+      ...of,
+      leaseId: `lease_${index}`,
+      nodeId: 'node_1',
+      fault: 'none' as const,
+      digest: '',
+      outputs: [],
+    },
+  }));
+  const { parts, meteredMs } = chargeFor({ work: results, feeBps, burnBps });
+  const postings = transfer(`tenant:${tenantId}:reserved`, parts);
+  return { tenantId, jobId: 'job_1', taskId: 'task_1', feeBps, burnBps, meteredMs, postings };
+}
+
+test('the shares of a charge are the whole charge, to the base unit', () =>
+  fc.assert(
+    fc.property(task, terms, (work, fee) => {
+      const charge = charged(work, fee);
+      const shares = sharesOf(charge);
+      const of = (account: string) =>
+        sum(
+          charge.postings.filter(posting => posting.account === account).map(posting => posting.amountAtto),
+        );
+      expect(sum(shares.map(grossOf))).toBe(-of(`tenant:${work.tenantId}:reserved`));
+      expect(sum(shares.map(({ burnedAtto }) => burnedAtto))).toBe(of('platform:burned'));
+      expect(sum(shares.map(({ feeAtto }) => feeAtto))).toBe(of('platform:burned') + of('platform:fees'));
+      for (const { netAtto, feeAtto, burnedAtto } of shares)
+        expect(netAtto > 0n && feeAtto >= burnedAtto - 1n && burnedAtto >= 0n).toBe(true);
+    }),
+    { seed, numRuns: 500 },
+  ));
+
+test('a batch of any charges adds up as the contract computes it, and its postings sum to zero', () =>
+  fc.assert(
+    fc.property(fc.array(task, { minLength: 1, maxLength: 40 }), terms, (tasks, fee) => {
+      const gathered = new Shares();
+      for (const of of tasks) for (const share of sharesOf(charged(of, fee))) gathered.add(share);
+      const shares: readonly Share[] = gathered.all;
+      if (shares.length === 0) return;
+      const wallets = new Map(
+        shares.flatMap(({ tenantId, operatorId }) => [tenantId, operatorId]).map(id => [id, walletOf(id)]),
+      );
+      const batchId = batchIdOf(1, 1);
+      const content = contentOf(batchId, shares, fee, wallets);
+
+      const grossAtto = sum(content.debits.map(({ amountAtto }) => amountAtto));
+      const { feeAtto, burnedAtto, toTreasuryAtto } = feeOn(grossAtto, fee);
+      expect(grossAtto).toBe(sum(shares.map(grossOf)));
+      expect(content.netAtto).toBe(grossAtto - feeAtto);
+      expect(sum(content.payouts.map(({ amountAtto }) => amountAtto))).toBe(content.netAtto);
+      expect([content.burnedAtto, content.toTreasuryAtto]).toEqual([burnedAtto, toTreasuryAtto]);
+      expect(sum(content.postings.map(({ amountAtto }) => amountAtto))).toBe(0n);
+      for (const { operatorId, amountAtto } of content.payouts) {
+        const earned = sum(shares.filter(of => of.operatorId === operatorId).map(({ netAtto }) => netAtto));
+        const dust = earned > amountAtto ? earned - amountAtto : amountAtto - earned;
+        expect(dust <= BigInt(tasks.length * 4 + 1)).toBe(true);
+      }
+      expect(contentOf(batchId, [...shares].reverse(), fee, wallets)).toEqual(content);
+    }),
+    { seed, numRuns: 300 },
+  ));
+
+test('every payout of a batch is proven by its proof, and no other is', () =>
+  fc.assert(
+    fc.property(fc.array(fc.bigInt(1n, 10n ** 27n), { minLength: 2, maxLength: 40 }), amounts => {
+      const payouts = amounts.map((amountAtto, index) => ({
+        ...{ operatorId: `operator_${index}`, address: walletOf(`operator_${index}`), amountAtto },
+      }));
+      const claims = claimsOf(batchIdOf(1, 2), payouts);
+      const tree = new PayoutTree(claims);
+      for (const of of claims) {
+        const proof = tree.proofOf(of.index);
+        expect(isProven(tree.root, of, proof)).toBe(true);
+        expect(isProven(tree.root, claims[(of.index + 1) % claims.length]!, proof)).toBe(false);
+      }
+    }),
+    { seed, numRuns: 30 },
+  ));
