@@ -11,6 +11,8 @@ export type Instance = {
   /** Begins what waits to be told. */
   start(): Promise<void>;
   memory(): Promise<Memory>;
+  /** Messages that its gathering lane has carried out. */
+  received(): Promise<number>;
   stop(): Promise<{ readonly rssMb: number }>;
 };
 
@@ -49,6 +51,7 @@ export async function startProgram(file: string, ...words: readonly string[]): P
     units: () => ask('units') as Promise<number>,
     start: () => ask('start') as Promise<void>,
     memory: () => ask('memory') as Promise<Memory>,
+    received: () => ask('received') as Promise<number>,
     async stop() {
       const memory = (await ask('stop')) as { readonly rssMb: number };
       await once(child, 'exit');

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { append } from './append.js';
 import { archive } from './archive.js';
 import { indexer } from './indexer/indexer.js';
+import { ledger } from './ledger.js';
 import { load } from './load.js';
 import { matching } from './matching/matching.js';
 import { memory } from './memory.js';
@@ -18,6 +19,7 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
   append,
   archive,
   indexer,
+  ledger,
   load,
   matching,
   memory,
