@@ -11,6 +11,7 @@ import { startBusServer } from './bus-server.js';
 import { startDatabaseServer } from './database-server.js';
 import { startProgram, type Instance } from './instance.js';
 import { rounded, rssMb } from './measure.js';
+import { batch10kSeconds } from './ledger/batch.js';
 import { plainPostgresPerSecond } from './ledger/plain-postgres.js';
 import { checkedSums, spendable, Tenants, times } from './ledger/transfers.js';
 
@@ -82,7 +83,7 @@ export const ledger: Benchmark = {
         postingsPerSecond: rounded(posted),
         plainPostgresPerSecond: rounded(plain),
         ratio: rounded(rates.transfersPerSecond / plain, 2),
-        batch10kSeconds: null,
+        batch10kSeconds: batch10kSeconds(progress),
         rssMb: rssMb(),
       };
     } finally {

@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { batchIdOf, claimsOf, contentOf, treeOf, type FeeTerms } from '@astro/billing/settlement/batch';
 import type { Deployment } from '@astro/chain/deployment/addresses';
 import { readConfiguration } from '@astro/chain/deployment/configuration';
 import { deploy } from '@astro/chain/deployment/deploy';
@@ -9,54 +8,26 @@ import { claimCall, settleCall } from '@astro/chain/escrow/calls';
 import { AstroToken__factory } from '@astro/chain/gen/factories/AstroToken__factory';
 import { Escrow__factory } from '@astro/chain/gen/factories/Escrow__factory';
 import { bytes32Of } from '@astro/chain/payouts/ids';
-import { isProven } from '@astro/chain/payouts/tree';
 import { RpcPool } from '@astro/chain/rpc/pool';
 import { walletFrom } from '@astro/chain/wallet';
 import { anvilMnemonic, localChainId, startAnvil } from '@astro/devstack/anvil/server';
 import { repositoryRoot } from '@astro/devstack/repository';
-import type { Share } from '@astro/messages/billing';
 import type { Benchmark } from './benchmark.js';
-import { rounded } from './measure.js';
+import { batch10kSeconds, batchOf, largest, tenant } from './ledger/batch.js';
 
-const largest = 10_000;
 /** Several blocks of a local chain can have the same second, and the contract wants one that is over. */
 const secondsApart = 60;
 const sizes = [1, 10, 100, 1_000, largest];
-const terms: FeeTerms = { feeBps: 250, burnBps: 2_000 };
-const tenantId = 'tenant_1';
-const tenant = walletFrom(anvilMnemonic, 2).address.toLowerCase();
 /** Accounts of the local deployment: who holds tokens, and who may settle. */
 const liquidity = walletFrom(anvilMnemonic, 6).address;
 const settler = walletFrom(anvilMnemonic, 1).address;
-const netAtto = 975n * 10n ** 18n;
 
-/** One tenant's work by as many operators: the batch, every proof, and every proof checked. */
 export const settlement: Benchmark = {
   measures: 'a settlement batch of 10,000 payouts built, proven and verified; gas of a payout by batch size',
   async run(folder, progress) {
-    const startedMs = performance.now();
-    const { tree, claims } = batchOf(1, largest);
-    const proofs = claims.map(({ index }) => tree.proofOf(index));
-    const refused = claims.filter((claim, index) => !isProven(tree.root, claim, proofs[index]!));
-    const batch10kSeconds = (performance.now() - startedMs) / 1_000;
-    if (refused.length > 0) throw new Error(`${refused.length} payouts are not proven`);
-    progress(`${largest} payouts in ${batch10kSeconds.toFixed(2)} s`);
-    return { batch10kSeconds: rounded(batch10kSeconds, 2), ...(await gasOf(folder, progress)) };
+    return { batch10kSeconds: batch10kSeconds(progress), ...(await gasOf(folder, progress)) };
   },
 };
-
-function batchOf(number: number, payouts: number) {
-  const shares: Share[] = Array.from({ length: payouts }, (_, index) => ({
-    ...{ tenantId, operatorId: `operator_${index}`, netAtto, feeAtto: netAtto / 39n, ...terms },
-    burnedAtto: netAtto / 39n / 5n,
-  }));
-  const address = (index: number) => `0x${(0x10000 + index).toString(16).padStart(40, '0')}`;
-  const operators = shares.map(({ operatorId }, index) => [operatorId, address(index)] as const);
-  const batchId = batchIdOf(localChainId, number);
-  const content = contentOf(shares, terms, new Map([[tenantId, tenant], ...operators]));
-  const claims = claimsOf(batchId, content.payouts);
-  return { batchId, content, claims, tree: treeOf(batchId, content.payouts) };
-}
 
 /** On the real contract: what the settlement costs, and one claim of each batch, as the receipts tell. */
 async function gasOf(folder: string, progress: (line: string) => void) {
