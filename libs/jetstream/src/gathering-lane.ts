@@ -58,6 +58,10 @@ export function gatheringUnit(
   };
 }
 
+class Refused extends Error {
+  override readonly name = 'Refused';
+}
+
 class Gatherer {
   readonly #reactor: GatheringReactor;
   readonly #commandBus: Pick<CommandBus, 'request'>;
@@ -129,13 +133,15 @@ class Gatherer {
 
   /** Whether every command was accepted; false only when it must stop. */
   async #carryOut(run: readonly Recorded[]): Promise<boolean> {
+    let refusals = 0;
     for (let attempt = 1; !this.#isOver; attempt++) {
       try {
         const commands = this.#reactor.reactToAll(run);
-        await Promise.all(commands.map(command => this.#request(command, run)));
+        await Promise.all(commands.map(command => this.#request(command, run, refusals)));
         this.#isStuck = false;
         return true;
       } catch (error) {
+        if (error instanceof Refused) refusals += 1;
         const position = run[0]!.position;
         this.#log.warn(`${this.#reactor.name} failed`, { position, attempt, reason: reasonOf(error) });
         this.#isStuck = attempt >= UNHEALTHY_AFTER_ATTEMPTS;
@@ -145,18 +151,19 @@ class Gatherer {
     return false;
   }
 
-  async #request(command: Directed, run: readonly Recorded[]): Promise<void> {
+  /** A refusal is remembered under the id of its command, so that it is asked again under another. */
+  async #request(command: Directed, run: readonly Recorded[], refusals: number): Promise<void> {
     const { name } = this.#reactor;
     const [first, last] = [run[0]!, run.at(-1)!];
     const { correlationId } = last.metadata;
     const outcome = await this.#commandBus.request(command, {
-      id: derivedId('cmd', name, command.to.type, command.to.id, first.id, last.id),
+      id: derivedId('cmd', name, command.to.type, command.to.id, first.id, last.id, refusals),
       metadata: { correlationId, causationId: last.id, actor: `service:${name}` },
       timeoutMs: OUTCOME_TIMEOUT_MS,
     });
     if (!outcome) throw new Error(`${command.type} of ${command.to.id} has no outcome yet`);
     if (!outcome.accepted) {
-      throw new Error(`${command.to.id} refused ${command.type}: ${outcome.rejection} ${outcome.detail}`);
+      throw new Refused(`${command.to.id} refused ${command.type}: ${outcome.rejection} ${outcome.detail}`);
     }
   }
 }
