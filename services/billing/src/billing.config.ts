@@ -7,11 +7,11 @@ export const billingConfig = z.object({
   FEE_BPS: z.coerce.number().int().min(100).max(500).default(250),
   /** The part of the fee that is burned, on a platform without a chain. */
   BURN_BPS: z.coerce.number().int().min(0).max(10_000).default(2_000),
-  /** JSON-RPC endpoints of the chain, separated by commas. Without a chain nothing is settled. */
+  /** JSON-RPC endpoints of the chain, separated by commas. */
   RPC_URL: z.string().min(1).optional(),
   /** The file that `npm run chain -- deploy` wrote. */
   CHAIN_ADDRESSES_FILE: z.string().min(1).optional(),
-  /** Holds the private key of the escrow's settler. */
+  /** Holds the private key of the escrow's settler. Without it nothing is settled. */
   SETTLER_KEY_FILE: z.string().min(1).optional(),
   /** How deep a final block is, for a chain whose nodes do not tell; without it they are asked. */
   CHAIN_FINALITY_BLOCKS: z.coerce.number().int().min(0).max(100_000).optional(),

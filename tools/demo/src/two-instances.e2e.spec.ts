@@ -12,7 +12,8 @@ import { untilSettled } from './main-job.js';
 import { openHonestMarket } from './market.js';
 
 const jobsAtOnce = 4;
-const deciding = serviceNames.filter(name => name !== 'gateway');
+/** Those that decide commands, which their processes share. */
+const deciding = serviceNames.filter(name => name !== 'gateway' && name !== 'chain-indexer');
 
 let stateDir: string;
 let platform: Platform;
@@ -22,6 +23,7 @@ let job: JobRequest;
 beforeAll(async () => {
   stateDir = await mkdtemp(join(tmpdir(), 'astro-two-instances-'));
   platform = await Platform.start({ stateDir, instances: 2 });
+  await platform.untilChainIsReady();
   const { tenantKey } = await openHonestMarket(platform);
   clients = platform.gatewayUrls.map(url => new Client(url, tenantKey));
   const cid = await clients[0]!.putContent(idleProgram);

@@ -15,13 +15,13 @@ export type ChainAccess = {
   readonly confirmations: number;
 };
 
-/** Undefined on a platform without a chain. @throws Error naming the key that is missing or wrong */
+/** Undefined without the key of a settler: then nothing is settled on a chain. @throws Error naming the key that is missing or wrong */
 export function chainAccess(config: BillingConfig): ChainAccess | undefined {
   const { RPC_URL, CHAIN_ADDRESSES_FILE, SETTLER_KEY_FILE } = config;
-  if (RPC_URL === undefined && CHAIN_ADDRESSES_FILE === undefined && SETTLER_KEY_FILE === undefined)
-    return undefined;
-  if (RPC_URL === undefined || CHAIN_ADDRESSES_FILE === undefined || SETTLER_KEY_FILE === undefined)
-    throw new Error('RPC_URL, CHAIN_ADDRESSES_FILE and SETTLER_KEY_FILE: all of them, or none');
+  // Other services have the same chain, so that its whereabouts alone do not make this one settle.
+  if (SETTLER_KEY_FILE === undefined) return undefined;
+  if (RPC_URL === undefined || CHAIN_ADDRESSES_FILE === undefined)
+    throw new Error('SETTLER_KEY_FILE: needs RPC_URL and CHAIN_ADDRESSES_FILE beside it');
   return {
     deployment: readAddresses(CHAIN_ADDRESSES_FILE),
     pool: new RpcPool(RPC_URL.split(',')),
