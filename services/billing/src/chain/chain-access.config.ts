@@ -15,7 +15,10 @@ export type ChainAccess = {
   readonly confirmations: number;
 };
 
-/** Undefined without the key of a settler: then nothing is settled on a chain. @throws Error naming the key that is missing or wrong */
+/**
+ * Undefined without the key of a settler: then nothing is settled on a chain.
+ * @throws Error naming the key that is missing or wrong
+ */
 export function chainAccess(config: BillingConfig): ChainAccess | undefined {
   const { RPC_URL, CHAIN_ADDRESSES_FILE, SETTLER_KEY_FILE } = config;
   // Other services have the same chain, so that its whereabouts alone do not make this one settle.
