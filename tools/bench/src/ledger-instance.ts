@@ -9,16 +9,11 @@ import { EventStore } from '@astro/jetstream/event-store';
 import { gatheringUnit } from '@astro/jetstream/gathering-lane';
 import { SharedWork } from '@astro/jetstream/shared-work';
 import { Snapshots } from '@astro/jetstream/snapshots';
-import { rssMb } from './measure.js';
+import { log, serve, tell } from './service-instance.js';
 
 const [servers] = process.argv.slice(2);
 if (!servers || !process.send) throw new Error('this is started by the benchmark "ledger"');
 
-const log = {
-  info: () => undefined,
-  warn: console.error,
-  error: console.error,
-};
 const bus = await Bus.connect({ servers, name: 'bench-ledger' });
 const options = { snapshots: new Snapshots(bus, log) };
 const accounts = new AggregateStore(new EventStore(bus), 'billing.account', account, options);
@@ -28,21 +23,6 @@ for (const unit of commandUnits(bus, { context: 'billing', aggregates: { account
 const receiving = gatheringUnit(bus, receiveTransfers, new CommandBus(bus, 'bench-ledger'), log);
 work.add(receiving);
 
-async function stop(): Promise<void> {
-  await work.stop();
-  await bus.close();
-  process.send!({ rssMb: rssMb() }, () => process.disconnect());
-}
-
-/** What the benchmark asks for, by the word that it sends. */
-const answers: Readonly<Record<string, () => unknown>> = {
-  units: () => process.send!(work.report().units.filter(({ isHeld }) => isHeld).length),
-  received: () =>
-    process.send!(work.report().units.find(({ name }) => name === receiving.name)?.handled ?? 0),
-  stop: () => void stop(),
-};
-process.on('message', word => answers[String(word)]?.());
-// A benchmark that failed leaves nobody to be told when to end.
-process.once('disconnect', () => process.exit());
-await work.start();
-process.send('ready');
+await serve(bus, work, {
+  received: () => tell(work.report().units.find(({ name }) => name === receiving.name)?.handled ?? 0),
+});

@@ -6,15 +6,11 @@ import { EventStore } from '@astro/jetstream/event-store';
 import { SharedWork } from '@astro/jetstream/shared-work';
 import { operators, tenants } from './guest-book.js';
 import { heapMb, rssMb } from './measure.js';
+import { log, serve, tell } from './service-instance.js';
 
 const [servers] = process.argv.slice(2);
 if (!servers || !process.send) throw new Error('this is started by the benchmarks "pipeline" and "memory"');
 
-const log = {
-  info: () => undefined,
-  warn: console.error,
-  error: console.error,
-};
 const bus = await Bus.connect({ servers, name: `bench-${process.pid}` });
 const events = new EventStore(bus);
 const aggregates = {
@@ -24,23 +20,9 @@ const aggregates = {
 const work = new SharedWork(bus, 'registry', log);
 for (const unit of commandUnits(bus, { context: 'registry', aggregates, log })) work.add(unit);
 
-async function stop(): Promise<void> {
-  await work.stop();
-  await bus.close();
-  process.send!({ rssMb: rssMb() }, () => process.disconnect());
-}
-
-/** What the benchmark asks for, by the word that it sends. */
-const answers: Readonly<Record<string, () => unknown>> = {
-  units: () => process.send!(work.report().units.filter(({ isHeld }) => isHeld).length),
+await serve(bus, work, {
   memory: () => {
     globalThis.gc?.();
-    process.send!({ rssMb: rssMb(), heapMb: heapMb() });
+    tell({ rssMb: rssMb(), heapMb: heapMb() });
   },
-  stop: () => void stop(),
-};
-process.on('message', word => answers[String(word)]?.());
-// A benchmark that failed leaves nobody to be told when to end.
-process.once('disconnect', () => process.exit());
-await work.start();
-process.send('ready');
+});
