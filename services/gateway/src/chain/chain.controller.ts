@@ -1,3 +1,4 @@
+import type { AsOf } from '@astro/read-models/chain/as-of';
 import { escrowOf, findBatch, pageOfBatches, pageOfClaims } from '@astro/read-models/chain/escrow';
 import {
   findProposal,
@@ -9,6 +10,7 @@ import { pageOfGrants } from '@astro/read-models/chain/grants';
 import { followedTo } from '@astro/read-models/chain/models';
 import { providersOf, stakesOf } from '@astro/read-models/chain/stakes';
 import { allocationsOf, tokensOf } from '@astro/read-models/chain/token';
+import type { PageQuery } from '@astro/read-models/page';
 import { walletOf } from '@astro/read-models/registry/wallets';
 import type { EntityManager } from '@mikro-orm/postgresql';
 import { Controller, Inject, Param, Query } from '@nestjs/common';
@@ -113,10 +115,7 @@ export class ChainController {
     problems: ['cursor_invalid', 'chain_not_indexed'],
   })
   async batches(@Query() query: ListQuery): Promise<z.infer<typeof schema.batches>> {
-    const scope = 'chain batches';
-    const part = within(query, scope);
-    const page = await this.#known(em => pageOfBatches(em, part));
-    return { ...resource.listOf(page, resource.toBatch), ...resource.cursorOf(page, scope) };
+    return this.#list('chain batches', query, pageOfBatches, resource.toBatch);
   }
 
   @Operation('GET', '/v1/chain/batches/:id', {
@@ -154,10 +153,7 @@ export class ChainController {
     problems: ['cursor_invalid', 'chain_not_indexed'],
   })
   async proposals(@Query() query: ListQuery): Promise<z.infer<typeof schema.proposals>> {
-    const scope = 'chain proposals';
-    const part = within(query, scope);
-    const page = await this.#known(em => pageOfProposals(em, part));
-    return { ...resource.listOf(page, resource.toProposal), ...resource.cursorOf(page, scope) };
+    return this.#list('chain proposals', query, pageOfProposals, resource.toProposal);
   }
 
   @Operation('GET', '/v1/chain/proposals/:id', {
@@ -194,10 +190,19 @@ export class ChainController {
     problems: ['cursor_invalid', 'chain_not_indexed'],
   })
   async grants(@Query() query: ListQuery): Promise<z.infer<typeof schema.grants>> {
-    const scope = 'chain grants';
+    return this.#list('chain grants', query, pageOfGrants, resource.toGrant);
+  }
+
+  /** @param scope tells the cursors of this list from those of others */
+  async #list<Row, Item>(
+    scope: string,
+    query: ListQuery,
+    read: (em: EntityManager, query: PageQuery) => Promise<AsOf<Row> | undefined>,
+    toItem: (row: Row) => Item,
+  ) {
     const part = within(query, scope);
-    const page = await this.#known(em => pageOfGrants(em, part));
-    return { ...resource.listOf(page, resource.toGrant), ...resource.cursorOf(page, scope) };
+    const page = await this.#known(em => read(em, part));
+    return { ...resource.listOf(page, toItem), ...resource.cursorOf(page, scope) };
   }
 
   /** Before the indexer has run for the first time there are no tables; before the first block they are empty. */
