@@ -41,26 +41,29 @@ export class UnknownLog extends Error {
 /** Where the words of an event of static types are: in the topics or in the data, and how each is read. */
 type Field = { readonly type: string; readonly topic?: number; readonly word?: number };
 type Layout = {
+  /** `<contract>.<Event>` */
+  readonly name: string;
   readonly fragment: EventFragment;
   readonly fields: ReadonlyMap<string, Field>;
   readonly isStatic: boolean;
 };
 
-const layouts = new Map<string, Layout>();
+/** By contract and by the first topic. */
+const layouts = new Map<string, ReadonlyMap<string, Layout>>();
 for (const [contract, face] of Object.entries(interfaces)) {
-  face.forEachEvent(fragment =>
-    layouts.set(`${contract} ${fragment.topicHash.slice(2)}`, layoutOf(fragment)),
-  );
+  const events = new Map<string, Layout>();
+  face.forEachEvent(fragment => events.set(fragment.topicHash, layoutOf(contract, fragment)));
+  layouts.set(contract, events);
 }
 
-function layoutOf(fragment: EventFragment): Layout {
+function layoutOf(contract: string, fragment: EventFragment): Layout {
   const fields = new Map<string, Field>();
   let topic = 1;
   let word = 0;
   for (const { name, type, indexed } of fragment.inputs)
     fields.set(name, indexed ? { type, topic: topic++ } : { type, word: word++ });
   const isStatic = fragment.inputs.every(({ type }) => /^(address|bool|u?int\d*|bytes32)$/.test(type));
-  return { fragment, fields, isStatic };
+  return { name: `${contract}.${fragment.name}`, fragment, fields, isStatic };
 }
 
 /**
@@ -70,6 +73,9 @@ function layoutOf(fragment: EventFragment): Layout {
 export class Fact {
   readonly #log: RawLog;
   readonly #layout: Layout;
+  /** Tables ask for the same few again and again. */
+  readonly #amounts = new Map<string, bigint>();
+  readonly #addresses = new Map<string, string>();
   #decoded: { getValue(name: string): unknown } | undefined;
 
   private constructor(log: RawLog, layout: Layout) {
@@ -79,19 +85,24 @@ export class Fact {
 
   /** Undefined when the contract's interface has no such event: an upgrade may log what older code does not know. */
   static of(log: RawLog): Fact | undefined {
-    const layout = layouts.get(`${log.contract} ${Buffer.from(log.topics[0] ?? []).toString('hex')}`);
+    const [topic] = log.topics;
+    const layout = topic && layouts.get(log.contract)?.get(hex(topic));
     return layout && new Fact(log, layout);
   }
 
   /** `<contract>.<Event>`, for example `token.Transfer`. */
   get name(): string {
-    return `${this.#log.contract}.${this.#layout.fragment.name}`;
+    return this.#layout.name;
   }
 
   /** A whole number of any width. */
   amount(name: string): bigint {
+    const known = this.#amounts.get(name);
+    if (known !== undefined) return known;
     const word = this.#word(name);
-    return word === undefined ? (this.#value(name) as bigint) : BigInt(hex(word));
+    const amount = word === undefined ? (this.#value(name) as bigint) : BigInt(hex(word));
+    this.#amounts.set(name, amount);
+    return amount;
   }
 
   /** A whole number that is small by nature, such as a time or an index. @throws UnknownLog beyond 2^53 */
@@ -107,8 +118,12 @@ export class Fact {
 
   /** An address in hex, in lower case. */
   address(name: string): string {
+    const known = this.#addresses.get(name);
+    if (known !== undefined) return known;
     const word = this.#word(name);
-    return word === undefined ? (this.#value(name) as string).toLowerCase() : hex(word.subarray(12));
+    const address = word === undefined ? (this.#value(name) as string).toLowerCase() : hex(word.subarray(12));
+    this.#addresses.set(name, address);
+    return address;
   }
 
   /** 32 bytes in hex. */

@@ -7,7 +7,6 @@ export const TimelockOperation = defineEntity({
   name: 'TimelockOperation',
   schema: 'chain',
   tableName: 'timelock_operations',
-  indexes: [{ properties: ['isFinal', 'asOfBlock'] }],
   properties: p => ({
     operationId: p.text().primary(),
     calls: p.integer(),
@@ -27,7 +26,6 @@ export const TreasuryPayment = defineEntity({
   name: 'TreasuryPayment',
   schema: 'chain',
   tableName: 'treasury_payments',
-  indexes: [{ properties: ['isFinal', 'asOfBlock'] }],
   properties: p => ({
     /** `<block>/<index in it>` */
     id: p.text().primary(),
@@ -47,7 +45,6 @@ export const ContractPause = defineEntity({
   name: 'ContractPause',
   schema: 'chain',
   tableName: 'contract_pauses',
-  indexes: [{ properties: ['isFinal', 'asOfBlock'] }],
   properties: p => ({
     /** `escrow` or `rewards`. */
     contract: p.text().primary(),

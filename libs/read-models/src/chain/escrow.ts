@@ -9,7 +9,6 @@ export const EscrowBalance = defineEntity({
   name: 'EscrowBalance',
   schema: 'chain',
   tableName: 'escrow_balances',
-  indexes: [{ properties: ['isFinal', 'asOfBlock'] }],
   properties: p => ({
     tenant: p.text().primary(),
     balanceAtto: p.type(Atto),
@@ -28,7 +27,6 @@ export const SettlementBatch = defineEntity({
   name: 'SettlementBatch',
   schema: 'chain',
   tableName: 'settlement_batches',
-  indexes: [{ properties: ['isFinal', 'asOfBlock'] }],
   properties: p => ({
     batch: p.text().primary(),
     root: p.text(),
@@ -49,7 +47,6 @@ export const SettlementClaim = defineEntity({
   name: 'SettlementClaim',
   schema: 'chain',
   tableName: 'settlement_claims',
-  indexes: [{ properties: ['isFinal', 'asOfBlock'] }],
   properties: p => ({
     /** `<batch>/<index>` */
     id: p.text().primary(),

@@ -12,7 +12,6 @@ export const Proposal = defineEntity({
   name: 'Proposal',
   schema: 'chain',
   tableName: 'proposals',
-  indexes: [{ properties: ['isFinal', 'asOfBlock'] }],
   properties: p => ({
     proposalId: p.text().primary(),
     proposer: p.text(),
@@ -36,7 +35,6 @@ export const Vote = defineEntity({
   name: 'Vote',
   schema: 'chain',
   tableName: 'votes',
-  indexes: [{ properties: ['isFinal', 'asOfBlock'] }],
   properties: p => ({
     /** `<proposal>/<voter>` */
     id: p.text().primary(),
@@ -56,7 +54,6 @@ export const Parameter = defineEntity({
   name: 'Parameter',
   schema: 'chain',
   tableName: 'parameters',
-  indexes: [{ properties: ['isFinal', 'asOfBlock'] }],
   properties: p => ({
     /** Its place in the enumeration of the contract. */
     parameter: p.text().primary(),

@@ -9,7 +9,6 @@ export const Grant = defineEntity({
   name: 'Grant',
   schema: 'chain',
   tableName: 'grants',
-  indexes: [{ properties: ['isFinal', 'asOfBlock'] }],
   properties: p => ({
     grantId: p.text().primary(),
     grantee: p.text(),
@@ -29,7 +28,6 @@ export const GrantMilestone = defineEntity({
   name: 'GrantMilestone',
   schema: 'chain',
   tableName: 'grant_milestones',
-  indexes: [{ properties: ['isFinal', 'asOfBlock'] }],
   properties: p => ({
     /** `<grant>/<place in it>` */
     id: p.text().primary(),

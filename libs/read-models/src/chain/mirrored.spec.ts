@@ -121,6 +121,14 @@ async function tablesAfter(events: readonly MirrorEvent[], sizes: readonly numbe
   return Object.fromEntries(await Promise.all(contents)) as Readonly<Record<string, readonly unknown[]>>;
 }
 
+test('a second start finds the tables and their indexes as it wants them', async () => {
+  expect(await orm.schema.getUpdateSchemaSQL({ schema: 'chain', safe: true, dropTables: false })).toBe('');
+  const [index] = await orm.em.execute<{ indexdef: string }[]>(
+    `select indexdef from pg_indexes where tablename = 'token_transfers' and indexdef like '%NOT is_final%'`,
+  );
+  expect(index?.indexdef).toContain('(as_of_block)');
+});
+
 test('whatever the chain gave up on its way, the tables are those of the chain that is left', async () => {
   const rowsSeen = new Map<string, number>();
   await fc.assert(

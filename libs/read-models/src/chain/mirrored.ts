@@ -62,15 +62,37 @@ export type Filling = {
   readonly tables: readonly string[];
   /** Whether the fact makes or changes a row. */
   concerns(fact: Fact, place: Place): boolean;
-  /** @param run events of one type, side by side in the record */
-  apply(em: EntityManager, run: readonly MirrorEvent[]): Promise<void>;
+  apply(em: EntityManager, run: Run): Promise<void>;
 };
 
-export const filling = <Row extends Mirrored>(table: MirroredTable<Row>): Filling => ({
-  tables: [table.entity, ...(table.undo ? [table.undo] : [])].map(({ meta }) => meta.tableName),
-  concerns: (fact, place) => table.keysOf(fact, place).length > 0,
-  apply: (em, run) => applyRun(em, table, run),
-});
+/** A block with the facts that its logs are. */
+type Told = {
+  readonly block: BlockIndexed;
+  readonly facts: readonly { readonly fact: Fact; readonly place: Place }[];
+};
+
+/** Events of one type that are side by side in the record, read once for all tables of a model. */
+type Run = {
+  readonly told: readonly Told[];
+  /** What goes is whatever came from this block on. */
+  readonly reverted?: { readonly first: number; readonly finalNumber: number };
+  readonly finalNumber?: number;
+};
+
+/** What finds the rows that become final or are taken back; most are final for good, and cost it nothing. */
+const notYetFinal = { properties: 'asOfBlock', where: 'NOT is_final' } as const;
+
+/** Gives the table's entity its index by block. */
+export function filling<Row extends Mirrored>(table: MirroredTable<Row>): Filling {
+  table.entity.meta.indexes.push(notYetFinal as Index<Row>);
+  return {
+    tables: [table.entity, ...(table.undo ? [table.undo] : [])].map(({ meta }) => meta.tableName),
+    concerns: (fact, place) => table.keysOf(fact, place).length > 0,
+    apply: (em, run) => applyRun(em, table, run),
+  };
+}
+
+type Index<Row> = EntitySchema<Row>['meta']['indexes'][number];
 
 export type MirroredModel = Projection<MirrorEvent, EntityManager> &
   Pick<Filling, 'concerns'> & {
@@ -89,7 +111,7 @@ export function mirrored(name: `chain.${string}`, fillings: readonly Filling[], 
       const { type } = batch[from]!.event;
       let to = from;
       while (to < batch.length && batch[to]!.event.type === type) to += 1;
-      const run = batch.slice(from, to).map(({ event }) => event);
+      const run = runOf(batch.slice(from, to).map(({ event }) => event));
       for (const table of fillings) await table.apply(em, run);
       from = to;
     }
@@ -108,20 +130,40 @@ export function mirrored(name: `chain.${string}`, fillings: readonly Filling[], 
   };
 }
 
+function runOf(events: readonly MirrorEvent[]): Run {
+  const told = events.flatMap(({ type, data }) => (type === 'BlockIndexed' ? [toldBy(data)] : []));
+  const reverted = events.flatMap(({ type, data }) => (type === 'BlockReverted' ? [data] : []));
+  const heads = events.flatMap(({ type, data }) => (type === 'HeadFollowed' ? [data.finalNumber] : []));
+  return {
+    told,
+    ...(reverted.length > 0 && {
+      reverted: {
+        first: Math.min(...reverted.map(({ number }) => number)),
+        finalNumber: reverted.at(-1)!.finalNumber,
+      },
+    }),
+    ...(heads.length > 0 && { finalNumber: Math.max(...heads) }),
+  };
+}
+
+function toldBy(block: BlockIndexed): Told {
+  const facts = block.logs.flatMap(log => {
+    const fact = Fact.of(log);
+    return fact === undefined
+      ? []
+      : [{ fact, place: { block: block.number, index: log.index, time: block.time } }];
+  });
+  return { block, facts };
+}
+
 async function applyRun<Row extends Mirrored>(
   em: EntityManager,
   table: MirroredTable<Row>,
-  run: readonly MirrorEvent[],
+  { told, reverted, finalNumber }: Run,
 ): Promise<void> {
-  const blocks = run.flatMap(({ type, data }) => (type === 'BlockIndexed' ? [data] : []));
-  if (blocks.length > 0) await applyBlocks(em, table, blocks);
-  const reverted = run.flatMap(({ type, data }) => (type === 'BlockReverted' ? [data] : []));
-  if (reverted.length > 0) {
-    const first = Math.min(...reverted.map(({ number }) => number));
-    await takeBack(em, table, first, reverted.at(-1)!.finalNumber);
-  }
-  const heads = run.flatMap(({ type, data }) => (type === 'HeadFollowed' ? [data.finalNumber] : []));
-  if (heads.length > 0) await finalise(em, table, Math.max(...heads));
+  if (told.length > 0) await applyBlocks(em, table, told);
+  if (reverted) await takeBack(em, table, reverted.first, reverted.finalNumber);
+  if (finalNumber !== undefined) await finalise(em, table, finalNumber);
 }
 
 type Step = { readonly fact: Fact; readonly place: Place; readonly keys: readonly string[] };
@@ -129,9 +171,9 @@ type Step = { readonly fact: Fact; readonly place: Place; readonly keys: readonl
 async function applyBlocks<Row extends Mirrored>(
   em: EntityManager,
   table: MirroredTable<Row>,
-  blocks: readonly BlockIndexed[],
+  told: readonly Told[],
 ): Promise<void> {
-  const stepsOf = blocks.map(block => ({ block, steps: stepsIn(table, block) }));
+  const stepsOf = told.map(({ block, facts }) => ({ block, steps: stepsIn(table, facts) }));
   const keys = new Set(stepsOf.flatMap(({ steps }) => steps.flatMap(step => step.keys)));
   if (keys.size === 0) return;
   const keyName = keyOf(em, table.entity);
@@ -159,15 +201,9 @@ async function applyBlocks<Row extends Mirrored>(
   if (table.undo) await insertRows(em, table.undo, undo, 'fail');
 }
 
-function stepsIn<Row extends Mirrored>(
-  table: MirroredTable<Row>,
-  { number: block, time, logs }: BlockIndexed,
-): readonly Step[] {
+function stepsIn<Row extends Mirrored>(table: MirroredTable<Row>, facts: Told['facts']): readonly Step[] {
   const steps: Step[] = [];
-  for (const log of logs) {
-    const fact = Fact.of(log);
-    if (fact === undefined) continue;
-    const place = { block, index: log.index, time };
+  for (const { fact, place } of facts) {
     const keys = table.keysOf(fact, place);
     if (keys.length > 0) steps.push({ fact, place, keys });
   }

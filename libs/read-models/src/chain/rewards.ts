@@ -7,7 +7,6 @@ export const RewardEpoch = defineEntity({
   name: 'RewardEpoch',
   schema: 'chain',
   tableName: 'reward_epochs',
-  indexes: [{ properties: ['isFinal', 'asOfBlock'] }],
   properties: p => ({
     epoch: p.text().primary(),
     root: p.text(),
@@ -28,7 +27,6 @@ export const RewardClaim = defineEntity({
   name: 'RewardClaim',
   schema: 'chain',
   tableName: 'reward_claims',
-  indexes: [{ properties: ['isFinal', 'asOfBlock'] }],
   properties: p => ({
     /** `<epoch>/<index>` */
     id: p.text().primary(),

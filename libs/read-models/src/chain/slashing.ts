@@ -11,7 +11,7 @@ export const SlashingCase = defineEntity({
   name: 'SlashingCase',
   schema: 'chain',
   tableName: 'slashing_cases',
-  indexes: [{ properties: ['isFinal', 'asOfBlock'] }, { properties: ['accused'] }],
+  indexes: [{ properties: ['accused'] }],
   properties: p => ({
     caseId: p.text().primary(),
     role: p.text().$type<StakeRole>(),
@@ -40,7 +40,6 @@ export const Slash = defineEntity({
   name: 'Slash',
   schema: 'chain',
   tableName: 'slashes',
-  indexes: [{ properties: ['isFinal', 'asOfBlock'] }],
   properties: p => ({
     /** `<block>/<index in it>` */
     id: p.text().primary(),

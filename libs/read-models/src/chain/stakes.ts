@@ -10,7 +10,6 @@ export const StakeProvider = defineEntity({
   name: 'StakeProvider',
   schema: 'chain',
   tableName: 'stake_providers',
-  indexes: [{ properties: ['isFinal', 'asOfBlock'] }],
   properties: p => ({
     /** `<role>/<address>` */
     id: p.text().primary(),
@@ -33,7 +32,6 @@ export const StakePosition = defineEntity({
   name: 'StakePosition',
   schema: 'chain',
   tableName: 'stake_positions',
-  indexes: [{ properties: ['isFinal', 'asOfBlock'] }],
   properties: p => ({
     /** `<role>/<provider>/<holder>` */
     id: p.text().primary(),

@@ -12,7 +12,6 @@ export const TokenBalance = defineEntity({
   name: 'TokenBalance',
   schema: 'chain',
   tableName: 'token_balances',
-  indexes: [{ properties: ['isFinal', 'asOfBlock'] }],
   properties: p => ({
     account: p.text().primary(),
     balanceAtto: p.type(Atto),
@@ -28,11 +27,7 @@ export const TokenTransfer = defineEntity({
   name: 'TokenTransfer',
   schema: 'chain',
   tableName: 'token_transfers',
-  indexes: [
-    { properties: ['isFinal', 'asOfBlock'] },
-    { properties: ['from', 'asOfBlock'] },
-    { properties: ['to', 'asOfBlock'] },
-  ],
+  indexes: [{ properties: ['from', 'asOfBlock'] }, { properties: ['to', 'asOfBlock'] }],
   properties: p => ({
     /** `<block>/<index in it>` */
     id: p.text().primary(),
@@ -51,7 +46,6 @@ export const Allocation = defineEntity({
   name: 'Allocation',
   schema: 'chain',
   tableName: 'allocations',
-  indexes: [{ properties: ['isFinal', 'asOfBlock'] }],
   properties: p => ({
     name: p.text().primary(),
     holder: p.text(),

@@ -8,7 +8,7 @@ export const StakeUnbonding = defineEntity({
   name: 'StakeUnbonding',
   schema: 'chain',
   tableName: 'stake_unbondings',
-  indexes: [{ properties: ['isFinal', 'asOfBlock'] }, { properties: ['holder'] }],
+  indexes: [{ properties: ['holder'] }],
   properties: p => ({
     /** `<role>/<provider>/<bucket>/<holder>` */
     id: p.text().primary(),
@@ -32,7 +32,6 @@ export const ReleasedBucket = defineEntity({
   name: 'ReleasedBucket',
   schema: 'chain',
   tableName: 'released_buckets',
-  indexes: [{ properties: ['isFinal', 'asOfBlock'] }],
   properties: p => ({
     /** `<role>/<provider>/<bucket>` */
     id: p.text().primary(),

@@ -7,7 +7,6 @@ export const VestingSchedule = defineEntity({
   name: 'VestingSchedule',
   schema: 'chain',
   tableName: 'vesting_schedules',
-  indexes: [{ properties: ['isFinal', 'asOfBlock'] }],
   properties: p => ({
     scheduleId: p.text().primary(),
     beneficiary: p.text(),
