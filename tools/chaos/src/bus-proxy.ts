@@ -27,10 +27,13 @@ export class BusProxy {
 
   private readonly servers = new Map<string | undefined, Server>();
 
-  private constructor(private readonly targetPort: number) {}
+  private constructor(private readonly targetPort: () => number) {}
 
-  /** @param names of clients that get an address of their own; everybody else gives a name and shares one. */
-  static async listen(targetPort: number, names: readonly string[] = []): Promise<BusProxy> {
+  /**
+   * @param targetPort where the bus listens by the time that somebody connects
+   * @param names of clients that get an address of their own; everybody else gives a name and shares one.
+   */
+  static async listen(targetPort: () => number, names: readonly string[] = []): Promise<BusProxy> {
     const proxy = new BusProxy(targetPort);
     for (const name of [undefined, ...names]) {
       const server = createServer(client => proxy.connect(client, name)).listen(0, host);
@@ -82,7 +85,7 @@ export class BusProxy {
   }
 
   private connect(client: Socket, name: string | undefined): void {
-    const server = createConnection({ port: this.targetPort, host });
+    const server = createConnection({ port: this.targetPort(), host });
     const heard = new FrameShuffler(bytes => client.write(bytes));
     const said = new FrameShuffler(bytes => server.write(bytes));
     const pair: Pair = { client, server, heard, said, name: undefined };

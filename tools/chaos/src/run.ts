@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { Client } from '@astro/demo/client';
 import type { ServerName } from '@astro/devstack/infrastructure/infrastructure';
 import { Platform } from '@astro/devstack/platform';
-import { freePort } from '@astro/devstack/ports';
+import { portGiven } from '@astro/devstack/port-book';
 import { StateFolder } from '@astro/devstack/state';
 import { CommandBus } from '@astro/jetstream/command-bus';
 import { checkEverything } from './checks.js';
@@ -73,15 +73,13 @@ export async function runSeed(options: RunOptions): Promise<Result> {
   const disks = faults.includes('disk-full') ? await mountDisks(stateDir, say) : {};
   let platform: Platform | undefined;
   const settings = settingsOf(seed);
-  const natsPort = await freePort();
-  const proxy = await BusProxy.listen(natsPort, serviceProcesses(settings));
+  const proxy = await BusProxy.listen(() => portGiven(stateDir, 'nats'), serviceProcesses(settings));
   try {
     platform = await Platform.start({
       stateDir,
       infra: 'embedded',
       instances: settings.instances,
       env: environments(proxy, settings),
-      ports: { nats: natsPort },
       natsStoreMaxBytes,
       ...(signal && { signal }),
       log,

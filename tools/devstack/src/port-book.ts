@@ -1,3 +1,5 @@
+import { join } from 'node:path';
+import { readIfThere } from './files.js';
 import { freePort, isFree } from './ports.js';
 import type { StateFolder } from './state.js';
 
@@ -5,6 +7,17 @@ const file = 'ports';
 
 /** `ASTRO_GATEWAY_PORT`, `ASTRO_NATS_PORT`, … */
 export const portVariable = (name: string) => `ASTRO_${name.toUpperCase().replaceAll('-', '_')}_PORT`;
+
+/**
+ * Where a server of the platform in this folder listens, for whoever stands between it and its clients.
+ * @throws Error when the platform has not given it a port yet
+ */
+export function portGiven(stateDir: string, name: string): number {
+  const ports = JSON.parse(readIfThere(join(stateDir, `${file}.json`)) ?? '{}') as Record<string, number>;
+  const port = ports[name];
+  if (port === undefined) throw new Error(`the platform in ${stateDir} has no port for ${name} yet`);
+  return port;
+}
 
 /**
  * Gives each server of a platform a port of its own and remembers it: a restart gets the same ones, as long as nobody

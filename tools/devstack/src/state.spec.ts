@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } f
 import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { PortBook } from './port-book.js';
+import { PortBook, portGiven } from './port-book.js';
 import { freePort } from './ports.js';
 import { commandLineOf } from './process-identity.js';
 import { StateInUse } from './state-claim.js';
@@ -103,6 +103,14 @@ describe('ports', () => {
     const book = new PortBook(state, { gateway: port, registry: port }, {});
     expect(await book.portFor('gateway')).toBe(port);
     expect(await book.portFor('registry')).not.toBe(port);
+    state.close();
+  });
+
+  test('whoever stands in front of a server is told where it listens, once it has a port', async () => {
+    const state = StateFolder.open(home);
+    expect(() => portGiven(home, 'nats')).toThrow('has no port for nats yet');
+    const port = await new PortBook(state, {}, {}).portFor('nats');
+    expect(portGiven(home, 'nats')).toBe(port);
     state.close();
   });
 
