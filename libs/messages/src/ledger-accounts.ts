@@ -1,7 +1,10 @@
 import type { Posting } from './gen/billing.js';
 
-/** What a tenant's money is for: to spend, held for jobs, on its way to the chain, received and not yet spendable. */
-const TENANT_KINDS = ['available', 'reserved', 'withdrawing', 'incoming'] as const;
+/**
+ * What a tenant's money is for: to spend, held for jobs, on its way to the chain, received and not yet spendable; and,
+ * below zero, what it took out of the chain beyond what it could spend.
+ */
+const TENANT_KINDS = ['available', 'reserved', 'withdrawing', 'incoming', 'owed'] as const;
 /** What is owed to who did the work: not yet in a batch, in a batch on its way to the chain, claimable there. */
 const PAYEE_KINDS = ['earned', 'settling', 'claimable'] as const;
 const PLATFORM_KINDS = ['fees', 'burned', 'validators'] as const;

@@ -21,12 +21,15 @@ import { escrow } from './escrow/escrow.js';
 import { FeeInForce } from './fee-in-force.provider.js';
 import { followChain } from './follow-chain.reactor.js';
 import { followFinalFacts } from './follow-final-facts.reactor.js';
+import { queueWithdrawals } from './queue-withdrawals.reactor.js';
 import { recogniseWallets } from './recognise-wallets.reactor.js';
 import { receiveTransfers } from './receive-transfers.reactor.js';
 import { releaseAfterJobs } from './release-after-jobs.reactor.js';
 import { releaseAfterServices } from './release-after-services.reactor.js';
 import { reserveForSubmittedJobs } from './reserve-for-submitted-jobs.reactor.js';
-import { settleUnit, type SettleOptions } from './settlement/settle.unit.js';
+import { returnWithdrawals } from './return-withdrawals.reactor.js';
+import { chainWorkUnit } from './settlement/chain-work.unit.js';
+import type { SettleOptions } from './settlement/settle.unit.js';
 import { settlement } from './settlement/settlement.js';
 
 @Module({})
@@ -50,7 +53,8 @@ export class BillingModule {
             chargeServicePeriods(inForce),
             releaseAfterJobs,
             releaseAfterServices,
-            ...(chain ? [followChain, recogniseWallets, followFinalFacts] : []),
+            queueWithdrawals(chain?.deployment.chainId),
+            ...(chain ? [followChain, recogniseWallets, followFinalFacts, returnWithdrawals] : []),
           ],
           gatheringReactors: [receiveTransfers],
           entities: [Balance, LedgerEntry, JobUsage, Batch, Payout],
@@ -118,7 +122,9 @@ const settling = (config: BillingConfig, chain: ChainAccess): Provider => ({
       pollMs: config.SETTLEMENT_POLL_MS,
     };
     const log = logFor('settlement');
-    work.add(settleUnit({ bus, commands, settlements, escrows, chain, openSender, ...pace, log }));
+    const isPlanned = async (key: string) => (await journal.find(key)) !== undefined;
+    const stores = { bus, commands, settlements, escrows };
+    work.add(chainWorkUnit({ ...stores, chain, openSender, isPlanned, ...pace, log }));
     return new ChainConnections(chain, database);
   },
 });

@@ -16,17 +16,26 @@ export const followFinalFacts: Reactor<EscrowEvent, AccountCommand | SettlementC
 };
 
 function whatFollows(fact: EscrowFact, chainId: string, causePosition: number): readonly Followed[] {
-  const { kind, ownerId, transactionHash, logIndex, amountAtto } = fact;
+  const { kind, ownerId, transactionHash, amountAtto } = fact;
   const settlement = { type: 'billing.settlement', id: chainId } as const;
   switch (kind) {
     case 'deposited': {
       if (!isTenant(ownerId)) return [];
-      const creditId = `${chainId}:${transactionHash}:${logIndex}`;
+      const creditId = factIdOf(fact, chainId);
       const to = { type: 'billing.account', id: ownerId } as const;
       return [
         { to, type: 'CreditAccount', data: { tenantId: ownerId, creditId, amountAtto, causePosition } },
       ];
     }
+    case 'withdrawal_announced': {
+      if (!isTenant(ownerId)) return [];
+      const { address } = fact;
+      const data = { tenantId: ownerId, factId: factIdOf(fact, chainId), address, amountAtto, causePosition };
+      return [{ to: { type: 'billing.account', id: ownerId }, type: 'LockForExit', data }];
+    }
+    case 'refunded':
+    case 'withdrawn':
+      return isTenant(ownerId) ? [paymentTo(fact, chainId, causePosition)] : [];
     case 'settled': {
       const batchId = idIn(fact.reference);
       if (batchId === undefined) return [];
@@ -50,6 +59,20 @@ function whatFollows(fact: EscrowFact, chainId: string, causePosition: number): 
       return [];
   }
 }
+
+/** A refund says which withdrawal it pays, unless somebody made it by hand. */
+function paymentTo(fact: EscrowFact, chainId: string, causePosition: number): Followed {
+  const { kind, ownerId: tenantId, address, amountAtto, reference, transactionHash } = fact;
+  const withdrawalId = kind === 'refunded' ? idIn(reference) : undefined;
+  const paid = { tenantId, factId: factIdOf(fact, chainId), address, amountAtto, transactionHash };
+  const endsExit = kind === 'withdrawn';
+  const data = { ...paid, endsExit, causePosition, ...(withdrawalId !== undefined && { withdrawalId }) };
+  return { to: { type: 'billing.account', id: tenantId }, type: 'FollowPayment', data };
+}
+
+/** What the chain calls it: no other fact is at this place. */
+const factIdOf = ({ transactionHash, logIndex }: EscrowFact, chainId: string): string =>
+  `${chainId}:${transactionHash}:${logIndex}`;
 
 /** An address of an operator can be paid in for as well; the money stays where the chain has it. */
 const isTenant = (ownerId: string): boolean => ownerId.startsWith('tenant_');

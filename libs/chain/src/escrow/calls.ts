@@ -39,6 +39,30 @@ export function claimCall({ contracts }: Contracts, payout: Payout, proof: reado
   return { to: contracts.escrow, data, valueWei: 0n };
 }
 
+/** `Escrow.refund`: only the settler may. @param reason 32 bytes in hex */
+export function refundCall(
+  { contracts }: Contracts,
+  refund: { readonly address: string; readonly amountAtto: bigint; readonly reason: string },
+): Intent {
+  const data = escrow.encodeFunctionData('refund', [refund.address, refund.amountAtto, refund.reason]);
+  return { to: contracts.escrow, data, valueWei: 0n };
+}
+
+/** What a tenant has in Escrow at the last block, in base units, and what it can take out by itself from when on. */
+export async function fundsOf(pool: RpcPool, { contracts }: Contracts, address: string) {
+  const ask = async (method: 'balanceOf' | 'withdrawalOf') => {
+    const data = escrow.encodeFunctionData(method as 'balanceOf', [address]);
+    return (await pool.call('eth_call', { to: contracts.escrow, data }, 'latest')) as string;
+  };
+  const [balance] = escrow.decodeFunctionResult('balanceOf', await ask('balanceOf'));
+  const [announced] = escrow.decodeFunctionResult('withdrawalOf', await ask('withdrawalOf'));
+  return {
+    balanceAtto: balance as bigint,
+    announcedAtto: announced.amount as bigint,
+    availableAt: new Date(Number(announced.availableAt) * 1_000),
+  };
+}
+
 /** The fee in force at a second that is over, in hundredths of a percent. @throws RpcRefused before there was one */
 export async function feeAt(pool: RpcPool, { contracts }: Contracts, time: Date) {
   const at = async (parameter: number): Promise<number> => {

@@ -10,13 +10,14 @@ import { mayBeForgotten } from './remembered.js';
 import { release, reserve } from './reservations.js';
 import { emptyAccount, type Account, type Memory } from './state.js';
 import { receive, transferFunds } from './transfers.js';
+import { followPayment, lockForExit, returnWithdrawal, withdraw } from './withdrawals.js';
 
 /** The token's cap of 10 billion ASTRO: no account can be credited beyond it. */
 const MAX_SUPPLY_ATTO = 10n ** 28n;
 
 /**
  * One tenant's money: credited, reserved for jobs before they are placed, charged for verified work, released, given
- * to other tenants and received from them.
+ * to other tenants and received from them, and paid out on the chain.
  */
 export const accountRemembering = (
   memory: Memory,
@@ -46,15 +47,24 @@ export const accountRemembering = (
         return transferFunds(data, account);
       case 'ReceiveTransfers':
         return receive(data, account);
+      case 'WithdrawFunds':
+        return withdraw(data, account);
+      case 'ReturnWithdrawal':
+        return returnWithdrawal(data, account);
+      case 'LockForExit':
+        return lockForExit(data, account);
+      case 'FollowPayment':
+        return followPayment(data, account);
     }
   },
 
   evolve: (state, event) => evolve(state, event, memory),
-  snapshot: structured(3),
+  snapshot: structured(4),
 });
 
+const outgoing = { withdrawals: 4_096, facts: 4_096 };
 /** What an account forgets is refused instead of being done twice; see `remembered.ts`. */
-export const account = accountRemembering({ credits: 4_096, transfers: 4_096, settled: 16_384 });
+export const account = accountRemembering({ credits: 4_096, transfers: 4_096, settled: 16_384, ...outgoing });
 
 function credit(
   { tenantId, creditId, amountAtto, causePosition }: CreditAccount,

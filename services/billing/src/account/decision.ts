@@ -19,6 +19,10 @@ export type AccountRejection =
   | 'FundsAreInsufficient'
   | 'TransferExists'
   | 'TransferIsTooLate'
-  | 'TransfersAreOutOfOrder';
+  | 'TransfersAreOutOfOrder'
+  | 'WithdrawalExists'
+  | 'WithdrawalIsInvalid'
+  | 'WithdrawalIsTooLate'
+  | 'TooManyWithdrawals';
 
 export type AccountDecision = Decision<AccountEvent, AccountRejection>;

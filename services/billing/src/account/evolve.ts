@@ -3,6 +3,7 @@ import { changeOf, tenantAccount } from '@astro/messages/ledger-accounts';
 import { chargeKey } from './charges.js';
 import { noCharges, withCharge } from './numbered-charges.js';
 import { remember } from './remembered.js';
+import { evolveWithdrawals, type WithdrawalEvent } from './evolve-withdrawals.js';
 import type { Account, Memory, Reservation } from './state.js';
 
 /** Changes `account` in place: what it costs does not grow with the account's history. */
@@ -19,6 +20,7 @@ function addPostings(
 ) {
   account.availableAtto += changeOf(tenantAccount(tenantId, 'available'), postings);
   account.reservedAtto += changeOf(tenantAccount(tenantId, 'reserved'), postings);
+  account.owedAtto -= changeOf(tenantAccount(tenantId, 'owed'), postings);
 }
 
 function evolveWhatItIsFor(account: Account, { type, data }: AccountEvent, memory: Memory): void {
@@ -74,6 +76,13 @@ function evolveWhatItIsFor(account: Account, { type, data }: AccountEvent, memor
     }
     case 'TransfersReceived':
       account.receivedThrough = data.throughPosition;
+      return;
+    case 'WithdrawalRequested':
+    case 'WithdrawalReturned':
+    case 'WithdrawalPaid':
+    case 'ExitLocked':
+    case 'ExitFollowed':
+      evolveWithdrawals(account, { type, data } as WithdrawalEvent, memory);
   }
 }
 

@@ -18,7 +18,7 @@ export function reserve(
   }
   if (amountAtto < 0n) return reject('AmountIsNegative', `amountAtto: ${amountAtto}`);
   const cause = causePosition === undefined ? {} : { causePosition };
-  const { availableAtto } = account;
+  const availableAtto = spendableAtto(account);
   const isTooLate = mayBeForgotten(account.settled, jobId, causePosition);
   if (isTooLate || availableAtto < amountAtto) {
     const reason = isTooLate ? { reason: 'too_late' as const } : {};

@@ -31,6 +31,9 @@ export type Settled =
 
 export type Transferred = { readonly toTenantId: string; readonly amountAtto: bigint };
 
+/** What the tenant asked to be paid out. */
+export type Withdrawal = { readonly address: string; readonly amountAtto: bigint };
+
 /** Belongs to `evolve`, which changes it in place. */
 export type Account = {
   tenantId?: string;
@@ -42,6 +45,15 @@ export type Account = {
   /** Amount of every credit. */
   readonly credits: Remembered<bigint>;
   readonly transfers: Remembered<Transferred>;
+  /** What the tenant took out on the chain beyond what it could spend. */
+  owedAtto: bigint;
+  /** Withdrawals that the chain has not paid, by their ids. */
+  readonly leaving: Map<string, Withdrawal>;
+  readonly withdrawals: Remembered<Withdrawal>;
+  /** What is locked for the announcement of each address. */
+  readonly exits: Map<string, bigint>;
+  /** Facts of the chain that were followed. */
+  readonly facts: Remembered<true>;
   /** Position of the last transfer to this account that was received. */
   receivedThrough: number;
 };
@@ -50,6 +62,8 @@ export type Account = {
 export type Memory = {
   readonly credits: number;
   readonly transfers: number;
+  readonly withdrawals: number;
+  readonly facts: number;
   /** Settled jobs and their charged tasks together. */
   readonly settled: number;
 };
@@ -62,4 +76,13 @@ export const emptyAccount = (): Account => ({
   credits: nothingRemembered(),
   transfers: nothingRemembered(),
   receivedThrough: 0,
+  owedAtto: 0n,
+  leaving: new Map(),
+  withdrawals: nothingRemembered(),
+  exits: new Map(),
+  facts: nothingRemembered(),
 });
+
+/** What can be reserved, given away or paid out: what is owed to the chain comes first. */
+export const spendableAtto = ({ availableAtto, owedAtto }: Account): bigint =>
+  availableAtto > owedAtto ? availableAtto - owedAtto : 0n;

@@ -4,7 +4,7 @@ import { tenantAccount } from '@astro/messages/ledger-accounts';
 import type { AccountDecision } from './decision.js';
 import { transfer } from './postings.js';
 import { mayBeForgotten } from './remembered.js';
-import type { Account } from './state.js';
+import { spendableAtto, type Account } from './state.js';
 
 /** The one currency of the ledger. */
 const CURRENCY = 'ASTRO';
@@ -33,8 +33,9 @@ export function transferFunds(command: TransferFunds, account: Account): Account
   if (!/^[A-Za-z0-9_-]+$/.test(toTenantId)) {
     return reject('ReceiverIsInvalid', `toTenantId: ${JSON.stringify(toTenantId)} is no tenant's id`);
   }
-  if (account.availableAtto < amountAtto) {
-    return reject('FundsAreInsufficient', `amountAtto: ${amountAtto} of ${account.availableAtto} available`);
+  const availableAtto = spendableAtto(account);
+  if (availableAtto < amountAtto) {
+    return reject('FundsAreInsufficient', `amountAtto: ${amountAtto} of ${availableAtto} available`);
   }
   const incoming = tenantAccount(toTenantId, 'incoming');
   const postings = transfer(tenantAccount(tenantId, 'available'), [{ to: incoming, amountAtto }]);

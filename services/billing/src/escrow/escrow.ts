@@ -1,3 +1,4 @@
+import { idIn } from '@astro/chain/payouts/ids';
 import { accept, type Decider, type Decision } from '@astro/event-sourcing/decider';
 import { structured } from '@astro/event-sourcing/snapshot-format';
 import type {
@@ -7,8 +8,15 @@ import type {
   EscrowFact,
   FeeScheduleSet,
   FollowBlock,
+  QueueWithdrawal,
+  WithdrawalQueued,
 } from '@astro/messages/billing';
 import { isFee } from '../account/charge.js';
+import { mayBeForgotten, nothingRemembered, remember, type Remembered } from '../account/remembered.js';
+
+/** Withdrawals of all tenants that the chain has not paid. */
+const MAX_OUTGOING = 4_096;
+const MAX_REMEMBERED = 16_384;
 
 type Block = Omit<EscrowBlockFinal, 'position'>;
 
@@ -29,6 +37,10 @@ export type Escrow = {
   burnBps: number | undefined;
   /** Every fee that charges were made with, oldest first. */
   readonly schedules: Pick<FeeScheduleSet, 'feeBps' | 'burnBps' | 'since'>[];
+  /** Withdrawals to be paid, until the chain has done so finally, by their ids. */
+  readonly outgoing: Map<string, WithdrawalQueued>;
+  /** Withdrawals that were asked for. */
+  readonly asked: Remembered<true>;
 };
 
 type EscrowDecision = Decision<EscrowEvent, never>;
@@ -42,6 +54,7 @@ export const escrow: Decider<Escrow, EscrowCommand, EscrowEvent, never> = {
     return {
       ...{ position: 0, pending: [], unassigned: [], schedules: [] },
       ...{ ownerOf: new Map(), walletOf: new Map(), feeBps: undefined, burnBps: undefined },
+      ...{ outgoing: new Map(), asked: nothingRemembered<true>() },
     };
   },
 
@@ -65,6 +78,15 @@ export const escrow: Decider<Escrow, EscrowCommand, EscrowEvent, never> = {
         if (state.ownerOf.has(address) && state.walletOf.get(ownerId) === address) return accept();
         const facts = state.unassigned.filter(fact => fact.address === address);
         return accept({ type: 'WalletRecognised', data: { address, ownerId, facts: owned(facts, ownerId) } });
+      }
+      case 'QueueWithdrawal':
+        return queueWithdrawal(data, state);
+      case 'DropWithdrawal': {
+        const { withdrawalId, reason } = data;
+        const queued = state.outgoing.get(withdrawalId);
+        if (!queued) return accept();
+        const { tenantId } = queued;
+        return accept({ type: 'WithdrawalRefused', data: { tenantId, withdrawalId, reason } });
       }
     }
   },
@@ -98,10 +120,19 @@ export const escrow: Decider<Escrow, EscrowCommand, EscrowEvent, never> = {
         state.walletOf.set(data.ownerId, data.address);
         state.unassigned = state.unassigned.filter(({ address }) => address !== data.address);
         return state;
+      case 'WithdrawalQueued': {
+        const entry = { order: data.causePosition, weight: 1, value: true } as const;
+        remember(state.asked, data.withdrawalId, entry, MAX_REMEMBERED);
+        state.outgoing.set(data.withdrawalId, data);
+        return state;
+      }
+      case 'WithdrawalRefused':
+        state.outgoing.delete(data.withdrawalId);
+        return state;
     }
   },
 
-  snapshot: structured(1),
+  snapshot: structured(2),
 };
 
 function followBlock({ final, ...block }: FollowBlock, state: Escrow): EscrowDecision {
@@ -109,6 +140,18 @@ function followBlock({ final, ...block }: FollowBlock, state: Escrow): EscrowDec
   return final
     ? accept(...finalised(position, [rest], state))
     : accept({ type: 'EscrowBlockSeen', data: block });
+}
+
+/** Only the address that is in use now is paid: whoever holds an earlier one may not be the tenant any more. */
+function queueWithdrawal(command: QueueWithdrawal, state: Escrow): EscrowDecision {
+  const { tenantId, withdrawalId, address, causePosition } = command;
+  if (state.asked.entries.has(withdrawalId)) return accept();
+  const refused = (reason: string): EscrowDecision =>
+    accept({ type: 'WithdrawalRefused', data: { tenantId, withdrawalId, reason } });
+  if (mayBeForgotten(state.asked, withdrawalId, causePosition)) return refused('it comes too late');
+  if (state.walletOf.get(tenantId) !== address) return refused("the address is not the tenant's wallet");
+  if (state.outgoing.size >= MAX_OUTGOING) return refused('too many others wait for the chain');
+  return accept({ type: 'WithdrawalQueued', data: command });
 }
 
 type Parameters = Pick<Escrow, 'feeBps' | 'burnBps'>;
@@ -150,8 +193,11 @@ function takeIn(state: Escrow, fact: EscrowFact): void {
     case 'settled':
     case 'claimed':
       return;
-    case 'deposited':
     case 'refunded':
+      state.outgoing.delete(idIn(fact.reference) ?? '');
+      if (fact.ownerId === '') state.unassigned.push(fact);
+      return;
+    case 'deposited':
     case 'withdrawal_announced':
     case 'withdrawn':
       if (fact.ownerId === '') state.unassigned.push(fact);

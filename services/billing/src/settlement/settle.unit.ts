@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { feeAt, finalBlock, settleCall } from '@astro/chain/escrow/calls';
+import { feeAt, finalBlock, fundsOf, settleCall } from '@astro/chain/escrow/calls';
 import { bytes32Of } from '@astro/chain/payouts/ids';
 import { RpcRefused } from '@astro/chain/rpc/failures';
 import { FeesTooHigh } from '@astro/chain/transactions/fees';
@@ -12,7 +12,7 @@ import { crashPoint } from '@astro/jetstream/crash-point';
 import { backOffMs } from '@astro/jetstream/delay';
 import { eventBatches } from '@astro/jetstream/event-reader';
 import { reasonOf, type Log } from '@astro/jetstream/log';
-import type { Part, Unit } from '@astro/jetstream/shared-work';
+import type { Part } from '@astro/jetstream/shared-work';
 import type {
   AccountEvent,
   EscrowCommand,
@@ -27,6 +27,7 @@ import type { Escrow } from '../escrow/escrow.js';
 import type { FeeTerms } from './batch.js';
 import { Gathering, isSame } from './gathering.js';
 import type { Settlement } from './settlement.js';
+import { canPay, dueOf } from './solvency.js';
 
 export type SettleOptions = {
   readonly bus: Bus;
@@ -44,25 +45,22 @@ export type SettleOptions = {
 };
 
 const readAtOnce = 500;
+const lookAtWaitingMs = 60_000;
 const outcomeTimeoutMs = 15_000;
 const backOff = { baseMs: 500, maxMs: 30_000 };
 const unhealthyAfterFailures = 5;
 
 /** Settling, which one process at a time does. Should two, the ranges and the journal let each batch be once. */
-export const settleUnit = (options: SettleOptions): Unit => ({
-  name: 'settle-charges',
-  open: () => new Settling(options),
-});
-
-class Settling implements Part {
+export class Settling implements Part {
   readonly #options: SettleOptions;
   readonly #chainId: string;
   readonly #stopping = new AbortController();
   #running: Promise<void> = Promise.resolve();
   #failures = 0;
-  #sender: TransactionSender | undefined;
   #gathering = new Gathering(0);
   #readTo = 0;
+  /** What waits may wait for a tenant to pay in: the chain is not asked for it all the time. */
+  #nextLookMs = 0;
 
   constructor(options: SettleOptions) {
     this.#options = options;
@@ -117,8 +115,8 @@ class Settling implements Part {
     const { root, netAtto: net, chargedAt, debits } = open.get(batchId)!;
     const call = settleCall(chain.deployment, { batch: bytes32Of(batchId), root, net, chargedAt, debits });
     crashPoint('before-publish');
-    this.#sender ??= await openSender();
-    const { succeeded, hash } = await this.#sender.send(`settle:${batchId}`, call);
+    const sender = await openSender();
+    const { succeeded, hash } = await sender.send(`settle:${batchId}`, call);
     crashPoint('after-puback');
     if (!succeeded) throw new Error(`${batchId} was reverted in ${hash}: a person has to see why`);
     log.info('a batch is on the chain', { batchId, hash, debits: debits.length });
@@ -132,7 +130,9 @@ class Settling implements Part {
     const due = { everyMs, chargesMax, nowMs: Date.now() };
     const waiting = waitingTerms(state, escrow);
     if (gathered.isDue(due)) return this.#sealWith(state, escrow, gathered.terms!, gathered);
-    if (gathered.terms === undefined && waiting) await this.#sealWith(state, escrow, waiting, gathered);
+    if (gathered.terms !== undefined || !waiting || Date.now() < this.#nextLookMs) return;
+    this.#nextLookMs = Date.now() + Math.min(everyMs, lookAtWaitingMs);
+    await this.#sealWith(state, escrow, waiting, gathered);
   }
 
   /** Reads the ledger on from where it was read to; from the beginning of the range after a batch. */
@@ -158,13 +158,23 @@ class Settling implements Part {
     const owners = new Set(
       [...shares, ...state.waiting.values()].flatMap(of => [of.tenantId, of.operatorId]),
     );
-    const wallets = [...owners].flatMap(ownerId => {
+    const due = dueOf([...shares, ...state.waiting.values()], terms);
+    const wallets: { ownerId: string; address: string }[] = [];
+    for (const ownerId of owners) {
       const address = escrow.walletOf.get(ownerId);
-      return address === undefined ? [] : [{ ownerId, address }];
-    });
+      if (address === undefined) continue;
+      if (await this.#isGood(due.get(ownerId) ?? 0n, address)) wallets.push({ ownerId, address });
+    }
     const chainId = Number(this.#chainId);
     const range = { chainId, fromPosition: state.sealedTo, toPosition, ...terms, chargedAt };
     await this.#request({ type: 'SealBatch', data: { ...range, shares, wallets } });
+  }
+
+  /** One tenant that has left without the platform must not make the settlement of all others revert. */
+  async #isGood(dueAtto: bigint, address: string): Promise<boolean> {
+    if (dueAtto === 0n) return true;
+    const { pool, deployment } = this.#options.chain;
+    return canPay(dueAtto, await fundsOf(pool, deployment, address), new Date());
   }
 
   /** A second at which the contract will compute the fee that the charges were made with. */

@@ -1,0 +1,39 @@
+import type { TransactionSender } from '@astro/chain/transactions/sender';
+import type { Part, Unit } from '@astro/jetstream/shared-work';
+import { Settling, type SettleOptions } from './settle.unit.js';
+import { Withdrawing, type WithdrawOptions } from './withdrawing.js';
+
+/** All that the settler's key signs, by one process and one sender: it alone may replace what waits. */
+export const chainWorkUnit = (options: SettleOptions & WithdrawOptions): Unit => ({
+  name: 'settle-charges',
+  open: () => new ChainWork(options),
+});
+
+class ChainWork implements Part {
+  readonly #parts: readonly Part[];
+
+  constructor(options: SettleOptions & WithdrawOptions) {
+    let opened: Promise<TransactionSender> | undefined;
+    const openSender = () => {
+      opened ??= options.openSender().catch((error: unknown) => {
+        opened = undefined;
+        throw error;
+      });
+      return opened;
+    };
+    const shared = { ...options, openSender };
+    this.#parts = [new Settling(shared), new Withdrawing(shared)];
+  }
+
+  get healthy(): boolean {
+    return this.#parts.every(({ healthy }) => healthy);
+  }
+
+  async start(): Promise<void> {
+    for (const part of this.#parts) await part.start();
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.#parts.map(part => part.stop()));
+  }
+}

@@ -1,0 +1,25 @@
+import type { fundsOf } from '@astro/chain/escrow/calls';
+import type { Share } from '@astro/messages/billing';
+import { grossOf, type FeeTerms } from './batch.js';
+import { isSame } from './gathering.js';
+
+export type Funds = Awaited<ReturnType<typeof fundsOf>>;
+
+/** A settlement that was sent may wait so long for a block: a tenant that can leave before counts as gone. */
+const exitMarginMs = 3_600_000;
+
+/** What each tenant would be debited by a batch of these terms, what waits of it included. */
+export function dueOf(shares: Iterable<Share>, terms: FeeTerms): ReadonlyMap<string, bigint> {
+  const due = new Map<string, bigint>();
+  for (const share of shares) {
+    if (!isSame(share, terms)) continue;
+    due.set(share.tenantId, (due.get(share.tenantId) ?? 0n) + grossOf(share));
+  }
+  return due;
+}
+
+/** Whether Escrow can debit it, whatever the tenant does until then by itself. */
+export function canPay(dueAtto: bigint, { balanceAtto, announcedAtto, availableAt }: Funds, now: Date): boolean {
+  const mayLeave = availableAt.getTime() <= now.getTime() + exitMarginMs;
+  return balanceAtto - (mayLeave ? announcedAtto : 0n) >= dueAtto;
+}

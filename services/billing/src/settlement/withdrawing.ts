@@ -1,0 +1,115 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { refundCall } from '@astro/chain/escrow/calls';
+import { bytes32Of } from '@astro/chain/payouts/ids';
+import { RpcRefused } from '@astro/chain/rpc/failures';
+import { FeesTooHigh } from '@astro/chain/transactions/fees';
+import { StillWaiting } from '@astro/chain/transactions/sender';
+import { newId } from '@astro/event-sourcing/ids';
+import { crashPoint } from '@astro/jetstream/crash-point';
+import { backOffMs } from '@astro/jetstream/delay';
+import { reasonOf } from '@astro/jetstream/log';
+import type { Part } from '@astro/jetstream/shared-work';
+import type { WithdrawalQueued } from '@astro/messages/billing';
+import type { SettleOptions } from './settle.unit.js';
+
+export type WithdrawOptions = Pick<
+  SettleOptions,
+  'commands' | 'escrows' | 'chain' | 'openSender' | 'pollMs' | 'log'
+> & {
+  /** Whether a transaction is in the journal under this business key. */
+  isPlanned(key: string): Promise<boolean>;
+};
+
+const atOnce = 16;
+const outcomeTimeoutMs = 15_000;
+const backOff = { baseMs: 500, maxMs: 30_000 };
+const unhealthyAfterFailures = 5;
+
+/** Sends withdrawals. That they were paid the chain's final facts tell, and nothing here. */
+export class Withdrawing implements Part {
+  readonly #options: WithdrawOptions;
+  readonly #chainId: string;
+  readonly #stopping = new AbortController();
+  /** Those on the chain that wait for its finality: they need not be sent again. */
+  #sent = new Set<string>();
+  #running: Promise<void> = Promise.resolve();
+  #failures = 0;
+
+  constructor(options: WithdrawOptions) {
+    this.#options = options;
+    this.#chainId = String(options.chain.deployment.chainId);
+  }
+
+  get healthy(): boolean {
+    return this.#failures < unhealthyAfterFailures;
+  }
+
+  async start(): Promise<void> {
+    this.#running = this.#run(this.#stopping.signal);
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.#running;
+  }
+
+  async #run(signal: AbortSignal): Promise<void> {
+    const { pollMs, log } = this.#options;
+    while (!signal.aborted) {
+      let waitMs = pollMs;
+      try {
+        await this.#step();
+        this.#failures = 0;
+      } catch (error) {
+        this.#failures += 1;
+        waitMs = backOffMs(this.#failures, backOff);
+        const fields = { reason: reasonOf(error), failures: this.#failures };
+        const isPatience = error instanceof StillWaiting || error instanceof FeesTooHigh;
+        if (isPatience) log.warn('a withdrawal waits for the chain', fields);
+        else log.error('a withdrawal could not be sent', fields);
+      }
+      await sleep(waitMs, undefined, { signal }).catch((aborted: unknown) => {
+        if (!signal.aborted) throw aborted;
+      });
+    }
+  }
+
+  /** One that waits for the chain does not keep the others waiting. */
+  async #step(): Promise<void> {
+    const { state } = await this.#options.escrows.load(this.#chainId);
+    this.#sent = new Set([...this.#sent].filter(id => state.outgoing.has(id)));
+    const next = [...state.outgoing.values()].filter(({ withdrawalId }) => !this.#sent.has(withdrawalId));
+    const ends = await Promise.allSettled(next.slice(0, atOnce).map(queued => this.#send(queued)));
+    const failed = ends.find(end => end.status === 'rejected');
+    if (failed) throw failed.reason;
+  }
+
+  async #send({ withdrawalId, address, amountAtto }: WithdrawalQueued): Promise<void> {
+    const { chain, openSender, isPlanned, log } = this.#options;
+    const key = `refund:${withdrawalId}`;
+    const call = refundCall(chain.deployment, { address, amountAtto, reason: bytes32Of(withdrawalId) });
+    crashPoint('before-publish');
+    const sender = await openSender();
+    const ended = await sender.send(key, call).catch(async (error: unknown) => {
+      // Refused before anything was signed: nothing can come of it any more.
+      if (error instanceof RpcRefused && !(await isPlanned(key))) return error;
+      throw error;
+    });
+    crashPoint('after-puback');
+    if (ended instanceof Error) return this.#drop(withdrawalId, `the chain refuses it: ${ended.message}`);
+    if (!ended.succeeded) return this.#drop(withdrawalId, `the chain reverted it in ${ended.hash}`);
+    this.#sent.add(withdrawalId);
+    log.info('a withdrawal is on the chain', { withdrawalId, hash: ended.hash });
+  }
+
+  async #drop(withdrawalId: string, reason: string): Promise<void> {
+    const { commands, log } = this.#options;
+    const id = newId('cmd');
+    const metadata = { correlationId: id, causationId: id, actor: 'service:billing' };
+    const to = { type: 'billing.escrow', id: this.#chainId } as const;
+    const command = { to, type: 'DropWithdrawal', data: { withdrawalId, reason } } as const;
+    const outcome = await commands.request(command, { id, metadata, timeoutMs: outcomeTimeoutMs });
+    if (!outcome?.accepted) throw new Error(`nobody has given ${withdrawalId} back in time`);
+    log.warn('a withdrawal is given back', { withdrawalId, reason });
+  }
+}
