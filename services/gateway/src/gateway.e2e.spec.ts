@@ -84,6 +84,7 @@ const guarded: readonly [method: string, path: string, wrongKind?: 'tenant' | 'o
   ['GET', '/v1/balance', 'operator'],
   ['GET', '/v1/statement', 'operator'],
   ['POST', '/v1/transfers', 'operator'],
+  ['POST', '/v1/withdrawals', 'operator'],
   ['POST', '/v1/nodes', 'tenant'],
   ['POST', `/v1/nodes/${someNode}/credentials`, 'operator'],
   ['GET', '/v1/nodes'],

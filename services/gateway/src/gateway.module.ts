@@ -21,6 +21,7 @@ import { AccountsController } from './accounts/accounts.controller.js';
 import { ChainController } from './chain/chain.controller.js';
 import { StatementsController } from './accounts/statements.controller.js';
 import { TransfersController } from './accounts/transfers.controller.js';
+import { WithdrawalsController } from './accounts/withdrawals.controller.js';
 import { Commands } from './commands.js';
 import { ContentController } from './content/content.controller.js';
 import { ContentStore } from './content/content-store.js';
@@ -53,6 +54,7 @@ export const controllers = [
   ChainController,
   StatementsController,
   TransfersController,
+  WithdrawalsController,
   WalletsController,
   PayoutsController,
   OpenApiController,

@@ -19,6 +19,7 @@ const problemOfRejection: Readonly<Record<string, ProblemCode>> = {
   FundsAreInsufficient: 'funds_insufficient',
   ReceiverIsSender: 'request_invalid',
   TransferExists: 'idempotency_key_reused',
+  WithdrawalExists: 'idempotency_key_reused',
   OfferIsInvalid: 'request_invalid',
   InventoryIsInvalid: 'request_invalid',
   PublicKeyIsInvalid: 'request_invalid',

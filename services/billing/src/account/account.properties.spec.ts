@@ -9,6 +9,8 @@ import type { Account } from './state.js';
 
 const tenantId = 't';
 const incoming = tenantAccount(tenantId, 'incoming');
+const owed = tenantAccount(tenantId, 'owed');
+const withdrawing = tenantAccount(tenantId, 'withdrawing');
 const RUNS = 1_000;
 
 const jobs = fc.constantFrom('job_1', 'job_2', 'job_3');
@@ -80,6 +82,28 @@ const receipts = fc
     }));
     return { type: 'ReceiveTransfers', data: { tenantId, transfers } };
   });
+const repayIds = fc.constantFrom('a', 'b', 'c').map(letter => `repay_${letter.repeat(26)}`);
+const addresses = fc.constantFrom('a', 'b').map(digit => `0x${digit.repeat(40)}`);
+const factIds = fc.constantFrom('fact_1', 'fact_2', 'fact_3', 'fact_4');
+const withdrawals = fc.oneof(
+  fc.tuple(repayIds, addresses, amounts).map(([withdrawalId, address, amountAtto]): AccountCommand => {
+    const requestedAt = new Date(1);
+    return { type: 'WithdrawFunds', data: { tenantId, withdrawalId, address, amountAtto, requestedAt } };
+  }),
+  repayIds.map((withdrawalId): AccountCommand => {
+    return { type: 'ReturnWithdrawal', data: { tenantId, withdrawalId, reason: 'refused' } };
+  }),
+  fc.tuple(factIds, addresses, fc.bigInt(0n, 2_000n)).map(([factId, address, amountAtto]): AccountCommand => {
+    return { type: 'LockForExit', data: { tenantId, factId, address, amountAtto, causePosition: 1 } };
+  }),
+  fc
+    .tuple(factIds, addresses, fc.bigInt(1n, 2_000n), fc.option(repayIds, { nil: undefined }))
+    .map(([factId, address, amountAtto, withdrawalId]): AccountCommand => {
+      const paid = { tenantId, factId, address, amountAtto, transactionHash: '0xt', causePosition: 1 };
+      const by = withdrawalId === undefined ? { endsExit: true } : { endsExit: false, withdrawalId };
+      return { type: 'FollowPayment', data: { ...paid, ...by } };
+    }),
+);
 const commands = fc.oneof(
   { arbitrary: credits, weight: 1 },
   { arbitrary: reservations, weight: 2 },
@@ -89,6 +113,7 @@ const commands = fc.oneof(
   { arbitrary: writeOffs, weight: 1 },
   { arbitrary: transfers, weight: 1 },
   { arbitrary: receipts, weight: 1 },
+  { arbitrary: withdrawals, weight: 2 },
 );
 
 /** Commands in any order, begun with a credit so that many take effect, and each repeated with some chance. */
@@ -147,12 +172,12 @@ test('no event takes more out of a balance than was in it, one by one', () =>
     for (const { account, amountAtto } of steps.flatMap(({ events }) => events).flatMap(postingsIn)) {
       const after = (balances.get(account) ?? 0n) + amountAtto;
       balances.set(account, after);
-      // Custody gives all money; what comes from other accounts is theirs.
-      if (account !== escrowCustody && account !== incoming) ok(after >= 0n);
+      // Custody gives all money; what comes from other accounts is theirs; what is owed is below zero.
+      if (![escrowCustody, incoming, owed].includes(account)) ok(after >= 0n);
     }
   }));
 
-test('the reserved balance is the sum of the open reservations, the available one is the ledger’s', () =>
+test('what is reserved and what leaves is the sum of its parts, the available balance is the ledger’s', () =>
   holds(steps => {
     const ledger: Posting[] = [];
     for (const { state, events } of steps) {
@@ -161,6 +186,11 @@ test('the reserved balance is the sum of the open reservations, the available on
       equal(balance(ledger, /:reserved$/), open);
       equal(state.reservedAtto, open);
       equal(balance(ledger, /^tenant:t:available$/), state.availableAtto);
+      equal(balance(ledger, /^tenant:t:owed$/), -state.owedAtto);
+      const leaving = [...state.leaving.values()].reduce((total, { amountAtto }) => total + amountAtto, 0n);
+      const locked = [...state.exits.values()].reduce((total, amountAtto) => total + amountAtto, 0n);
+      const held = sum(ledger.filter(({ account }) => account === withdrawing));
+      equal(held, leaving + locked);
     }
   }));
 
@@ -185,7 +215,7 @@ test('a credit, a transfer, a task and a release of a job each happen at most on
       if (type === 'ReservationClosing' || type === 'TransfersReceived') continue;
       const key = JSON.stringify([
         type,
-        'creditId' in data ? data.creditId : 'transferId' in data ? data.transferId : data.jobId,
+        whatIsDone(data),
         'taskId' in data ? data.taskId : '',
         'chargeNumber' in data ? data.chargeNumber : '',
       ]);
@@ -194,6 +224,16 @@ test('a credit, a transfer, a task and a release of a job each happen at most on
     }
   }));
 
+/** What an event says was done, which happens once. */
+function whatIsDone(
+  data: Exclude<AccountEvent, { type: 'ReservationClosing' | 'TransfersReceived' }>['data'],
+) {
+  if ('creditId' in data) return data.creditId;
+  if ('transferId' in data) return data.transferId;
+  if ('factId' in data) return data.factId;
+  return 'withdrawalId' in data ? data.withdrawalId : data.jobId;
+}
+
 test('histories do reach charges, declined reservations and releases', () => {
   const types = fc
     .sample(histories, { numRuns: RUNS, seed: 7 })
@@ -201,7 +241,10 @@ test('histories do reach charges, declined reservations and releases', () => {
     .flatMap(({ events }) => events.map(event => event.type));
   const count = (type: AccountEvent['type']) => types.filter(other => other === type).length;
   expect(
-    Math.min(count('TaskCharged'), count('ReservationDeclined'), count('FundsReleased')),
+    Math.min(
+      ...[count('TaskCharged'), count('ReservationDeclined'), count('FundsReleased')],
+      ...[count('WithdrawalPaid'), count('WithdrawalReturned'), count('ExitFollowed'), count('ExitLocked')],
+    ),
   ).toBeGreaterThan(100);
 });
 

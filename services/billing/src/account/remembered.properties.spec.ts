@@ -6,7 +6,7 @@ import { accountRemembering } from './account.js';
 
 const tenantId = 't';
 /** So little that most of what is repeated has been forgotten. */
-const memory = { credits: 2, transfers: 2, settled: 4 };
+const memory = { credits: 2, transfers: 2, withdrawals: 2, facts: 2, settled: 4 };
 const forgetful = accountRemembering(memory);
 const fee = { feeBps: 250, burnBps: 2_000 };
 

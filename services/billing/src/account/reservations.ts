@@ -5,7 +5,7 @@ import type { AccountDecision } from './decision.js';
 import { chargesMade, noCharges } from './numbered-charges.js';
 import { transfer } from './postings.js';
 import { mayBeForgotten } from './remembered.js';
-import type { Account, Reservation } from './state.js';
+import { spendableAtto, type Account, type Reservation } from './state.js';
 
 export function reserve(
   { tenantId, jobId, amountAtto, causePosition }: ReserveFunds,

@@ -1,4 +1,5 @@
-import { expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
+import { bytes32Of } from '@astro/chain/payouts/ids';
 import { specify } from '@astro/event-sourcing/specify';
 import type { EscrowCommand, EscrowFact, FollowBlock } from '@astro/messages/billing';
 import { escrow } from './escrow.js';
@@ -114,4 +115,30 @@ test('an operator that takes another address is paid there', () => {
       expect(walletOf.get('tenant_1')).toBe('0xbb');
       expect([...ownerOf.keys()]).toEqual(['0xaa', '0xbb']);
     });
+});
+
+describe('a withdrawal', () => {
+  const withdrawalId = `repay_${'a'.repeat(26)}`;
+  const reference = bytes32Of(withdrawalId);
+  const asked = { tenantId: 'tenant_1', withdrawalId, address: '0xaa', amountAtto: 5n, causePosition: 7 };
+  const queue: EscrowCommand = { type: 'QueueWithdrawal', data: asked };
+  const drop: EscrowCommand = { type: 'DropWithdrawal', data: { withdrawalId, reason: 'reverted' } };
+  const refunded = block(1, [fact({ kind: 'refunded', reference })], { final: true });
+  const refused = (reason: string) =>
+    ({ type: 'WithdrawalRefused', data: { tenantId: 'tenant_1', withdrawalId, reason } }) as const;
+
+  test("is sent to the tenant's wallet, once", () => {
+    given().when(link, queue).then({ type: 'WithdrawalQueued', data: asked });
+    given().when(link, queue, queue).thenNothing();
+    given().when(link, queue, refunded, queue).thenNothing();
+  });
+
+  test('to anybody else is refused', () =>
+    given().when(queue).then(refused("the address is not the tenant's wallet")));
+
+  test('that the chain refuses is over, and one that it has paid cannot be dropped', () => {
+    given().when(link, queue, drop).then(refused('reverted'));
+    given().when(link, queue, drop, drop).thenNothing();
+    given().when(link, queue, refunded, drop).thenNothing();
+  });
 });
