@@ -84,12 +84,16 @@ const receipts = fc
   });
 const repayIds = fc.constantFrom('a', 'b', 'c').map(letter => `repay_${letter.repeat(26)}`);
 const addresses = fc.constantFrom('a', 'b').map(digit => `0x${digit.repeat(40)}`);
-const factIds = fc.constantFrom('fact_1', 'fact_2', 'fact_3', 'fact_4');
+const factIds = fc.integer({ min: 1, max: 20 }).map(number => `fact_${number}`);
+/** Few, so that what the chain pays is at times what was asked for. */
+const payments = fc.constantFrom(100n, 200n);
 const withdrawals = fc.oneof(
-  fc.tuple(repayIds, addresses, amounts).map(([withdrawalId, address, amountAtto]): AccountCommand => {
-    const requestedAt = new Date(1);
-    return { type: 'WithdrawFunds', data: { tenantId, withdrawalId, address, amountAtto, requestedAt } };
-  }),
+  fc
+    .tuple(repayIds, addresses, usually(payments, amounts))
+    .map(([withdrawalId, address, amountAtto]): AccountCommand => {
+      const requestedAt = new Date(1);
+      return { type: 'WithdrawFunds', data: { tenantId, withdrawalId, address, amountAtto, requestedAt } };
+    }),
   repayIds.map((withdrawalId): AccountCommand => {
     return { type: 'ReturnWithdrawal', data: { tenantId, withdrawalId, reason: 'refused' } };
   }),
@@ -97,7 +101,12 @@ const withdrawals = fc.oneof(
     return { type: 'LockForExit', data: { tenantId, factId, address, amountAtto, causePosition: 1 } };
   }),
   fc
-    .tuple(factIds, addresses, fc.bigInt(1n, 2_000n), fc.option(repayIds, { nil: undefined }))
+    .tuple(
+      factIds,
+      addresses,
+      usually(payments, fc.bigInt(1n, 2_000n)),
+      fc.option(repayIds, { nil: undefined }),
+    )
     .map(([factId, address, amountAtto, withdrawalId]): AccountCommand => {
       const paid = { tenantId, factId, address, amountAtto, transactionHash: '0xt', causePosition: 1 };
       const by = withdrawalId === undefined ? { endsExit: true } : { endsExit: false, withdrawalId };
@@ -113,7 +122,7 @@ const commands = fc.oneof(
   { arbitrary: writeOffs, weight: 1 },
   { arbitrary: transfers, weight: 1 },
   { arbitrary: receipts, weight: 1 },
-  { arbitrary: withdrawals, weight: 2 },
+  { arbitrary: withdrawals, weight: 4 },
 );
 
 /** Commands in any order, begun with a credit so that many take effect, and each repeated with some chance. */
@@ -241,11 +250,10 @@ test('histories do reach charges, declined reservations and releases', () => {
     .flatMap(({ events }) => events.map(event => event.type));
   const count = (type: AccountEvent['type']) => types.filter(other => other === type).length;
   expect(
-    Math.min(
-      ...[count('TaskCharged'), count('ReservationDeclined'), count('FundsReleased')],
-      ...[count('WithdrawalPaid'), count('WithdrawalReturned'), count('ExitFollowed'), count('ExitLocked')],
-    ),
+    Math.min(count('TaskCharged'), count('ReservationDeclined'), count('FundsReleased')),
   ).toBeGreaterThan(100);
+  const ends = [count('WithdrawalReturned'), count('ExitFollowed'), count('ExitLocked')];
+  expect(Math.min(count('WithdrawalPaid'), ...ends)).toBeGreaterThan(20);
 });
 
 test('a state comes back from its snapshot as it was', () =>
@@ -258,5 +266,5 @@ test('a state of another shape has another version of its snapshot', () => {
     .sample(histories, { numRuns: RUNS, seed: 7 })
     .flatMap(run)
     .map(({ state }) => state);
-  expect(`${account.snapshot!.version} ${shapeDigestOf(states)}`).toBe('3 b9c791d355db69b3');
+  expect(`${account.snapshot!.version} ${shapeDigestOf(states)}`).toBe('4 d0106d2e8da6c39d');
 });

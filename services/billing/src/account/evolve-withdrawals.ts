@@ -6,8 +6,7 @@ import type { Account, Memory } from './state.js';
 export type WithdrawalEvent = Extract<
   AccountEvent,
   {
-    type:
-      'WithdrawalRequested' | 'WithdrawalReturned' | 'WithdrawalPaid' | 'ExitLocked' | 'ExitFollowed';
+    type: 'WithdrawalRequested' | 'WithdrawalReturned' | 'WithdrawalPaid' | 'ExitLocked' | 'ExitFollowed';
   }
 >;
 

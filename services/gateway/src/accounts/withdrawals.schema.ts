@@ -1,10 +1,6 @@
 import { z } from 'zod';
 import { positiveUint256Atto } from '../http/fields.js';
-
-const address = z
-  .string()
-  .regex(/^0x[0-9a-fA-F]{40}$/, 'must be 0x and 40 digits of hex')
-  .meta({ example: `0x${'0'.repeat(40)}` });
+import { address } from '../wallets/wallets.schema.js';
 
 export const withdrawalRequest = z
   .strictObject({

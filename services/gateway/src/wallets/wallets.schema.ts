@@ -1,7 +1,7 @@
 import { z } from 'zod';
 
 const chainId = z.int().min(1).meta({ example: 31_337 });
-const address = z
+export const address = z
   .string()
   .regex(/^0x[0-9a-fA-F]{40}$/, 'must be 0x and 40 digits of hex')
   .meta({ example: '0x70997970c51812dc3a010c7d01b50e0d17dc79c8' });
