@@ -122,7 +122,7 @@ const commands = fc.oneof(
   { arbitrary: writeOffs, weight: 1 },
   { arbitrary: transfers, weight: 1 },
   { arbitrary: receipts, weight: 1 },
-  { arbitrary: withdrawals, weight: 4 },
+  { arbitrary: withdrawals, weight: 2 },
 );
 
 /** Commands in any order, begun with a credit so that many take effect, and each repeated with some chance. */

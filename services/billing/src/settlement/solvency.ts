@@ -19,7 +19,11 @@ export function dueOf(shares: Iterable<Share>, terms: FeeTerms): ReadonlyMap<str
 }
 
 /** Whether Escrow can debit it, whatever the tenant does until then by itself. */
-export function canPay(dueAtto: bigint, { balanceAtto, announcedAtto, availableAt }: Funds, now: Date): boolean {
+export function canPay(
+  dueAtto: bigint,
+  { balanceAtto, announcedAtto, availableAt }: Funds,
+  now: Date,
+): boolean {
   const mayLeave = availableAt.getTime() <= now.getTime() + exitMarginMs;
   return balanceAtto - (mayLeave ? announcedAtto : 0n) >= dueAtto;
 }

@@ -1,11 +1,11 @@
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import { once } from 'node:events';
+import { anvilMnemonic } from '@astro/devstack/anvil/server';
 import { liabilitiesAt } from '@astro/chain/escrow/calls';
 import { Escrow__factory } from '@astro/chain/gen/factories/Escrow__factory';
 import { newId } from '@astro/event-sourcing/ids';
 import { walletFrom } from '@astro/chain/wallet';
-import { anvilMnemonic } from '@astro/devstack/anvil/server';
-import type { AccountEvent } from '@astro/messages/billing';
+import type { AccountEvent, SettlementEvent } from '@astro/messages/billing';
 import { escrowCustody, postingsIn } from '@astro/messages/ledger-accounts';
 import { eventually, SettledMarket } from './settled-market.fixture.js';
 
@@ -89,20 +89,33 @@ test('what goes to another address is given back', async () => {
 }, 120_000);
 
 test('a tenant that leaves by itself spends no more, and does not keep the others from being settled', async () => {
-  market.startBilling();
   const { escrow: to } = market.deployment.contracts;
+  market.startBilling({ SETTLEMENT_EVERY_MS: '3600000' });
+  await market.work(leavingId, [operatorId], 10n * astro);
+  await eventually(() => account(leavingId), has('TaskCharged', 1));
   const announce = escrow.encodeFunctionData('announceWithdrawal', [1_000n * astro]);
   await market.sendAs(leavingAccount, to, announce);
-  await eventually(() => account(leavingId), has('ExitLocked', 1));
-  // What it was charged for before, and has not been settled, is not on the chain any more afterwards.
-  await market.stopBilling();
-  const availableAt = await leavesAt();
-  await market.pool.call('evm_setNextBlockTimestamp', availableAt);
+  const locked = await eventually(() => account(leavingId), has('ExitLocked', 1));
+  expect(locked.at(-1)).toMatchObject({ data: { lockedAtto: 990n * astro } });
+  await market.pool.call('evm_setNextBlockTimestamp', await leavesAt());
   await market.sendAs(leavingAccount, to, escrow.encodeFunctionData('withdraw', []));
-  market.startBilling();
   await eventually(() => account(leavingId), has('ExitFollowed', 1));
   expect(await custody()).toBe(await held());
+
+  await market.work(tenantId, [operatorId], 3n * astro);
+  await eventually(() => account(tenantId), has('TaskCharged', 1));
+  await market.stopBilling();
+  market.startBilling();
+  const events = await eventually(() => market.settlementEvents(), settled(1));
+  const sealed = events.filter(({ type }) => type === 'BatchSealed');
+  expect(sealed).toMatchObject([{ data: { debits: [{ tenantId }], heldBack: [{ tenantId: leavingId }] } }]);
+  await market.deposit(leavingAccount, 10n * astro);
+  await eventually(() => market.settlementEvents(), settled(2));
+  expect(await custody()).toBe(await held());
 }, 180_000);
+
+const settled = (batches: number) => (events: readonly SettlementEvent[]) =>
+  events.filter(({ type }) => type === 'BatchSettled').length === batches;
 
 async function leavesAt(): Promise<string> {
   const data = escrow.encodeFunctionData('withdrawalOf', [addressOf(leavingAccount)]);
