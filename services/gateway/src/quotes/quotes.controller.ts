@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto';
+import { cidOfSha256 } from '@astro/messages/content-id';
 import type { JobSpec, PoolCommand } from '@astro/messages/scheduling';
 import { plainJob, plainRequirements } from '@astro/messages/unconstrained';
 import { Controller, Inject, Query, Req } from '@nestjs/common';
@@ -16,6 +18,8 @@ type Plan = z.output<typeof planAnswer>;
 
 /** No node asks more: a quote tells the price, it does not bound it. */
 const UNBOUNDED_ATTO = 10n ** 29n;
+/** A plan wants the id of a program, and a quote is for any: that of no bytes, which no node has. */
+const NO_PROGRAM = cidOfSha256(createHash('sha256').digest());
 /** A program runs no longer, and longer work is begun anew or a service. */
 const PLANNED_MS_MAX = 3_600_000;
 
@@ -72,7 +76,7 @@ const specOf = ({ gpu, count, hours }: QuoteQuery, leaseClass: JobSpec['leaseCla
   ...plainJob,
   name: 'quote',
   program: {
-    cid: '',
+    cid: NO_PROGRAM,
     timeLimitMs: Math.min(hours * 3_600_000, PLANNED_MS_MAX),
     memoryLimitMib: 1,
     outputLimitBytes: 1,
