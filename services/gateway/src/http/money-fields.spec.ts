@@ -33,7 +33,7 @@ function operationsIn(controller: Type): readonly RoutedOperation[] {
 function moneyIn(schema: z.ZodType): readonly Path[] {
   const root = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as JsonSchema;
   const walk = (part: JsonSchema, at: Path): Path[] => {
-    if (part.$ref !== undefined) return walk(root.$defs?.[part.$ref.split('/').at(-1)!] ?? {}, at);
+    if (part.$ref !== undefined) return walk(root.$defs?.[part.$ref.split('/').at(-1)] ?? {}, at);
     const inFields = Object.entries(part.properties ?? {}).flatMap(([name, field]) =>
       /(Atto|^nodePrice)$/.test(name) ? [[...at, name]] : walk(field, [...at, name]),
     );
