@@ -55,10 +55,13 @@ export async function fundsOf(pool: RpcPool, { contracts }: Contracts, address: 
     return (await pool.call('eth_call', { to: contracts.escrow, data }, 'latest')) as string;
   };
   const [balance] = escrow.decodeFunctionResult('balanceOf', await ask('balanceOf'));
-  const [announced] = escrow.decodeFunctionResult('withdrawalOf', await ask('withdrawalOf'));
+  const [announced] = escrow.decodeFunctionResult(
+    'withdrawalOf',
+    await ask('withdrawalOf'),
+  ) as unknown as readonly [{ readonly amount: bigint; readonly availableAt: bigint }];
   return {
     balanceAtto: balance as bigint,
-    announcedAtto: announced.amount as bigint,
+    announcedAtto: announced.amount,
     availableAt: new Date(Number(announced.availableAt) * 1_000),
   };
 }

@@ -1,7 +1,7 @@
 import type { TransactionSender } from '@astro/chain/transactions/sender';
 import type { Part, Unit } from '@astro/jetstream/shared-work';
 import { Settling, type SettleOptions } from './settle.unit.js';
-import { Withdrawing, type WithdrawOptions } from './withdrawing.js';
+import { Withdrawing, type WithdrawOptions } from './withdraw.unit.js';
 
 /** All that the settler's key signs, by one process and one sender: it alone may replace what waits. */
 export const chainWorkUnit = (options: SettleOptions & WithdrawOptions): Unit => ({

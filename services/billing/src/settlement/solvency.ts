@@ -1,9 +1,13 @@
-import type { fundsOf } from '@astro/chain/escrow/calls';
 import type { Share } from '@astro/messages/billing';
 import { grossOf, type FeeTerms } from './batch.js';
 import { isSame } from './gathering.js';
 
-export type Funds = Awaited<ReturnType<typeof fundsOf>>;
+/** What Escrow has of a tenant, and what it can take out by itself from when on. */
+export type Funds = {
+  readonly balanceAtto: bigint;
+  readonly announcedAtto: bigint;
+  readonly availableAt: Date;
+};
 
 /** A settlement that was sent may wait so long for a block: a tenant that can leave before counts as gone. */
 const exitMarginMs = 3_600_000;

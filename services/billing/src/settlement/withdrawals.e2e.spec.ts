@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import { once } from 'node:events';
 import { anvilMnemonic } from '@astro/devstack/anvil/server';
-import { liabilitiesAt } from '@astro/chain/escrow/calls';
+import { fundsOf, liabilitiesAt } from '@astro/chain/escrow/calls';
 import { Escrow__factory } from '@astro/chain/gen/factories/Escrow__factory';
 import { newId } from '@astro/event-sourcing/ids';
 import { walletFrom } from '@astro/chain/wallet';
@@ -118,12 +118,6 @@ const settled = (batches: number) => (events: readonly SettlementEvent[]) =>
   events.filter(({ type }) => type === 'BatchSettled').length === batches;
 
 async function leavesAt(): Promise<string> {
-  const data = escrow.encodeFunctionData('withdrawalOf', [addressOf(leavingAccount)]);
-  const answer = await market.pool.call(
-    'eth_call',
-    { to: market.deployment.contracts.escrow, data },
-    'latest',
-  );
-  const [{ availableAt }] = escrow.decodeFunctionResult('withdrawalOf', answer as string);
-  return `0x${BigInt(availableAt).toString(16)}`;
+  const { availableAt } = await fundsOf(market.pool, market.deployment, addressOf(leavingAccount));
+  return `0x${(availableAt.getTime() / 1_000).toString(16)}`;
 }
