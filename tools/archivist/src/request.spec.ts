@@ -20,11 +20,11 @@ test.each([
   [['burn'], 'There is no command burn.'],
   [['restore'], 'Which stream?'],
   [['restore', '--context', 'money'], 'There is no context money.'],
-  [['restore', '--context', 'billing', '--lag-seconds', '1'], '--lag-seconds belongs to verify.'],
+  [['restore', '--context', 'billing', '--lag-seconds', '1'], 'What does --lag-seconds mean to restore?'],
   [['verify', '--context'], '--context has no value.'],
   [['verify', '--context', 'billing', '--context', 'registry'], '--context is given twice.'],
   [['verify', '--lag-seconds', '-1'], '"-1" is not a number of seconds.'],
-  [['verify', 'billing'], 'What does billing mean?'],
+  [['verify', 'billing'], 'What does billing mean to verify?'],
 ])('%j is refused', (args, problem) => {
   expect(() => readRequest(args)).toThrow(UsageError);
   expect(() => readRequest(args)).toThrow(problem);
