@@ -11,6 +11,19 @@ test('every context is verified unless one is named', () => {
   });
 });
 
+test('an invoice is verified by the archive, or by a root', () => {
+  const root = 'ab'.repeat(32);
+  const file = 'invoice.json';
+  expect(readRequest(['invoice', 'verify', file])).toEqual({ kind: 'verify-invoice', file });
+  expect(readRequest(['invoice', 'verify', file, '--root', root])).toEqual({
+    kind: 'verify-invoice',
+    file,
+    root,
+  });
+  expect(() => readRequest(['invoice', 'verify'])).toThrow('--file has no value.');
+  expect(() => readRequest(['invoice', 'verify', file, '--root', 'x'])).toThrow('"x" cannot be --root.');
+});
+
 test('one stream is restored at a time', () => {
   expect(readRequest(['restore', '--context', 'billing'])).toEqual({ kind: 'restore', context: 'billing' });
 });

@@ -6,9 +6,9 @@ export const usage = `Usage:
       N seconds (60) must be archived
   npm run archive -- restore --context CONTEXT
       rebuilds a stream that is absent or empty from its archive; stop the services first
-  npm run archive -- invoice --tenant ID --month YYYY-MM
+  npm run astro -- invoice --tenant ID --month YYYY-MM
       writes the tenant's invoice of the month as JSON, every line with the event that it follows from and its proof
-  npm run archive -- verify-invoice --file FILE [--root HASH]
+  npm run astro -- invoice verify FILE [--root HASH]
       recomputes an invoice from the events that it cites; the root of their Merkle tree is taken from HASH, or from
       the archive
 
@@ -42,7 +42,7 @@ const optionsOf = {
 
 /** @throws UsageError */
 export function readRequest(args: readonly string[]): Request {
-  const [kind = '', ...rest] = args;
+  const [kind = '', ...rest] = asCommand(args);
   if (!Object.hasOwn(optionsOf, kind))
     throw new UsageError(kind === '' ? 'A command is missing.' : `There is no command ${kind}.`);
   const options = optionsIn(rest, kind as Request['kind']);
@@ -74,6 +74,12 @@ export function readRequest(args: readonly string[]): Request {
       return { kind: 'verify-invoice', file: needed('--file', /./), ...root };
     }
   }
+}
+
+/** `invoice verify FILE` is `verify-invoice --file FILE`. */
+function asCommand(args: readonly string[]): readonly string[] {
+  const [topic, action, ...rest] = args;
+  return topic === 'invoice' && action === 'verify' ? ['verify-invoice', '--file', ...rest] : args;
 }
 
 function optionsIn(args: readonly string[], kind: Request['kind']): ReadonlyMap<string, string> {

@@ -99,7 +99,7 @@ async function archiveCharges(): Promise<void> {
   await archiver.stop();
 }
 
-/** As `npm run archive` runs it, with the rights of the reader. */
+/** As `npm run astro` runs it, with the rights of the reader. */
 function run(...args: string[]): Promise<{ code: number; output: string }> {
   const env = { ...process.env, NATS_URL: nats.url, DATABASE_URL: urlAs('gateway') };
   return new Promise(resolve => {
@@ -112,7 +112,7 @@ function run(...args: string[]): Promise<{ code: number; output: string }> {
 async function verify(changed: unknown, ...options: string[]): Promise<{ code: number; output: string }> {
   const file = join(dir, 'invoice.json');
   await writeFile(file, JSON.stringify(changed));
-  return run('verify-invoice', '--file', file, ...options);
+  return run('invoice', 'verify', file, ...options);
 }
 
 test('an invoice has the charges of its tenant, with the events that say so', async () => {
