@@ -98,7 +98,7 @@ test('a tenant that leaves by itself spends no more, and does not keep the other
   const locked = await eventually(() => account(leavingId), has('ExitLocked', 1));
   expect(locked.at(-1)).toMatchObject({ data: { lockedAtto: 990n * astro } });
   await market.pool.call('evm_setNextBlockTimestamp', await leavesAt());
-  await market.sendAs(leavingAccount, to, escrow.encodeFunctionData('withdraw', []));
+  await market.sendAs(leavingAccount, to, escrow.encodeFunctionData('withdraw'));
   await eventually(() => account(leavingId), has('ExitFollowed', 1));
   expect(await custody()).toBe(await held());
 
