@@ -169,7 +169,9 @@ async function applyRun<Row extends Mirrored>(
   { told, reverted, finalNumber }: Run,
 ): Promise<void> {
   if (told.length > 0)
-    await (table.undo ? applyBlocks(em, table, table.undo, told) : makeRows(em, table, told));
+    await (table.undo
+      ? applyBlocks(em, table, table.undo, told)
+      : insertRows(em, table.entity, rowsMadeIn(table, told), 'fail'));
   if (reverted) await takeBack(em, table, reverted.first, reverted.finalNumber);
   if (finalNumber !== undefined) await finalise(em, table, finalNumber);
 }
@@ -177,21 +179,18 @@ async function applyRun<Row extends Mirrored>(
 type Step = { readonly fact: Fact; readonly place: Place; readonly keys: readonly string[] };
 
 /** Rows that are made once: none is looked up, and a key that comes again fails as it is inserted. */
-async function makeRows<Row extends Mirrored>(
-  em: EntityManager,
-  table: MirroredTable<Row>,
+function* rowsMadeIn<Row extends Mirrored>(
+  { keysOf, evolve }: MirroredTable<Row>,
   told: readonly Told[],
-): Promise<void> {
-  const rows: Row[] = [];
+): Generator<RequiredEntityData<Row>> {
   for (const { block, facts } of told) {
     for (const { fact, place } of facts) {
-      for (const key of table.keysOf(fact, place)) {
-        const row = table.evolve(undefined, fact, key, place);
-        if (row !== undefined) rows.push(mirroredIn(block, row));
+      for (const key of keysOf(fact, place)) {
+        const row = evolve(undefined, fact, key, place);
+        if (row !== undefined) yield mirroredIn(block, row) as RequiredEntityData<Row>;
       }
     }
   }
-  if (rows.length > 0) await insertRows(em, table.entity, rows as RequiredEntityData<Row>[], 'fail');
 }
 
 const mirroredIn = <Row extends Mirrored>(block: BlockIndexed, row: Omit<Row, keyof Mirrored>): Row =>
