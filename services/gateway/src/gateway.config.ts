@@ -26,6 +26,13 @@ export const gatewayConfig = z.object({
   RATE_LIMIT_BURST: count(1_000),
   EVENT_STREAMS_MAX: count(500),
   EVENT_HEARTBEAT_MS: count(15_000),
+  /** What one ASTRO is worth in US dollars, when and by whose word; without all three no quote is compared. */
+  ASTRO_USD_RATE: z
+    .string()
+    .regex(/^(?=.*[1-9])\d{1,9}(\.\d{1,12})?$/, 'must be a positive decimal with at most 12 places')
+    .optional(),
+  ASTRO_USD_RATE_OBSERVED_ON: z.iso.date().optional(),
+  ASTRO_USD_RATE_SOURCE: z.string().min(1).max(300).optional(),
 });
 
 export type GatewayConfig = z.infer<typeof gatewayConfig>;

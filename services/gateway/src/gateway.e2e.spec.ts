@@ -100,6 +100,7 @@ const guarded: readonly [method: string, path: string, wrongKind?: 'tenant' | 'o
   ['GET', '/v1/chain/proposals'],
   ['GET', '/v1/chain/proposals/1'],
   ['GET', '/v1/chain/grants'],
+  ['GET', '/v1/quotes', 'operator'],
   ['PUT', '/v1/wallet'],
   ['GET', '/v1/wallet'],
   ['GET', '/v1/wallet/statement'],

@@ -35,11 +35,13 @@ import { RouteTable } from './http/route-table.js';
 import { ForesightController } from './jobs/foresight.controller.js';
 import { JobEventsController } from './jobs/job-events.controller.js';
 import { JobsController } from './jobs/jobs.controller.js';
+import { PoolQuestions } from './jobs/pool-questions.js';
 import { NodeCredentials } from './nodes/node-credentials.js';
 import { NodesController } from './nodes/nodes.controller.js';
 import { openApiDocument } from './openapi/document.js';
 import { OPENAPI_DOCUMENT, OpenApiController } from './openapi/openapi.controller.js';
 import { PayoutsController } from './payouts/payouts.controller.js';
+import { QuotesController } from './quotes/quotes.controller.js';
 import { ReadModels } from './read-models.js';
 import { WalletsController } from './wallets/wallets.controller.js';
 
@@ -55,6 +57,7 @@ export const controllers = [
   TransfersController,
   WalletsController,
   PayoutsController,
+  QuotesController,
   OpenApiController,
 ];
 
@@ -108,6 +111,7 @@ export class GatewayModule {
         AuthenticationGuard,
         Commands,
         NodeCredentials,
+        PoolQuestions,
         ReadModels,
         RouteTable,
       ],

@@ -3,10 +3,16 @@ import { z } from 'zod';
 
 export const printable = z.string().regex(/^[^\p{C}\p{Zl}\p{Zp}]*$/u, 'must have printable characters only');
 
+/** Of digits only: what else is wrong with a text is another rule's to tell. */
+function isBelow2To256(text: string): boolean {
+  return !/^\d{1,78}$/.test(text) || BigInt(text) < 2n ** 256n;
+}
+
 /** Base units, 10^-18 ASTRO, as a decimal string: JSON numbers cannot hold them. */
 export const atto = z
   .string()
-  .regex(/^(0|[1-9]\d{0,77})$/, 'must be a whole number of base units, as a string');
+  .regex(/^(0|[1-9]\d{0,77})$/, 'must be a whole number of base units, as a string')
+  .refine(isBelow2To256, 'must be below 2^256');
 export const positiveAtto = z
   .string()
   .regex(/^[1-9]\d{0,29}$/, 'must be a whole number of base units from 1 to below 10^30, as a string')
@@ -16,11 +22,10 @@ export const positiveAtto = z
 export const signedAtto = z
   .string()
   .regex(/^(0|-?[1-9]\d{0,77})$/, 'must be a whole number of base units, as a string');
-const maxUint256 = 2n ** 256n - 1n;
 export const positiveUint256Atto = z
   .string()
   .regex(/^[1-9]\d{0,77}$/, 'must be a whole number of base units, at least 1, as a string')
-  .refine(text => !/^\d{1,78}$/.test(text) || BigInt(text) <= maxUint256, 'must be below 2^256')
+  .refine(isBelow2To256, 'must be below 2^256')
   .meta({ example: '1000000000000000000' });
 
 export const deviceKind = z.enum(['cpu', 'gpu', 'npu', 'fpga']);

@@ -1,27 +1,24 @@
 import { isId } from '@astro/event-sourcing/ids';
-import type { Directed } from '@astro/event-sourcing/reactor';
-import type { AggregateType } from '@astro/event-sourcing/recorded';
-import type { PoolCommand, TickChange, TickCommand } from '@astro/messages/scheduling';
+import type { PoolCommand, TickChange } from '@astro/messages/scheduling';
 import { findJob } from '@astro/read-models/scheduling/jobs';
 import { Body, Controller, HttpCode, Inject, Param, Query, Req } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import { Commands } from '../commands.js';
 import { GATEWAY_CONFIG, type GatewayConfig } from '../gateway.config.js';
 import { FromCaller, type Caller } from '../http/caller.js';
 import { Problem } from '../http/problem.js';
 import { Operation } from '../openapi/operation.js';
 import { ReadModels } from '../read-models.js';
-import { assertAccepted } from '../rejections.js';
 import * as schema from './foresight.schema.js';
 import { jobPath, jobRequest, type JobRequest } from './jobs.schema.js';
+import { PoolQuestions } from './pool-questions.js';
 import { submitJobCommand } from './submit-job.js';
 
-/** Questions to the pool, which answers them from what it knows now and records nothing. */
+/** What a job would meet in the pool, and why it met what it did. */
 @Controller()
 export class ForesightController {
   constructor(
-    private readonly commands: Commands,
+    private readonly questions: PoolQuestions,
     private readonly readModels: ReadModels,
     @Inject(GATEWAY_CONFIG) private readonly config: GatewayConfig,
   ) {}
@@ -41,7 +38,7 @@ export class ForesightController {
   ): Promise<z.infer<typeof schema.jobPlan>> {
     const { tenantId, poolId, spec, maxCostAtto } = submitJobCommand(body, request, this.config.POOL_ID);
     const command: PoolCommand = { type: 'PlanJob', data: { poolId, tenantId, spec, now: new Date() } };
-    const plan = await this.ask(command, schema.planAnswer, request);
+    const plan = await this.questions.ask(command, schema.planAnswer, request);
     return { ...plan, maxCostAtto: maxCostAtto.toString() };
   }
 
@@ -62,7 +59,7 @@ export class ForesightController {
   ): Promise<z.infer<typeof schema.taskExplanation>> {
     await this.assertKnown(jobId, caller);
     const data = { poolId: this.config.POOL_ID, tenantId: caller.id, jobId, taskId, now: new Date() };
-    return this.ask({ type: 'ExplainTask', data }, schema.taskExplanation, request);
+    return this.questions.ask({ type: 'ExplainTask', data }, schema.taskExplanation, request);
   }
 
   @Operation('GET', '/v1/jobs/:id/explain/tick', {
@@ -90,29 +87,16 @@ export class ForesightController {
       ...(term !== undefined && weight !== undefined && { termWeight: { term, weight } }),
     };
     const data = { poolId: this.config.POOL_ID, tenantId: caller.id, jobId, position, change };
-    return this.ask({ type: 'ExplainTick', data }, schema.tickExplanation, request, 'scheduling.tick');
+    return this.questions.ask(
+      { type: 'ExplainTick', data },
+      schema.tickExplanation,
+      request,
+      'scheduling.tick',
+    );
   }
 
   private async assertKnown(jobId: string, caller: Caller): Promise<void> {
     const isKnown = isId('job', jobId) && (await this.readModels.query(em => findJob(em, caller.id, jobId)));
     if (!isKnown) throw new Problem('job_not_found');
-  }
-
-  /** @throws Problem `pool_unavailable` when nobody answers in time */
-  private async ask<Answer extends z.ZodType>(
-    command: PoolCommand | TickCommand,
-    answer: Answer,
-    request: FastifyRequest,
-    type: AggregateType = 'scheduling.pool',
-  ): Promise<z.output<Answer>> {
-    const directed: Directed<PoolCommand | TickCommand> = {
-      to: { type, id: this.config.POOL_ID },
-      ...command,
-    };
-    const outcome = await this.commands.request(directed, request);
-    if (outcome === undefined) throw new Problem('pool_unavailable', { headers: { 'retry-after': '2' } });
-    if (outcome.rejection === 'JobNotFound') throw new Problem('job_not_in_pool');
-    assertAccepted(outcome);
-    return answer.parse(JSON.parse(outcome.answer ?? 'null'));
   }
 }
