@@ -187,7 +187,7 @@ function* rowsMadeIn<Row extends Mirrored>(
     for (const { fact, place } of facts) {
       for (const key of keysOf(fact, place)) {
         const row = evolve(undefined, fact, key, place);
-        if (row !== undefined) yield mirroredIn(block, row) as RequiredEntityData<Row>;
+        if (row !== undefined) yield mirroredIn(block, row);
       }
     }
   }
