@@ -14,6 +14,7 @@ const commands = {
   admin: args => runOnPinnedNode('tools/admin/dist/main.js', args),
   projection: args => runOnPinnedNode('tools/projections/dist/main.js', args),
   archive: args => runOnPinnedNode('tools/archivist/dist/main.js', args),
+  astro: args => runOnPinnedNode('tools/archivist/dist/main.js', args),
   'dead-letters': args => runOnPinnedNode('tools/dead-letters/dist/main.js', args),
   chain: args => runOnPinnedNode('tools/deployer/dist/main.js', args),
   bench: args => runOnPinnedNode('tools/bench/dist/main.js', args),

@@ -8,7 +8,11 @@ import { verify, type Verdict } from '@astro/archive/verify';
 import { Bus } from '@astro/jetstream/bus';
 import { reasonOf } from '@astro/jetstream/log';
 import { eventStreamOf } from '@astro/jetstream/subjects';
-import { readRequest, UsageError, type Request } from './request.js';
+import { invoiceFrom } from './invoice/from-archive.js';
+import { flawsOf, invoiceSchema, type Invoice } from './invoice/invoice.js';
+import { readRequest, UsageError, type InvoiceRequest, type Request } from './request.js';
+
+const FLAWS_TOLD_MAX = 50;
 
 type Servers = {
   readonly natsUrl: string;
@@ -29,7 +33,12 @@ function servers(env: NodeJS.ProcessEnv): Servers {
 /** `npm run archive`: what the archive and the event streams say of each other. Gives the exit code. */
 async function main(args: readonly string[]): Promise<number> {
   const request = readRequest(args);
+  // What needs no server runs without one.
+  if (request.kind === 'verify-invoice' && request.root !== undefined)
+    return reportInvoice(readInvoice(request.file), request.root);
   const { natsUrl, natsCredentialsFile, databaseUrl } = servers(process.env);
+  if (request.kind === 'invoice' || request.kind === 'verify-invoice')
+    return inArchive(databaseUrl, 'billing', archive => performInvoice(request, archive));
   const bus = await Bus.connect({
     servers: natsUrl,
     name: 'archivist',
@@ -42,21 +51,64 @@ async function main(args: readonly string[]): Promise<number> {
   }
 }
 
-async function perform(request: Request, bus: Bus, databaseUrl: string): Promise<number> {
-  const inArchive = async <Result>(context: string, use: (archive: Archive) => Promise<Result>) => {
-    const archive = new Archive({ url: databaseUrl, schema: context });
-    return use(archive).finally(() => archive.close());
-  };
+function inArchive<Result>(
+  url: string,
+  context: string,
+  use: (archive: Archive) => Promise<Result>,
+): Promise<Result> {
+  const archive = new Archive({ url, schema: context });
+  return use(archive).finally(() => archive.close());
+}
+
+async function performInvoice(request: InvoiceRequest, archive: Archive): Promise<number> {
+  if (request.kind === 'invoice') {
+    const { tenantId, month } = request;
+    console.log(JSON.stringify(await invoiceFrom(archive, { tenantId, month }), null, 2));
+    return 0;
+  }
+  const invoice = readInvoice(request.file);
+  const { tenantId, month, throughPosition } = invoice;
+  const { root } = await invoiceFrom(archive, { tenantId, month }, throughPosition);
+  return reportInvoice(invoice, root);
+}
+
+/** @throws Error naming the field that breaks its rule */
+function readInvoice(file: string): Invoice {
+  const read = invoiceSchema.safeParse(JSON.parse(readFileSync(file, 'utf8')));
+  if (read.success) return read.data;
+  const [{ path, message } = { path: [], message: 'is no invoice' }] = read.error.issues;
+  throw new Error(`${file}: ${path.join('.')}: ${message}`);
+}
+
+function reportInvoice(invoice: Invoice, trustedRoot: string): number {
+  const flaws = flawsOf(invoice, trustedRoot);
+  const what = `invoice of ${invoice.tenantId} for ${invoice.month}`;
+  if (flaws.length === 0) {
+    console.log(`${what}: sound; ${invoice.lines.length} charges, ${invoice.totalAtto} base units`);
+    return 0;
+  }
+  console.log(`${what}: ${flaws.length} flaws`);
+  for (const flaw of flaws.slice(0, FLAWS_TOLD_MAX)) console.log(`  ${flaw}`);
+  return 1;
+}
+
+async function perform(
+  request: Exclude<Request, InvoiceRequest>,
+  bus: Bus,
+  databaseUrl: string,
+): Promise<number> {
   if (request.kind === 'restore') {
     const stream = eventStreamOf(request.context);
-    const { messages } = await inArchive(request.context, archive => restore(bus, archive, stream));
+    const { messages } = await inArchive(databaseUrl, request.context, archive =>
+      restore(bus, archive, stream),
+    );
     console.log(`${stream} holds the ${messages} events of its archive`);
     return 0;
   }
   let isSound = true;
   for (const context of request.contexts) {
     const { allowedLagMs } = request;
-    const verdict = await inArchive(context, archive =>
+    const verdict = await inArchive(databaseUrl, context, archive =>
       verify(bus, archive, eventStreamOf(context), { allowedLagMs }),
     );
     report(verdict);

@@ -11,6 +11,19 @@ test('every context is verified unless one is named', () => {
   });
 });
 
+test('an invoice is verified by the archive, or by a root', () => {
+  const root = 'ab'.repeat(32);
+  const file = 'invoice.json';
+  expect(readRequest(['invoice', 'verify', file])).toEqual({ kind: 'verify-invoice', file });
+  expect(readRequest(['invoice', 'verify', file, '--root', root])).toEqual({
+    kind: 'verify-invoice',
+    file,
+    root,
+  });
+  expect(() => readRequest(['invoice', 'verify'])).toThrow('--file has no value.');
+  expect(() => readRequest(['invoice', 'verify', file, '--root', 'x'])).toThrow('"x" cannot be --root.');
+});
+
 test('one stream is restored at a time', () => {
   expect(readRequest(['restore', '--context', 'billing'])).toEqual({ kind: 'restore', context: 'billing' });
 });
@@ -20,11 +33,11 @@ test.each([
   [['burn'], 'There is no command burn.'],
   [['restore'], 'Which stream?'],
   [['restore', '--context', 'money'], 'There is no context money.'],
-  [['restore', '--context', 'billing', '--lag-seconds', '1'], '--lag-seconds belongs to verify.'],
+  [['restore', '--context', 'billing', '--lag-seconds', '1'], 'What does --lag-seconds mean to restore?'],
   [['verify', '--context'], '--context has no value.'],
   [['verify', '--context', 'billing', '--context', 'registry'], '--context is given twice.'],
   [['verify', '--lag-seconds', '-1'], '"-1" is not a number of seconds.'],
-  [['verify', 'billing'], 'What does billing mean?'],
+  [['verify', 'billing'], 'What does billing mean to verify?'],
 ])('%j is refused', (args, problem) => {
   expect(() => readRequest(args)).toThrow(UsageError);
   expect(() => readRequest(args)).toThrow(problem);

@@ -1,0 +1,205 @@
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Archive } from '@astro/archive/archive';
+import { Archiver } from '@astro/archive/archiver';
+import { startNats, type NatsServer } from '@astro/devstack/nats/server';
+import { startPostgres, type PostgresServer } from '@astro/devstack/postgres/server';
+import { Bus } from '@astro/jetstream/bus';
+import { EventStore } from '@astro/jetstream/event-store';
+import { silent } from '@astro/jetstream/log';
+import { ensureStreams } from '@astro/jetstream/streams';
+import type { AccountEvent } from '@astro/messages/billing';
+import { provision } from '@astro/postgres/provision';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import type { Invoice } from './invoice.js';
+
+const entry = join(import.meta.dirname, '../../dist/main.js');
+const stream = 'EVT_BILLING';
+const metadata = { correlationId: 'req-1', causationId: 'req-1', actor: 'service:spec' };
+const month = new Date().toISOString().slice(0, 7);
+const amounts = [120n, 7n, 10n ** 24n, 1n, 33n];
+
+let dir: string;
+let nats: NatsServer;
+let postgres: PostgresServer;
+let bus: Bus;
+let invoice: Invoice;
+
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'astro-invoice-'));
+  nats = await startNats({ dir: join(dir, 'nats') });
+  postgres = await startPostgres({ dir: join(dir, 'postgres') });
+  const login = { password: 'secret' };
+  await provision(postgres.adminUrl, {
+    database: 'spec',
+    owners: [{ ...login, role: 'billing', schema: 'billing' }],
+    reader: { ...login, role: 'gateway' },
+  });
+  bus = await Bus.connect({ servers: nats.url, name: 'invoice-spec' });
+  await ensureStreams(bus);
+  await archiveCharges();
+  const issued = await run('invoice', '--tenant', 'tenant_1', '--month', month);
+  expect(issued.code).toBe(0);
+  invoice = JSON.parse(issued.output) as Invoice;
+}, 120_000);
+
+afterAll(async () => {
+  await bus.close();
+  await nats.stop();
+  await postgres.stop();
+  await rm(dir, { recursive: true, force: true });
+});
+
+function urlAs(role: string): string {
+  const url = new URL(postgres.adminUrl);
+  url.pathname = '/spec';
+  [url.username, url.password] = [role, 'secret'];
+  return url.href;
+}
+
+const charged = (tenantId: string, index: number, amountAtto: bigint): AccountEvent => ({
+  type: 'TaskCharged',
+  data: {
+    tenantId,
+    jobId: 'job_1',
+    taskId: `task_${index}`,
+    feeBps: 250,
+    burnBps: 2_000,
+    meteredMs: 1_000,
+    postings: [
+      { account: `tenant:${tenantId}:reserved`, amountAtto: -amountAtto },
+      { account: 'operator:operator_1:earned', amountAtto },
+    ],
+  },
+});
+
+/** Charges of two tenants and another event, as they would meet in the stream. */
+async function archiveCharges(): Promise<void> {
+  const store = new EventStore(bus);
+  const positions = new Map<string, number>();
+  const append = async (tenantId: string, event: AccountEvent, commandId: string) => {
+    const options = { expectedPosition: positions.get(tenantId) ?? 0, commandId, metadata };
+    const { position } = await store.append({ type: 'billing.account', id: tenantId }, [event], options);
+    positions.set(tenantId, position);
+    return position;
+  };
+  const closing = { tenantId: 'tenant_1', jobId: 'job_1', expectedCharges: 9 };
+  let last = await append('tenant_1', { type: 'ReservationClosing', data: closing }, 'closing');
+  for (const [index, amountAtto] of amounts.entries()) {
+    await append('tenant_2', charged('tenant_2', index, 5n), `other-${index}`);
+    last = await append('tenant_1', charged('tenant_1', index, amountAtto), `own-${index}`);
+  }
+  const archive = new Archive({ url: urlAs('billing'), schema: 'billing' });
+  await archive.prepare();
+  const archiver = new Archiver(bus, archive, 'billing', silent);
+  await archiver.start();
+  while ((await archive.head(stream)).sequence < last) await new Promise(resolve => setTimeout(resolve, 25));
+  await archiver.stop();
+}
+
+/** As `npm run astro` runs it, with the rights of the reader. */
+function run(...args: string[]): Promise<{ code: number; output: string }> {
+  const env = { ...process.env, NATS_URL: nats.url, DATABASE_URL: urlAs('gateway') };
+  return new Promise(resolve => {
+    const child = execFile(process.execPath, [entry, ...args], { env }, (_error, stdout, stderr) =>
+      resolve({ code: child.exitCode ?? -1, output: stdout + stderr }),
+    );
+  });
+}
+
+async function verify(changed: unknown, ...options: string[]): Promise<{ code: number; output: string }> {
+  const file = join(dir, 'invoice.json');
+  await writeFile(file, JSON.stringify(changed));
+  return run('invoice', 'verify', file, ...options);
+}
+
+test('an invoice has the charges of its tenant, with the events that say so', async () => {
+  const lines = invoice.lines.map(({ taskId, amountAtto }) => [taskId, amountAtto]);
+  expect(lines).toEqual(amounts.map((amountAtto, index) => [`task_${index}`, String(amountAtto)]));
+  expect(invoice.lines.map(({ event }) => event.position)).toEqual([3, 5, 7, 9, 11]);
+  expect(invoice).toMatchObject({ totalAtto: String(10n ** 24n + 161n), throughPosition: 11 });
+});
+
+test('it is sound by the archive, and by its root alone', async () => {
+  const said = `invoice of tenant_1 for ${month}: sound; 5 charges, 1000000000000000000000161 base units\n`;
+  expect(await verify(invoice)).toEqual({ code: 0, output: said });
+  expect(await verify(invoice, '--root', invoice.root)).toEqual({ code: 0, output: said });
+});
+
+test('a month without charges is an invoice too', async () => {
+  const { output } = await run('invoice', '--tenant', 'tenant_1', '--month', '2001-01');
+  expect(JSON.parse(output)).toMatchObject({ lines: [], totalAtto: '0' });
+  expect((await verify(JSON.parse(output))).code).toBe(0);
+});
+
+describe.each([['by the archive'], ['by the root']])('%s', way => {
+  const check = (changed: unknown) =>
+    verify(changed, ...(way === 'by the root' ? ['--root', invoice.root] : []));
+  const withLine = (index: number, change: object) => ({
+    ...invoice,
+    lines: invoice.lines.map((line, place) => (place === index ? { ...line, ...change } : line)),
+  });
+
+  test('a changed amount is refused', async () => {
+    const { code, output } = await check(withLine(1, { amountAtto: '6' }));
+    expect([code, output]).toEqual([
+      1,
+      expect.stringContaining('lines[1].amountAtto: is 6, the event says 7'),
+    ]);
+    expect(output).toContain('totalAtto: is ');
+  });
+
+  test('a changed total is refused', async () => {
+    const { code, output } = await check({ ...invoice, totalAtto: '1' });
+    expect([code, output]).toEqual([1, expect.stringContaining('totalAtto: is 1, the lines sum to ')]);
+  });
+
+  test('a left-out event is refused, whatever the sum', async () => {
+    const lines = invoice.lines.slice(1);
+    const totalAtto = String(10n ** 24n + 41n);
+    const { code, output } = await check({ ...invoice, lines, totalAtto });
+    expect([code, output]).toEqual([1, expect.stringContaining('not all of them')]);
+  });
+
+  test('a changed event is refused, though its line says the same', async () => {
+    const { event } = invoice.lines[2]!;
+    const { payload } = invoice.lines[3]!.event;
+    const { code, output } = await check(
+      withLine(2, { event: { ...event, payload }, amountAtto: '1', taskId: 'task_3' }),
+    );
+    expect([code, output]).toEqual([1, expect.stringContaining('lines[2].proof: does not lead')]);
+  });
+
+  test('a foreign proof is refused', async () => {
+    const { code, output } = await check(withLine(0, { proof: invoice.lines[1]!.proof }));
+    expect([code, output]).toEqual([1, expect.stringContaining('lines[0].proof: does not lead')]);
+  });
+
+  test('the events of another tenant are refused', async () => {
+    const { output } = await run('invoice', '--tenant', 'tenant_2', '--month', month);
+    const foreign = JSON.parse(output) as Invoice;
+    const { code, output: said } = await check({ ...foreign, tenantId: 'tenant_1' });
+    expect([code, said]).toEqual([1, expect.stringContaining('is no charge of this tenant and month')]);
+  });
+
+  test('bytes that are no event are refused', async () => {
+    const { event } = invoice.lines[0]!;
+    const { code, output } = await check(withLine(0, { event: { ...event, payload: '/////w==' } }));
+    expect([code, output]).toEqual([1, expect.stringContaining('lines[0].event: cannot be read')]);
+  });
+});
+
+test('what is no invoice, and a wrong command line, are told', async () => {
+  expect(await verify({ ...invoice, currency: 'USD' })).toMatchObject({
+    code: 1,
+    output: expect.stringContaining('currency: '),
+  });
+  expect(await verify({ ...invoice, totalAtto: '1.5' })).toMatchObject({
+    code: 1,
+    output: expect.stringContaining('totalAtto: must be a whole number of base units'),
+  });
+  expect(await run('invoice', '--tenant', 'tenant_1')).toMatchObject({ code: 2 });
+  expect(await run('invoice', '--tenant', 'tenant_1', '--month', '2026-13')).toMatchObject({ code: 2 });
+});
