@@ -17,6 +17,8 @@ export type Projection<Event extends Message, Tx> = {
   readonly tables: readonly [string, ...string[]];
   /** The aggregates it reads; all of one context, because positions of two streams do not compare. */
   readonly reads: readonly [AggregateType, ...AggregateType[]];
+  /** The most events in one transaction, where they are so large that it must be fewer than usual. */
+  readonly maxBatch?: number;
   apply(tx: Tx, recorded: Recorded<Event>): Promise<unknown>;
   /** Of hot read models: in few statements what `apply` does to the events one by one, in their order. */
   applyBatch?(tx: Tx, batch: readonly Recorded<Event>[]): Promise<unknown>;

@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import type { EntitySchema, RequiredEntityData } from '@mikro-orm/core';
 import type { EntityManager, Kysely } from '@mikro-orm/postgresql';
 import { arrayParameter } from './array-parameter.js';
@@ -10,13 +11,16 @@ export type OnConflict = 'ignore' | 'fail';
 /** Of one statement. Its parameters are one array for each column, made while the statement before is executed. */
 const maxRowsPerStatement = 500;
 
-type Rows = readonly Readonly<Record<string, unknown>>[];
+type Rows = Iterable<Readonly<Record<string, unknown>>>;
 
-/** Writes new rows, many in one statement. No two rows may have one key. */
+/**
+ * Writes new rows, many in one statement. No two rows may have one key.
+ * @param rows made one by one, if they are, while the statement before theirs is executed
+ */
 export async function insertRows<Row extends object>(
   em: EntityManager,
   entity: EntitySchema<Row>,
-  rows: readonly RequiredEntityData<Row>[],
+  rows: Iterable<RequiredEntityData<Row>>,
   onConflict: OnConflict,
 ): Promise<void> {
   const columns = columnsOf(em, entity);
@@ -112,16 +116,29 @@ async function inParts(
 ): Promise<void> {
   let executing: Promise<unknown> = Promise.resolve();
   try {
-    for (let from = 0; from < rows.length; from += maxRowsPerStatement) {
-      const part = rows.slice(from, from + maxRowsPerStatement);
+    for (const part of partsOf(rows)) {
       const valuesOf = ({ property }: Column) => part.map(row => row[property]);
       const parameters = columns.map(column => arrayParameter(column.type, valuesOf(column)));
       await executing;
       executing = execute(em, sql, parameters);
+      // Only now it is sent, and executed while the next rows are made.
+      await Promise.race([executing, turn()]);
     }
   } finally {
     await executing;
   }
+}
+
+function* partsOf<Row>(rows: Iterable<Row>): Generator<readonly Row[]> {
+  let part: Row[] = [];
+  for (const row of rows) {
+    part.push(row);
+    if (part.length === maxRowsPerStatement) {
+      yield part;
+      part = [];
+    }
+  }
+  if (part.length > 0) yield part;
 }
 
 /** Not by em.execute, which writes every parameter into the text of the statement. */

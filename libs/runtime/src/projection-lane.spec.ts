@@ -151,6 +151,19 @@ test('two runners of one projection apply every event once while events keep com
   await other.close();
 });
 
+test('a projection whose events are large takes no more of them at once than it says', async () => {
+  const sizes: number[] = [];
+  const applyBatch: Projection<TenantEvent, EntityManager>['applyBatch'] = async (em, batch) => {
+    sizes.push(batch.length);
+    for (const recorded of batch) await names.apply(em, recorded);
+  };
+  const last = await register(50);
+  await run({ ...names, maxBatch: 7, applyBatch });
+  expect(await reached(last)).toBe(true);
+  expect((await rows()).length).toBeGreaterThanOrEqual(50);
+  expect(Math.max(...sizes)).toBeLessThanOrEqual(7);
+});
+
 test('a projection tells how far it is behind its stream', async () => {
   const lane = new ProjectionLane({
     bus,

@@ -61,7 +61,7 @@ export class ProjectionLane {
         startAfter: () => this.#unlessSuperseded(() => this.#runner.position()),
         read: message => (isAmong(projection.reads, message.subject) ? recordedFrom(message) : undefined),
         handleBatch: batch => this.#unlessSuperseded(() => this.#apply(batch)),
-        maxInFlight: maxBatch,
+        maxInFlight: projection.maxBatch ?? maxBatch,
       },
       log,
     );

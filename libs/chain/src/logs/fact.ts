@@ -39,7 +39,12 @@ export class UnknownLog extends Error {
 }
 
 /** Where the words of an event of static types are: in the topics or in the data, and how each is read. */
-type Field = { readonly type: string; readonly topic?: number; readonly word?: number };
+type Field = {
+  readonly type: string;
+  readonly place: number;
+  readonly topic?: number;
+  readonly word?: number;
+};
 type Layout = {
   /** `<contract>.<Event>` */
   readonly name: string;
@@ -60,8 +65,8 @@ function layoutOf(contract: string, fragment: EventFragment): Layout {
   const fields = new Map<string, Field>();
   let topic = 1;
   let word = 0;
-  for (const { name, type, indexed } of fragment.inputs)
-    fields.set(name, indexed ? { type, topic: topic++ } : { type, word: word++ });
+  for (const [place, { name, type, indexed }] of fragment.inputs.entries())
+    fields.set(name, indexed ? { type, place, topic: topic++ } : { type, place, word: word++ });
   const isStatic = fragment.inputs.every(({ type }) => /^(address|bool|u?int\d*|bytes32)$/.test(type));
   return { name: `${contract}.${fragment.name}`, fragment, fields, isStatic };
 }
@@ -73,9 +78,8 @@ function layoutOf(contract: string, fragment: EventFragment): Layout {
 export class Fact {
   readonly #log: RawLog;
   readonly #layout: Layout;
-  /** Tables ask for the same few again and again. */
-  readonly #amounts = new Map<string, bigint>();
-  readonly #addresses = new Map<string, string>();
+  /** Amounts and addresses by the places of their fields: tables ask for the same few again and again. */
+  readonly #known: (bigint | string | undefined)[] = [];
   #decoded: { getValue(name: string): unknown } | undefined;
 
   private constructor(log: RawLog, layout: Layout) {
@@ -97,11 +101,12 @@ export class Fact {
 
   /** A whole number of any width. */
   amount(name: string): bigint {
-    const known = this.#amounts.get(name);
-    if (known !== undefined) return known;
-    const word = this.#word(name);
+    const field = this.#field(name);
+    const known = this.#known[field.place];
+    if (typeof known === 'bigint') return known;
+    const word = this.#word(field);
     const amount = word === undefined ? (this.#value(name) as bigint) : BigInt(hex(word));
-    this.#amounts.set(name, amount);
+    this.#known[field.place] = amount;
     return amount;
   }
 
@@ -118,17 +123,18 @@ export class Fact {
 
   /** An address in hex, in lower case. */
   address(name: string): string {
-    const known = this.#addresses.get(name);
-    if (known !== undefined) return known;
-    const word = this.#word(name);
+    const field = this.#field(name);
+    const known = this.#known[field.place];
+    if (typeof known === 'string') return known;
+    const word = this.#word(field);
     const address = word === undefined ? (this.#value(name) as string).toLowerCase() : hex(word.subarray(12));
-    this.#addresses.set(name, address);
+    this.#known[field.place] = address;
     return address;
   }
 
   /** 32 bytes in hex. */
   bytes32(name: string): string {
-    const word = this.#word(name);
+    const word = this.#word(this.#field(name));
     return word === undefined ? (this.#value(name) as string) : hex(word);
   }
 
@@ -140,9 +146,13 @@ export class Fact {
     return [...(this.#value(name) as Iterable<bigint>)];
   }
 
-  #word(name: string): Uint8Array | undefined {
+  #field(name: string): Field {
     const field = this.#layout.fields.get(name);
     if (field === undefined) throw new UnknownLog(`${this.name} has no ${name}`);
+    return field;
+  }
+
+  #word(field: Field): Uint8Array | undefined {
     if (field.topic !== undefined) return this.#log.topics[field.topic]!;
     if (!this.#layout.isStatic) return undefined;
     return this.#log.data.subarray(field.word! * 32, field.word! * 32 + 32);

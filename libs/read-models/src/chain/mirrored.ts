@@ -79,6 +79,12 @@ type Run = {
   readonly finalNumber?: number;
 };
 
+/**
+ * Events of one transaction. One of them may hold 4 MiB, and as many again wait behind them; and while one batch of
+ * this size is written, blocks of the next are read.
+ */
+const maxBatch = 48;
+
 /** What finds the rows that become final or are taken back; most are final for good, and cost it nothing. */
 const notYetFinal = { properties: 'asOfBlock', where: 'NOT is_final' } as const;
 
@@ -122,6 +128,7 @@ export function mirrored(name: `chain.${string}`, fillings: readonly Filling[], 
     name,
     head,
     version,
+    maxBatch,
     tables: [head.meta.tableName, ...fillings.flatMap(({ tables }) => tables)],
     reads: ['chain.mirror'],
     concerns: (fact, place) => fillings.some(table => table.concerns(fact, place)),
@@ -161,16 +168,38 @@ async function applyRun<Row extends Mirrored>(
   table: MirroredTable<Row>,
   { told, reverted, finalNumber }: Run,
 ): Promise<void> {
-  if (told.length > 0) await applyBlocks(em, table, told);
+  if (told.length > 0)
+    await (table.undo
+      ? applyBlocks(em, table, table.undo, told)
+      : insertRows(em, table.entity, rowsMadeIn(table, told), 'fail'));
   if (reverted) await takeBack(em, table, reverted.first, reverted.finalNumber);
   if (finalNumber !== undefined) await finalise(em, table, finalNumber);
 }
 
 type Step = { readonly fact: Fact; readonly place: Place; readonly keys: readonly string[] };
 
+/** Rows that are made once: none is looked up, and a key that comes again fails as it is inserted. */
+function* rowsMadeIn<Row extends Mirrored>(
+  { keysOf, evolve }: MirroredTable<Row>,
+  told: readonly Told[],
+): Generator<RequiredEntityData<Row>> {
+  for (const { block, facts } of told) {
+    for (const { fact, place } of facts) {
+      for (const key of keysOf(fact, place)) {
+        const row = evolve(undefined, fact, key, place);
+        if (row !== undefined) yield mirroredIn(block, row);
+      }
+    }
+  }
+}
+
+const mirroredIn = <Row extends Mirrored>(block: BlockIndexed, row: Omit<Row, keyof Mirrored>): Row =>
+  ({ ...row, asOfBlock: block.number, isFinal: block.final }) as unknown as Row;
+
 async function applyBlocks<Row extends Mirrored>(
   em: EntityManager,
   table: MirroredTable<Row>,
+  undoEntity: EntitySchema<Undo>,
   told: readonly Told[],
 ): Promise<void> {
   const stepsOf = told.map(({ block, facts }) => ({ block, steps: stepsIn(table, facts) }));
@@ -178,8 +207,7 @@ async function applyBlocks<Row extends Mirrored>(
   if (keys.size === 0) return;
   const keyName = keyOf(em, table.entity);
   const before = new Map<string, Row>();
-  const stored = table.undo ? await readRows(em, table.entity, [...keys]) : [];
-  for (const row of stored) before.set(row[keyName] as string, row);
+  for (const row of await readRows(em, table.entity, [...keys])) before.set(row[keyName] as string, row);
   const after = new Map(before);
   const undo: Undo[] = [];
   const written = rowWriter(em, table.entity);
@@ -190,15 +218,15 @@ async function applyBlocks<Row extends Mirrored>(
         const row = after.get(key);
         const next = table.evolve(row, fact, key, place);
         if (next === undefined) continue;
-        if (table.undo && !block.final && !touched.has(key))
+        if (!block.final && !touched.has(key))
           undo.push({ block: block.number, key, before: row === undefined ? null : written(row) });
         touched.add(key);
-        after.set(key, { ...next, asOfBlock: block.number, isFinal: block.final } as unknown as Row);
+        after.set(key, mirroredIn(block, next));
       }
     }
   }
   await write(em, table.entity, before, after);
-  if (table.undo) await insertRows(em, table.undo, undo, 'fail');
+  if (undo.length > 0) await insertRows(em, undoEntity, undo, 'fail');
 }
 
 function stepsIn<Row extends Mirrored>(table: MirroredTable<Row>, facts: Told['facts']): readonly Step[] {
