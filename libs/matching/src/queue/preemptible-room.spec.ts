@@ -93,7 +93,7 @@ test('a plan makes room for the task, nobody of it stops in vain, and without on
   );
 });
 
-test('a gang of equals finds room exactly where it would if no interruptible lease ran, and nothing is left behind', () => {
+test('a gang of equals finds room exactly where it would if no interruptible lease ran', () => {
   fc.assert(
     fc.property(
       anyOffers,
