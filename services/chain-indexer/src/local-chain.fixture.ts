@@ -6,6 +6,7 @@ import { RpcPool } from '@astro/chain/rpc/pool';
 import { walletFrom } from '@astro/chain/wallet';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 export const chainId = 31_337;
 const liquidityIndex = 6;
@@ -43,7 +44,13 @@ export class LocalChain {
       const receiver = (seed * 1_000 + (index % 7) + 1).toString(16).padStart(64, '0');
       const amount = (index + 1).toString(16).padStart(64, '0');
       const data = `0xa9059cbb${receiver}${amount}`;
-      await this.call('eth_sendTransaction', { from, to: this.deployment.contracts.token, data });
+      const hash = await this.call('eth_sendTransaction', {
+        from,
+        to: this.deployment.contracts.token,
+        data,
+      });
+      // The chain answers before it has made the block.
+      while ((await this.call('eth_getTransactionReceipt', hash)) === null) await sleep(1);
     }
   }
 

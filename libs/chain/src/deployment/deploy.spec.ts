@@ -112,7 +112,11 @@ test('a deployer that keeps its right is told', async () => {
     ZeroHash,
     wallet.address,
   ]);
-  await provider.send('eth_sendTransaction', [{ from: timelock, to: timelock, data }]);
+  const hash = (await provider.send('eth_sendTransaction', [
+    { from: timelock, to: timelock, data },
+  ])) as string;
+  // The chain answers before it has made the block.
+  await provider.waitForTransaction(hash);
   expect(await foreignPowers(pool, kept!.deployment)).toEqual([
     `${wallet.address} is administrator of timelock`,
   ]);

@@ -106,3 +106,18 @@ test('a node with more devices than a log entry holds is scored from what the fl
   if (placed !== 'NoNodeFits') engine.release(placed.hold);
   expect(engine.place(one)).toMatchObject({ nodeId: 'large' });
 });
+
+test('a hold of devices that the node does not have is refused, and leaves the node as it was', () => {
+  const engine = engineOf([offer('without', { devices: [] }), offer('with')]);
+  // Whatever other nodes have free of theirs.
+  const placed = engine.place(request('part', needs({ devices: devices({ shareThousandths: 250 }) })));
+  if (placed === 'NoNodeFits') throw new Error('an idle node hosts it');
+  expect([placed.nodeId, placed.hold.cpuMillis > 0]).toEqual(['with', true]);
+  const slot = engine.fleet.slotOf('without')!;
+  const free = () => engine.fleet.columns.freeCpuMillis[slot];
+  const before = free();
+  const elsewhere = { ...placed.hold, nodeId: 'without' };
+  expect(() => engine.take(elsewhere)).toThrow('less free');
+  expect(() => engine.release(elsewhere)).toThrow('holds less');
+  expect(free()).toBe(before);
+});

@@ -150,25 +150,28 @@ export class Fleet {
 
   private assertFree(slot: number, { nodeId, units, ...hold }: Hold): void {
     const { columns } = this;
+    const { unitCount } = columns.shapeOf(slot);
     const fits =
       hold.cpuMillis <= columns.freeCpuMillis[slot]! &&
       hold.memoryMib <= columns.freeMemoryMib[slot]! &&
       hold.diskMib <= columns.freeDiskMib[slot]! &&
       hold.bandwidthMbps <= columns.freeBandwidthMbps[slot]! &&
       areDistinct(units) &&
+      units.every(({ unit }) => unit < unitCount) &&
       units.every(({ unit, shareThousandths }) => shareThousandths <= columns.freeShare(slot, unit));
     if (!fits) throw new RangeError(`node ${nodeId} has less free than the hold takes`);
   }
 
   private assertHeld(slot: number, { nodeId, units, ...hold }: Hold): void {
     const { columns } = this;
-    const { cpuMillis, memoryMib } = columns.shapeOf(slot);
+    const { cpuMillis, memoryMib, unitCount } = columns.shapeOf(slot);
     const isHeld =
       hold.cpuMillis <= cpuMillis - columns.freeCpuMillis[slot]! &&
       hold.memoryMib <= memoryMib - columns.freeMemoryMib[slot]! &&
       hold.diskMib <= columns.diskMib[slot]! - columns.freeDiskMib[slot]! &&
       hold.bandwidthMbps <= columns.bandwidthMbps[slot]! - columns.freeBandwidthMbps[slot]! &&
       areDistinct(units) &&
+      units.every(({ unit }) => unit < unitCount) &&
       units.every(held => held.shareThousandths <= wholeShare - columns.freeShare(slot, held.unit));
     if (!isHeld) throw new RangeError(`node ${nodeId} holds less than is given back`);
   }

@@ -2,6 +2,7 @@ import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { PlacementEngine } from '../engine/engine.js';
 import { anyOffers, anyRequests, needs, offer, request, wholeDevices } from '../engine/fleet.fixture.js';
+import { placeGang } from '../engine/gang.js';
 import type { Hold } from '../engine/hold.js';
 import type { TaskRequest } from '../engine/request.js';
 import { policyAlone } from '../engine/weights.js';
@@ -86,6 +87,51 @@ test('a plan makes room for the task, nobody of it stops in vain, and without on
             running.delete(id);
           }
         }
+      },
+    ),
+    { numRuns: 100 },
+  );
+});
+
+test('a gang of equals finds room exactly where it would if no interruptible lease ran', () => {
+  fc.assert(
+    fc.property(
+      anyOffers,
+      anyRequests(8),
+      fc.array(fc.nat({ max: 9 }), { minLength: 20, maxLength: 60 }),
+      fc.integer({ min: 1, max: 4 }),
+      (all, wanted, draws, size) => {
+        const { engine, room, running, grant } = marketOf();
+        const interruptible = new Set<string>();
+        for (const one of all) room.addNode(one);
+        for (const [index, draw] of draws.entries()) {
+          const one = { ...wanted[index % wanted.length]!, taskId: `t${index}` };
+          if (grant(one, draw % 3 > 0, draw) && draw % 3 > 0) interruptible.add(one.taskId);
+        }
+        const members = Array.from({ length: size }, (_, index) => ({ ...wanted[0]!, taskId: `g${index}` }));
+        const place = (fleet: PlacementEngine) => {
+          const outcome = placeGang(fleet, {
+            ...{ gangId: 'g', members, topology: 'any' },
+            distinctOperators: false,
+          });
+          return typeof outcome === 'string' ? [] : outcome;
+        };
+        const fitsWithout = (ids: Iterable<string>) =>
+          engine.simulate(() => {
+            for (const id of ids) engine.release(running.get(id)!.hold);
+            return place(engine).length === size;
+          });
+        const limits = { lostWork: (lease: Lease) => lease.lostWork, nowMs: 5, noticeMs: 10, leasesMax: 64 };
+        const before = fitsWithout([]);
+        const found = room.planTogether({ ...limits, members, place });
+        expect(found !== undefined).toBe(fitsWithout(interruptible));
+        expect(fitsWithout([])).toBe(before);
+        if (!found) return;
+        expect(found.every(id => interruptible.has(id))).toBe(true);
+        expect(fitsWithout(found)).toBe(true);
+        expect(room.planTogether({ ...limits, members, place, leasesMax: 0 })?.length ?? 0).toBe(0);
+        const isSpared = ({ leaseId }: Lease) => leaseId === found[0];
+        expect(room.planTogether({ ...limits, members, place, isSpared }) ?? []).not.toContain(found[0]);
       },
     ),
     { numRuns: 100 },

@@ -57,6 +57,6 @@ export function forgetAttestation(pool: Pool, node: PoolNode): void {
   node.attestation = undefined;
   const record = pool.records.get(node.offer.nodeId) ?? newRecord();
   node.engineOffer = engineOfferOf(node.offer, record, node.attestation);
-  pool.engine.updateNode(node.engineOffer);
+  pool.room.updateNode(node.engineOffer);
   pool.nodeChanges += 1;
 }

@@ -16,7 +16,7 @@ import type { Lease, LeaseEnd, Pool, PoolNode } from './pool-state.js';
 
 export function endLease(pool: Pool, leaseId: string, end: LeaseEnd): void {
   const lease = leaseOf(pool, leaseId);
-  const { nodeId, jobId, taskId, operatorId, hold } = lease;
+  const { nodeId, jobId, taskId, operatorId } = lease;
   pool.leases.delete(leaseId);
   pool.byDeadline.remove(lease);
   pool.interruptible.delete(lease);
@@ -26,7 +26,7 @@ export function endLease(pool: Pool, leaseId: string, end: LeaseEnd): void {
   pool.shares.giveBack(job.tenantId, job.spec);
 
   const node = nodeOf(pool, nodeId);
-  pool.engine.release(hold);
+  pool.room.ended(lease);
   node.leases.delete(leaseId);
   node.endedLeases.set(leaseId, end);
   forgetOldest(node.endedLeases, poolLimits.endedLeasesOfNode);
@@ -81,7 +81,7 @@ function judge(pool: Pool, node: PoolNode, { jobId, taskId, nodeId }: Lease, end
   const before = node.engineOffer;
   if (!hasNew && reliabilityOf(record) === before.reliability) return;
   node.engineOffer = engineOfferOf(node.offer, record, node.attestation);
-  pool.engine.updateNode(node.engineOffer);
+  pool.room.updateNode(node.engineOffer);
   if (node.engineOffer.reliability !== before.reliability) pool.nodeChanges += 1;
 }
 

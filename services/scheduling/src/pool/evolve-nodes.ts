@@ -18,7 +18,7 @@ export function admit(pool: Pool, { offer, attestation, revoked }: NodeAdmitted)
   pool.shares.offer(offer.inventory);
   pool.use.offer(offer.inventory);
   if (known) readmit(pool, known, engineOffer);
-  else pool.engine.addNode(engineOffer);
+  else pool.room.addNode(engineOffer);
   const leases = known?.leases ?? new Set<string>();
   const endedLeases = known?.endedLeases ?? new Map<string, LeaseEnd>();
   if (known?.attestation) pool.byAttestation.remove(known);
@@ -36,7 +36,7 @@ export function withdraw(pool: Pool, nodeId: string): void {
   pool.use.withdraw(offer.inventory);
   for (const leaseId of leases) endLease(pool, leaseId, 'revoked');
   pool.nodes.delete(nodeId);
-  pool.engine.removeNode(nodeId);
+  pool.room.removeNode(nodeId);
   pool.nodeChanges += 1;
   pool.nodesLost += 1;
 }
@@ -53,16 +53,17 @@ export function expireAttestations(pool: Pool, { nodeIds, expiredAt, revoked }: 
  * leases hold what they still can of it: all, or their CPU and memory, or nothing.
  */
 function readmit(pool: Pool, node: PoolNode, engineOffer: NodeOffer): void {
-  const { engine } = pool;
-  if (engine.updateNode(engineOffer) === 'updated') return;
-  engine.removeNode(engineOffer.nodeId);
-  engine.addNode(engineOffer);
+  const { engine, room } = pool;
+  if (room.updateNode(engineOffer) === 'updated') return;
+  room.removeNode(engineOffer.nodeId);
+  room.addNode(engineOffer);
   for (const leaseId of node.leases) {
     const lease = leaseOf(pool, leaseId);
     const without = { ...lease.hold, units: [] };
     const nothing = { ...without, cpuMillis: 0, memoryMib: 0, diskMib: 0, bandwidthMbps: 0 };
     lease.hold = [lease.hold, without, nothing].find(hold => canTake(engine, hold)) ?? nothing;
     engine.take(lease.hold);
+    room.granted(lease, pool.interruptible.has(lease));
   }
 }
 

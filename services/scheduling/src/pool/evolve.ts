@@ -148,6 +148,7 @@ function grantLease(pool: Pool, grant: Grant): void {
   pool.byDeadline.add(lease);
   pool.use.hold(task.job.spec);
   if (isInterruptible(task.job.spec)) pool.interruptible.add(lease);
+  pool.room.granted(lease, isInterruptible(task.job.spec));
   pool.shares.hold(task.job.tenantId, task.job.spec);
   task.job.leases.add(grant.leaseId);
   node.leases.add(grant.leaseId);

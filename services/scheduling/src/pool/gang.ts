@@ -11,7 +11,7 @@ import type { Pool } from './pool-state.js';
  * lost, the new ones join them.
  */
 export function placeMembers(
-  { engine, leases }: Pool,
+  { engine, leases }: Pick<Pool, 'engine' | 'leases'>,
   job: PoolJob,
   members: readonly TaskRequest[],
   topology: GangTopology,

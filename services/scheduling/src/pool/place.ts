@@ -36,7 +36,7 @@ export function placeTasks({ poolId, now, patienceMs }: PlaceTasks, pool: Pool):
       };
     });
 
-  const { grants, clearings, preemptions } = pool.engine.simulate(() => decideTick(pool, now));
+  const { grants, clearings, preemptions } = pool.room.simulate(() => decideTick(pool, now));
   const notices = preemptions.map(preemption => noticeOf(poolId, preemption, now));
   if (grants.length === 0) return notices;
   const policy = policyNameOf(pool);

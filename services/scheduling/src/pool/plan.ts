@@ -53,7 +53,7 @@ export function planJob({ spec, now }: PlanJob, pool: Pool): JobPlan {
   const needs = needsOf(spec, idlePriceFactorOf(spec));
   const offers = [...pool.nodes.values()].map(({ engineOffer }) => engineOffer);
   const requests = requestsFor(spec, now, priceFactorOf(pool, spec, now));
-  const { placed, clearingAtto } = pool.engine.simulate(() => {
+  const { placed, clearingAtto } = pool.room.simulate(() => {
     const tick = placeInOrder(pool, now);
     const clearings = isInterruptible(spec) ? sellIdleCapacity(tick) : new Map<PricedKind, bigint>();
     return { placed: place(pool, spec, requests), clearingAtto: clearings.get(kindOf(spec)) ?? 0n };

@@ -1,6 +1,5 @@
 import type { SnapshotFormat } from '@astro/event-sourcing/decider';
 import { structured } from '@astro/event-sourcing/snapshot-format';
-import type { PlacementEngine } from '@astro/matching/engine/engine';
 import type { NodeOffer } from '@astro/matching/engine/offer';
 import type { ArrivalMixRecord } from '@astro/matching/policy/learning/arrival-mix';
 import { Durations, type DurationsRecord } from './durations.js';
@@ -17,6 +16,7 @@ type Indexes =
   | 'byAttestation'
   | 'onHold'
   | 'engine'
+  | 'room'
   | 'needs'
   | 'shares'
   | 'durations'
@@ -50,7 +50,16 @@ export const poolSnapshot: SnapshotFormat<Pool> = {
       needs: _needs,
       ...written
     } = pool;
-    const { engine, shares, durations, mix, use: _use, interruptible: _interruptible, ...rest } = written;
+    const {
+      engine,
+      room: _room,
+      shares,
+      durations,
+      mix,
+      use: _use,
+      interruptible: _interruptible,
+      ...rest
+    } = written;
     const slots = new Map([...pool.nodes.keys()].map(nodeId => [nodeId, engine.fleet.slotOf(nodeId)!]));
     const { entries } = waiting;
     const vacantSlots = [...engine.fleet.columns.vacantSlots];
@@ -75,7 +84,9 @@ export const poolSnapshot: SnapshotFormat<Pool> = {
       mix: mixFrom(mix),
     };
     if (pool.adopted) install(pool, pool.adopted);
-    fillEngine(pool, slots, vacantSlots);
+    for (const lease of pool.leases.values())
+      if (isInterruptible(pool.jobs.get(lease.jobId)!.spec)) pool.interruptible.add(lease);
+    fillEngines(pool, slots, vacantSlots);
     for (const node of pool.nodes.values()) {
       pool.use.offer(node.offer.inventory);
       if (node.attestation) pool.byAttestation.add(node);
@@ -91,50 +102,46 @@ export const poolSnapshot: SnapshotFormat<Pool> = {
   },
 };
 
-function takeUp({ byDeadline, interruptible, use, jobs }: Pool, lease: Lease): void {
+function takeUp({ byDeadline, use, jobs }: Pool, lease: Lease): void {
   const { spec } = jobs.get(lease.jobId)!;
   byDeadline.add(lease);
   use.hold(spec);
-  if (isInterruptible(spec)) interruptible.add(lease);
 }
 
 /** Every node in its old place; strangers keep the places of those that left until all are in. */
-function fillEngine(
-  { engine, nodes, leases }: Pool,
-  slots: ReadonlyMap<string, number>,
-  vacantSlots: readonly number[],
-): void {
+function fillEngines(pool: Pool, slots: ReadonlyMap<string, number>, vacantSlots: readonly number[]): void {
+  const { nodes, room } = pool;
   const bySlot = new Map([...slots].map(([nodeId, slot]) => [slot, nodes.get(nodeId)!]));
   const strangerAt = (slot: number) => `vacant ${slot}`;
   for (let slot = 0; slot < slots.size + vacantSlots.length; slot += 1) {
     const node = bySlot.get(slot);
-    if (node)
-      addWithLeases(
-        engine,
-        node,
-        [...node.leases].map(leaseId => leases.get(leaseId)!),
-      );
-    else engine.addNode({ ...nothing, nodeId: strangerAt(slot) });
+    if (node) addWithLeases(pool, node);
+    else room.addNode({ ...nothing, nodeId: strangerAt(slot) });
   }
-  for (const slot of vacantSlots) engine.removeNode(strangerAt(slot));
+  for (const slot of vacantSlots) room.removeNode(strangerAt(slot));
 }
 
 /** A node that shrank below what its leases hold is first as large as they need it. */
-function addWithLeases(engine: PlacementEngine, { engineOffer }: PoolNode, leases: readonly Lease[]): void {
+function addWithLeases(pool: Pool, { engineOffer, leases: leaseIds }: PoolNode): void {
+  const { engine, room, interruptible } = pool;
+  const leases = [...leaseIds].map(leaseId => pool.leases.get(leaseId)!);
   const held = (field: 'cpuMillis' | 'memoryMib' | 'diskMib' | 'bandwidthMbps') =>
     Math.max(
       engineOffer[field],
       leases.reduce((sum, { hold }) => sum + hold[field], 0),
     );
-  engine.addNode({
+  room.addNode({
     ...engineOffer,
     cpuMillis: held('cpuMillis'),
     memoryMib: held('memoryMib'),
     diskMib: held('diskMib'),
     bandwidthMbps: held('bandwidthMbps'),
   });
-  for (const { hold } of leases) engine.take(hold);
-  engine.updateNode(engineOffer);
+  for (const lease of leases) {
+    engine.take(lease.hold);
+    room.granted(lease, interruptible.has(lease));
+  }
+  room.updateNode(engineOffer);
 }
 
 const nothing: Omit<NodeOffer, 'nodeId'> = {

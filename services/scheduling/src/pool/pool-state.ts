@@ -2,6 +2,7 @@ import { PlacementEngine } from '@astro/matching/engine/engine';
 import type { Hold } from '@astro/matching/engine/hold';
 import type { NodeOffer } from '@astro/matching/engine/offer';
 import type { ExpiredLease, Grant, LearnedPolicy } from '@astro/messages/scheduling';
+import { PreemptibleRoom } from '@astro/matching/queue/preemptible-room';
 import type { ArrivalMix } from '@astro/matching/policy/learning/arrival-mix';
 import type { Attestation, Offer } from '@astro/messages/registry';
 import { Durations } from './durations.js';
@@ -75,6 +76,8 @@ export type Pool = {
   adopted: LearnedPolicy | undefined;
   /** Where there is room, and which node is best. Follows from the facts. */
   readonly engine: PlacementEngine;
+  /** The same without what may be stopped for others: where room could be made, and by whom. It keeps both in step. */
+  readonly room: PreemptibleRoom<Lease>;
   /** What the engine is asked for, one object for all that need the same. */
   readonly needs: NeedsTable;
   /** Live leases, the one that ends first comes first. */
@@ -89,7 +92,11 @@ export type Pool = {
   readonly onHold: OrderedList<PoolJob>;
 };
 
-export const emptyPool = (): Pool => ({
+const newEngine = () => new PlacementEngine({ policy: tightFit, weights: poolWeights });
+
+export const emptyPool = (): Pool => emptyPoolOn(newEngine());
+
+const emptyPoolOn = (engine: PlacementEngine): Pool => ({
   nodes: new Map(),
   jobs: new Map(),
   leases: new Map(),
@@ -108,7 +115,8 @@ export const emptyPool = (): Pool => ({
   mix: believedMix(),
   adopted: undefined,
   records: new Map(),
-  engine: new PlacementEngine({ policy: tightFit, weights: poolWeights }),
+  engine,
+  room: new PreemptibleRoom(engine, newEngine()),
   needs: new NeedsTable(),
   byDeadline: new OrderedList<Lease>(
     (left, right) =>

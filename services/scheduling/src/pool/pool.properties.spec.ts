@@ -342,6 +342,20 @@ test('the use of the pool is what its live leases hold of what its nodes have', 
     );
   }));
 
+test('room for firm work is counted as if no interruptible lease ran', () =>
+  atEveryMoment(({ state: { nodes, leases, engine, room, interruptible } }) => {
+    for (const [nodeId, node] of nodes) {
+      const held = [...node.leases]
+        .map(leaseId => leases.get(leaseId)!)
+        .filter(one => interruptible.has(one));
+      const { cpuMillis, memoryMib } = freeOf(engine, nodeId);
+      expect(freeOf(room.firm, nodeId)).toEqual({
+        cpuMillis: held.reduce((sum, { hold }) => sum + hold.cpuMillis, cpuMillis),
+        memoryMib: held.reduce((sum, { hold }) => sum + hold.memoryMib, memoryMib),
+      });
+    }
+  }));
+
 test('a job leaves the pool at most once and does not come back', () =>
   afterAll(events => {
     const left: string[] = [];
@@ -369,6 +383,7 @@ function contentOf({
   byAttestation,
   onHold,
   engine,
+  room,
   needs: _needs,
   durations,
   mix,
@@ -383,7 +398,8 @@ function contentOf({
   }));
   groups.sort((left, right) => (left.key < right.key ? -1 : 1));
   const indexes = { groups, spent: [...waiting.spent], waiting: waiting.size };
-  const free = [...facts.nodes.keys()].map(nodeId => freeOf(engine, nodeId));
+  const freeIn = (fleet: Pool['engine']) => [...facts.nodes.keys()].map(nodeId => freeOf(fleet, nodeId));
+  const free = { now: freeIn(engine), ofFirmWork: freeIn(room.firm) };
   const records = { shares: shares.record(), ...recordsOf({ durations, mix }), weights: engine.termWeights };
   const market = { use: use.of('cpu'), interruptible: [...interruptible] };
   const lists = {

@@ -5,7 +5,19 @@ import { planJob } from './plan.js';
 import { pool } from './pool.js';
 import { attemptsLeft } from './pool-job.js';
 import { poolLimits, PREEMPTION_NOTICE_MS } from './pool-limits.js';
-import { admit, after, at, complete, grantsIn, poolId, queue, specOf, start, tick } from './pool-examples.js';
+import {
+  admit,
+  after,
+  at,
+  complete,
+  grantsIn,
+  offerOf,
+  poolId,
+  queue,
+  specOf,
+  start,
+  tick,
+} from './pool-examples.js';
 
 /** Each node of the examples has two cores; leases live for 40 s at least. */
 const of = (leaseClass: JobSpec['leaseClass'], taskIds: readonly string[], cpuMillis: number): JobSpec => {
@@ -107,6 +119,46 @@ describe('work that finds no room', () => {
     const notices = lastOf(...full, ...begun, large, tick(at(10)));
     expect(grants).toHaveLength(count);
     expect(told(notices)).toEqual([last.taskId]);
+  });
+
+  describe('finds the one place that could make room, though what loses less fills the rest of the pool', () => {
+    const count = poolLimits.preemptionCandidatesOfTick + 10;
+    const small = Array.from({ length: count }, (_, index) => admit(`node_${index}`));
+    const inventory = { ...offerOf('large').inventory, cpuMillis: 4_000 };
+    const larger = admit('large', { inventory, region: 'us-nyc' });
+    const cheap = queue(
+      'cheap',
+      of(
+        'interruptible',
+        small.map((_, index) => `c${index}`),
+        2_000,
+      ),
+    );
+    const dear = queue('dear', of('interruptible', ['d1', 'd2'], 2_000), at(1));
+    const full = [larger, dear, tick(at(1)), ...small, cheap, tick(at(2))];
+    const granted = grantsIn(after(...full).events);
+    const begun = granted.map(grant => start(grant, at(grant.jobId === 'dear' ? 3 : 9)));
+
+    test('of a task', () => {
+      expect(granted).toHaveLength(count + 2);
+      const wide = queue('wide', of('on_demand', ['w1'], 4_000), at(10));
+      expect(told(lastOf(...full, ...begun, wide, tick(at(11)))).sort()).toEqual(['d1', 'd2']);
+    });
+
+    test('of a gang on one node', () => {
+      const spec: JobSpec = { ...of('on_demand', ['g1', 'g2'], 2_000), gang: { topology: 'node' } };
+      const events = lastOf(...full, ...begun, queue('gang', spec, at(10)), tick(at(11)));
+      expect(told(events).sort()).toEqual(['d1', 'd2']);
+    });
+
+    test('and no place, where too much of it is firm', () => {
+      const firm = queue('firm', of('on_demand', ['f1'], 2_000), at(10));
+      const moved = [...full, ...begun, firm, tick(at(11)), tick(at(11 + PREEMPTION_NOTICE_MS + 1))];
+      const wide = queue('wide', of('on_demand', ['w1'], 4_001), at(12));
+      expect(
+        lastOf(...moved, wide, tick(at(PREEMPTION_NOTICE_MS + 20))).map(({ type }) => type),
+      ).not.toContain('LeasesPreempted');
+    });
   });
 
   test('does not send away what is on demand or reserved, nor does interruptible work send away its like', () => {

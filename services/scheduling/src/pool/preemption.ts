@@ -60,7 +60,7 @@ export class Preemptions {
     if (need.requests.length > poolLimits.membersOfPreemption) return undefined;
     this.#tried += 1;
     const { engine } = this.pool;
-    return engine.simulate(() => {
+    return this.pool.room.simulate(() => {
       this.#passNotices();
       const placed = this.#place(need);
       if (placed) return this.#promise(placed);
@@ -68,6 +68,8 @@ export class Preemptions {
       if (!leases) return undefined;
       for (const { hold } of leases) engine.release(hold);
       const freed = this.#place(need);
+      // A gang may have more places before the one that was freed than are tried for it.
+      if (!freed && need.task.job.spec.gang) return undefined;
       if (!freed) throw new Error(`a preemption makes no room for task ${need.task.spec.taskId}`);
       this.#leaving!.push(...leases);
       this.plans.push({ task: need.task, leases, noticeUntil: this.#noticeUntil });
@@ -77,10 +79,13 @@ export class Preemptions {
 
   /** The pool as it will be when all that were told have gone, and what was promised has come. */
   #passNotices(): void {
-    const { engine, interruptible } = this.pool;
+    const { engine, interruptible, room } = this.pool;
     this.#leaving ??= [...interruptible].filter(({ isPreempted }) => isPreempted);
     for (const { hold } of this.#leaving) engine.release(hold);
-    for (const hold of this.#promised) engine.take(hold);
+    for (const hold of this.#promised) {
+      engine.take(hold);
+      room.tookFirm(hold);
+    }
   }
 
   #promise(placed: readonly { readonly hold: Hold; readonly operatorId: string }[]): ReadonlySet<string> {
@@ -92,16 +97,42 @@ export class Preemptions {
   }
 
   /** As of the end of the notice, when it would begin. */
-  #place({ task, requests }: InNeed) {
-    const { gang } = task.job.spec;
-    const then = requests.map(request => ({ ...request, decidedAtMs: this.#noticeUntil.getTime() }));
-    const placed = placeMembers(this.pool, task.job, then, gang?.topology ?? 'any');
+  #place(need: InNeed, engine = this.pool.engine) {
+    const { job } = need.task;
+    const { leases } = this.pool;
+    const topology = job.spec.gang?.topology ?? 'any';
+    const placed = placeMembers({ engine, leases }, job, this.#then(need), topology);
     return placed.length > 0 ? placed : undefined;
   }
 
+  #then({ requests }: InNeed): readonly TaskRequest[] {
+    return requests.map(request => ({ ...request, decidedAtMs: this.#noticeUntil.getTime() }));
+  }
+
+  /** Of those that lose least in the whole pool; where none of them helps, of those where there could be room. */
   #leastLost(need: InNeed): readonly Lease[] | undefined {
-    const { engine } = this.pool;
     const leaving = new Set(this.#leaving);
+    const leaseIds = this.#amongCheapest(need, leaving) ?? this.#whereFirmWorkFits(need, leaving);
+    return leaseIds?.map(leaseId => this.pool.leases.get(leaseId)!);
+  }
+
+  #whereFirmWorkFits(need: InNeed, leaving: ReadonlySet<Lease>): readonly string[] | undefined {
+    const { room } = this.pool;
+    const limits = {
+      lostWork: (lease: Lease) => this.#lostBy(lease),
+      isSpared: (lease: Lease) => leaving.has(lease) || !this.#hasTime(lease),
+      nowMs: this.now.getTime(),
+      noticeMs: PREEMPTION_NOTICE_MS,
+      leasesMax: poolLimits.leasesOfPreemption,
+    };
+    const [first, ...others] = this.#then(need);
+    if (!need.task.job.spec.gang) return room.plan({ ...limits, request: first! })?.leaseIds;
+    const members = [first!, ...others];
+    return room.planTogether({ ...limits, members, place: fleet => this.#place(need, fleet) ?? [] });
+  }
+
+  #amongCheapest(need: InNeed, leaving: ReadonlySet<Lease>): readonly string[] | undefined {
+    const { engine } = this.pool;
     this.#candidates ??= this.#cheapest();
     const { gang } = need.task.job.spec;
     const leases = this.#candidates
@@ -124,22 +155,22 @@ export class Preemptions {
       noticeMs: PREEMPTION_NOTICE_MS,
       leasesMax: poolLimits.leasesOfPreemption,
     });
-    return plan?.leaseIds.map(leaseId => this.pool.leases.get(leaseId)!);
+    return plan?.leaseIds;
   }
 
   /** Those that lose the least of all that a notice would make go earlier than they must anyway. */
   #cheapest(): readonly Lease[] {
     return [...this.pool.interruptible]
-      .filter(lease => lease.deadline > this.#noticeUntil || this.#isRenewed(lease))
+      .filter(lease => this.#hasTime(lease))
       .sort(
         (left, right) => this.#lostBy(left) - this.#lostBy(right) || left.fencingToken - right.fencingToken,
       )
       .slice(0, poolLimits.preemptionCandidatesOfTick);
   }
 
-  /** What is renewed goes on beyond its deadline. */
-  #isRenewed(lease: Lease): boolean {
-    return jobOfLease(this.pool, lease).service !== undefined;
+  /** Whether a notice would end it earlier. What is renewed goes on beyond its deadline. */
+  #hasTime(lease: Lease): boolean {
+    return lease.deadline > this.#noticeUntil || jobOfLease(this.pool, lease).service !== undefined;
   }
 
   /** What it has computed and nobody keeps, in milliseconds times what it holds; a replica, since its last report. */

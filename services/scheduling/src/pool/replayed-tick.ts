@@ -105,14 +105,14 @@ export class TickReplay {
     if (nodeWithdrawn !== undefined) {
       // It keeps its place and what it holds, and runs nothing that is new.
       const { engineOffer } = pool.nodes.get(nodeWithdrawn)!;
-      pool.engine.updateNode({ ...engineOffer, runtimes: [] });
+      pool.room.updateNode({ ...engineOffer, runtimes: [] });
     }
     if (nodePrice) {
       const { engineOffer, offer } = pool.nodes.get(nodePrice.nodeId)!;
       const { pricePerSecondAtto } = nodePrice;
       const interruptiblePriceAtto = interruptibleAskAtto({ ...offer, pricePerSecondAtto });
       const prices = { pricePerDeviceSecondAtto: pricePerSecondAtto, interruptiblePriceAtto };
-      pool.engine.updateNode({ ...engineOffer, ...prices });
+      pool.room.updateNode({ ...engineOffer, ...prices });
     }
     if (termWeight) reweigh(pool, { ...pool.engine.termWeights, [termWeight.term]: termWeight.weight });
   }
@@ -134,7 +134,7 @@ export class TickReplay {
 }
 
 const decideAgain = (pool: Pool, now: Date): readonly Grant[] =>
-  pool.engine.simulate(() => decideTick(pool, now).grants);
+  pool.room.simulate(() => decideTick(pool, now).grants);
 
 /** What matters of grants: who got which node, at what price. */
 const said = (grants: readonly Grant[]): string =>

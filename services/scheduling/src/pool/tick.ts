@@ -4,6 +4,7 @@ import type { TaskRequest } from '@astro/matching/engine/request';
 import type { Grant } from '@astro/messages/scheduling';
 import { heldUnit } from './fleet.js';
 import type { PoolTask } from './pool-job.js';
+import { isInterruptible } from './market.js';
 import { poolLimits } from './pool-limits.js';
 import type { Pool } from './pool-state.js';
 import type { Preemptions } from './preemption.js';
@@ -57,6 +58,7 @@ export function grant(
   // A service gives its room back some time or never.
   if (!job.service) taken.push({ hold, deadline });
   served.add(task);
+  if (!isInterruptible(job.spec)) pool.room.tookFirm(hold);
   grants.push({
     // A replica that is passed over leaves its number unused in this tick: numbers only have to differ.
     leaseId: derivedId('lease', job.jobId, spec.taskId, task.attempts + replica),
