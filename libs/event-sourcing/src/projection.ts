@@ -19,6 +19,8 @@ export type Projection<Event extends Message, Tx> = {
   readonly reads: readonly [AggregateType, ...AggregateType[]];
   /** The most events in one transaction, where they are so large that it must be fewer than usual. */
   readonly maxBatch?: number;
+  /** Called when an event has arrived, maybe while earlier ones are written: for what takes time and needs no table. */
+  prepare?(recorded: Recorded<Event>): void;
   apply(tx: Tx, recorded: Recorded<Event>): Promise<unknown>;
   /** Of hot read models: in few statements what `apply` does to the events one by one, in their order. */
   applyBatch?(tx: Tx, batch: readonly Recorded<Event>[]): Promise<unknown>;

@@ -5,6 +5,7 @@ import type { Projection } from '@astro/event-sourcing/projection';
 import type { Recorded } from '@astro/event-sourcing/recorded';
 import type { Bus } from '@astro/jetstream/bus';
 import { crashPoint } from '@astro/jetstream/crash-point';
+import type { Delivered } from '@astro/jetstream/delivered';
 import { filterOf, isAmong, lastPositionOf } from '@astro/jetstream/event-reader';
 import { consumerNameOf, recordedFrom } from '@astro/jetstream/lane';
 import { reasonOf, type Log } from '@astro/jetstream/log';
@@ -59,7 +60,7 @@ export class ProjectionLane {
         durable: this.name,
         filterSubjects: [filterOf(projection.reads)],
         startAfter: () => this.#unlessSuperseded(() => this.#runner.position()),
-        read: message => (isAmong(projection.reads, message.subject) ? recordedFrom(message) : undefined),
+        read: message => (isAmong(projection.reads, message.subject) ? this.#read(message) : undefined),
         handleBatch: batch => this.#unlessSuperseded(() => this.#apply(batch)),
         maxInFlight: projection.maxBatch ?? maxBatch,
       },
@@ -97,6 +98,12 @@ export class ProjectionLane {
     const { version = projection.version, position = 0 } = checkpoint ?? {};
     const lag = Math.max(0, lastPosition - position);
     return { name: projection.name, state: this.#state, version, position, lastPosition, lag };
+  }
+
+  #read(message: Delivered): Recorded {
+    const recorded = recordedFrom(message);
+    this.#options.projection.prepare?.(recorded);
+    return recorded;
   }
 
   async #apply(batch: readonly Recorded[]): Promise<void> {

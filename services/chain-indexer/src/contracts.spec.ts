@@ -343,10 +343,7 @@ test('balances are those of the chain, whatever moved them', async () => {
 });
 
 /** What the contracts can log and nothing above makes them log. */
-const unlogged: readonly string[] = [
-  'governor.EIP712DomainChanged',
-  'token.EIP712DomainChanged',
-];
+const unlogged: readonly string[] = ['governor.EIP712DomainChanged', 'token.EIP712DomainChanged'];
 /** The rest of what each of them can log: roles change by votes only. */
 const ofRoles = /\.(RoleAdminChanged|RoleRevoked)$/;
 

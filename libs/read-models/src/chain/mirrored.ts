@@ -11,6 +11,7 @@ import {
   type EntitySchema,
   type RequiredEntityData,
 } from '@mikro-orm/postgresql';
+import { setImmediate as turn } from 'node:timers/promises';
 import { headOf, moveHead, type Head } from './head.js';
 
 /** What every row of the chain says of itself. */
@@ -65,7 +66,7 @@ export type Filling = {
   apply(em: EntityManager, run: Run): Promise<void>;
 };
 
-/** A block with the facts that its logs are. */
+/** A block with the facts that its logs are, as far as the model is about them. */
 type Told = {
   readonly block: BlockIndexed;
   readonly facts: readonly { readonly fact: Fact; readonly place: Place }[];
@@ -112,13 +113,20 @@ export type MirroredModel = Projection<MirrorEvent, EntityManager> &
  */
 export function mirrored(name: `chain.${string}`, fillings: readonly Filling[], version = 1): MirroredModel {
   const head = headOf(name.slice('chain.'.length));
+  const concerns = (fact: Fact, place: Place) => fillings.some(table => table.concerns(fact, place));
+  /** Of blocks that wait: what is made of them when they arrive is not made while the database waits for it. */
+  const prepared = new WeakMap<BlockIndexed, Told>();
+  const toldOf = (block: BlockIndexed): Told => prepared.get(block) ?? toldBy(block, concerns);
   const applyBatch = async (em: EntityManager, batch: readonly Recorded<MirrorEvent>[]): Promise<void> => {
     for (let from = 0; from < batch.length;) {
       const { type } = batch[from]!.event;
       let to = from;
       while (to < batch.length && batch[to]!.event.type === type) to += 1;
-      const run = runOf(batch.slice(from, to).map(({ event }) => event));
-      for (const table of fillings) await table.apply(em, run);
+      const run = runOf(
+        batch.slice(from, to).map(({ event }) => event),
+        toldOf,
+      );
+      await allOf(fillings.map(table => table.apply(em, run)));
       from = to;
     }
     const events = batch.map(({ event }) => event);
@@ -131,14 +139,26 @@ export function mirrored(name: `chain.${string}`, fillings: readonly Filling[], 
     maxBatch,
     tables: [head.meta.tableName, ...fillings.flatMap(({ tables }) => tables)],
     reads: ['chain.mirror'],
-    concerns: (fact, place) => fillings.some(table => table.concerns(fact, place)),
+    concerns,
+    prepare({ event: { type, data } }) {
+      if (type === 'BlockIndexed') prepared.set(data, toldBy(data, concerns));
+    },
     apply: (em, recorded) => applyBatch(em, [recorded]),
     applyBatch,
   };
 }
 
-function runOf(events: readonly MirrorEvent[]): Run {
-  const told = events.flatMap(({ type, data }) => (type === 'BlockIndexed' ? [toldBy(data)] : []));
+/**
+ * What the tables are sent waits for its turn on the one connection: while rows of one are made, those of another are
+ * written. None is left behind when one fails, because its statements would follow the end of the transaction.
+ */
+async function allOf(works: readonly Promise<void>[]): Promise<void> {
+  const outcomes = await Promise.allSettled(works);
+  for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
+}
+
+function runOf(events: readonly MirrorEvent[], toldOf: (block: BlockIndexed) => Told): Run {
+  const told = events.flatMap(({ type, data }) => (type === 'BlockIndexed' ? [toldOf(data)] : []));
   const reverted = events.flatMap(({ type, data }) => (type === 'BlockReverted' ? [data] : []));
   const heads = events.flatMap(({ type, data }) => (type === 'HeadFollowed' ? [data.finalNumber] : []));
   return {
@@ -153,13 +173,14 @@ function runOf(events: readonly MirrorEvent[]): Run {
   };
 }
 
-function toldBy(block: BlockIndexed): Told {
-  const facts = block.logs.flatMap(log => {
+/** The facts of a block that any table of the model is about. */
+function toldBy(block: BlockIndexed, concerns: (fact: Fact, place: Place) => boolean): Told {
+  const facts: { fact: Fact; place: Place }[] = [];
+  for (const log of block.logs) {
     const fact = Fact.of(log);
-    return fact === undefined
-      ? []
-      : [{ fact, place: { block: block.number, index: log.index, time: block.time } }];
-  });
+    const place = { block: block.number, index: log.index, time: block.time };
+    if (fact !== undefined && concerns(fact, place)) facts.push({ fact, place });
+  }
   return { block, facts };
 }
 
@@ -212,6 +233,8 @@ async function applyBlocks<Row extends Mirrored>(
   const undo: Undo[] = [];
   const written = rowWriter(em, table.entity);
   for (const { block, steps } of stepsOf) {
+    // Lets the statements of other tables be sent meanwhile.
+    await turn();
     const touched = new Set<string>();
     for (const { fact, place, keys: changed } of steps) {
       for (const key of changed) {

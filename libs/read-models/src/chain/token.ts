@@ -27,7 +27,6 @@ export const TokenTransfer = defineEntity({
   name: 'TokenTransfer',
   schema: 'chain',
   tableName: 'token_transfers',
-  indexes: [{ properties: ['from', 'asOfBlock'] }, { properties: ['to', 'asOfBlock'] }],
   properties: p => ({
     /** `<block>/<index in it>` */
     id: p.text().primary(),

@@ -16,10 +16,19 @@ type Seen = { readonly head: number; readonly asOf: number; readonly final: numb
 /** A failure now and then is what endpoints are like. */
 const unhealthyAfterFailures = 5;
 
+/** All that a status is, as one thread tells another. */
+export type FollowSnapshot = { readonly report: FollowReport; readonly failures: number };
+
 /** How the following of the chain goes in this process. */
 export class FollowStatus {
   #report: FollowReport = { state: 'standing by' };
   #failures = 0;
+  readonly #changed: (snapshot: FollowSnapshot) => void;
+
+  /** @param changed is told after each change that did not come by `restore` */
+  constructor(changed: (snapshot: FollowSnapshot) => void = () => undefined) {
+    this.#changed = changed;
+  }
 
   get report(): FollowReport {
     return this.#report;
@@ -42,26 +51,31 @@ export class FollowStatus {
     return undefined;
   }
 
+  restore({ report, failures }: FollowSnapshot): void {
+    this.#report = report;
+    this.#failures = failures;
+  }
+
   standsBy(): void {
-    this.#failures = 0;
-    this.#report = { state: 'standing by' };
+    this.#change({ state: 'standing by' }, 0);
   }
 
   followed({ head, asOf, final }: Seen): void {
-    this.#failures = 0;
-    this.#report = {
-      state: 'following',
-      ...{ headBlock: head, asOfBlock: asOf, finalBlock: final, lagBlocks: Math.max(0, head - asOf) },
-    };
+    const lagBlocks = Math.max(0, head - asOf);
+    this.#change({ state: 'following', headBlock: head, asOfBlock: asOf, finalBlock: final, lagBlocks }, 0);
   }
 
   /** What was known of the chain before stays in the report. */
   failed(reason: string): void {
-    this.#failures += 1;
-    this.#report = { ...this.#report, state: 'failing', reason };
+    this.#change({ ...this.#report, state: 'failing', reason }, this.#failures + 1);
   }
 
   halted(reason: string): void {
-    this.#report = { ...this.#report, state: 'halted', reason };
+    this.#change({ ...this.#report, state: 'halted', reason }, this.#failures);
+  }
+
+  #change(report: FollowReport, failures: number): void {
+    this.restore({ report, failures });
+    this.#changed({ report, failures });
   }
 }

@@ -1,14 +1,10 @@
 // The indexer of the benchmark `indexer`: what the service runs to follow a chain, with the read models that are asked
 // for, and nothing beside it.
 import type { Deployment } from '@astro/chain/deployment/addresses';
-import { RpcPool } from '@astro/chain/rpc/pool';
-import { ChainView } from '@astro/chain-indexer/follow/chain-view';
-import { Follower } from '@astro/chain-indexer/follow/follower';
 import { FollowStatus } from '@astro/chain-indexer/follow/follow-status';
 import { followUnit } from '@astro/chain-indexer/follow/follow.unit';
 import { chainEntities, chainProjections } from '@astro/chain-indexer/projections';
 import { Bus } from '@astro/jetstream/bus';
-import { EventStore } from '@astro/jetstream/event-store';
 import { openDatabase } from '@astro/postgres/database';
 import { ProjectionLane } from '@astro/runtime/projection-lane';
 import { heapMb, rssMb } from '../measure.js';
@@ -33,7 +29,6 @@ const log = {
   error: (message: string, fields?: object) => console.error(message, fields),
 };
 const bus = await Bus.connect({ servers, name: 'bench-indexer' });
-const store = new EventStore(bus);
 const chosen = chainProjections.filter(({ name }) => projections.includes(name));
 const orm = await openDatabase({
   url: databaseUrl,
@@ -45,11 +40,17 @@ const lanes = chosen.map(
   projection => new ProjectionLane({ bus, orm, projection, url: databaseUrl, entities: chainEntities, log }),
 );
 const { chainId, before, contracts } = deployment;
-const pool = new RpcPool([rpcUrl], { callsPerSecond: 1_000_000 });
-const view = new ChainView(contracts);
-const follower = new Follower({ pool, view, store, chainId, log, headEveryMs: 30_000 });
-const status = new FollowStatus();
-const following = followUnit({ bus, store, follower, chainId, before, pollMs: 100, log, status }).open();
+const following = followUnit({
+  task: {
+    bus: { servers, name: 'bench-follow' },
+    rpcUrls: [rpcUrl],
+    callsPerSecond: 1_000_000,
+    ...{ contracts, chainId, before, finalityBlocks: undefined },
+    ...{ pollMs: 100, headEveryMs: 30_000 },
+  },
+  log,
+  status: new FollowStatus(),
+}).open();
 
 async function start(): Promise<void> {
   await Promise.all(lanes.map(lane => lane.start()));
@@ -62,7 +63,6 @@ async function stop(): Promise<void> {
   await Promise.all(lanes.map(lane => lane.stop()));
   await orm.close();
   await bus.close();
-  pool.close();
   process.send!({ rssMb: rssMb() }, () => process.disconnect());
 }
 

@@ -61,8 +61,9 @@ async function measured(
   { ponder, raw, last }: { readonly ponder: number | null; readonly raw: number; readonly last: string },
   progress: (line: string) => void,
 ) {
-  const startedMs = performance.now();
   await ours.start();
+  // As with Ponder: from when it begins to read the chain.
+  const startedMs = performance.now();
   await untilRow(ours.database, tables, last, coldLimitMs);
   const perSecond = transfers / ((performance.now() - startedMs) / 1_000);
   await assertMirrored(ours.database, tables, chain);
