@@ -37,7 +37,7 @@ const readModels: Readonly<Record<Context, readonly ReadModel[]>> = {
     model(LedgerEntry, ledger),
     model(JobUsage, usage),
     model(Spending, spending),
-    { entities: [Batch, Payout], projection: payouts as unknown as ReadModel['projection'] },
+    { entities: [Batch, Payout], projection: payouts },
   ],
   chain: chainModels,
 };
