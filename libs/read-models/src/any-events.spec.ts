@@ -17,6 +17,7 @@ import type { EntityManager, EntitySchema, MikroORM } from '@mikro-orm/postgresq
 import fc from 'fast-check';
 import { Balance, balances } from './billing/balances.js';
 import { LedgerEntry, ledger } from './billing/ledger.js';
+import { Spending, spending } from './billing/spending.js';
 import { JobUsage, usage } from './billing/usage.js';
 import { Batch, Payout, payouts } from './billing/payouts.js';
 import { ApiKey, apiKeys } from './registry/api-keys.js';
@@ -41,6 +42,7 @@ const readModels: readonly ReadModel[] = [
   [balances, Balance],
   [ledger, LedgerEntry],
   [usage, JobUsage],
+  [spending, Spending],
   [payouts, Batch],
   [payouts, Payout],
   [wallets, Wallet],

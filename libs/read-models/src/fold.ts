@@ -7,7 +7,7 @@ import type { EntityManager, EntitySchema, RequiredEntityData } from '@mikro-orm
 /** How each event changes the rows whose keys it names, every row by itself. */
 export type Fold<Event extends Message, Row extends object> = {
   /** Keys of the rows that the event may make or change, none twice. */
-  keysOf(event: Event): readonly string[];
+  keysOf(event: Event, recordedAt: Date): readonly string[];
   /**
    * The row after the event: the same object when the event does not change it, a new one when it does.
    * @param key the row's, the event's `index`th
@@ -47,7 +47,7 @@ async function applyTogether<Event extends Message, Row extends object>(
   fold: Fold<Event, Row>,
   batch: readonly Recorded<Event>[],
 ): Promise<void> {
-  const keysOfEach = batch.map(({ event }) => fold.keysOf(event));
+  const keysOfEach = batch.map(({ event, recordedAt }) => fold.keysOf(event, recordedAt));
   const keys = new Set(keysOfEach.flat());
   if (keys.size === 0) return;
   const keyName = keyOf(em, entity);

@@ -6,7 +6,6 @@ import { startPostgres, type PostgresServer } from '@astro/devstack/postgres/ser
 import type { Message } from '@astro/event-sourcing/decider';
 import type { Projection } from '@astro/event-sourcing/projection';
 import type { Recorded } from '@astro/event-sourcing/recorded';
-import type { AccountEvent } from '@astro/messages/billing';
 import type { JobEvent, JobSpec, PoolEvent, Result } from '@astro/messages/scheduling';
 import type { TaskEvent } from '@astro/messages/verification';
 import { openDatabase } from '@astro/postgres/database';
@@ -22,6 +21,7 @@ import {
 } from './billing/balances.js';
 import { changeOf } from '@astro/messages/ledger-accounts';
 import { LedgerEntry, balancesAt, entriesOf, entriesOfJob, ledger, ledgerSum } from './billing/ledger.js';
+import { Spending, spending, spentWithin } from './billing/spending.js';
 import { JobUsage, findUsage, pageOfUsage, usage } from './billing/usage.js';
 import { Batch, findPayout, pageOfPayouts, Payout, payouts, payoutsOf } from './billing/payouts.js';
 import { InvalidCursor } from './page.js';
@@ -31,10 +31,11 @@ import { Operator, findOperator, operators } from './registry/operators.js';
 import { Tenant, findTenant, tenants } from './registry/tenants.js';
 import { Wallet, wallets, walletOf } from './registry/wallets.js';
 import { Job, findJob, jobs, pageOfJobs } from './scheduling/jobs.js';
-import { Lease, leases, leasesOf } from './scheduling/leases.js';
+import { Lease, leases, leasesOf, runningPriceOf } from './scheduling/leases.js';
 import { Task, tasks, tasksOf } from './scheduling/tasks.js';
 import { Verdict, findVerdict, verdicts, verdictsOf } from './verification/verdicts.js';
 import { plainJob, plainRequirements } from '@astro/messages/unconstrained';
+import { billingHistory, credit } from './billing-history.fixture.js';
 import { attestation, offer, registryHistory } from './registry-history.fixture.js';
 import { settlementHistory } from './settlement-history.fixture.js';
 
@@ -171,46 +172,6 @@ const schedulingHistory: readonly (JobEvent | PoolEvent)[] = [
   },
 ];
 
-const tenantAccount = (kind: string) => `tenant:tenant_1:${kind}`;
-const posting = (account: string, amountAtto: bigint) => ({ account, amountAtto });
-const charged = (taskId: string): AccountEvent => ({
-  type: 'TaskCharged',
-  data: {
-    ...job1,
-    taskId,
-    feeBps: 250,
-    burnBps: 2000,
-    meteredMs: 3000,
-    postings: [
-      posting(tenantAccount('reserved'), -1000n),
-      posting('operator:operator_1:earned', 500n),
-      posting('operator:operator_1:earned', 475n),
-      posting('platform:fees', 20n),
-      posting('platform:burned', 5n),
-    ],
-  },
-});
-const move = (amountAtto: bigint) => [
-  posting(tenantAccount('available'), -amountAtto),
-  posting(tenantAccount('reserved'), amountAtto),
-];
-const credit = 10n ** 30n;
-const billingHistory: readonly AccountEvent[] = [
-  {
-    type: 'AccountCredited',
-    data: {
-      tenantId: 'tenant_1',
-      creditId: 'credit_1',
-      postings: [posting('escrow:custody', -credit), posting(tenantAccount('available'), credit)],
-    },
-  },
-  { type: 'FundsReserved', data: { ...job1, postings: move(5000n) } },
-  { type: 'ReservationDeclined', data: { ...job2, requiredAtto: 9n, availableAtto: 1n } },
-  charged('task_1'),
-  charged('task_2'),
-  { type: 'FundsReleased', data: { ...job1, postings: move(-3000n) } },
-];
-
 const judged = (taskId: string) => ({ ...pool, jobId: 'job_1', taskId, policy: 'quorum/1' });
 const verificationHistory: readonly TaskEvent[] = [
   {
@@ -261,6 +222,7 @@ const readModels: readonly ReadModel[] = [
   { projection: balances, entity: Balance, history: billingHistory },
   { projection: ledger, entity: LedgerEntry, history: billingHistory },
   { projection: usage, entity: JobUsage, history: billingHistory },
+  { projection: spending, entity: Spending, history: billingHistory },
   { projection: payouts, entity: Payout, history: settlementHistory },
   { projection: payouts, entity: Batch, history: settlementHistory },
   { projection: verdicts, entity: Verdict, history: verificationHistory },
@@ -470,6 +432,26 @@ test('usage says what a job cost and where it went', async () => {
   expect((await pageOfUsage(em, 'tenant_1', { limit: 5 })).items).toMatchObject([
     { jobId: 'job_1', ...cost },
   ]);
+});
+
+test('what was charged lately is told from whole ten minutes on, each tenant’s alone', async () => {
+  const em = await built('billing');
+  // The two charges are recorded in the seventeenth minute after the epoch.
+  const spentAt = (minutes: number, forMinutes: number, tenantId = 'tenant_1') =>
+    spentWithin(em, tenantId, forMinutes * 60_000, new Date(minutes * 60_000));
+  expect(await spentAt(17, 5)).toEqual({ from: new Date(600_000), chargedAtto: 2000n });
+  expect(await spentAt(79, 60)).toEqual({ from: new Date(600_000), chargedAtto: 2000n });
+  expect(await spentAt(80, 60)).toEqual({ from: new Date(1_200_000), chargedAtto: 0n });
+  expect(await spentAt(17, 5, 'tenant_2')).toMatchObject({ chargedAtto: 0n });
+});
+
+test('what runs costs what its started leases do, together', async () => {
+  const em = await built('scheduling');
+  await em.execute(
+    `update scheduling.leases set "status" = 'started' where "lease_id" in ('lease_3', 'lease_4')`,
+  );
+  expect(await runningPriceOf(em, 'tenant_1')).toBe(10n);
+  expect(await runningPriceOf(em, 'tenant_2')).toBe(0n);
 });
 
 test('a verdict names who agreed and who was refuted', async () => {

@@ -7,6 +7,7 @@ import { SharedWork } from '@astro/jetstream/shared-work';
 import { Balance, balances } from '@astro/read-models/billing/balances';
 import { LedgerEntry, ledger } from '@astro/read-models/billing/ledger';
 import { Batch, Payout, payouts } from '@astro/read-models/billing/payouts';
+import { Spending, spending } from '@astro/read-models/billing/spending';
 import { JobUsage, usage } from '@astro/read-models/billing/usage';
 import { logFor } from '@astro/runtime/logging';
 import { aggregateToken, PlatformModule } from '@astro/runtime/platform.module';
@@ -46,7 +47,7 @@ export class BillingModule {
           context: 'billing',
           config,
           aggregates: { account, ...(chain && { escrow, settlement }) },
-          projections: [balances, ledger, usage, payouts],
+          projections: [balances, ledger, usage, spending, payouts],
           reactors: [
             reserveForSubmittedJobs,
             chargeSucceededTasks(inForce),
@@ -57,7 +58,7 @@ export class BillingModule {
             ...(chain ? [followChain, recogniseWallets, followFinalFacts, returnWithdrawals] : []),
           ],
           gatheringReactors: [receiveTransfers],
-          entities: [Balance, LedgerEntry, JobUsage, Batch, Payout],
+          entities: [Balance, LedgerEntry, JobUsage, Spending, Batch, Payout],
         }),
       ],
       providers: chain ? [following(chain, fee), settling(config, chain)] : [],

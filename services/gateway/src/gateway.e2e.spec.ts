@@ -81,6 +81,7 @@ const guarded: readonly [method: string, path: string, wrongKind?: 'tenant' | 'o
   ['POST', `/v1/jobs/${someJob}/cancel`, 'operator'],
   ['POST', `/v1/jobs/${someJob}/scale`, 'operator'],
   ['GET', '/v1/usage', 'operator'],
+  ['GET', '/v1/balance/forecast', 'operator'],
   ['GET', '/v1/balance', 'operator'],
   ['GET', '/v1/statement', 'operator'],
   ['POST', '/v1/transfers', 'operator'],

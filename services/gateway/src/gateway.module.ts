@@ -3,6 +3,7 @@ import { Bus } from '@astro/jetstream/bus';
 import { Balance } from '@astro/read-models/billing/balances';
 import { LedgerEntry } from '@astro/read-models/billing/ledger';
 import { Batch, Payout } from '@astro/read-models/billing/payouts';
+import { Spending } from '@astro/read-models/billing/spending';
 import { JobUsage } from '@astro/read-models/billing/usage';
 import { chainModels } from '@astro/read-models/chain/models';
 import { ApiKey } from '@astro/read-models/registry/api-keys';
@@ -19,6 +20,7 @@ import { APP_FILTER, APP_INTERCEPTOR, HttpAdapterHost } from '@nestjs/core';
 import type { FastifyAdapter } from '@nestjs/platform-fastify';
 import { AccountsController } from './accounts/accounts.controller.js';
 import { ChainController } from './chain/chain.controller.js';
+import { ForecastController } from './accounts/forecast.controller.js';
 import { StatementsController } from './accounts/statements.controller.js';
 import { TransfersController } from './accounts/transfers.controller.js';
 import { WithdrawalsController } from './accounts/withdrawals.controller.js';
@@ -55,6 +57,7 @@ export const controllers = [
   AccountsController,
   ChainController,
   StatementsController,
+  ForecastController,
   TransfersController,
   WithdrawalsController,
   WalletsController,
@@ -90,6 +93,7 @@ export class GatewayModule {
             Balance,
             LedgerEntry,
             JobUsage,
+            Spending,
             Batch,
             Payout,
             ...chainEntities,

@@ -5,6 +5,8 @@ import { openDatabase } from '@astro/postgres/database';
 import { ProjectionRunner } from '@astro/postgres/projection-runner';
 import { Balance, balances } from '@astro/read-models/billing/balances';
 import { LedgerEntry, ledger } from '@astro/read-models/billing/ledger';
+import { Batch, Payout, payouts } from '@astro/read-models/billing/payouts';
+import { Spending, spending } from '@astro/read-models/billing/spending';
 import { JobUsage, usage } from '@astro/read-models/billing/usage';
 import { chainModels } from '@astro/read-models/chain/models';
 import { ApiKey, apiKeys } from '@astro/read-models/registry/api-keys';
@@ -30,7 +32,13 @@ const readModels: Readonly<Record<Context, readonly ReadModel[]>> = {
   registry: [model(Tenant, tenants), model(Operator, operators), model(ApiKey, apiKeys), model(Node, nodes)],
   scheduling: [model(Job, jobs), model(Task, tasks), model(Lease, leases)],
   verification: [model(Verdict, verdicts)],
-  billing: [model(Balance, balances), model(LedgerEntry, ledger), model(JobUsage, usage)],
+  billing: [
+    model(Balance, balances),
+    model(LedgerEntry, ledger),
+    model(JobUsage, usage),
+    model(Spending, spending),
+    { entities: [Batch, Payout], projection: payouts },
+  ],
   chain: chainModels,
 };
 const contexts = Object.keys(readModels) as readonly Context[];

@@ -4,6 +4,7 @@ import type { Projection } from '@astro/event-sourcing/projection';
 import { Balance, balances } from '@astro/read-models/billing/balances';
 import { LedgerEntry, ledger } from '@astro/read-models/billing/ledger';
 import { Batch, Payout, payouts } from '@astro/read-models/billing/payouts';
+import { Spending, spending } from '@astro/read-models/billing/spending';
 import { JobUsage, usage } from '@astro/read-models/billing/usage';
 import { chainModels } from '@astro/read-models/chain/models';
 import { ApiKey, apiKeys } from '@astro/read-models/registry/api-keys';
@@ -35,6 +36,7 @@ export const readModels: readonly ReadModel[] = [
   { projection: ledger, entities: [LedgerEntry] },
   { projection: payouts, entities: [Batch, Payout] },
   { projection: usage, entities: [JobUsage] },
+  { projection: spending, entities: [Spending] },
   { projection: verdicts, entities: [Verdict] },
   ...chainModels,
 ];

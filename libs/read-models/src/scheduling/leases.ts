@@ -3,7 +3,9 @@ import type { Recorded } from '@astro/event-sourcing/recorded';
 import type { ExpiredLease, Fault, LeaseRenewed, LeasesGranted, PoolEvent } from '@astro/messages/scheduling';
 import { Atto } from '@astro/postgres/atto';
 import { defineEntity, type EntityManager, type InferEntity } from '@mikro-orm/postgresql';
+import { tableOf } from '@astro/postgres/stage';
 import { folding } from '../fold.js';
+import { Job } from './jobs.js';
 
 export type LeaseStatus = 'granted' | 'started' | 'completed' | 'failed' | 'expired' | 'revoked';
 
@@ -142,6 +144,17 @@ async function revokeLeasesOfNode(em: EntityManager, { event, recordedAt }: Reco
 /** In the order in which they were granted. */
 export const leasesOf = (em: EntityManager, jobId: string) =>
   em.find(Lease, { jobId }, { orderBy: { grantedAt: 'asc', leaseId: 'asc' } });
+
+/** What the tenant's running replicas cost together in a second; what they have cost so far may not be charged yet. */
+export async function runningPriceOf(em: EntityManager, tenantId: string): Promise<bigint> {
+  const [row] = await em.execute<{ sum: string }[]>(
+    `select coalesce(sum(l."price_per_second_atto"), 0) as "sum" from ${tableOf(em, Job)} as j
+       join ${tableOf(em, Lease)} as l on l."job_id" = j."job_id"
+      where j."tenant_id" = ? and j."status" = 'running' and l."status" = 'started'`,
+    [tenantId],
+  );
+  return BigInt(row!.sum);
+}
 
 /** Leases of the job that nodes work on. */
 export const runningReplicas = (em: EntityManager, jobId: string) =>

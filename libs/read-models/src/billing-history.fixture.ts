@@ -1,0 +1,43 @@
+import type { AccountEvent } from '@astro/messages/billing';
+
+const job1 = { jobId: 'job_1', tenantId: 'tenant_1' };
+const job2 = { jobId: 'job_2', tenantId: 'tenant_1' };
+const tenantAccount = (kind: string) => `tenant:tenant_1:${kind}`;
+const posting = (account: string, amountAtto: bigint) => ({ account, amountAtto });
+const charged = (taskId: string): AccountEvent => ({
+  type: 'TaskCharged',
+  data: {
+    ...job1,
+    taskId,
+    feeBps: 250,
+    burnBps: 2000,
+    meteredMs: 3000,
+    postings: [
+      posting(tenantAccount('reserved'), -1000n),
+      posting('operator:operator_1:earned', 500n),
+      posting('operator:operator_1:earned', 475n),
+      posting('platform:fees', 20n),
+      posting('platform:burned', 5n),
+    ],
+  },
+});
+const move = (amountAtto: bigint) => [
+  posting(tenantAccount('available'), -amountAtto),
+  posting(tenantAccount('reserved'), amountAtto),
+];
+export const credit = 10n ** 30n;
+export const billingHistory: readonly AccountEvent[] = [
+  {
+    type: 'AccountCredited',
+    data: {
+      tenantId: 'tenant_1',
+      creditId: 'credit_1',
+      postings: [posting('escrow:custody', -credit), posting(tenantAccount('available'), credit)],
+    },
+  },
+  { type: 'FundsReserved', data: { ...job1, postings: move(5000n) } },
+  { type: 'ReservationDeclined', data: { ...job2, requiredAtto: 9n, availableAtto: 1n } },
+  charged('task_1'),
+  charged('task_2'),
+  { type: 'FundsReleased', data: { ...job1, postings: move(-3000n) } },
+];
