@@ -1,18 +1,34 @@
-import type { Reactor } from '@astro/event-sourcing/reactor';
+import type { Directed, Reactor } from '@astro/event-sourcing/reactor';
 import type { AccountCommand } from '@astro/messages/billing';
-import type { PoolEvent } from '@astro/messages/scheduling';
+import type { LeaseRenewed, PoolEvent, Result } from '@astro/messages/scheduling';
 import type { FeeSchedule } from './charge-succeeded-tasks.reactor.js';
 
-/** A service has no result to verify: the time for which its replicas were reported running is charged. */
+/** A service has no result to verify: the time for which its replicas ran is charged. */
 export const chargeServicePeriods = (inForce: () => FeeSchedule): Reactor<PoolEvent, AccountCommand> => ({
   name: 'billing.charge-service-periods',
   reads: ['scheduling.pool'],
 
   react({ event: { type, data } }) {
-    if (type !== 'LeaseRenewed') return [];
-    const { tenantId, jobId, taskId, chargeNumber, work } = data;
-    const to = { type: 'billing.account', id: tenantId } as const;
-    const charge = { tenantId, jobId, taskId, chargeNumber, work, ...inForce() };
-    return [{ to, type: 'ChargePeriod', data: charge }];
+    switch (type) {
+      case 'LeaseRenewed':
+        return chargesOf(data, [data.work], inForce());
+      case 'ReplicasMetered':
+        return chargesOf(data, data.work, inForce());
+      default:
+        return [];
+    }
   },
 });
+
+type Metered = Pick<LeaseRenewed, 'tenantId' | 'jobId' | 'taskId' | 'chargeNumber'>;
+
+const chargesOf = (
+  { tenantId, jobId, taskId, chargeNumber }: Metered,
+  work: readonly Result[],
+  fees: FeeSchedule,
+): readonly Directed<AccountCommand>[] =>
+  work.map((used, index) => ({
+    to: { type: 'billing.account', id: tenantId },
+    type: 'ChargePeriod',
+    data: { tenantId, jobId, taskId, chargeNumber: chargeNumber + index, work: used, ...fees },
+  }));

@@ -112,6 +112,18 @@ describe('a service', () => {
       },
     ]));
 
+  test('is charged for what replicas used that the pool ended, one after the other', () => {
+    const work = [used, { ...used, leaseId: 'lease_2' }];
+    const data = { ...ids, poolId: 'main', taskId: 'task_1', chargeNumber: 5, work };
+    const charges = chargeServicePeriods(() => ({ feeBps: 300, burnBps: 1_000 })).react(
+      inPool({ type: 'ReplicasMetered', data }),
+    );
+    expect(charges).toMatchObject([
+      { to, type: 'ChargePeriod', data: { ...ids, chargeNumber: 5, work: { leaseId: 'lease_1' } } },
+      { to, type: 'ChargePeriod', data: { ...ids, chargeNumber: 6, work: { leaseId: 'lease_2' } } },
+    ]);
+  });
+
   test('is released by the pool, which knows what there is to charge, and not by its own end', () => {
     const closed = { poolId: 'main', jobId: ids.jobId, revoked: [] };
     expect(

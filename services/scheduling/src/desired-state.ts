@@ -67,6 +67,8 @@ export function touchedNodes({ type, data }: PoolEvent): ReadonlySet<string> {
     case 'TasksQueued':
     case 'LeaseStarted':
     case 'ReplicaQueued':
+    // The event that ends the replicas comes with it.
+    case 'ReplicasMetered':
     case 'ReplicasRequeued':
     case 'PolicyAdopted':
     // A task is closed when its last lease has completed, which has told that lease's node already.

@@ -28,11 +28,11 @@ export const followJobs = (poolId: string): Reactor<JobEvent, PoolCommand> => ({
         return [{ to: toPool(poolId), type: 'ScaleService', data: scale }];
       }
       case 'JobSucceeded':
-        return [{ to: toPool(poolId), type: 'CloseJob', data: { poolId, jobId: data.jobId } }];
+        return [{ to: toPool(poolId), type: 'CloseJob', data: { poolId, jobId: data.jobId, at: recordedAt } }];
       case 'JobFailed':
       case 'JobCancelled': {
         const { poolId, jobId } = data;
-        return [{ to: toPool(poolId), type: 'CloseJob', data: { poolId, jobId } }];
+        return [{ to: toPool(poolId), type: 'CloseJob', data: { poolId, jobId, at: recordedAt } }];
       }
       case 'JobSubmitted':
       case 'TaskSucceeded':

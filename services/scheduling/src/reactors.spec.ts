@@ -82,7 +82,7 @@ describe('jobs in the pool', () => {
       { to: pool, type: 'QueueTasks', data: { ...ofJob, tenantId, spec, queuedAt: recordedAt } },
     ]));
   test('however a job ends, it leaves the pool', () => {
-    const closed = [{ to: pool, type: 'CloseJob', data: ofJob }];
+    const closed = [{ to: pool, type: 'CloseJob', data: { ...ofJob, at: recordedAt } }];
     const end = { jobId: 'job_1', tenantId, tasksSucceeded: 1 };
     const reactor = followJobs('main');
     expect(reaction(reactor, { type: 'JobSucceeded', data: end })).toEqual(closed);

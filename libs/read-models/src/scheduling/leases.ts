@@ -1,6 +1,6 @@
 import type { Projection } from '@astro/event-sourcing/projection';
 import type { Recorded } from '@astro/event-sourcing/recorded';
-import type { ExpiredLease, Fault, LeaseRenewed, LeasesGranted, PoolEvent } from '@astro/messages/scheduling';
+import type { ExpiredLease, Fault, LeaseRenewed, LeasesGranted, PoolEvent, Result } from '@astro/messages/scheduling';
 import { Atto } from '@astro/postgres/atto';
 import { defineEntity, type EntityManager, type InferEntity } from '@mikro-orm/postgresql';
 import { tableOf } from '@astro/postgres/stage';
@@ -60,6 +60,8 @@ export const leases: Projection<PoolEvent, EntityManager> = {
         case 'LeasesPreempted':
         case 'LeasesRevoked':
           return idsOf(data.leases);
+        case 'ReplicasMetered':
+          return idsOf(data.work);
         case 'NodeAdmitted':
         case 'AttestationsExpired':
         case 'ServiceScaled':
@@ -73,6 +75,7 @@ export const leases: Projection<PoolEvent, EntityManager> = {
       if (event.type === 'LeasesGranted') return lease ?? granted(event.data, index, recordedAt);
       if (lease === undefined || !live.includes(lease.status)) return lease;
       if (event.type === 'LeaseRenewed') return renewed(lease, event.data);
+      if (event.type === 'ReplicasMetered') return metered(lease, event.data.work[index]!);
       if (event.type === 'LeasesPreempted') return { ...lease, deadline: event.data.noticeUntil };
       if (event.type !== 'LeaseStarted') return { ...lease, ...endBy(event), endedAt: recordedAt };
       if (lease.status === 'started') return lease;
@@ -103,6 +106,12 @@ function renewed(lease: Lease, { deadline, renewedAt }: LeaseRenewed): Lease {
   const meteredMs = renewedAt.getTime() - (lease.startedAt ?? renewedAt).getTime();
   return meteredMs <= (lease.meteredMs ?? 0) ? lease : { ...lease, deadline, meteredMs };
 }
+
+/** It ends with the next event. */
+const metered = (lease: Lease, { meteredMs }: Result): Lease => ({
+  ...lease,
+  meteredMs: (lease.meteredMs ?? 0) + meteredMs,
+});
 
 /** What became of a lease that the event ends. */
 function endBy({ type, data }: PoolEvent): Partial<Lease> {

@@ -1,5 +1,5 @@
 import { costAtto } from '@astro/matching/cost';
-import type { LeaseRenewed, ReplicasRequeued, ServiceScaled } from '@astro/messages/scheduling';
+import type { LeaseRenewed, ReplicasMetered, ReplicasRequeued, ServiceScaled } from '@astro/messages/scheduling';
 import type { PoolJob } from './pool-job.js';
 import type { Lease, Pool } from './pool-state.js';
 import { scaleSeen } from './renewals.js';
@@ -18,6 +18,14 @@ export function renew(pool: Pool, job: PoolJob, lease: Lease, data: LeaseRenewed
   lease.renewed = renewed;
   lease.deadline = data.deadline;
   pool.byDeadline.add(lease);
+}
+
+/** The leases end with the next event. */
+export function countCharges(job: PoolJob, { chargeNumber, work }: ReplicasMetered): void {
+  const service = serviceOf(job);
+  service.charges = chargeNumber + work.length - 1;
+  for (const { meteredMs, pricePerSecondAtto } of work)
+    service.spentAtto += costAtto(meteredMs, pricePerSecondAtto);
 }
 
 export function scale(pool: Pool, job: PoolJob, data: ServiceScaled): void {

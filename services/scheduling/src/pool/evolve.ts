@@ -1,7 +1,7 @@
 import type { ExpiredLease, Grant, LeaseRenewed, PoolEvent, TasksQueued } from '@astro/messages/scheduling';
 import { endLease, expire, moved, replaceLater, revokeAll, takeBack } from './end-lease.js';
 import { admit, expireAttestations, withdraw } from './evolve-nodes.js';
-import { release, renew, requeue, scale } from './evolve-service.js';
+import { countCharges, release, renew, requeue, scale } from './evolve-service.js';
 import { holdOf, unitsOnNode } from './fleet.js';
 import { install } from './learning/adopt.js';
 import { countArrival } from './learning/mix.js';
@@ -56,6 +56,8 @@ function apply(pool: Pool, { type, data }: PoolEvent): void {
       return;
     case 'LeaseRenewed':
       return renewLease(pool, data);
+    case 'ReplicasMetered':
+      return countCharges(jobOf(pool, data.jobId), data);
     case 'ServiceScaled':
       revokeAll(pool, data.revoked);
       return scale(pool, jobOf(pool, data.jobId), data);

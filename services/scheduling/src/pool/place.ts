@@ -3,7 +3,9 @@ import { attestationsExpired, hasExpired } from './attestations.js';
 import { jobsToAbandon } from './abandon.js';
 import { decideTick } from './grants.js';
 import { isDue, replicasDue } from './renewals.js';
-import { settlementOf } from './service.js';
+import { chargeLastUse } from './last-use.js';
+import { replicatedTask, settlementOf } from './service.js';
+import { runningService, scaleOrEnd } from './service-scale.js';
 import { policyNameOf } from './learning/adopt.js';
 import { MARKET_VERSION, pricesAt, pricesFallAt } from './market.js';
 import type { Preemption } from './preemption.js';
@@ -21,19 +23,19 @@ export function placeTasks({ poolId, now, patienceMs }: PlaceTasks, pool: Pool):
   if (unproved.length > 0) return unproved;
 
   const overdue = overdueLeases(pool, now);
-  if (overdue.length > 0) return endsOf(poolId, overdue);
+  if (overdue.length > 0) return endsOf(poolId, overdue, now, pool);
 
   const due = replicasDue(pool, poolId, now);
   if (due.length > 0) return due;
 
   const hopeless = jobsToAbandon(pool, now, patienceMs);
   if (hopeless.length > 0)
-    return hopeless.map(({ job, reason, detail }) => {
-      const revoked = leasesOfJob(pool, job).map(ended);
-      return {
-        type: 'JobAbandoned',
-        data: { poolId, jobId: job.jobId, reason, detail, revoked, ...settlementOf(job) },
-      };
+    return hopeless.flatMap(({ job, reason, detail }) => {
+      const leases = leasesOfJob(pool, job);
+      const { events, charged } = chargeLastUse(poolId, job, leases, now);
+      const settlement = settlementOf(job, charged);
+      const data = { poolId, jobId: job.jobId, reason, detail, revoked: leases.map(ended), ...settlement };
+      return [...events, { type: 'JobAbandoned', data }] as const;
     });
 
   const { grants, clearings, preemptions } = pool.room.simulate(() => decideTick(pool, now));
@@ -46,14 +48,28 @@ export function placeTasks({ poolId, now, patienceMs }: PlaceTasks, pool: Pool):
   return [{ type: 'LeasesGranted', data }, ...notices];
 }
 
-/** A lease whose notice is over was taken from its node; one that ran out of time was not kept by it. */
-function endsOf(poolId: string, overdue: readonly Lease[]): readonly PoolEvent[] {
-  const revoked = overdue.filter(({ isPreempted }) => isPreempted).map(ended);
+/**
+ * A lease whose notice is over was taken from its node; one that ran out of time was not kept by it. So a replica
+ * of the first kind is charged to the end, which may leave less money than its service needs.
+ */
+function endsOf(poolId: string, overdue: readonly Lease[], now: Date, pool: Pool): readonly PoolEvent[] {
+  const revoked = overdue.filter(({ isPreempted }) => isPreempted);
   const expired = overdue.filter(({ isPreempted }) => !isPreempted).map(ended);
-  const events: PoolEvent[] = [];
-  if (revoked.length > 0) events.push({ type: 'LeasesRevoked', data: { poolId, leases: revoked } });
+  const gone = new Set(overdue.map(({ leaseId }) => leaseId));
+  const metered: PoolEvent[] = [];
+  const consequences: PoolEvent[] = [];
+  for (const [jobId, leases] of Map.groupBy(revoked, lease => lease.jobId)) {
+    const running = runningService(pool, jobId);
+    if (!running) continue;
+    const { events, charged } = chargeLastUse(poolId, running.job, leases, now);
+    const { replicasWanted } = replicatedTask(running.job);
+    metered.push(...events);
+    consequences.push(...scaleOrEnd(pool, running, replicasWanted, { poolId, at: now, charged, gone }));
+  }
+  const events = [...metered];
+  if (revoked.length > 0) events.push({ type: 'LeasesRevoked', data: { poolId, leases: revoked.map(ended) } });
   if (expired.length > 0) events.push({ type: 'LeasesExpired', data: { poolId, leases: expired } });
-  return events;
+  return [...events, ...consequences];
 }
 
 function noticeOf(poolId: string, { task, leases, noticeUntil }: Preemption, decidedAt: Date): PoolEvent {

@@ -106,7 +106,11 @@ export const closeTask = (jobId: string, taskId: string): PoolCommand => ({
   type: 'CloseTask',
   data: { poolId, jobId, taskId },
 });
-export const closeJob = (jobId: string): PoolCommand => ({ type: 'CloseJob', data: { poolId, jobId } });
+/** @param when without it, as it was sent before the end was told */
+export const closeJob = (jobId: string, when?: Date): PoolCommand => ({
+  type: 'CloseJob',
+  data: { poolId, jobId, ...(when && { at: when }) },
+});
 
 const reportOf = ({ leaseId, nodeId, fencingToken }: Grant) => ({ poolId, leaseId, nodeId, fencingToken });
 

@@ -171,7 +171,10 @@ const anyStep: fc.Arbitrary<Step> = fc.oneof(
   { weight: 2, arbitrary: report(fail) },
   { weight: 3, arbitrary: anyTask.map(([jobId, taskId]) => always(replica(jobId, taskId))) },
   { weight: 1, arbitrary: anyTask.map(([jobId, taskId]) => always(closeTask(jobId, taskId))) },
-  { weight: 1, arbitrary: fc.oneof(anyJob, anyService).map(jobId => always(closeJob(jobId))) },
+  {
+    weight: 1,
+    arbitrary: fc.oneof(anyJob, anyService).map((jobId): Step => (_granted, now) => closeJob(jobId, now)),
+  },
 );
 /** Mostly well within a lease and a patience, now and then beyond both. */
 const anyWaitMs = fc.oneof(

@@ -60,6 +60,7 @@ test('the sequences are worth their name: every kind of event happens', () => {
     'NodeWithdrawn',
     'PolicyAdopted',
     'ReplicaQueued',
+    'ReplicasMetered',
     'ReplicasRequeued',
     'ServiceScaled',
     'TaskClosed',
@@ -210,6 +211,10 @@ test('what a service is charged is numbered without a gap, and settled in full w
       if (type === 'LeaseRenewed') {
         expect(data.chargeNumber).toBe((charges.get(data.jobId) ?? 0) + 1);
         charges.set(data.jobId, data.chargeNumber);
+      }
+      if (type === 'ReplicasMetered') {
+        expect(data.chargeNumber).toBe((charges.get(data.jobId) ?? 0) + 1);
+        charges.set(data.jobId, data.chargeNumber + data.work.length - 1);
       }
       if ((type === 'JobClosed' || type === 'JobAbandoned') && data.settlement)
         expect(data.settlement.charges).toBe(charges.get(data.jobId) ?? 0);

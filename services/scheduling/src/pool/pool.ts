@@ -15,6 +15,7 @@ import { leasesLostBy } from './attestations.js';
 import { evolve } from './evolve.js';
 import { explainTask } from './explanation.js';
 import { adoptPolicy, type AdoptionRejection } from './learning/adopt.js';
+import { chargeLastUse } from './last-use.js';
 import { placeTasks } from './place.js';
 import { planJob } from './plan.js';
 import { completeLease, failLease, startLease, type ReportRejection } from './reports.js';
@@ -129,11 +130,13 @@ function closeTask(data: CloseTask, pool: Pool): PoolDecision {
   return job?.tasks.has(data.taskId) && !job.service ? accept({ type: 'TaskClosed', data }) : accept();
 }
 
-function closeJob({ poolId, jobId }: CloseJob, pool: Pool): PoolDecision {
+function closeJob({ poolId, jobId, at }: CloseJob, pool: Pool): PoolDecision {
   const job = pool.jobs.get(jobId);
   if (!job) return accept();
-  const revoked = leasesOfJob(pool, job).map(ended);
-  return accept({ type: 'JobClosed', data: { poolId, jobId, revoked, ...settlementOf(job) } });
+  const leases = leasesOfJob(pool, job);
+  const { events, charged } = chargeLastUse(poolId, job, at ? leases : [], at ?? job.movedAt);
+  const data = { poolId, jobId, revoked: leases.map(ended), ...settlementOf(job, charged) };
+  return accept(...events, { type: 'JobClosed', data });
 }
 
 function explainIt(data: ExplainTask, pool: Pool): PoolDecision {

@@ -1,24 +1,21 @@
 import { costAtto } from '@astro/matching/cost';
 import { accept, reject } from '@astro/event-sourcing/decider';
-import type {
-  JobAbandoned,
-  PoolEvent,
-  RenewLease,
-  ReplicasRequeued,
-  ScaleService,
-  Service,
-  ServiceScaled,
-} from '@astro/messages/scheduling';
+import type { PoolEvent, RenewLease, ReplicasRequeued, ScaleService, Service } from '@astro/messages/scheduling';
 import { couldHost } from '@astro/matching/rules';
 import { idlePriceFactorOf } from './market.js';
 import type { PoolJob } from './pool-job.js';
 import { LEASE_GRACE_MS, poolLimits } from './pool-limits.js';
-import { ended, leasesOfJob, type Lease, type Pool } from './pool-state.js';
+import { leasesOfJob, type Lease, type Pool } from './pool-state.js';
 import { onEndedLease, refusalOf, type ReportDecision } from './reports.js';
 import type { PoolService } from './pool-service.js';
-import { affordableReplicas, replicatedTask, scaleAfter, serviceOf } from './service.js';
-
-type RunningService = { readonly job: PoolJob; readonly service: PoolService; readonly spec: Service };
+import { replicatedTask, scaleAfter, serviceOf } from './service.js';
+import {
+  affordableScale,
+  runningService,
+  scaled,
+  scaleOrEnd,
+  type RunningService,
+} from './service-scale.js';
 
 /**
  * A replica that was reported running keeps its lease for another period, and what it used is charged. What is
@@ -39,13 +36,6 @@ export function renewLease(data: RenewLease, pool: Pool): ReportDecision {
 
   const renewed = renewal(data, lease, running, usedMs);
   return accept(renewed, ...consequences(pool, running, renewed));
-}
-
-/** Present for a job that is a service. */
-function runningService(pool: Pool, jobId: string): RunningService | undefined {
-  const job = pool.jobs.get(jobId);
-  if (!job?.service || !job.spec.service) return undefined;
-  return { job, service: job.service, spec: job.spec.service };
 }
 
 type Renewed = Extract<PoolEvent, { type: 'LeaseRenewed' }>;
@@ -78,40 +68,12 @@ function renewal(
   };
 }
 
-/** The service has another number of replicas, or ends because its budget does. */
-function consequences(
-  pool: Pool,
-  { job, service, spec }: RunningService,
-  renewed: Renewed,
-): readonly PoolEvent[] {
-  const { poolId, jobId, renewedAt, work } = renewed.data;
-  const spentAtto = service.spentAtto + costAtto(work.meteredMs, work.pricePerSecondAtto);
-  const affordable = affordableReplicas(job.spec, spec, spentAtto);
-  if (affordable < service.replicasMin) {
-    const charges = service.charges + 1;
-    return [{ type: 'JobAbandoned', data: outOfFunds(pool, poolId, job, charges, affordable) }];
-  }
-  const { replicas } = scaleSeen(pool, job, renewed);
-  const wanted = Math.min(replicas, affordable);
-  if (wanted === replicatedTask(job).replicasWanted) return [];
-  const { replicasMin, replicasMax } = service;
-  return [
-    scaled(pool, job, { poolId, jobId, replicas: wanted, replicasMin, replicasMax, scaledAt: renewedAt }),
-  ];
-}
-
-function outOfFunds(
-  pool: Pool,
-  poolId: string,
-  job: PoolJob,
-  charges: number,
-  affordable: number,
-): JobAbandoned {
-  const { tenantId, jobId } = job;
-  const detail = `what is left of the budget pays for ${affordable} replicas for another period`;
-  const revoked = leasesOfJob(pool, job).map(ended);
-  const settlement = { tenantId, charges };
-  return { poolId, jobId, reason: 'insufficient_funds', detail, revoked, settlement };
+function consequences(pool: Pool, running: RunningService, { data }: Renewed): readonly PoolEvent[] {
+  const { poolId, leaseId, renewedAt: at, work, chargeNumber: charges } = data;
+  const spentAtto = running.service.spentAtto + costAtto(work.meteredMs, work.pricePerSecondAtto);
+  const { replicas } = scaleSeen(pool, running.job, { type: 'LeaseRenewed', data });
+  const afterwards = { poolId, at, charged: { charges, spentAtto }, gone: new Set<string>(), heard: leaseId };
+  return scaleOrEnd(pool, running, replicas, afterwards);
 }
 
 /** What a period that lies wholly after the last change says; one that does not says nothing. */
@@ -131,31 +93,17 @@ function busyShareOf(service: PoolService, { renewedAt, work, busyMs }: Renewed[
   return beganMs < service.scaledAt.getTime() ? undefined : busyMs / work.meteredMs;
 }
 
-/** Where there are more than are wanted, those go first that lose the least: under notice, not started, dear, new. */
-function scaled(pool: Pool, job: PoolJob, data: Omit<ServiceScaled, 'revoked'>): PoolEvent {
-  const leases = [...leasesOfJob(pool, job)].sort(
-    (left, right) =>
-      Number(right.isPreempted) - Number(left.isPreempted) ||
-      Number(left.startedAt !== undefined) - Number(right.startedAt !== undefined) ||
-      Number(right.pricePerSecondAtto > left.pricePerSecondAtto) -
-        Number(right.pricePerSecondAtto < left.pricePerSecondAtto) ||
-      right.fencingToken - left.fencingToken,
-  );
-  const revoked = leases.slice(0, Math.max(0, leases.length - data.replicas)).map(ended);
-  return { type: 'ServiceScaled', data: { ...data, revoked } };
-}
-
 /** The tenant's bounds hold at once; within them the load decides, and the budget above all. */
 export function scaleByTenant(data: ScaleService, pool: Pool): ReportDecision | undefined {
   const running = runningService(pool, data.jobId);
   if (!running) return undefined;
-  const { job, service, spec } = running;
-  const { poolId, jobId, replicasMin, replicasMax, at: scaledAt } = data;
+  const { job, service } = running;
+  const { poolId, replicasMin, replicasMax, at } = data;
   if (service.replicasMin === replicasMin && service.replicasMax === replicasMax) return accept();
-  const affordable = affordableReplicas(job.spec, spec, service.spentAtto);
   const within = Math.min(Math.max(replicatedTask(job).replicasWanted, replicasMin), replicasMax);
-  const replicas = Math.min(within, affordable);
-  return accept(scaled(pool, job, { poolId, jobId, replicas, replicasMin, replicasMax, scaledAt }));
+  const afterwards = { poolId, at, charged: service, gone: new Set<string>() };
+  const scale = affordableScale(pool, running, within, afterwards);
+  return accept(...scaled(running, data, scale, afterwards));
 }
 
 export const deadlineOfReplica = ({ periodMs }: Service, from: Date): Date =>

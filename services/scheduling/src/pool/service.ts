@@ -43,8 +43,11 @@ export const reserveOfReplicaAtto = ({ requirements }: JobSpec, { periodMs }: Se
 export const affordableReplicas = (spec: JobSpec, service: Service, spentAtto: bigint): number =>
   Number((service.budgetAtto - spentAtto) / reserveOfReplicaAtto(spec, service));
 
-export const settlementOf = ({ tenantId, service }: PoolJob): { settlement?: ServiceSettlement } =>
-  service ? { settlement: { tenantId, charges: service.charges } } : {};
+/** @param charged what it was charged until now */
+export const settlementOf = (
+  { tenantId, service }: PoolJob,
+  { charges }: Pick<PoolService, 'charges'>,
+): { settlement?: ServiceSettlement } => (service ? { settlement: { tenantId, charges } } : {});
 
 /** The share of the time since the last report in which the replica ran its program, from 0 to 1. */
 export type Seen = { readonly leaseId: string; readonly busyShare: number; readonly at: Date };
