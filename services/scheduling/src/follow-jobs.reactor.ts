@@ -28,7 +28,9 @@ export const followJobs = (poolId: string): Reactor<JobEvent, PoolCommand> => ({
         return [{ to: toPool(poolId), type: 'ScaleService', data: scale }];
       }
       case 'JobSucceeded':
-        return [{ to: toPool(poolId), type: 'CloseJob', data: { poolId, jobId: data.jobId, at: recordedAt } }];
+        return [
+          { to: toPool(poolId), type: 'CloseJob', data: { poolId, jobId: data.jobId, at: recordedAt } },
+        ];
       case 'JobFailed':
       case 'JobCancelled': {
         const { poolId, jobId } = data;

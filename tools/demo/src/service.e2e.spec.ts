@@ -127,6 +127,13 @@ async function submit(below = 1_000, service = steady): Promise<string> {
   return id;
 }
 
+/** What a service is charged for by an event, and as which of its charges. */
+function chargedBy({ type, data }: PoolEvent) {
+  if (type === 'LeaseRenewed') return [{ work: data.work, chargeNumber: data.chargeNumber, isLast: false }];
+  if (type !== 'ReplicasMetered') return [];
+  return data.work.map((work, index) => ({ work, chargeNumber: data.chargeNumber + index, isLast: true }));
+}
+
 test('a service outlives the node of its replica, pays as it goes, and leaves nothing behind', async () => {
   const id = await submit();
   const served = await jobWhere(
@@ -157,14 +164,16 @@ test('a service outlives the node of its replica, pays as it goes, and leaves no
   const desired = await new DesiredStates(bus).get(second.nodeId);
   expect(desired?.state.assignments).toEqual([]);
 
-  const renewals = (await poolEvents()).flatMap(event => (event.type === 'LeaseRenewed' ? [event.data] : []));
-  const usedAtto = renewals.reduce(
+  const charged = (await poolEvents()).flatMap(chargedBy);
+  const usedAtto = charged.reduce(
     (sum, { work }) => sum + (BigInt(work.meteredMs) * work.pricePerSecondAtto + 999n) / 1_000n,
     0n,
   );
+  // Both replicas were running when the service ended, which nobody reported any more.
+  expect(charged.filter(({ isLast }) => isLast)).toHaveLength(2);
   const { chargedAtto } = (await client.job(id)) as ServiceJob;
   expect(BigInt(chargedAtto)).toBe(usedAtto);
-  expect(renewals.map(({ chargeNumber }) => chargeNumber)).toEqual(renewals.map((_, index) => index + 1));
+  expect(charged.map(({ chargeNumber }) => chargeNumber)).toEqual(charged.map((_, index) => index + 1));
   const audit = await auditEvents(bus);
   expect([audit.ledgerSumAtto, audit.unbalanced, audit.jobsNotEndedOnce]).toEqual([0n, [], []]);
 }, 180_000);

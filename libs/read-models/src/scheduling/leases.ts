@@ -1,6 +1,13 @@
 import type { Projection } from '@astro/event-sourcing/projection';
 import type { Recorded } from '@astro/event-sourcing/recorded';
-import type { ExpiredLease, Fault, LeaseRenewed, LeasesGranted, PoolEvent, Result } from '@astro/messages/scheduling';
+import type {
+  ExpiredLease,
+  Fault,
+  LeaseRenewed,
+  LeasesGranted,
+  PoolEvent,
+  Result,
+} from '@astro/messages/scheduling';
 import { Atto } from '@astro/postgres/atto';
 import { defineEntity, type EntityManager, type InferEntity } from '@mikro-orm/postgresql';
 import { tableOf } from '@astro/postgres/stage';

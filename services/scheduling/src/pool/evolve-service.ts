@@ -1,5 +1,10 @@
 import { costAtto } from '@astro/matching/cost';
-import type { LeaseRenewed, ReplicasMetered, ReplicasRequeued, ServiceScaled } from '@astro/messages/scheduling';
+import type {
+  LeaseRenewed,
+  ReplicasMetered,
+  ReplicasRequeued,
+  ServiceScaled,
+} from '@astro/messages/scheduling';
 import type { PoolJob } from './pool-job.js';
 import type { Lease, Pool } from './pool-state.js';
 import { scaleSeen } from './renewals.js';

@@ -110,3 +110,19 @@ test('replicas that a budget does not pay for any more are charged within it', (
   ]);
   expect(state.jobs.get('job_s')?.service?.spentAtto).toBe(100n);
 });
+
+test('as many replicas are left as the budget pays for when the last use of the others has been charged', () => {
+  // Each can cost 200 until it is heard of; that a report comes late makes the first dear.
+  const { requirements, ...spec } = serving({ replicasMin: 1, replicasMax: 3, budgetAtto: 600n });
+  const capped = { ...spec, requirements: { ...requirements, maxPricePerSecondAtto: 5n } };
+  const nodes = ['node_a', 'node_b', 'node_c', 'node_d'].map(nodeId => admit(nodeId));
+  const one = [...nodes, queue('job_s', capped), tick(at(0)), starting(0)];
+  const three = [...one, scaled(3, 3, 1), tick(at(2)), starting(1), starting(2), scaled(1, 3, 3)];
+  const { events } = told(...three, renewing(0, 39_000, 39_000));
+  expect(events.slice(-3)).toMatchObject([
+    // 600 less 195 would pay for two, but not once 50 more are charged for the third.
+    { type: 'LeaseRenewed', data: { work: { meteredMs: 39_000 } } },
+    { type: 'ReplicasMetered', data: { work: [{ meteredMs: 10_000 }, { meteredMs: 10_000 }] } },
+    { type: 'ServiceScaled', data: { replicas: 1, revoked: { length: 2 } } },
+  ]);
+});

@@ -67,7 +67,8 @@ function endsOf(poolId: string, overdue: readonly Lease[], now: Date, pool: Pool
     consequences.push(...scaleOrEnd(pool, running, replicasWanted, { poolId, at: now, charged, gone }));
   }
   const events = [...metered];
-  if (revoked.length > 0) events.push({ type: 'LeasesRevoked', data: { poolId, leases: revoked.map(ended) } });
+  if (revoked.length > 0)
+    events.push({ type: 'LeasesRevoked', data: { poolId, leases: revoked.map(ended) } });
   if (expired.length > 0) events.push({ type: 'LeasesExpired', data: { poolId, leases: expired } });
   return [...events, ...consequences];
 }

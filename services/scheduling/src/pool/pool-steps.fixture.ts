@@ -173,7 +173,11 @@ const anyStep: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: anyTask.map(([jobId, taskId]) => always(closeTask(jobId, taskId))) },
   {
     weight: 1,
-    arbitrary: fc.oneof(anyJob, anyService).map((jobId): Step => (_granted, now) => closeJob(jobId, now)),
+    arbitrary: fc.oneof(anyJob, anyService).map(
+      (jobId): Step =>
+        (_granted, now) =>
+          closeJob(jobId, now),
+    ),
   },
 );
 /** Mostly well within a lease and a patience, now and then beyond both. */

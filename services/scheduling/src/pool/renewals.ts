@@ -1,6 +1,12 @@
 import { costAtto } from '@astro/matching/cost';
 import { accept, reject } from '@astro/event-sourcing/decider';
-import type { PoolEvent, RenewLease, ReplicasRequeued, ScaleService, Service } from '@astro/messages/scheduling';
+import type {
+  PoolEvent,
+  RenewLease,
+  ReplicasRequeued,
+  ScaleService,
+  Service,
+} from '@astro/messages/scheduling';
 import { couldHost } from '@astro/matching/rules';
 import { idlePriceFactorOf } from './market.js';
 import type { PoolJob } from './pool-job.js';
@@ -9,13 +15,7 @@ import { leasesOfJob, type Lease, type Pool } from './pool-state.js';
 import { onEndedLease, refusalOf, type ReportDecision } from './reports.js';
 import type { PoolService } from './pool-service.js';
 import { replicatedTask, scaleAfter, serviceOf } from './service.js';
-import {
-  affordableScale,
-  runningService,
-  scaled,
-  scaleOrEnd,
-  type RunningService,
-} from './service-scale.js';
+import { affordableScale, runningService, scaled, scaleOrEnd, type RunningService } from './service-scale.js';
 
 /**
  * A replica that was reported running keeps its lease for another period, and what it used is charged. What is
