@@ -23,9 +23,21 @@ export const nodeAgentConfig = z.object({
   INTERRUPTIBLE_PRICE_PER_SECOND_ATTO: baseUnits.optional(),
   /** How this machine can prove what it runs. A claim: jobs that need it come once evidence was accepted. */
   ATTESTATION: z.enum(attestationKinds).optional(),
-  /** What is offered of this machine; more than it has is refused at start. */
+  /** What is offered of this machine; more than it has is refused at start. Unless told, most of it. */
   OFFER_CPU_MILLIS: count.max(1_024_000),
   OFFER_MEMORY_MIB: count.max(16 * 1024 * 1024),
+  OFFER_DISK_MIB: count.max(4_294_967_295).optional(),
+  /** Which devices beside the processor: `all`, `none`, or their ids, separated by commas. */
+  OFFER_DEVICES: z
+    .union([z.enum(['all', 'none']), z.string().transform(text => text.split(',').map(id => id.trim()))])
+    .default('all'),
+  /** Whether several tasks may share a device by thousandths. */
+  SHARE_DEVICES: z.stringbool().default(false),
+  /** When the machine is offered, such as `Mon-Fri 19:00-07:00`; always, when it is not given. */
+  OFFER_HOURS: z.string().max(300).optional(),
+  OFFER_TIME_ZONE: z.string().max(64).default('UTC'),
+  /** How often the agent looks whether devices have come or gone. */
+  INVENTORY_LOOK_MS: count.min(100).max(86_400_000).default(60_000),
   HEARTBEAT_MS: count.min(100).max(60_000).default(15_000),
   /** How long the agent waits for word of its desired state before it asks again. */
   DESIRED_STATE_PATIENCE_MS: count.min(100).max(600_000).default(10_000),

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
-import { mkdtemp, readFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rename, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { delimiter, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { Platform } from '@astro/devstack/platform';
 import { newId } from '@astro/event-sourcing/ids';
@@ -55,7 +56,12 @@ async function upload(bytes: Uint8Array): Promise<string> {
 }
 
 async function nodes(): Promise<
-  { id: string; status: string; region: string; inventory: { cpuMillis: number } }[]
+  {
+    id: string;
+    status: string;
+    region: string;
+    inventory: { cpuMillis: number; devices: { kind: string; model: string }[] };
+  }[]
 > {
   const response = await fetch(`${platform.gatewayUrl}/v1/nodes`, { headers: authorized(keys.tenant) });
   return ((await response.json()) as { items: never[] }).items;
@@ -176,4 +182,28 @@ describe('a node agent', () => {
     expect(ofType('TaskStarted', ended)).toHaveLength(1);
     expect((await nodes()).map(({ id }) => id)).toEqual([nodeId]);
   }, 90_000);
+
+  test('offers a device that was plugged in, as the same node, and no more once it is gone', async () => {
+    const tools = await mkdtemp(join(tmpdir(), 'astro-tools-'));
+    const list = async (lines: string) => {
+      await writeFile(join(tools, 'next'), `#!/bin/sh\nprintf '${lines}'\n`, { mode: 0o755 });
+      await rename(join(tools, 'next'), join(tools, 'nvidia-smi'));
+    };
+    const untilOffered = async (models: readonly string[]) => {
+      for (;;) {
+        const [node, ...others] = await nodes();
+        expect([node?.id, others]).toEqual([nodeId, []]);
+        const gpus = node!.inventory.devices.filter(({ kind }) => kind === 'gpu').map(({ model }) => model);
+        if (JSON.stringify(gpus) === JSON.stringify(models)) return;
+        await sleep(100);
+      }
+    };
+    await list('');
+    const PATH = `${tools}${delimiter}${process.env['PATH']}`;
+    await platform.restart(AGENT.name, { PATH, INVENTORY_LOOK_MS: '100' });
+    await list('0, GPU-9c73eb7b-8d6d-6c0e-dc13-97873e2ede40, NVIDIA H200, 143771, 700.00, Disabled\\n');
+    await untilOffered(['H200']);
+    await list('');
+    await untilOffered([]);
+  }, 60_000);
 });

@@ -18,8 +18,9 @@ import { GatewayClient } from './gateway/gateway-client.js';
 import { openIdentity } from './identity/identity.js';
 import { NODE_AGENT_CONFIG, type NodeAgentConfig } from './node-agent.config.js';
 import { NodeAgent } from './node-agent.js';
-import { diskFreeMib, type Machine } from './probe/machine.js';
-import { inventoryOf } from './probe/offer.js';
+import { HardwareWatch, type Look } from './probe/hardware-watch.js';
+import { diskFreeMib, type Machine, probeAccelerators } from './probe/machine.js';
+import { missingDevices, offerOf } from './probe/offer.js';
 import { LeaseJournal } from './reconcile/lease-journal.js';
 import { Reconciler } from './reconcile/reconciler.js';
 import { TASK_RUNTIME, type TaskRuntime } from './runtime/task-runtime.js';
@@ -61,16 +62,16 @@ const agentOn = (machine: Machine): Provider => ({
   useFactory: async (config: NodeAgentConfig, gateway: GatewayClient, runtime: TaskRuntime) => {
     const stateDir = config.AGENT_STATE_DIR;
     await mkdir(stateDir, { recursive: true, mode: 0o700 });
-    const inventory = inventoryOf(machine, config, await diskFreeMib(stateDir));
     const identity = await openIdentity(stateDir);
-    const { ATTESTATION: attestationClaimed, INTERRUPTIBLE_PRICE_PER_SECOND_ATTO: interruptible } = config;
-    const offer = {
-      region: config.REGION,
-      inventory,
-      pricePerSecondAtto: config.PRICE_PER_SECOND_ATTO,
-      ...(interruptible && { interruptiblePricePerSecondAtto: interruptible }),
-      ...(attestationClaimed && { attestationClaimed }),
-    };
+    const lookAt = async (here: Machine): Promise<Look> => ({
+      offer: offerOf(here, config, await diskFreeMib(stateDir), new Date()),
+      problems: [...here.problems, ...missingDevices(here, config)],
+    });
+    const first = await lookAt(machine);
+    const lookAgain = async () => lookAt({ ...machine, ...(await probeAccelerators()) });
+    const hardware = new HardwareWatch(first, lookAgain, logFor('hardware'));
+    const { offer } = first;
+    const { ATTESTATION: attestationClaimed } = config;
     const enrolment = new Enrolment(gateway, identity, { stateDir, operatorKey: config.OPERATOR_KEY, offer });
     const cache = await ContentCache.open(
       join(stateDir, 'content'),
@@ -82,6 +83,7 @@ const agentOn = (machine: Machine): Provider => ({
       config,
       identity,
       enrolment,
+      hardware,
       log: logFor('agent'),
       reconcilerFor: (nodeId, report) => {
         const content = new Content(gateway, cache, () => enrolment.token(nodeId));

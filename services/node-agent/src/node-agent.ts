@@ -7,6 +7,7 @@ import { GatewayRefusal } from './gateway/gateway-client.js';
 import { MachineUsage } from './heartbeat/usage.js';
 import type { Identity } from './identity/identity.js';
 import type { NodeAgentConfig } from './node-agent.config.js';
+import type { HardwareWatch } from './probe/hardware-watch.js';
 import type { Reconciler } from './reconcile/reconciler.js';
 
 const AGENT_VERSION = '0.1.0';
@@ -21,6 +22,7 @@ export type NodeAgentParts = {
   readonly config: NodeAgentConfig;
   readonly identity: Identity;
   readonly enrolment: Enrolment;
+  readonly hardware: HardwareWatch;
   reconcilerFor(nodeId: string, report: (report: NodeReport) => Promise<void>): Reconciler;
   readonly log: Log;
 };
@@ -89,6 +91,8 @@ export class NodeAgent {
     log.info('connected', { nodeId });
     this.#loops.push(this.#every(config.HEARTBEAT_MS, 'heartbeat', () => this.#beat(), signal));
     this.#loops.push(this.#every(config.DESIRED_STATE_PATIENCE_MS, 'look', () => this.#lookAgain(), signal));
+    const lookAtHardware = () => this.#offerWhatIsHere();
+    this.#loops.push(this.#every(config.INVENTORY_LOOK_MS, 'look at the hardware', lookAtHardware, signal));
   }
 
   async #join(): Promise<string> {
@@ -109,6 +113,18 @@ export class NodeAgent {
       await enrolment.forget();
       throw error;
     }
+  }
+
+  /** Devices that came or went, and the hours of the coming days, change the offer: the node enrols again as itself. */
+  async #offerWhatIsHere(): Promise<void> {
+    const { enrolment, hardware, log } = this.#parts;
+    const offer = await hardware.changed();
+    if (offer === undefined) return;
+    enrolment.offers(offer);
+    const { credentials } = await enrolment.enrol(this.#stop.signal);
+    this.#credentials = credentials;
+    hardware.told(offer);
+    log.info('offers something else now', { devices: offer.inventory.devices.length });
   }
 
   #beat(): void {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { AttestationKind, Inventory } from '@astro/messages/registry';
+import type { AttestationKind, Inventory, MaintenanceWindow } from '@astro/messages/registry';
 import { signNodeToken } from '@astro/runtime/node-token';
 import { z } from 'zod';
 import type { GatewayClient } from '../gateway/gateway-client.js';
@@ -30,19 +30,35 @@ export type EnrolmentOptions = {
     readonly pricePerSecondAtto: string;
     readonly interruptiblePricePerSecondAtto?: string;
     readonly attestationClaimed?: AttestationKind;
+    readonly maintenance: readonly MaintenanceWindow[];
   };
 };
+
+/** Changes with all of an offer that a new enrolment would change, but for the free space on the disk. */
+export function offerFingerprint(offer: EnrolmentOptions['offer']): string {
+  const inventory = { ...offer.inventory, diskMib: 0 };
+  return createHash('sha256')
+    .update(JSON.stringify({ ...offer, inventory }))
+    .digest('hex');
+}
 
 /** The node's place in the registry: taken once, with the operator's key; from then on the node speaks for itself. */
 export class Enrolment {
   readonly #gateway: GatewayClient;
   readonly #identity: Identity;
-  readonly #options: EnrolmentOptions;
+  readonly #options: Omit<EnrolmentOptions, 'offer'>;
+  #offer: EnrolmentOptions['offer'];
 
-  constructor(gateway: GatewayClient, identity: Identity, options: EnrolmentOptions) {
+  constructor(gateway: GatewayClient, identity: Identity, { offer, ...options }: EnrolmentOptions) {
     this.#gateway = gateway;
     this.#identity = identity;
     this.#options = options;
+    this.#offer = offer;
+  }
+
+  /** What the next enrolment offers. */
+  offers(offer: EnrolmentOptions['offer']): void {
+    this.#offer = offer;
   }
 
   /** The id that this node has, if it enrolled before for the same operator and with the same offer. */
@@ -62,7 +78,7 @@ export class Enrolment {
       method: 'POST',
       path: '/v1/nodes',
       authorization: () => this.#options.operatorKey,
-      json: { publicKey, offer: this.#options.offer },
+      json: { publicKey, offer: this.#offer },
     } as const;
     const answer = await this.#gateway.json(request, enrolled, signal);
     await writeJson(this.#file, { nodeId: answer.nodeId, enrolment: this.#fingerprint });
@@ -88,11 +104,9 @@ export class Enrolment {
     return signNodeToken({ nodeId, seed32: this.#identity.seed32, ttlSeconds: TOKEN_TTL_SECONDS });
   }
 
-  /** Changes with all that a new enrolment would change, but for the free space on the disk. */
+  /** Changes with all that a new enrolment would change. */
   get #fingerprint(): string {
-    const { operatorKey, offer } = this.#options;
-    const inventory = { ...offer.inventory, diskMib: 0 };
-    const parts = [this.#identity.publicKey, operatorKey, { ...offer, inventory }];
+    const parts = [this.#identity.publicKey, this.#options.operatorKey, offerFingerprint(this.#offer)];
     return createHash('sha256').update(JSON.stringify(parts)).digest('hex');
   }
 

@@ -2,8 +2,13 @@ import { statfs } from 'node:fs/promises';
 import { availableParallelism, totalmem } from 'node:os';
 import { arch, platform } from 'node:process';
 import systeminformation from 'systeminformation';
-import type { Accelerator } from './accelerator.js';
+import { plausible, type Accelerator, type Finding } from './accelerator.js';
+import { probeAmd } from './amd.js';
+import { probeFpga } from './fpga.js';
+import { probeIntel } from './intel.js';
+import { probeNpu } from './npu.js';
 import { probeNvidia } from './nvidia.js';
+import { runTool, type RunTool } from './tool.js';
 
 const BYTES_PER_MIB = 1024 * 1024;
 const PROBE_TIMEOUT_MS = 10_000;
@@ -15,12 +20,17 @@ export type Machine = {
   readonly processor: Processor;
   readonly memoryMib: number;
   readonly accelerators: readonly Accelerator[];
+  /** What is there and cannot be offered, and why. */
+  readonly problems: readonly string[];
   readonly operatingSystem: string;
   readonly architecture: string;
 };
 
 export async function probeMachine(): Promise<Machine> {
-  const [cpu, accelerators] = await Promise.all([inTime(systeminformation.cpu()), probeNvidia()]);
+  const [cpu, { accelerators, problems }] = await Promise.all([
+    inTime(systeminformation.cpu()),
+    probeAccelerators(),
+  ]);
   return {
     processor: {
       vendor: printable(cpu.manufacturer) || 'unknown',
@@ -30,9 +40,16 @@ export async function probeMachine(): Promise<Machine> {
     },
     memoryMib: Math.floor(memoryBytes() / BYTES_PER_MIB),
     accelerators,
+    problems,
     operatingSystem: platform,
     architecture: arch,
   };
+}
+
+/** What the tools of all makers, and the kernel, know of here. A new kind of device is one more line. */
+export async function probeAccelerators(run: RunTool = runTool): Promise<Finding> {
+  const probes = [probeNvidia(run), probeAmd(run), probeIntel(run), probeFpga(run), probeNpu()];
+  return plausible(await Promise.all(probes));
 }
 
 /** What is left on the disk that this folder is on. */

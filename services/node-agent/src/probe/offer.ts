@@ -1,25 +1,54 @@
-import type { Inventory } from '@astro/messages/registry';
+import type { Device, Inventory } from '@astro/messages/registry';
+import { plainDevice, plainInventory, plainOffer } from '@astro/messages/unconstrained';
 import type { z } from 'zod';
+import type { EnrolmentOptions } from '../enrol/enrolment.js';
 import { nodeAgentConfig, type NodeAgentConfig } from '../node-agent.config.js';
+import type { Accelerator } from './accelerator.js';
 import type { Machine } from './machine.js';
-import { plainDevice, plainInventory } from '@astro/messages/unconstrained';
+import { closedWindows, offerHoursIn } from './offer-hours.js';
 
-type Share = Pick<NodeAgentConfig, 'OFFER_CPU_MILLIS' | 'OFFER_MEMORY_MIB'>;
+/** What is offered of processors, memory and disk unless the operator says otherwise: the host needs the rest. */
+const OFFERED_PERCENT = 80;
+
+type Share = Pick<
+  NodeAgentConfig,
+  'OFFER_CPU_MILLIS' | 'OFFER_MEMORY_MIB' | 'OFFER_DISK_MIB' | 'OFFER_DEVICES' | 'SHARE_DEVICES'
+>;
+
+const offered = (all: number): number => Math.max(1, Math.floor((all * OFFERED_PERCENT) / 100));
 
 /** The agent's configuration, in which no more may be offered than this machine has. */
-export const configOn = ({ processor, memoryMib }: Machine): z.ZodType<NodeAgentConfig> =>
-  nodeAgentConfig
-    .refine(share => share.OFFER_CPU_MILLIS <= processor.cores * 1000, {
-      path: ['OFFER_CPU_MILLIS'],
-      message: `must be at most ${processor.cores * 1000}, which is all that this machine has`,
+export function configOn({ processor, memoryMib }: Machine): z.ZodType<NodeAgentConfig> {
+  const cpuMillis = processor.cores * 1000;
+  const { OFFER_CPU_MILLIS, OFFER_MEMORY_MIB } = nodeAgentConfig.shape;
+  const all = 'which is all that this machine has';
+  return nodeAgentConfig
+    .extend({
+      OFFER_CPU_MILLIS: OFFER_CPU_MILLIS.max(cpuMillis, `must be at most ${cpuMillis}, ${all}`).default(
+        offered(cpuMillis),
+      ),
+      OFFER_MEMORY_MIB: OFFER_MEMORY_MIB.max(memoryMib, `must be at most ${memoryMib}, ${all}`).default(
+        offered(memoryMib),
+      ),
     })
-    .refine(share => share.OFFER_MEMORY_MIB <= memoryMib, {
-      path: ['OFFER_MEMORY_MIB'],
-      message: `must be at most ${memoryMib}, which is all that this machine has`,
+    .superRefine(({ OFFER_HOURS, OFFER_TIME_ZONE }, context) => {
+      const message = OFFER_HOURS === undefined ? undefined : problemIn(OFFER_HOURS, OFFER_TIME_ZONE);
+      if (message !== undefined) context.addIssue({ code: 'custom', path: ['OFFER_HOURS'], message });
     });
+}
+
+function problemIn(hours: string, timeZone: string): string | undefined {
+  try {
+    offerHoursIn(hours, timeZone);
+    return undefined;
+  } catch (error) {
+    if (error instanceof RangeError) return error.message;
+    throw error;
+  }
+}
 
 /** What the node puts on the market: the share that its operator offers of the hardware that is really there. */
-export const inventoryOf = (machine: Machine, share: Share, diskMib: number): Inventory => ({
+export const inventoryOf = (machine: Machine, share: Share, diskFreeMib: number): Inventory => ({
   devices: [
     {
       kind: 'cpu',
@@ -28,13 +57,55 @@ export const inventoryOf = (machine: Machine, share: Share, diskMib: number): In
       memoryMib: share.OFFER_MEMORY_MIB,
       ...plainDevice,
     },
-    ...machine.accelerators.map(accelerator => ({ kind: 'gpu' as const, ...plainDevice, ...accelerator })),
+    ...machine.accelerators
+      .filter(({ id }) => isOffered(share.OFFER_DEVICES, id))
+      .map(accelerator => deviceOf(accelerator, share)),
   ],
   cpuMillis: share.OFFER_CPU_MILLIS,
   memoryMib: share.OFFER_MEMORY_MIB,
-  diskMib,
+  diskMib: Math.min(share.OFFER_DISK_MIB ?? Infinity, offered(diskFreeMib)),
   operatingSystem: machine.operatingSystem,
   architecture: machine.architecture,
   runtimes: ['wasm'],
   ...plainInventory,
 });
+
+/** Devices that are to be offered and are not here: they may come back, so that the others are offered meanwhile. */
+export const missingDevices = ({ accelerators }: Machine, { OFFER_DEVICES }: Share): readonly string[] =>
+  Array.isArray(OFFER_DEVICES)
+    ? OFFER_DEVICES.filter(id => !accelerators.some(accelerator => accelerator.id === id)).map(
+        id => `OFFER_DEVICES names ${id}, which is not here`,
+      )
+    : [];
+
+const isOffered = (devices: Share['OFFER_DEVICES'], id: string): boolean =>
+  Array.isArray(devices) ? devices.includes(id) : devices === 'all';
+
+/** A device with slices is handed out by them, and so by no thousandths beside. */
+const deviceOf = ({ id: _, memoryMib, ...accelerator }: Accelerator, share: Share): Device => ({
+  ...plainDevice,
+  ...accelerator,
+  slices: [...accelerator.slices],
+  memoryMib: memoryMib ?? share.OFFER_MEMORY_MIB,
+  isShareable: share.SHARE_DEVICES && accelerator.slices.length === 0,
+});
+
+/** All that the node says of itself when it enrols, as its configuration and the machine are now. */
+export function offerOf(
+  machine: Machine,
+  config: NodeAgentConfig,
+  diskFreeMib: number,
+  now: Date,
+): EnrolmentOptions['offer'] {
+  const { OFFER_HOURS, OFFER_TIME_ZONE, INTERRUPTIBLE_PRICE_PER_SECOND_ATTO: interruptible } = config;
+  return {
+    region: config.REGION,
+    inventory: inventoryOf(machine, config, diskFreeMib),
+    pricePerSecondAtto: config.PRICE_PER_SECOND_ATTO,
+    maintenance: OFFER_HOURS
+      ? closedWindows(offerHoursIn(OFFER_HOURS, OFFER_TIME_ZONE), now)
+      : plainOffer.maintenance,
+    ...(interruptible && { interruptiblePricePerSecondAtto: interruptible }),
+    ...(config.ATTESTATION && { attestationClaimed: config.ATTESTATION }),
+  };
+}
