@@ -43,7 +43,7 @@ describe('NVIDIA', () => {
     expect(accelerators[3]).toMatchObject({ model: 'H200', memoryMib: 143_771, fullWatts: 700, slices: [] });
   });
 
-  test('the instances of MIG are the slices of their GPU, with the memory that their profile has at least', async () => {
+  test('MIG instances are slices of their GPU, with the memory that their profile has at least', async () => {
     const query = [
       '0, GPU-9c73eb7b-8d6d-6c0e-dc13-97873e2ede40, NVIDIA A100-SXM4-80GB, 81920, 400.00, Enabled',
       '1, GPU-c92e2d5d-4a69-f1cd-4df0-305f8606705a, NVIDIA A100-SXM4-80GB, 81920, 400.00, Disabled',
