@@ -36,7 +36,7 @@ export function plausible(findings: readonly Finding[]): Finding {
   const found = findings.flatMap(({ accelerators }) => accelerators);
   const problems = findings.flatMap(finding => finding.problems);
   if (found.length > ACCELERATORS_MAX) {
-    const excess = `${found.length} devices were found, more than the ${ACCELERATORS_MAX} that a node may have: none is offered`;
+    const excess = `${found.length} devices were found, and a node has at most ${ACCELERATORS_MAX}: none is offered`;
     return { accelerators: [], problems: [...problems, excess] };
   }
   const accelerators: Accelerator[] = [];
