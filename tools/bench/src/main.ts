@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { agents } from './agents/agents.js';
 import { append } from './append.js';
 import { archive } from './archive.js';
 import { indexer } from './indexer/indexer.js';
@@ -16,6 +17,7 @@ import { replay } from './replay.js';
 import { settlement } from './settlement.js';
 
 const benchmarks: Readonly<Record<string, Benchmark>> = {
+  agents,
   append,
   archive,
   indexer,
