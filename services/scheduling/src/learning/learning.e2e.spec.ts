@@ -134,17 +134,17 @@ test('a recorded tick is explained from what was recorded, and placing goes on m
   };
   // Ticks go on while a question is answered, and nothing of it is decided where they are.
   const decidedHere = jest.spyOn(TickReplay.prototype, 'decide');
-  let placedMeanwhile = 0;
-  let answered: Awaited<ReturnType<typeof ask>> | undefined;
-  while (placedMeanwhile < 3) {
-    let isAnswered = false;
-    const asked = ask({}).finally(() => (isAnswered = true));
-    while (!isAnswered) {
+  const meanwhile = { placed: 0, isAnswered: false };
+  let answered: Awaited<ReturnType<typeof ask>>;
+  do {
+    meanwhile.isAnswered = false;
+    const asked = ask({}).finally(() => (meanwhile.isAnswered = true));
+    while (!meanwhile.isAnswered) {
       await grantOf(await arrives(1, part));
-      if (!isAnswered) placedMeanwhile += 1;
+      if (!meanwhile.isAnswered) meanwhile.placed += 1;
     }
     answered = await asked;
-  }
+  } while (meanwhile.placed < 3);
   expect(decidedHere).not.toHaveBeenCalled();
   decidedHere.mockRestore();
   expect(JSON.parse(answered?.answer ?? '')).toMatchObject({

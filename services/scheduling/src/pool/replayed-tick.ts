@@ -47,8 +47,8 @@ export function changeFlaw({ nodeWithdrawn, nodePrice, maxPricePerSecondAtto, te
 }
 
 /**
- * Brings a pool up to a tick and decides the tick on it twice, once with one thing changed. The same events and the same
- * change give the same answer.
+ * Brings a pool up to a tick and decides the tick on it twice, once with one thing changed. The same events and the
+ * same change give the same answer.
  */
 export class TickReplay {
   #before: Pool;
