@@ -38,6 +38,8 @@ export const reject = <Rejection extends string>(
 export type SnapshotFormat<State> = {
   /** Grows whenever `State` or the meaning of an event for it changes: what another version wrote is not read. */
   readonly version: number;
+  /** Earlier states are kept too, the sparser the older they are: of an aggregate that is asked what it once was. */
+  readonly keepsEarlier?: true;
   encode(state: State): Uint8Array;
   decode(bytes: Uint8Array): State;
 };

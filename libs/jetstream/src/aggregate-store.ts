@@ -46,6 +46,8 @@ type Known<State> = {
   readonly eventId: string;
   /** Events since the state was last written down. */
   readonly unsaved: number;
+  /** Of the state that was written down last. */
+  readonly savedPosition: number;
   /**
    * Commands whose events the aggregate already has, oldest first. Grows in place: each aggregate is served
    * serially.
@@ -262,7 +264,7 @@ export class AggregateStore<
 
   #beginning(): Known<State> {
     const { initialState: state } = this.#decider;
-    return { state, position: 0, eventId: '', unsaved: 0, commandIds: new Set() };
+    return { state, position: 0, eventId: '', unsaved: 0, savedPosition: 0, commandIds: new Set() };
   }
 
   async #load(id: string, afterPosition: number): Promise<readonly Recorded<Event>[]> {
@@ -282,25 +284,32 @@ export class AggregateStore<
     if (last?.position !== position || last.id !== eventId) return undefined;
     const state = this.#snapshots!.decode({ type: this.#type, id }, found, format);
     if (state === undefined) return undefined;
-    const known = { state, position, eventId, unsaved: 0, commandIds: new Set(commandIds) };
+    const known = {
+      state,
+      position,
+      eventId,
+      unsaved: 0,
+      savedPosition: position,
+      commandIds: new Set(commandIds),
+    };
     return this.#keep(id, this.#evolve(id, known, since.map(step)));
   }
 
   /** Remembers the state, and writes it down when enough has happened since the last time. */
   #keep(id: string, known: Known<State>): Known<State> {
     const isDue = this.#snapshots !== undefined && known.unsaved >= this.#eventsBetweenSnapshots;
-    const kept = isDue ? { ...known, unsaved: 0 } : known;
+    const kept = isDue ? { ...known, unsaved: 0, savedPosition: known.position } : known;
     this.#cache.set(id, kept);
-    if (isDue) this.#writeDown(id, kept);
+    if (isDue) this.#writeDown(id, known);
     return kept;
   }
 
   /** Not awaited: a snapshot that fails is missed by nobody, and a later one takes its place. */
-  #writeDown(id: string, { state, position, eventId, commandIds }: Known<State>): void {
-    const { version, encode } = this.#decider.snapshot!;
+  #writeDown(id: string, { state, position, eventId, savedPosition, commandIds }: Known<State>): void {
+    const { version, keepsEarlier, encode } = this.#decider.snapshot!;
     const bytes = encode(state);
     const snapshot = { version, position, eventId, commandIds: [...commandIds], state: bytes };
-    void this.#snapshots!.write({ type: this.#type, id }, snapshot);
+    void this.#snapshots!.write({ type: this.#type, id }, snapshot, keepsEarlier && savedPosition);
   }
 
   /**
@@ -318,7 +327,7 @@ export class AggregateStore<
       commandIds.add(ownText(next.commandId));
     }
     this.#forgetCommands(commandIds);
-    return { state, position, eventId, unsaved: known.unsaved + steps.length, commandIds };
+    return { ...known, state, position, eventId, unsaved: known.unsaved + steps.length };
   }
 
   /** The oldest beyond the aggregate's share. */

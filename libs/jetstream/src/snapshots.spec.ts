@@ -13,6 +13,7 @@ import { AggregateStore, type AggregateStoreOptions } from './aggregate-store.js
 import { Bus } from './bus.js';
 import { EventStore } from './event-store.js';
 import { silent } from './log.js';
+import { keptStateBefore } from './past-state.js';
 import { Snapshots, type Snapshot } from './snapshots.js';
 import { ensureStreams } from './streams.js';
 import { waitFor } from './unreliable-line.fixture.js';
@@ -188,6 +189,35 @@ test('a state beyond every limit is not written, and says so', async () => {
   expect(warnings).toEqual(['a state is too large for a snapshot']);
   expect(await snapshots.read(aggregate)).toBeUndefined();
 });
+
+test('earlier states of a decider that keeps them stay, and the newest before a position is found first', async () => {
+  const keeping = { ...guests, snapshot: { ...guests.snapshot!, keepsEarlier: true as const } };
+  for (const [decider, kept] of [
+    [keeping, 4],
+    [guests, 1],
+  ] as const) {
+    const aggregate = tenant();
+    const store = fresh(decider);
+    const positions: number[] = [];
+    for (let count = 0; count < 4; count++) {
+      // Much else happens meanwhile.
+      for (let other = 0; other < 5; other++) await register(plain(), tenant(), 256);
+      positions.push((await register(store, aggregate, 10)).position);
+      await written(aggregate, ({ position }) => position === positions.at(-1));
+    }
+    const found = async (position: number) => {
+      const before: number[] = [];
+      for await (const snapshot of snapshots.readBefore(aggregate, position)) before.push(snapshot.position);
+      return before;
+    };
+    const newestFirst = positions.toReversed();
+    expect([...new Set(await found(Infinity))]).toEqual(newestFirst.slice(0, kept));
+    if (kept > 1) expect(await found(positions[2]! - 1)).toEqual([positions[1], positions[0]]);
+    expect(await found(positions[0]! - 1)).toEqual([]);
+    const past = await keptStateBefore({ events, snapshots }, aggregate, decider.snapshot!, positions[1]!);
+    expect(past).toEqual(kept > 1 ? { state: upTo(20), position: positions[1] } : undefined);
+  }
+}, 60_000);
 
 test('a short history asks for no snapshot', async () => {
   const aggregate = tenant();

@@ -38,7 +38,7 @@ export type PlatformOptions = {
   /** By name without the context, for example `job`. */
   readonly aggregates?: Readonly<Record<string, AnyDecider>>;
   /** Who answers the questions of the context that no decider can, because they are about what was recorded. */
-  readonly questions?: Readonly<Record<string, (events: EventStore) => AnyAggregateStore>>;
+  readonly questions?: Readonly<Record<string, AnyAggregateStore>>;
   readonly projections?: readonly Projection<Message, EntityManager>[];
   readonly reactors?: readonly Reactor[];
   readonly gatheringReactors?: readonly GatheringReactor[];
@@ -154,7 +154,6 @@ type LaneDependencies = [
   SharedWork,
   HealthChecks,
   ProjectionReports,
-  EventStore,
   MikroORM | undefined,
   ...AggregateStore<unknown, Message, Message>[],
 ];
@@ -172,16 +171,12 @@ function lanes(options: PlatformOptions): Provider {
       SharedWork,
       HealthChecks,
       ProjectionReports,
-      EventStore,
       { token: MikroORM, optional: true },
       ...names.map(aggregateToken),
     ],
-    useFactory(...[bus, commands, work, checks, reports, events, orm, ...stores]: LaneDependencies) {
-      const byName: Record<string, AnyAggregateStore> = Object.fromEntries(
-        names.map((name, index) => [name, stores[index]!]),
-      );
-      for (const [name, answersFrom] of Object.entries(questions)) byName[name] = answersFrom(events);
-      for (const unit of unitsOf(options, byName, bus, commands)) work.add(unit);
+    useFactory(...[bus, commands, work, checks, reports, orm, ...stores]: LaneDependencies) {
+      const byName = Object.fromEntries(names.map((name, index) => [name, stores[index]!]));
+      for (const unit of unitsOf(options, { ...byName, ...questions }, bus, commands)) work.add(unit);
       const projectionLanes = projectionLanesOf(options, bus, orm);
       for (const lane of projectionLanes) reports.register(() => lane.report());
       const archivers = orm ? archiversOf(options, bus) : [];

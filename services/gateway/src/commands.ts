@@ -21,7 +21,11 @@ export class Commands {
    * The outcome, or undefined when the command is durable but nobody has answered in time.
    * @throws Problem `commands_unavailable` when it is not known to be durable
    */
-  async request(command: Directed, request: FastifyRequest): Promise<Outcome | undefined> {
+  async request(
+    command: Directed,
+    request: FastifyRequest,
+    timeoutMs = this.config.COMMAND_TIMEOUT_MS,
+  ): Promise<Outcome | undefined> {
     const caller = callerOf(request);
     const id = derivedFrom(request, 'command');
     try {
@@ -33,7 +37,7 @@ export class Commands {
           actor: actorOf(caller),
           ...(caller.kind === 'tenant' && { tenantId: caller.id }),
         },
-        timeoutMs: this.config.COMMAND_TIMEOUT_MS,
+        timeoutMs,
       });
     } catch (cause) {
       this.logger.warn(`${request.correlationId} ${command.type} was not sent: ${String(cause)}`);

@@ -9,6 +9,7 @@ import { actOnVerdicts } from './act-on-verdicts.reactor.js';
 import { AgentReportsController } from './agent-reports.controller.js';
 import { DesiredStateController } from './desired-state.controller.js';
 import { DesiredStatePublisher } from './desired-state.publisher.js';
+import { TickQuestions } from './explaining/tick-questions.loop.js';
 import { failAbandonedJobs } from './fail-abandoned-jobs.reactor.js';
 import { followJobs } from './follow-jobs.reactor.js';
 import { followNodes } from './follow-nodes.reactor.js';
@@ -18,7 +19,6 @@ import { PlacementLoop } from './placement.loop.js';
 import { pool } from './pool/pool.js';
 import { queueFundedJobs } from './queue-funded-jobs.reactor.js';
 import { schedulingConfigToken, type SchedulingConfig } from './scheduling.config.js';
-import { TickQuestions } from './tick-questions.loop.js';
 
 @Module({})
 export class SchedulingModule {
@@ -30,7 +30,7 @@ export class SchedulingModule {
           context: 'scheduling',
           config,
           aggregates: { job, pool },
-          questions: { tick: events => new TickQuestions(events) },
+          questions: { tick: new TickQuestions(config) },
           projections: [jobs, tasks, leases],
           reactors: [
             queueFundedJobs,

@@ -1,4 +1,5 @@
 import type { ScratchState } from './choice.js';
+import type { NodeColumns } from './columns.js';
 import type { NodeState } from './policy.js';
 import type { ShapeTable } from './shape.js';
 import { packedUnit, unitsCachedMax } from './state-cache.js';
@@ -20,14 +21,20 @@ export class ChangeLog {
   /** Entries that there is room for: doubled as they come, up to the limit, where the oldest gives way. */
   private kept = 2 ** 10;
   private entries = new Int32Array(this.kept * entryLength);
-  private terms = new Float64Array(this.kept);
+  /** By twos: for work on demand, and for interruptible work. */
+  private terms = new Float64Array(2 * this.kept);
   /** Number of the latest change of each slot. */
   private latest = new Float64Array(1024);
   /** Number of changes so far. */
   count = 0;
 
-  /** Takes note of the state that the node is in now, with the terms that depend on the node only. */
-  record(slot: number, state: NodeState, hash: number, staticTerm: number): void {
+  /** Takes note of the state that the node is in now, with its terms in the columns. */
+  record(
+    slot: number,
+    state: NodeState,
+    hash: number,
+    { staticTerm, interruptibleStaticTerm }: Pick<NodeColumns, 'staticTerm' | 'interruptibleStaticTerm'>,
+  ): void {
     const at = this.begin(slot, state.freeCpuMillis);
     const { entries } = this;
     const { shape, freeShares } = state;
@@ -42,7 +49,9 @@ export class ChangeLog {
     for (let unit = 0; unit < units; unit += 2) {
       entries[at + headLength + (unit >> 1)] = packedUnit(freeShares, unit, units);
     }
-    this.terms[this.count % this.kept] = staticTerm;
+    const term = 2 * (this.count % this.kept);
+    this.terms[term] = staticTerm[slot]!;
+    this.terms[term + 1] = interruptibleStaticTerm[slot]!;
   }
 
   /** The node left: nothing fits on it. */
@@ -69,8 +78,8 @@ export class ChangeLog {
     return this.entries[(change % this.kept) * entryLength + 4]!;
   }
 
-  staticTermOf(change: number): number {
-    return this.terms[change % this.kept]!;
+  staticTermOf(change: number, isInterruptible: boolean): number {
+    return this.terms[2 * (change % this.kept) + Number(isInterruptible)]!;
   }
 
   /** Copies the state after the change; false where the node has more units than an entry holds. */
@@ -112,7 +121,7 @@ export class ChangeLog {
     const entries = new Int32Array(this.kept * entryLength);
     entries.set(this.entries);
     this.entries = entries;
-    const terms = new Float64Array(this.kept);
+    const terms = new Float64Array(2 * this.kept);
     terms.set(this.terms);
     this.terms = terms;
   }

@@ -3,7 +3,7 @@ import { wholeShare, type Shape, type ShapeTable } from './shape.js';
 import { hashOf } from './state-cache.js';
 
 /**
- * What the engine knows of each node, one array for each fact, by slot. About 110 bytes a node and 4 for each
+ * What the engine knows of each node, one array for each fact, by slot. About 120 bytes a node and 4 for each
  * unit, without its name. Slots of nodes that left are taken by nodes that come.
  */
 export class NodeColumns {
@@ -24,8 +24,9 @@ export class NodeColumns {
   reliability = new Float64Array(0);
   price = new Float64Array(0);
   interruptiblePrice = new Float64Array(0);
-  /** The terms that depend on the node only. */
+  /** The terms that depend on the node only, with its price on demand, and with what it asks of interruptible work. */
   staticTerm = new Float64Array(0);
+  interruptibleStaticTerm = new Float64Array(0);
   /** Hash of the node's state. */
   stateHash = new Int32Array(0);
   private unitsAt = new Int32Array(0);
@@ -50,6 +51,15 @@ export class NodeColumns {
   /** Slots that are free again, the one that is claimed next comes last. */
   get vacantSlots(): readonly number[] {
     return this.spareSlots;
+  }
+
+  /** What the nodes ask of work that may be stopped with notice, or of other work. */
+  pricesFor(isInterruptible: boolean): Float64Array {
+    return isInterruptible ? this.interruptiblePrice : this.price;
+  }
+
+  staticTermsFor(isInterruptible: boolean): Float64Array {
+    return isInterruptible ? this.interruptibleStaticTerm : this.staticTerm;
   }
 
   /** A slot for an idle node of the shape; the other columns are the caller's to fill. */
@@ -160,6 +170,7 @@ export class NodeColumns {
     this.price = wider(this.price);
     this.interruptiblePrice = wider(this.interruptiblePrice);
     this.staticTerm = wider(this.staticTerm);
+    this.interruptibleStaticTerm = wider(this.interruptibleStaticTerm);
     this.stateHash = wider(this.stateHash);
     this.unitsAt = wider(this.unitsAt);
   }

@@ -142,7 +142,7 @@ export class PlacementEngine {
   }
 
   find(query: Query, domain?: Domain): Found {
-    const index = this.indexes.of(query.plan.demand);
+    const index = this.indexes.of(query.plan);
     if (this.fleet.size === 0) return nothingFound;
     return this.policy.kind === 'random'
       ? searchRandom(index, query, this.random, domain)
@@ -151,7 +151,7 @@ export class PlacementEngine {
 
   /** As `find` for a policy that is not random: the best, and no random number is used up. */
   findBest(query: Query): Found {
-    return search(this.indexes.of(query.plan.demand), query);
+    return search(this.indexes.of(query.plan), query);
   }
 
   /** Takes what the request needs of the node that was found. */

@@ -17,6 +17,7 @@ export type ScoreTerms = {
 
 /** The one thing that, had it been otherwise, would have made the node win; all else as it is. */
 export type WinningChange =
+  /** Of the price that counts: on demand, or what the node asks of interruptible work. */
   | { readonly change: 'price'; readonly percent: number }
   | { readonly change: 'reliability'; readonly to: number }
   | { readonly change: 'performance'; readonly percent: number }
@@ -71,7 +72,7 @@ export function explain(engine: PlacementEngine, request: TaskRequest, listed = 
     if (failed.length === 1) filters[failed[0]!].alone += 1;
     if (failed.length === 0) passing += 1;
     if (failed.length > 1) continue;
-    const score = engine.indexes.scoreAt(slot, query.plan.demand) + query.ownTerms(slot);
+    const score = engine.indexes.scoreAt(slot, query.plan) + query.ownTerms(slot);
     if (score === doesNotFit) continue;
     (failed.length === 0 ? best : nearest).offer({ slot, score, filter: failed[0] });
   }
@@ -123,17 +124,18 @@ function described(
   const candidate = { nodeId, score, terms, gap };
   if (slot === winner.slot) return candidate;
   if (filter) return gap <= 0 ? { ...candidate, wouldWinBy: { change: 'filter', filter } } : candidate;
-  const wouldWinBy = smallestChange(engine, slot, gap);
+  const wouldWinBy = smallestChange(engine, query, slot, gap);
   return wouldWinBy ? { ...candidate, wouldWinBy } : candidate;
 }
 
 function termsOf(engine: PlacementEngine, query: Query, slot: number): ScoreTerms {
   const { fleet, termWeights: weights } = engine;
   const { columns } = fleet;
-  const fromNode = columns.staticTerm[slot]!;
+  const { isInterruptible } = query.plan;
+  const fromNode = columns.staticTermsFor(isInterruptible)[slot]!;
   return {
-    allocation: engine.indexes.scoreAt(slot, query.plan.demand) - fromNode,
-    price: -(weights.price * columns.price[slot]!) / Number(weights.referencePriceAtto),
+    allocation: engine.indexes.scoreAt(slot, query.plan) - fromNode,
+    price: -(weights.price * columns.pricesFor(isInterruptible)[slot]!) / Number(weights.referencePriceAtto),
     reliability: weights.reliability * columns.reliability[slot]!,
     performance: weights.performance * columns.performance[slot]!,
     locality: query.localityTerm(slot),
@@ -144,9 +146,15 @@ function termsOf(engine: PlacementEngine, query: Query, slot: number): ScoreTerm
 /** Just past the gap, so that the change wins rather than draws. */
 const margin = 1 + 1e-9;
 
-function smallestChange(engine: PlacementEngine, slot: number, gap: number): WinningChange | undefined {
+function smallestChange(
+  engine: PlacementEngine,
+  { plan }: Query,
+  slot: number,
+  gap: number,
+): WinningChange | undefined {
   const { fleet, termWeights: weights } = engine;
-  const { price, reliability, performance } = fleet.columns;
+  const { reliability, performance } = fleet.columns;
+  const price = fleet.columns.pricesFor(plan.isInterruptible);
   const lack = gap === 0 ? Number.EPSILON : gap * margin;
   const cheaper = (lack * Number(weights.referencePriceAtto)) / (weights.price * price[slot]!);
   if (weights.price > 0 && cheaper <= 1) return { change: 'price', percent: -100 * cheaper };

@@ -84,6 +84,22 @@ describe('a candidate that did not win', () => {
     expect(engineOf(cheaper).place(request('t'))).toMatchObject({ nodeId: 'b' });
   });
 
+  test('is told of the price that counts for interruptible work', () => {
+    const asking = [
+      offer('a', { pricePerDeviceSecondAtto: 100n, interruptiblePriceAtto: 90n }),
+      offer('b', { pricePerDeviceSecondAtto: 125n, interruptiblePriceAtto: 72n }),
+    ];
+    const one = request('t', needs({ isInterruptible: true }));
+    const [winner, loser] = explain(engineOf(asking), one).best;
+    expect([winner?.nodeId, loser?.nodeId]).toEqual(['b', 'a']);
+    expect([winner!.terms.price, loser!.terms.price]).toEqual(
+      [-0.72, -0.9].map(price => allTerms.price * price),
+    );
+    expect(loser?.wouldWinBy).toEqual({ change: 'price', percent: expect.closeTo(-20, 4) });
+    // The same nodes, for work on demand.
+    expect(explain(engineOf(asking), request('t')).best.map(({ nodeId }) => nodeId)).toEqual(['a', 'b']);
+  });
+
   test('is told the one filter that kept it from winning', () => {
     const one = request('t', needs({ regions: { allowed: ['eu'], denied: [] } }));
     const { nearest } = explain(
@@ -137,8 +153,12 @@ describe('whatever the fleet and the request', () => {
           if (wouldWinBy?.change !== 'price') continue;
           const changed = offers.map(node => {
             if (node.nodeId !== nodeId) return node;
-            const price = Number(node.pricePerDeviceSecondAtto) * (1 + (wouldWinBy.percent - 0.001) / 100);
-            return { ...node, pricePerDeviceSecondAtto: BigInt(Math.max(0, Math.floor(price))) };
+            const field =
+              one!.requirements.isInterruptible && node.interruptiblePriceAtto !== undefined
+                ? 'interruptiblePriceAtto'
+                : 'pricePerDeviceSecondAtto';
+            const price = Number(node[field]) * (1 + (wouldWinBy.percent - 0.001) / 100);
+            return { ...node, [field]: BigInt(Math.max(0, Math.floor(price))) };
           });
           expect(engineOf(changed, weights).place(one!)).toMatchObject({ nodeId });
         }

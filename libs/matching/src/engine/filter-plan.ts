@@ -21,6 +21,8 @@ export class FilterPlan {
   private readonly attributesVersion: number;
   private readonly priceCap: number;
   readonly demand: Demand;
+  /** Which of a node's prices counts. */
+  readonly isInterruptible: boolean;
   /** As of the search that goes on. */
   private mask: StandingMask | undefined;
   private wordsRead = 0;
@@ -33,6 +35,7 @@ export class FilterPlan {
   ) {
     this.attributesVersion = versionOf(fleet);
     this.demand = demands.intern(needs);
+    this.isInterruptible = needs.isInterruptible === true;
     this.priceCap = needs.priceCapAtto === undefined ? Number.POSITIVE_INFINITY : Number(needs.priceCapAtto);
     if (needs.runtime !== '') this.require(fleet.runtimes, [needs.runtime]);
     if (needs.attestations.length > 0) this.require(fleet.attestations, needs.attestations);
@@ -99,12 +102,10 @@ export class FilterPlan {
 
   /** Exact: numbers order as their bigints do, unless they are equal. */
   isAffordable(slot: number): boolean {
-    const { isInterruptible, priceCapAtto } = this.needs;
-    const { columns } = this.fleet;
-    const price = (isInterruptible ? columns.interruptiblePrice : columns.price)[slot]!;
+    const price = this.fleet.columns.pricesFor(this.isInterruptible)[slot]!;
     if (price !== this.priceCap) return price < this.priceCap;
     const { priceAtto, interruptiblePriceAtto } = this.fleet.factsOf(slot);
-    return (isInterruptible ? interruptiblePriceAtto : priceAtto) <= priceCapAtto!;
+    return (this.isInterruptible ? interruptiblePriceAtto : priceAtto) <= this.needs.priceCapAtto!;
   }
 
   private rule(attributes: AttributeIndex, { allowed, denied }: PlaceRule): void {

@@ -125,7 +125,7 @@ export class Fleet {
     this.columns.isSorted = isSorted;
     for (let slot = 0; slot < this.columns.height; slot++) {
       if (!this.columns.isUsed(slot)) continue;
-      this.columns.staticTerm[slot] = this.staticTermOf(slot);
+      this.weigh(slot);
       this.columns.settle(slot, this.scratch);
     }
   }
@@ -145,7 +145,7 @@ export class Fleet {
   private changed(slot: number): void {
     const { columns, scratch } = this;
     columns.settle(slot, scratch);
-    this.changes.record(slot, scratch, columns.stateHash[slot]!, columns.staticTerm[slot]!);
+    this.changes.record(slot, scratch, columns.stateHash[slot]!, columns);
   }
 
   private assertFree(slot: number, { nodeId, units, ...hold }: Hold): void {
@@ -191,7 +191,7 @@ export class Fleet {
     columns.reliability[slot] = offer.reliability;
     columns.price[slot] = Number(priceAtto);
     columns.interruptiblePrice[slot] = Number(interruptiblePriceAtto);
-    columns.staticTerm[slot] = this.staticTermOf(slot);
+    this.weigh(slot);
     for (const runtime of runtimes) this.runtimes.add(runtime, slot);
     for (const dataset of datasets) this.byDataset.add(dataset, slot);
     if (fabric !== '') {
@@ -215,14 +215,14 @@ export class Fleet {
     this.maintenance.delete(slot);
   }
 
-  private staticTermOf(slot: number): number {
+  private weigh(slot: number): void {
     const { price, reliability, performance, referencePriceAtto } = this.weights;
     const { columns } = this;
-    return (
-      reliability * columns.reliability[slot]! +
-      performance * columns.performance[slot]! -
-      (price * columns.price[slot]!) / Number(referencePriceAtto)
-    );
+    const worth = reliability * columns.reliability[slot]! + performance * columns.performance[slot]!;
+    for (const isInterruptible of [false, true]) {
+      const asked = (price * columns.pricesFor(isInterruptible)[slot]!) / Number(referencePriceAtto);
+      columns.staticTermsFor(isInterruptible)[slot] = worth - asked;
+    }
   }
 }
 

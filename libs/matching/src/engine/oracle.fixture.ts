@@ -125,7 +125,7 @@ export class Oracle {
     return (
       weights.reliability * node.reliability +
       weights.performance * node.performance -
-      (weights.price * Number(node.pricePerDeviceSecondAtto)) / Number(weights.referencePriceAtto) +
+      (weights.price * Number(askOf(node, requirements))) / Number(weights.referencePriceAtto) +
       (requirements.datasets.length === 0 ? 0 : (weights.locality * held) / requirements.datasets.length) -
       weights.spread * siblings
     );

@@ -6,7 +6,7 @@ const blockBits = 5;
 const superBits = 10;
 
 /**
- * Scores of one demand on every node, with the maximum of each 32 and each 1,024 nodes above them, so that the
+ * Scores of one demand on every node, at one of the two prices of each, with the maximum of each 32 and each 1,024 nodes above them, so that the
  * best is found by looking at few. 8.3 bytes a node.
  */
 export class ScoreIndex {
@@ -16,7 +16,10 @@ export class ScoreIndex {
   /** Number of the last change of the fleet that it has taken in. */
   takenIn = 0;
 
-  constructor(readonly demand: Demand) {}
+  constructor(
+    readonly demand: Demand,
+    readonly isInterruptible: boolean,
+  ) {}
 
   get bytes(): number {
     return (this.leaves.length + this.blocks.length + this.supers.length) * 8;

@@ -77,9 +77,12 @@ function play(tasks: readonly Unit[], capacity: number, rules: AdmissionRules, u
   for (let nowMs = 0; nowMs <= untilMs && startMs.size < tasks.length; nowMs++) {
     room.end(nowMs);
     for (const task of tasks) if (task.enqueuedMs === nowMs) queue.add(task);
-    const tick = { queue, room, nowMs, promised, rules, useOfEntitlement: () => 0 };
+    const walk = queue.walk(() => 0);
     const upperMs = (task: Unit) => task.predictedMs;
-    promised = admit({ ...tick, upperMs, onStart: ({ taskId }) => startMs.set(taskId, nowMs) }).promised;
+    const onStart = ({ taskId }: Unit) => startMs.set(taskId, nowMs);
+    const admission = admit({ walk, room, nowMs, upperMs, onStart, promised, rules });
+    for (const { taskId } of admission.started) queue.remove(taskId);
+    promised = admission.promised;
     expect(room.free).toBeGreaterThanOrEqual(0);
     if (!promised || headSinceMs.has(promised.taskId)) continue;
     headSinceMs.set(promised.taskId, nowMs);
@@ -223,20 +226,15 @@ describe('a promise that has slipped beyond the grace', () => {
   test('keeps its place until the head starts', () => {
     const room = new Units(4);
     const queue = new TaskQueue<Unit>(arrivalOrder, { tasksMax: 9 });
-    const tick = {
-      queue,
-      room,
-      rules,
-      upperMs: () => 1,
-      useOfEntitlement: () => 0,
-      onStart: () => undefined,
-    };
+    const tick = { room, rules, upperMs: () => 1, onStart: () => undefined };
     for (const task of [overdue, gang]) queue.add(task);
     let promised: Promised<Kept> | undefined;
     const seen: (typeof promised)[] = [];
     for (const nowMs of [0, 8, 9, 40]) {
       room.nowMs = nowMs;
-      promised = admit({ ...tick, nowMs, promised }).promised;
+      const admission = admit({ ...tick, walk: queue.walk(() => 0), nowMs, promised });
+      for (const { taskId } of admission.started) queue.remove(taskId);
+      promised = admission.promised;
       seen.push(promised);
     }
     expect(seen.map(each => each?.isHard)).toEqual([false, true, true, true]);

@@ -1,4 +1,4 @@
-import type { TaskQueue, WaitingTask, Walk } from './task-queue.js';
+import type { WaitingTask, Walk } from './task-queue.js';
 
 /** Room that is kept for a task that does not fit yet: from when, and where as the pool knows it. */
 export type Reservation = { readonly fromMs: number };
@@ -9,7 +9,12 @@ export type Room<Task, Kept extends Reservation> = {
   start(task: Task): boolean;
   /** The same, but only where the reservation stays possible even if the task never ends. */
   startBeside(task: Task, reservation: Kept): boolean;
-  /** Where and when it would fit, were all running leases to end as expected; nothing when it never would. */
+  /** Whether room is made for what did not fit, so that it needs no reservation. */
+  makeRoom?(task: Task): boolean;
+  /**
+   * Where and when it would fit, were all running leases to end as expected; nothing when it never would, or when it
+   * is not to have a reservation.
+   */
   reserve(task: Task): Kept | undefined;
 };
 
@@ -24,18 +29,21 @@ export type Promised<Kept extends Reservation> = {
 };
 
 export type AdmissionRules = {
-  /** How many tasks past the head are looked at in one tick. */
+  /** How many tasks past the head are looked at in one tick; with none the head holds up all others. */
   readonly backfillDepthMax: number;
   /** How many start in one tick. */
   readonly startsMax: number;
   /** How far a promise may slip before the place is kept for the head alone. */
   readonly promiseGraceMs: number;
+  /** Whether tasks of a class end alike, so that what one of them may not do beside a reservation none may. */
+  readonly endsByClass: boolean;
 };
 
 export const defaultAdmissionRules: AdmissionRules = {
   backfillDepthMax: 1_000,
   startsMax: 10_000,
   promiseGraceMs: 3_600_000,
+  endsByClass: false,
 };
 
 export type Admission<Task, Kept extends Reservation> = {
@@ -46,12 +54,12 @@ export type Admission<Task, Kept extends Reservation> = {
 };
 
 export type Tick<Task extends WaitingTask, Kept extends Reservation> = {
-  readonly queue: TaskQueue<Task>;
+  /** What waits, in order. What is started leaves the queue when the tick is over. */
+  readonly walk: Pick<Walk<Task>, 'next' | 'leaveOut'>;
   readonly room: Room<Task, Kept>;
   readonly nowMs: number;
   /** A duration that the task hardly exceeds; what it may take beside a reservation is judged by it. */
   readonly upperMs: (task: Task) => number;
-  readonly useOfEntitlement: (tenantId: string) => number;
   /** Called at once for each start, so that what a tenant holds counts in the same tick. */
   readonly onStart: (task: Task) => void;
   readonly promised: Promised<Kept> | undefined;
@@ -59,65 +67,50 @@ export type Tick<Task extends WaitingTask, Kept extends Reservation> = {
 };
 
 /**
- * One tick of EASY backfilling (Lifka, JSSPP 1995). Where a promise has slipped by more than the grace,
- * because predictions were wrong, its place stays the same until the head starts, and only what the head
- * leaves over there is given to others: it waits for what runs there already and for nothing else.
+ * One tick of EASY backfilling (Lifka, JSSPP 1995): in order, everything that fits; the first that does not and can
+ * have a reservation is the head, and others pass it only when they are gone by then, or where it needs nothing. Where a
+ * promise has slipped by more than the grace, because predictions were wrong, its place stays the same until the head
+ * starts, and only what the head leaves over there is given to others: it waits for what runs there already and for
+ * nothing else.
  */
 export function admit<Task extends WaitingTask, Kept extends Reservation>(
   tick: Tick<Task, Kept>,
 ): Admission<Task, Kept> {
-  const { queue, room, rules } = tick;
-  const walk = queue.walk(tick.useOfEntitlement);
+  const { walk, room, nowMs, rules } = tick;
   const started: Task[] = [];
-  const begin = (task: Task) => {
-    started.push(task);
-    tick.onStart(task);
-  };
-
-  // 1. In order, everything that fits, until something does not: that is the head.
+  const refusedBeside = new Set<string>();
   let promised: Promised<Kept> | undefined;
-  while (!promised && started.length < rules.startsMax) {
-    const task = walk.next();
+  for (let passing = 0; passing < rules.backfillDepthMax || !promised; passing += promised ? 1 : 0) {
+    const task = started.length < rules.startsMax ? walk.next() : undefined;
     if (!task) break;
-    if (room.start(task)) {
-      begin(task);
+    const { classKey } = task;
+
+    // 1. What it has to leave alone.
+    const endsMs = promised?.isHard ? Infinity : nowMs + tick.upperMs(task);
+    const beside = keptFrom(promised?.reservation, endsMs);
+    if (beside && refusedBeside.has(classKey)) continue;
+
+    // 2. It starts where it fits.
+    if (beside ? room.startBeside(task, beside) : room.start(task)) {
+      started.push(task);
+      tick.onStart(task);
       continue;
     }
-    // 2. The head gets a reservation. What would not fit an empty pool must not hold up the rest.
-    promised = rules.backfillDepthMax === 0 ? undefined : promiseTo(task, tick);
-    walk.leaveOut(task.classKey);
     if (rules.backfillDepthMax === 0) break;
+
+    // 3. The head gets a reservation. What would not fit an empty pool must not hold up the rest.
+    if (!room.makeRoom?.(task)) promised ??= promiseTo(task, tick);
+    if (beside && !rules.endsByClass) refusedBeside.add(classKey);
+    else walk.leaveOut(classKey);
   }
-
-  // 3. Others pass it.
-  const startsLeft = () => rules.startsMax - started.length;
-  if (promised) passHead(promised, walk, tick, startsLeft, begin);
-
-  // 4. The walk is over: now the queue may change.
-  for (const { taskId } of started) queue.remove(taskId);
   return { started, promised };
 }
 
-/** Starts those after the head that are gone by its reservation, or that run where it needs nothing. */
-function passHead<Task extends WaitingTask, Kept extends Reservation>(
-  { reservation, isHard }: Promised<Kept>,
-  walk: Walk<Task>,
-  { room, nowMs, rules, upperMs }: Tick<Task, Kept>,
-  startsLeft: () => number,
-  begin: (task: Task) => void,
-): void {
-  const refusedBeside = new Set<string>();
-  for (let depth = 0; depth < rules.backfillDepthMax && startsLeft() > 0; depth++) {
-    const task = walk.next();
-    if (!task) return;
-    const { classKey } = task;
-    const endsInTime = !isHard && nowMs + upperMs(task) <= reservation.fromMs;
-    if (!endsInTime && refusedBeside.has(classKey)) continue;
-    if (endsInTime ? room.start(task) : room.startBeside(task, reservation)) begin(task);
-    else if (endsInTime) walk.leaveOut(classKey);
-    else refusedBeside.add(classKey);
-  }
-}
+/** The reservation that a task has to leave alone, unless it has ended by then. */
+export const keptFrom = <Kept extends Reservation>(
+  reservation: Kept | undefined,
+  endsMs: number,
+): Kept | undefined => (reservation && endsMs > reservation.fromMs ? reservation : undefined);
 
 /** The promise to the head, which outlives the tick; nothing when no empty pool would host it. */
 function promiseTo<Task extends WaitingTask, Kept extends Reservation>(

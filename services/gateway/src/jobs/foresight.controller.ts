@@ -14,6 +14,9 @@ import { jobPath, jobRequest, type JobRequest } from './jobs.schema.js';
 import { PoolQuestions } from './pool-questions.js';
 import { submitJobCommand } from './submit-job.js';
 
+/** A pool is rebuilt for the answer; who answers gives up some seconds before. */
+const TICK_TIMEOUT_MS = 30_000;
+
 /** What a job would meet in the pool, and why it met what it did. */
 @Controller()
 export class ForesightController {
@@ -92,6 +95,7 @@ export class ForesightController {
       schema.tickExplanation,
       request,
       'scheduling.tick',
+      TICK_TIMEOUT_MS,
     );
   }
 

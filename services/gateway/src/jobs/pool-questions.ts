@@ -23,12 +23,13 @@ export class PoolQuestions {
     answer: Answer,
     request: FastifyRequest,
     type: AggregateType = 'scheduling.pool',
+    timeoutMs?: number,
   ): Promise<z.output<Answer>> {
     const directed: Directed<PoolCommand | TickCommand> = {
       to: { type, id: this.config.POOL_ID },
       ...command,
     };
-    const outcome = await this.commands.request(directed, request);
+    const outcome = await this.commands.request(directed, request, timeoutMs);
     if (outcome === undefined) throw new Problem('pool_unavailable', { headers: { 'retry-after': '2' } });
     if (outcome.rejection === 'JobNotFound') throw new Problem('job_not_in_pool');
     assertAccepted(outcome);

@@ -1,4 +1,5 @@
 import type { Placement } from '@astro/matching/engine/engine';
+import { admit, type AdmissionRules } from '@astro/matching/queue/admit';
 import type { GangTopology, Grant } from '@astro/messages/scheduling';
 import { sellIdleCapacity } from './auction.js';
 import { placeMembers } from './gang.js';
@@ -10,8 +11,9 @@ import { TickShares } from './pool-shares.js';
 import type { Pool } from './pool-state.js';
 import type { PricedKind } from './pool-use.js';
 import { Preemptions, type Preemption } from './preemption.js';
-import { hasWaitedLong, reservationFor } from './reservation.js';
-import { grant, isFull, requestBeside, requestBesideReserved, type Tick } from './tick.js';
+import type { QueuedTask } from './queued-task.js';
+import { hasWaitedLong, reservationFor, type KeptNodes } from './reservation.js';
+import { grant, isFull, requestBeside, requestBesideReserved, upperMs, type Tick } from './tick.js';
 import type { WaitingGroup } from './waiting-group.js';
 
 export type TickDecision = {
@@ -23,6 +25,13 @@ export type TickDecision = {
 
 /** Each looks at every lease in its way. */
 const RESERVATIONS_TRIED_MAX = 2;
+/** A tick is limited by its grants, and a promise rests on deadlines, which are kept. */
+const admissionRules: AdmissionRules = {
+  backfillDepthMax: Infinity,
+  startsMax: Infinity,
+  promiseGraceMs: Infinity,
+  endsByClass: true,
+};
 
 /** What waits in the order of the queue; what is left is sold to interruptible work. */
 export function decideTick(pool: Pool, now: Date): TickDecision {
@@ -50,27 +59,44 @@ export function placeInOrder(pool: Pool, now: Date): Tick {
   };
   const shares = new TickShares(pool.shares);
   const walk = pool.waiting.walk(tenantId => shares.useOfEntitlement(tenantId));
-  for (let next = walk.next(); next; next = walk.next()) {
-    const { task, group } = next;
-    const before = tick.grants.length;
-    const { gang } = task.job.spec;
-    if (gang) grantGang(tick, group, gang.topology);
-    else grantTask(tick, group, task);
-    if (tick.grants.length > before) shares.give(task.job.tenantId, task.job.spec);
-    else if (!makeRoomFor(tick, group)) reserveFor(tick, group);
-    // Where the first replica of a task finds no room, no task of its group does: room only shrinks here.
-    if (gang || tick.grants.length === before) walk.leaveOut(group.key);
-    if (isFull(tick)) break;
-  }
+  const start = ({ task, group }: QueuedTask) => grantTo(tick, group, task);
+  admit<QueuedTask, KeptNodes>({
+    walk: { next: () => (isFull(tick) ? undefined : walk.next()), leaveOut: key => walk.leaveOut(key) },
+    room: {
+      start,
+      // What is granted leaves the tick's reservation alone by itself.
+      startBeside: start,
+      makeRoom: ({ group }) => makeRoomFor(tick, group),
+      reserve: ({ group }) => reserveFor(tick, group),
+    },
+    nowMs: now.getTime(),
+    upperMs: ({ task }) => upperMs(task, now),
+    onStart({ task: { job }, classKey }) {
+      shares.give(job.tenantId, job.spec);
+      // All of its members were granted together.
+      if (job.spec.gang) walk.leaveOut(classKey);
+    },
+    promised: undefined,
+    rules: admissionRules,
+  });
   return tick;
 }
 
 /** The head of those that wait long is the one that matters; one that would never fit must not hide it for ever. */
-function reserveFor(tick: Tick, group: WaitingGroup): void {
-  if (tick.reservation || tick.reservationsTried === RESERVATIONS_TRIED_MAX) return;
-  if (!hasWaitedLong(group, tick.now)) return;
+function reserveFor(tick: Tick, group: WaitingGroup): KeptNodes | undefined {
+  if (tick.reservationsTried === RESERVATIONS_TRIED_MAX || !hasWaitedLong(group, tick.now)) return undefined;
   tick.reservationsTried += 1;
   tick.reservation = reservationFor(tick.pool, tick.taken, group, tick.now);
+  return tick.reservation;
+}
+
+/** Whether any replica of it was granted: where the first finds no room, none of its group does. */
+function grantTo(tick: Tick, group: WaitingGroup, task: PoolTask): boolean {
+  const before = tick.grants.length;
+  const { gang } = task.job.spec;
+  if (gang) grantGang(tick, group, gang.topology);
+  else grantTask(tick, group, task);
+  return tick.grants.length > before;
 }
 
 function grantTask(tick: Tick, group: WaitingGroup, task: PoolTask): void {

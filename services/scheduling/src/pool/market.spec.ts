@@ -126,6 +126,15 @@ describe('the auction', () => {
     });
   });
 
+  test('a bid goes where least is asked for what may be stopped, whatever the price on demand there', () => {
+    const nodeFor = (spec: JobSpec) => {
+      const fleet = [node('node_a', 40n, 30n), node('node_b', 44n, 20n)];
+      return grantsIn(after(...fleet, ...jobs(spec), tick(at(9))).events)[0]?.nodeId;
+    };
+    expect(nodeFor(interruptible('a', 90n))).toBe('node_b');
+    expect(nodeFor(onDemand('a'))).toBe('node_a');
+  });
+
   test('a bid below what a node asks gets nothing of it', () => {
     const bidOf = (bidAtto: bigint, ...fleet: readonly PoolCommand[]) =>
       pricesOf(after(...fleet, ...jobs(interruptible('a', bidAtto)), tick(at(9))).events);

@@ -39,6 +39,8 @@ const facts = structured<Facts>(8);
 /** Only the facts are written down; the indexes over them are made anew. */
 export const poolSnapshot: SnapshotFormat<Pool> = {
   version: facts.version,
+  // Ticks are explained from what the pool was before them.
+  keepsEarlier: true,
 
   encode(pool) {
     const {

@@ -4,6 +4,7 @@ import type { ExplainTick, Grant, LeasesGranted, PoolEvent, TickChange } from '@
 import { evolve } from './evolve.js';
 import { decideTick } from './grants.js';
 import { reweigh } from './learning/adopt.js';
+import { poolSnapshot } from './pool-snapshot.js';
 import { emptyPool, type Pool } from './pool-state.js';
 
 /** What a tick did, or would have done: for the job that is asked about, and how much for all others. */
@@ -46,19 +47,31 @@ export function changeFlaw({ nodeWithdrawn, nodePrice, maxPricePerSecondAtto, te
 }
 
 /**
- * Rebuilds a pool up to a tick twice, once with one thing changed, and decides the tick on both. The same events and
- * the same change give the same answer.
+ * Brings a pool up to a tick and decides the tick on it twice, once with one thing changed. The same events and the
+ * same change give the same answer.
  */
 export class TickReplay {
-  #before: Pool = emptyPool();
-  #changed: Pool = emptyPool();
+  #before: Pool;
+  /** The same pool, unless the change goes back to before the tick. */
+  #changed: Pool;
 
-  constructor(private readonly question: ExplainTick) {}
+  /** @param pool of some time before the tick; when another cap is asked about, from before it knew the job */
+  constructor(
+    private readonly question: ExplainTick,
+    pool: Pool = emptyPool(),
+  ) {
+    this.#before = pool;
+    this.#changed =
+      question.change.maxPricePerSecondAtto === undefined
+        ? pool
+        : poolSnapshot.decode(poolSnapshot.encode(pool));
+  }
 
-  /** In their order, all before the tick. */
+  /** In their order, all that followed until the tick. */
   apply(event: PoolEvent): void {
+    const isOne = this.#changed === this.#before;
     this.#before = evolve(this.#before, event);
-    this.#changed = evolve(this.#changed, this.#withCap(event));
+    this.#changed = isOne ? this.#before : evolve(this.#changed, this.#withCap(event));
   }
 
   get knowsJob(): boolean {
@@ -87,7 +100,7 @@ export class TickReplay {
     };
   }
 
-  /** A cap is part of the job, so that it was another one from the beginning. */
+  /** A cap is part of the job, so that it was another one from when the pool learned of the job. */
   #withCap(event: PoolEvent): PoolEvent {
     const { jobId, change } = this.question;
     const { maxPricePerSecondAtto } = change;

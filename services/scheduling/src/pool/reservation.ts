@@ -1,3 +1,4 @@
+import type { Reservation } from '@astro/matching/queue/admit';
 import { earliestFit } from '@astro/matching/queue/earliest-fit';
 import type { JobSpec } from '@astro/messages/scheduling';
 import { placeMembers } from './gang.js';
@@ -5,12 +6,8 @@ import type { Lease, Pool } from './pool-state.js';
 import { requestFor } from './request.js';
 import type { WaitingGroup } from './waiting-group.js';
 
-/** Room that is kept for something large which does not fit yet. */
-export type Reservation = {
-  /** It fits from here on at the latest, because every lease in its way has ended by then. */
-  readonly fromMs: number;
-  readonly nodeIds: ReadonlySet<string>;
-};
+/** Room on nodes for something large, which fits at the latest when every lease in its way has ended. */
+export type KeptNodes = Reservation & { readonly nodeIds: ReadonlySet<string> };
 
 /** What is held and, at the latest, until when: by live leases, and by what the tick has granted so far. */
 export type Ending = Pick<Lease, 'hold' | 'deadline'>;
@@ -26,15 +23,15 @@ const LEASES_MAX = { gang: 20_000, task: 2_000 };
 export const LOOKS = 64;
 
 /**
- * The reservation of EASY backfilling (Lifka, JSSPP 1995), by the deadlines of the leases: they are kept
- * whatever happens, so that the promise never slips. Undefined for what would not fit even then.
+ * The reservation for the head of the queue, by the deadlines of the leases: they are kept whatever happens, so that
+ * the promise never slips. Undefined for what would not fit even then.
  */
 export function reservationFor(
   pool: Pool,
   taken: readonly Ending[],
   group: WaitingGroup,
   now: Date,
-): Reservation | undefined {
+): KeptNodes | undefined {
   const ending = [...firstEnding(pool, LEASES_MAX[kindOf(group)]), ...taken].map(({ hold, deadline }) => ({
     hold,
     endsMs: deadline.getTime(),

@@ -1,6 +1,7 @@
 import { derivedId } from '@astro/event-sourcing/ids';
 import type { Placement } from '@astro/matching/engine/engine';
 import type { TaskRequest } from '@astro/matching/engine/request';
+import { keptFrom } from '@astro/matching/queue/admit';
 import type { Grant } from '@astro/messages/scheduling';
 import { heldUnit } from './fleet.js';
 import type { PoolTask } from './pool-job.js';
@@ -9,7 +10,7 @@ import { poolLimits } from './pool-limits.js';
 import type { Pool } from './pool-state.js';
 import type { Preemptions } from './preemption.js';
 import { deadlineOf, requestFor } from './request.js';
-import type { Ending, Reservation } from './reservation.js';
+import type { Ending, KeptNodes } from './reservation.js';
 
 /** What a tick has decided so far. */
 export type Tick = {
@@ -21,7 +22,7 @@ export type Tick = {
   /** What the grants hold, and until when at the latest. */
   readonly taken: Ending[];
   readonly preemptions: Preemptions;
-  reservation: Reservation | undefined;
+  reservation: KeptNodes | undefined;
   reservationsTried: number;
 };
 
@@ -39,11 +40,14 @@ export function requestBeside(tick: Tick, task: PoolTask): TaskRequest {
 
 export function requestBesideReserved({ pool, now, reservation }: Tick, task: PoolTask): TaskRequest {
   const request = requestFor(pool, task, now);
-  if (!reservation) return request;
-  const isGoneByThen = !task.job.service && deadlineOf(task.job.spec, now).getTime() <= reservation.fromMs;
-  if (isGoneByThen) return request;
-  return { ...request, nodesExcluded: new Set([...request.nodesExcluded, ...reservation.nodeIds]) };
+  const kept = keptFrom(reservation, now.getTime() + upperMs(task, now));
+  if (!kept) return request;
+  return { ...request, nodesExcluded: new Set([...request.nodesExcluded, ...kept.nodeIds]) };
 }
+
+/** How long a task runs at most; nobody knows how long a replica of a service will. */
+export const upperMs = ({ job }: PoolTask, now: Date): number =>
+  job.service ? Infinity : deadlineOf(job.spec, now).getTime() - now.getTime();
 
 /** Fixes the price, the deadline and the fencing token of a lease. */
 export function grant(

@@ -120,17 +120,17 @@ export class PhillySimulation {
 
   private admit(): void {
     this.pool.advance(this.nowMs);
-    const { promised } = admit<PhillyTask, KeptNodes>({
-      queue: this.queue,
+    const { started, promised } = admit<PhillyTask, KeptNodes>({
+      walk: this.queue.walk(this.useOfEntitlement),
       room: this.pool,
       nowMs: this.nowMs,
       upperMs: ({ job, forecast }) =>
         this.isLearned ? forecast.quantileMs(UPPER_QUANTILE) : job.durationSeconds * 1_000,
-      useOfEntitlement: this.useOfEntitlement,
       onStart: ({ tenantId, demand }) => this.shares.hold(tenantId, demand, this.nowMs),
       promised: this.promised,
       rules: this.discipline.admission,
     });
+    for (const { taskId } of started) this.queue.remove(taskId);
     this.promised = promised;
   }
 

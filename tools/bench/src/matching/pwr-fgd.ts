@@ -49,8 +49,8 @@ export class PwrFgd {
     const query = this.fragmentation.query(request);
     query.plan.beginSearch();
     const powerPlan = this.power.query(request).plan;
-    const intact = this.fragmentation.indexes.of(query.plan.demand).leaves;
-    const spared = this.power.indexes.of(powerPlan.demand).leaves;
+    const intact = this.fragmentation.indexes.of(query.plan).leaves;
+    const spared = this.power.indexes.of(powerPlan).leaves;
     const candidates: number[] = [];
     let [least, most] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
     for (let slot = 0; slot < intact.length; slot++) {
