@@ -17,7 +17,10 @@ const fields = z.strictObject({
   image: z
     .string()
     .max(255)
-    .regex(/^[a-z0-9][a-z0-9._/:-]*@sha256:[0-9a-f]{64}$/, 'must be a reference with its digest, name@sha256:…')
+    .regex(
+      /^[a-z0-9][a-z0-9._/:-]*@sha256:[0-9a-f]{64}$/,
+      'must be a reference with its digest, name@sha256:…',
+    )
     .optional()
     .meta({ description: 'In place of cid, for a container' }),
   fuelLimit: z.int().min(1).max(FUEL_MAX).optional().meta({

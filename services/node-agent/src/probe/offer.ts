@@ -2,6 +2,7 @@ import type { Inventory } from '@astro/messages/registry';
 import type { z } from 'zod';
 import { nodeAgentConfig, type NodeAgentConfig } from '../node-agent.config.js';
 import type { Machine } from './machine.js';
+import type { OfferedRuntime } from '@astro/messages/runtimes';
 import { plainDevice, plainInventory } from '@astro/messages/unconstrained';
 
 type Share = Pick<NodeAgentConfig, 'OFFER_CPU_MILLIS' | 'OFFER_MEMORY_MIB'>;
@@ -19,7 +20,12 @@ export const configOn = ({ processor, memoryMib }: Machine): z.ZodType<NodeAgent
     });
 
 /** What the node puts on the market: the share that its operator offers of the hardware that is really there. */
-export const inventoryOf = (machine: Machine, share: Share, diskMib: number): Inventory => ({
+export const inventoryOf = (
+  machine: Machine,
+  share: Share,
+  diskMib: number,
+  runtimes: readonly OfferedRuntime[],
+): Inventory => ({
   devices: [
     {
       kind: 'cpu',
@@ -28,13 +34,17 @@ export const inventoryOf = (machine: Machine, share: Share, diskMib: number): In
       memoryMib: share.OFFER_MEMORY_MIB,
       ...plainDevice,
     },
-    ...machine.accelerators.map(accelerator => ({ kind: 'gpu' as const, ...plainDevice, ...accelerator })),
+    ...machine.accelerators.map(({ vendor, model, memoryMib }) => ({
+      kind: 'gpu' as const,
+      ...plainDevice,
+      ...{ vendor, model, memoryMib },
+    })),
   ],
   cpuMillis: share.OFFER_CPU_MILLIS,
   memoryMib: share.OFFER_MEMORY_MIB,
   diskMib,
   operatingSystem: machine.operatingSystem,
   architecture: machine.architecture,
-  runtimes: ['wasm'],
+  runtimes,
   ...plainInventory,
 });

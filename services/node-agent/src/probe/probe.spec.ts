@@ -44,7 +44,9 @@ describe('the graphics processors', () => {
 
 describe('the offer', () => {
   test('is the share of the operator, on the hardware that is there', () => {
-    expect(inventoryOf(machine, { OFFER_CPU_MILLIS: 4_000, OFFER_MEMORY_MIB: 2_000 }, 50_000)).toEqual({
+    expect(
+      inventoryOf(machine, { OFFER_CPU_MILLIS: 4_000, OFFER_MEMORY_MIB: 2_000 }, 50_000, ['wasm']),
+    ).toEqual({
       devices: [
         { kind: 'cpu', vendor: 'AMD', model: 'EPYC 9354', memoryMib: 2_000, ...plainDevice },
         { kind: 'gpu', vendor: 'NVIDIA', model: 'H100 80GB HBM3', memoryMib: 81_559, ...plainDevice },

@@ -1,7 +1,14 @@
 import { describe, expect, test } from '@jest/globals';
 import { specify } from '@astro/event-sourcing/specify';
 import { comesBack, shapeDigestOf } from '@astro/event-sourcing/specify-snapshot';
-import type { CompleteTask, JobCommand, JobEvent, JobSpec, Program, SubmitJob } from '@astro/messages/scheduling';
+import type {
+  CompleteTask,
+  JobCommand,
+  JobEvent,
+  JobSpec,
+  Program,
+  SubmitJob,
+} from '@astro/messages/scheduling';
 import fc from 'fast-check';
 import { job, type Job } from './job.js';
 import { plainJob, plainRequirements } from '@astro/messages/unconstrained';
@@ -72,7 +79,12 @@ const done = [jobSubmitted, jobQueued, succeeded('task_a'), succeeded('task_b'),
 const given = specify(job);
 
 const image = `registry.example/model@sha256:${'0'.repeat(64)}`;
-const executable: Program = { ...spec.program, runtime: 'process', memoryLimitMib: 8_192, needsNetwork: true };
+const executable: Program = {
+  ...spec.program,
+  runtime: 'process',
+  memoryLimitMib: 8_192,
+  needsNetwork: true,
+};
 const container: Program = { ...executable, runtime: 'container', cid: '', image };
 
 describe('submitting', () => {
@@ -141,7 +153,10 @@ describe('submitting', () => {
     ['spec.program.fuelLimit: only', submitSpec({ program: { ...executable, fuelLimit: 1 } })],
     ['spec.program.needsNetwork: ', submitSpec({ program: { ...spec.program, needsNetwork: true } })],
     ['spec.program.cid: ', submitSpec({ program: { ...container, cid } })],
-    ['spec.program.image: ', submitSpec({ program: { ...container, image: 'registry.example/model:latest' } })],
+    [
+      'spec.program.image: ',
+      submitSpec({ program: { ...container, image: 'registry.example/model:latest' } }),
+    ],
     [
       'spec.requirements.deviceKind: ',
       submitSpec({ requirements: { ...spec.requirements, deviceKind: 'unspecified' } }),
