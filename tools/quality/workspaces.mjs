@@ -18,6 +18,7 @@ for (const kind of ['libs', 'services', 'tools', 'examples']) {
         'attestation-kinds',
         'ledger-accounts',
         'result-digest',
+        'runtimes',
         'unconstrained',
       ])
         alias[`@astro/messages/${name}`] = join(source, `${name}.ts`);

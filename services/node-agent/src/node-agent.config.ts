@@ -1,9 +1,17 @@
 import { attestationKinds } from '@astro/messages/attestation-kinds';
+import { runtimeKinds } from '@astro/messages/runtimes';
 import { commonConfig } from '@astro/runtime/config';
 import { z } from 'zod';
 
 const baseUnits = z.string().regex(/^[1-9]\d{0,29}$/, 'must be a whole number of base units');
 const count = z.coerce.number().int().min(1);
+
+/** The kinds named, separated by commas; each once. */
+const runtimes = z
+  .string()
+  .transform(text => text.split(',').map(name => name.trim()))
+  .pipe(z.array(z.enum(runtimeKinds)))
+  .refine(kinds => new Set(kinds).size === kinds.length, 'must not repeat');
 
 export const nodeAgentConfig = z.object({
   HTTP_HOST: commonConfig.HTTP_HOST,
@@ -38,6 +46,25 @@ export const nodeAgentConfig = z.object({
   OFFER_TIME_ZONE: z.string().max(64).default('UTC'),
   /** How often the agent looks whether devices have come or gone. */
   INVENTORY_LOOK_MS: count.min(100).max(86_400_000).default(60_000),
+  /** What this node may run. Programs that are no WebAssembly reach the kernel: that is the operator's to allow. */
+  RUNTIMES: runtimes.default(['wasm']),
+  /** The program that makes sandboxes for executable files. */
+  BUBBLEWRAP: z.string().min(1).default('bwrap'),
+  /** A folder with the root file system of their sandboxes; else the least of this machine's own. */
+  PROCESS_ROOT: z.string().startsWith('/', 'must be an absolute path').optional(),
+  /** File of a network namespace that programs which need one may use; none without it. */
+  PROCESS_NETWORK_NAMESPACE: z.string().startsWith('/', 'must be an absolute path').optional(),
+  /** `each`: memory and processes are limited for each process alone, where no control group can be made. */
+  PROCESS_LIMITS: z.enum(['together', 'each']).default('together'),
+  /** As root, programs run as this user and those after it, who own nothing. */
+  PROCESS_FIRST_USER_ID: count.min(1_000).max(4_000_000_000).default(2_000_000_000),
+  /** Socket of the container engine. */
+  CONTAINER_ENGINE: z.string().startsWith('/', 'must be an absolute path').default('/var/run/docker.sock'),
+  /** Name of the engine's network that containers which need one may use; none without it. */
+  CONTAINER_NETWORK: z
+    .string()
+    .regex(/^[A-Za-z0-9][\w.-]{0,63}$/, 'must be the name of a network')
+    .optional(),
   HEARTBEAT_MS: count.min(100).max(60_000).default(15_000),
   /** How long the agent waits for word of its desired state before it asks again. */
   DESIRED_STATE_PATIENCE_MS: count.min(100).max(600_000).default(10_000),

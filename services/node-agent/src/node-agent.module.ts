@@ -23,14 +23,15 @@ import { diskFreeMib, type Machine, probeAccelerators } from './probe/machine.js
 import { missingDevices, offerOf } from './probe/offer.js';
 import { LeaseJournal } from './reconcile/lease-journal.js';
 import { Reconciler } from './reconcile/reconciler.js';
-import { TASK_RUNTIME, type TaskRuntime } from './runtime/task-runtime.js';
-import { WasmRuntime } from './runtime/wasm-runtime.js';
+import { runtimesOf } from './runtime/allowed-runtimes.js';
+import { OfferedRuntimes } from './runtime/offered-runtimes.js';
+import type { TaskRunner } from './runtime/task-runtime.js';
 
 const BYTES_PER_MIB = 1024 * 1024;
 
 export type NodeAgentOverrides = {
-  /** Another runtime in place of the agent's own, which it is given and may use. */
-  readonly runtime?: (wasm: TaskRuntime) => TaskRuntime;
+  /** Another runner in place of the agent's own, which it is given and may use. */
+  readonly runtime?: (own: TaskRunner) => TaskRunner;
 };
 
 /** Starts and stops with the process what the providers below have put together. */
@@ -39,32 +40,37 @@ class AgentLife implements OnApplicationBootstrap, OnApplicationShutdown {
   constructor(
     @Inject(NodeAgent) private readonly agent: NodeAgent,
     @Inject(GatewayClient) private readonly gateway: GatewayClient,
-    @Inject(WasmRuntime) private readonly wasm: WasmRuntime,
+    @Inject(OfferedRuntimes) private readonly runtimes: OfferedRuntimes,
     @Inject(HealthChecks) private readonly health: HealthChecks,
   ) {}
 
   onApplicationBootstrap(): void {
     this.health.register('agent', () => this.agent.missing);
-    this.wasm.warm();
     this.agent.start();
   }
 
   async onApplicationShutdown(): Promise<void> {
     await this.agent.stop();
-    await this.wasm.close();
+    await this.runtimes.close();
     this.gateway.close();
   }
 }
 
-const agentOn = (machine: Machine): Provider => ({
+const agentOn = (machine: Machine, runnerOf: (own: TaskRunner) => TaskRunner): Provider => ({
   provide: NodeAgent,
-  inject: [NODE_AGENT_CONFIG, GatewayClient, TASK_RUNTIME],
-  useFactory: async (config: NodeAgentConfig, gateway: GatewayClient, runtime: TaskRuntime) => {
+  inject: [NODE_AGENT_CONFIG, GatewayClient, OfferedRuntimes],
+  useFactory: async (config: NodeAgentConfig, gateway: GatewayClient, runtimes: OfferedRuntimes) => {
     const stateDir = config.AGENT_STATE_DIR;
     await mkdir(stateDir, { recursive: true, mode: 0o700 });
+    const runtime = runnerOf(runtimes);
     const identity = await openIdentity(stateDir);
     const lookAt = async (here: Machine): Promise<Look> => ({
-      offer: offerOf(here, config, await diskFreeMib(stateDir), new Date()),
+      offer: offerOf(
+        here,
+        config,
+        { diskFreeMib: await diskFreeMib(stateDir), runtimes: runtimes.names },
+        new Date(),
+      ),
       problems: [...here.problems, ...missingDevices(here, config)],
     });
     const first = await lookAt(machine);
@@ -99,16 +105,18 @@ export class NodeAgentModule {
   static with(
     config: NodeAgentConfig,
     machine: Machine,
-    { runtime = wasm => wasm }: NodeAgentOverrides = {},
+    { runtime = own => own }: NodeAgentOverrides = {},
   ): DynamicModule {
     return {
       module: NodeAgentModule,
       providers: [
         { provide: NODE_AGENT_CONFIG, useValue: config },
         { provide: GatewayClient, useFactory: () => new GatewayClient(config.GATEWAY_URL) },
-        WasmRuntime,
-        { provide: TASK_RUNTIME, inject: [WasmRuntime], useFactory: runtime },
-        agentOn(machine),
+        {
+          provide: OfferedRuntimes,
+          useFactory: () => OfferedRuntimes.probe(runtimesOf(config, machine), logFor('runtimes')),
+        },
+        agentOn(machine, runtime),
         AgentLife,
       ],
     };

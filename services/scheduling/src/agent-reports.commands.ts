@@ -1,6 +1,7 @@
 import type { ReplicaRunning, TaskCompleted, TaskFailed, TaskStarted } from '@astro/messages/agent';
 import type { PoolCommand } from '@astro/messages/scheduling';
-import { isCid, isFileName } from './job/job-limits.js';
+import { isFileName } from './job/job-limits.js';
+import { isCid } from './job/program-limits.js';
 import { resultDigest } from '@astro/messages/result-digest';
 
 /** Where a report comes from: the node that its credentials let it speak for, and when the bus took it. */

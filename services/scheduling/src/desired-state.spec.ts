@@ -43,6 +43,7 @@ describe('the assignments of a node', () => {
           inputs,
           args,
           attestations: [],
+          share: { cpuMillis: spec.requirements.cpuMillis, devices: [] },
         };
       }),
     );

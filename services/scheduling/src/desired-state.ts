@@ -20,7 +20,9 @@ export function assignmentsOf(pool: Pool, poolId: string, nodeId: string): reado
     const { attestations } = requirements;
     const replica = ordersOf(job);
     const ids = { poolId, leaseId, jobId, taskId };
-    return [{ ...ids, fencingToken, deadline, program, inputs, args, ...replica, attestations }];
+    const { cpuMillis, units } = lease.hold;
+    const share = { cpuMillis, devices: [...new Set(units.map(({ device }) => device))] };
+    return [{ ...ids, fencingToken, deadline, program, inputs, args, ...replica, attestations, share }];
   });
 }
 

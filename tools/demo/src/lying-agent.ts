@@ -5,9 +5,9 @@ import { startNodeAgent } from '@astro/node-agent/start-node-agent';
  * is consistent in itself, so that nothing but the comparison with another node can give it away.
  */
 await startNodeAgent({
-  runtime: wasm => ({
+  runtime: own => ({
     async run(assignment, files, signal) {
-      const result = await wasm.run(assignment, files, signal);
+      const result = await own.run(assignment, files, signal);
       return {
         ...result,
         outputs: result.outputs.map(({ name, bytes }) => ({ name, bytes: withOneBitFlipped(bytes) })),

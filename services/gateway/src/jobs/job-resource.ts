@@ -6,6 +6,7 @@ import type { EntityManager } from '@mikro-orm/postgresql';
 import type { z } from 'zod';
 import { attestationKind, deviceKind } from '../http/fields.js';
 import type { jobSummary, JobResource } from './jobs.schema.js';
+import { toProgramResource } from './program.schema.js';
 
 /** The tenant's job as the API shows it, with all that is known of it by now. */
 export async function findJobResource(
@@ -23,7 +24,7 @@ export async function findJobResource(
     quorum: job.spec.quorum,
     // Recorded before there were classes: on demand.
     leaseClass: job.spec.leaseClass === 'unspecified' ? 'on_demand' : job.spec.leaseClass,
-    program: job.spec.program,
+    program: toProgramResource(job.spec.program),
     requirements: {
       ...job.spec.requirements,
       deviceKind: deviceKind.parse(job.spec.requirements.deviceKind),

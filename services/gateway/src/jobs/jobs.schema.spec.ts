@@ -63,6 +63,8 @@ test('an array stands in place of tasks', () => {
   });
 });
 
+const image = `registry.example/model@sha256:${'0'.repeat(64)}`;
+const container = { runtime: 'container', cid: undefined, image };
 const withProgram = (changes: object) => ({ ...request, program: { ...program, ...changes } });
 const needing = (changes: object) => ({ ...request, requirements: { ...requirements, ...changes } });
 const withTask = (changes: object) => ({ ...request, tasks: [task, { ...task, ...changes }] });
@@ -121,6 +123,14 @@ const faults: readonly [title: string, body: unknown, field: string][] = [
   ['more than an hour', withProgram({ timeLimitMs: 3_600_001 }), 'program.timeLimitMs'],
   ['no memory', withProgram({ memoryLimitMib: 0 }), 'program.memoryLimitMib'],
   ['5 GiB', withProgram({ memoryLimitMib: 5_120 }), 'program.memoryLimitMib'],
+  ['an unknown runtime', withProgram({ runtime: 'cobol' }), 'program.runtime'],
+  ['a module without content', withProgram({ cid: undefined }), 'program.cid'],
+  ['a module with an image', withProgram({ image }), 'program.image'],
+  ['a container with content', withProgram({ runtime: 'container', image }), 'program.cid'],
+  ['a container without an image', withProgram({ ...container, image: undefined }), 'program.image'],
+  ['an image by its tag', withProgram({ ...container, image: 'model:latest' }), 'program.image'],
+  ['fuel for a process', withProgram({ runtime: 'process', fuelLimit: 1 }), 'program.fuelLimit'],
+  ['a network for a module', withProgram({ needsNetwork: true }), 'program.needsNetwork'],
   ['no output', withProgram({ outputLimitBytes: 0 }), 'program.outputLimitBytes'],
   ['too much output', withProgram({ outputLimitBytes: 67_108_865 }), 'program.outputLimitBytes'],
   ['an unknown device', needing({ deviceKind: 'abacus' }), 'requirements.deviceKind'],

@@ -1,19 +1,10 @@
 import { z } from 'zod';
-import { contentId } from '../content/cid.schema.js';
 import { pageOf, pageQuery } from '../http/page.js';
 import { atto, printable } from '../http/fields.js';
+import { program } from './program.schema.js';
 import { requirements } from './requirements.schema.js';
 import { serviceRequest, serviceResource } from './service.schema.js';
 import { arrayRequest, arrayResource, task, TASKS_MAX, tasksAtOnce } from './tasks.schema.js';
-
-const program = z
-  .strictObject({
-    cid: contentId.meta({ description: 'Content id of a WebAssembly module (WASI preview 1)' }),
-    timeLimitMs: z.int().min(100).max(3_600_000).meta({ example: 60_000 }),
-    memoryLimitMib: z.int().min(1).max(4_096).meta({ example: 64 }),
-    outputLimitBytes: z.int().min(1).max(67_108_864).meta({ example: 1_048_576 }),
-  })
-  .meta({ id: 'Program' });
 
 const emptyCid = 'bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku';
 

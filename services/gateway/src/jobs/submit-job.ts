@@ -9,6 +9,7 @@ import { JSON_BODY_LIMIT_BYTES } from '../http/http-server.js';
 import { invalidField, Problem, type FieldError } from '../http/problem.js';
 import { derivedFrom } from '../http/request-ids.js';
 import type { JobRequest } from './jobs.schema.js';
+import { toProgram } from './program.schema.js';
 
 const LOOKUPS_AT_ONCE = 32;
 const ERRORS_MAX = 20;
@@ -18,7 +19,7 @@ export function submitJobCommand(body: JobRequest, request: FastifyRequest, pool
   const { maxPricePerSecondAtto, ...requirements } = body.requirements;
   const spec: JobSpec = {
     name: body.name,
-    program: body.program,
+    program: toProgram(body.program),
     requirements: { ...requirements, maxPricePerSecondAtto: BigInt(maxPricePerSecondAtto) },
     ...tasksOf(body, request),
     quorum: body.quorum,
@@ -75,7 +76,7 @@ export async function assertContentStored(body: JobRequest, store: ContentStore)
 }
 
 const referencesIn = ({ program, tasks = [], array }: JobRequest) => [
-  { field: 'program.cid', cid: program.cid },
+  ...(program.cid === undefined ? [] : [{ field: 'program.cid', cid: program.cid }]),
   ...tasks.flatMap(({ inputs }, task) =>
     inputs.map(({ cid }, input) => ({ field: `tasks[${task}].inputs[${input}].cid`, cid })),
   ),

@@ -1,3 +1,4 @@
+import { offeredRuntimes } from '@astro/messages/runtimes';
 import { z } from 'zod';
 import { pageOf, pageQuery } from '../http/page.js';
 import { atto, attestationKind, deviceKind, positiveAtto, printable, region } from '../http/fields.js';
@@ -45,7 +46,7 @@ const inventory = z
       .array(label)
       .min(1)
       .max(8)
-      .meta({ example: ['wasm'] }),
+      .meta({ description: offeredRuntimes.join(', '), example: ['wasm'] }),
   })
   .meta({ id: 'Inventory' });
 

@@ -26,7 +26,7 @@ const lookAt = (
   problems,
   offer: {
     ...{ region: 'de-fra', pricePerSecondAtto: '1', maintenance: [] },
-    inventory: inventoryOf({ ...machine, accelerators }, share, diskFreeMib),
+    inventory: inventoryOf({ ...machine, accelerators }, share, { diskFreeMib, runtimes: ['wasm'] }),
   },
 });
 

@@ -1,4 +1,5 @@
 import type { Device, Inventory } from '@astro/messages/registry';
+import type { OfferedRuntime } from '@astro/messages/runtimes';
 import { plainDevice, plainInventory, plainOffer } from '@astro/messages/unconstrained';
 import type { z } from 'zod';
 import type { EnrolmentOptions } from '../enrol/enrolment.js';
@@ -14,6 +15,9 @@ type Share = Pick<
   NodeAgentConfig,
   'OFFER_CPU_MILLIS' | 'OFFER_MEMORY_MIB' | 'OFFER_DISK_MIB' | 'OFFER_DEVICES' | 'SHARE_DEVICES'
 >;
+
+/** What the agent finds out beside the hardware. */
+export type Found = { readonly diskFreeMib: number; readonly runtimes: readonly OfferedRuntime[] };
 
 const offered = (all: number): number => Math.max(1, Math.floor((all * OFFERED_PERCENT) / 100));
 
@@ -48,7 +52,7 @@ function problemIn(hours: string, timeZone: string): string | undefined {
 }
 
 /** What the node puts on the market: the share that its operator offers of the hardware that is really there. */
-export const inventoryOf = (machine: Machine, share: Share, diskFreeMib: number): Inventory => ({
+export const inventoryOf = (machine: Machine, share: Share, found: Found): Inventory => ({
   devices: [
     {
       kind: 'cpu',
@@ -63,10 +67,10 @@ export const inventoryOf = (machine: Machine, share: Share, diskFreeMib: number)
   ],
   cpuMillis: share.OFFER_CPU_MILLIS,
   memoryMib: share.OFFER_MEMORY_MIB,
-  diskMib: Math.min(share.OFFER_DISK_MIB ?? Infinity, offered(diskFreeMib)),
+  diskMib: Math.min(share.OFFER_DISK_MIB ?? Infinity, offered(found.diskFreeMib)),
   operatingSystem: machine.operatingSystem,
   architecture: machine.architecture,
-  runtimes: ['wasm'],
+  runtimes: found.runtimes,
   ...plainInventory,
 });
 
@@ -94,13 +98,13 @@ const deviceOf = ({ id: _, memoryMib, ...accelerator }: Accelerator, share: Shar
 export function offerOf(
   machine: Machine,
   config: NodeAgentConfig,
-  diskFreeMib: number,
+  found: Found,
   now: Date,
 ): EnrolmentOptions['offer'] {
   const { OFFER_HOURS, OFFER_TIME_ZONE, INTERRUPTIBLE_PRICE_PER_SECOND_ATTO: interruptible } = config;
   return {
     region: config.REGION,
-    inventory: inventoryOf(machine, config, diskFreeMib),
+    inventory: inventoryOf(machine, config, found),
     pricePerSecondAtto: config.PRICE_PER_SECOND_ATTO,
     maintenance: OFFER_HOURS
       ? closedWindows(offerHoursIn(OFFER_HOURS, OFFER_TIME_ZONE), now)

@@ -22,13 +22,14 @@ const machine: Machine = {
 };
 
 describe('the offer', () => {
+  const found = { diskFreeMib: 50_000, runtimes: ['wasm'] } as const;
   const share = {
     ...{ OFFER_CPU_MILLIS: 4_000, OFFER_MEMORY_MIB: 2_000, OFFER_DISK_MIB: undefined },
     ...({ OFFER_DEVICES: 'all', SHARE_DEVICES: false } as const),
   };
 
   test('is the share of the operator, on the hardware that is there', () => {
-    expect(inventoryOf(machine, share, 50_000)).toEqual({
+    expect(inventoryOf(machine, share, found)).toEqual({
       devices: [
         { kind: 'cpu', vendor: 'AMD', model: 'EPYC 9354', memoryMib: 2_000, ...plainDevice },
         {
@@ -48,7 +49,7 @@ describe('the offer', () => {
 
   test('leaves out what the operator does not offer, and says which wanted device is not here', () => {
     const kinds = (OFFER_DEVICES: 'all' | 'none' | string[]) =>
-      inventoryOf(machine, { ...share, OFFER_DEVICES }, 50_000).devices.map(({ kind }) => kind);
+      inventoryOf(machine, { ...share, OFFER_DEVICES }, found).devices.map(({ kind }) => kind);
     expect([kinds('none'), kinds(['GPU-1']), kinds(['GPU-2'])]).toEqual([['cpu'], ['cpu', 'gpu'], ['cpu']]);
     expect(missingDevices(machine, { ...share, OFFER_DEVICES: ['GPU-1', 'GPU-2'] })).toEqual([
       'OFFER_DEVICES names GPU-2, which is not here',
@@ -59,14 +60,14 @@ describe('the offer', () => {
     const slices = [{ profile: '1g.10gb', memoryMib: 9_536 }];
     const sliced = { ...machine.accelerators[0]!, id: 'GPU-2', slices };
     const both = { ...machine, accelerators: [...machine.accelerators, sliced] };
-    const { devices } = inventoryOf(both, { ...share, SHARE_DEVICES: true }, 50_000);
+    const { devices } = inventoryOf(both, { ...share, SHARE_DEVICES: true }, found);
     expect(devices.map(({ isShareable }) => isShareable)).toEqual([false, true, false]);
     expect(devices[2]!.slices).toEqual(slices);
   });
 
   test('of a device without memory of its own has the memory that is offered of the host', () => {
     const unified = { ...machine.accelerators[0]!, memoryMib: undefined };
-    const { devices } = inventoryOf({ ...machine, accelerators: [unified] }, share, 50_000);
+    const { devices } = inventoryOf({ ...machine, accelerators: [unified] }, share, found);
     expect(devices[1]!.memoryMib).toBe(2_000);
   });
 
@@ -107,7 +108,7 @@ describe('the offer', () => {
   test('may be of some hours only, which are refused when they cannot be read', () => {
     const during = (OFFER_HOURS: string) => readConfig(configOn(machine), { ...environment, OFFER_HOURS });
     const now = new Date('2026-11-30T12:00:00Z');
-    expect(offerOf(machine, during('22:00-06:00'), 50_000, now).maintenance[0]).toEqual({
+    expect(offerOf(machine, during('22:00-06:00'), found, now).maintenance[0]).toEqual({
       from: new Date('2026-11-30T06:00:00Z'),
       until: new Date('2026-11-30T22:00:00Z'),
     });

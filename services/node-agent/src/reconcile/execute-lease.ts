@@ -1,7 +1,7 @@
 import type { Assignment } from '@astro/messages/agent';
 import type { Output } from '@astro/messages/scheduling';
 import type { Content } from '../content/content.js';
-import type { TaskFiles, TaskRuntime } from '../runtime/task-runtime.js';
+import type { TaskFiles, TaskRunner } from '../runtime/task-runtime.js';
 import type { ProgramResult } from '../sandbox/program-run.js';
 import type { EndReport } from './lease-journal.js';
 import { resultDigest } from '@astro/messages/result-digest';
@@ -10,7 +10,7 @@ const REASON_CHARACTERS_MAX = 500;
 
 export type Execution = {
   readonly content: Content;
-  readonly runtime: TaskRuntime;
+  readonly runtime: TaskRunner;
   /** Resolves when the platform is sure to hear that the task runs. */
   started(): Promise<void>;
 };
@@ -59,7 +59,9 @@ export async function fetchFiles(
   content: Content,
   signal: AbortSignal,
 ): Promise<TaskFiles> {
-  const program = await content.fetch(assignment.program.cid, signal);
+  // An image is fetched by the engine that runs it.
+  const { cid } = assignment.program;
+  const program = cid === '' ? new Uint8Array() : await content.fetch(cid, signal);
   const inputs: { name: string; bytes: Uint8Array }[] = [];
   for (const { name, cid } of assignment.inputs)
     inputs.push({ name, bytes: await content.fetch(cid, signal) });

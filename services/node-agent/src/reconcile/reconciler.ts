@@ -3,7 +3,7 @@ import type { AttestationKind } from '@astro/messages/registry';
 import type { Log } from '@astro/jetstream/log';
 import { reasonOf } from '@astro/jetstream/log';
 import type { Content } from '../content/content.js';
-import type { TaskRuntime } from '../runtime/task-runtime.js';
+import type { TaskRunner } from '../runtime/task-runtime.js';
 import { DeadlineTimer } from './deadline-timer.js';
 import { executeLease, failedReport, type Execution } from './execute-lease.js';
 import { executeReplica } from './execute-replica.js';
@@ -20,7 +20,7 @@ export class LeaseStopped extends Error {
 export type ReconcilerOptions = {
   readonly journal: LeaseJournal;
   readonly content: Content;
-  readonly runtime: TaskRuntime;
+  readonly runtime: TaskRunner;
   /** Tasks that run at the same time, whatever the platform asks for. */
   readonly tasksMax: number;
   /** What this machine can prove. */

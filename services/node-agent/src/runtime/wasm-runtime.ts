@@ -1,19 +1,23 @@
 import type { Assignment } from '@astro/messages/agent';
 import type { FinishedRun } from '../sandbox/program-run.js';
 import { Sandbox } from '../sandbox/sandbox.js';
-import type { TaskFiles, TaskRuntime } from './task-runtime.js';
+import type { Availability, TaskFiles, TaskRuntime } from './task-runtime.js';
 
 /** Programs in WebAssembly, each in a sandbox of its own. Random numbers follow from the task, not from the node. */
 export class WasmRuntime implements TaskRuntime {
+  readonly kind = 'wasm';
   readonly #sandbox = new Sandbox();
 
-  warm(): void {
+  /** The engine is part of the agent; a worker stands ready from now on. */
+  available(): Promise<Availability> {
     this.#sandbox.warm();
+    return Promise.resolve({ isAvailable: true, version: `V8 ${process.versions.v8}`, hasNetwork: false });
   }
 
   run({ taskId, args, program }: Assignment, files: TaskFiles, signal: AbortSignal): Promise<FinishedRun> {
-    const { timeLimitMs, memoryLimitMib, outputLimitBytes } = program;
-    const limits = { timeLimitMs, memoryLimitMib, outputLimitBytes };
+    const { timeLimitMs, memoryLimitMib, outputLimitBytes, fuelLimit } = program;
+    const fuel = fuelLimit === undefined ? {} : { fuelLimit };
+    const limits = { timeLimitMs, memoryLimitMib, outputLimitBytes, ...fuel };
     return this.#sandbox.run({ ...files, args, limits, seed: taskId }, signal);
   }
 

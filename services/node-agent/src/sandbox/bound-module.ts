@@ -1,4 +1,6 @@
+import { addFunction, addGlobal, functionsIn, instructionsOf, withBodies } from './code-section.ts';
 import { OPCODE, readInstruction } from './instructions.ts';
+import { meterInstructions } from './metered-module.ts';
 import {
   concat,
   countIn,
@@ -8,7 +10,6 @@ import {
   SECTION,
   sectionsOf,
   WasmReader,
-  withEntry,
 } from './wasm-binary.ts';
 
 /** The exported global that is 1 once the program was refused a growth of its memory. */
@@ -19,7 +20,6 @@ const PAGES_MAX = 65_536;
 const TABLES_MAX = 8;
 /** A table element takes 8 bytes of the engine's own memory, so that 8 tables take at most 64 MiB. */
 const TABLE_ELEMENTS_MAX = 1_048_576;
-const FUNCTION_TYPE = 0x60;
 const I32 = 0x7f;
 
 export type BoundModule = { readonly bytes: Uint8Array } | { readonly fault: 'program_out_of_memory' };
@@ -30,8 +30,9 @@ export type BoundModule = { readonly bytes: Uint8Array } | { readonly fault: 'pr
  * traps because it got no memory could not be told from one that traps for another reason.
  * @throws InvalidModule
  */
-export function boundModule(module: Uint8Array, memoryLimitMib: number): BoundModule {
+export function boundModule(module: Uint8Array, memoryLimitMib: number, fuelLimit?: number): BoundModule {
   const sections = sectionsOf(module);
+  if (fuelLimit !== undefined) meterInstructions(module, sections, fuelLimit);
   const limitPages = Math.min(memoryLimitMib * PAGES_PER_MIB, PAGES_MAX);
   const memory = sections.get(SECTION.memory);
   if (!memory) throw new InvalidModule('the module has no memory of its own');
@@ -86,19 +87,11 @@ const encodeLimits = (min: number, max: number): number[] => [
 ];
 
 function noteRefusedGrowth(sections: Map<number, Uint8Array>): void {
-  const typeIndex = countTypes(sections.get(SECTION.type));
-  const functionIndex = countImports(sections.get(SECTION.import)) + countIn(sections.get(SECTION.function));
+  const functionIndex = functionsIn(sections);
   const globalIndex = countIn(sections.get(SECTION.global));
-  const name = new TextEncoder().encode(GROWTH_REFUSED_EXPORT);
-  const append = (id: number, entry: readonly number[]) =>
-    sections.set(id, withEntry(sections.get(id), entry));
-  const guard = growthGuard(globalIndex);
   sections.set(SECTION.code, redirectGrowth(sections.get(SECTION.code), functionIndex));
-  append(SECTION.type, [FUNCTION_TYPE, 1, I32, 1, I32]);
-  append(SECTION.function, encodeU32(typeIndex));
-  append(SECTION.global, [I32, 0x01, 0x41, 0x00, OPCODE.end]);
-  append(SECTION.export, [name.length, ...name, 0x03, ...encodeU32(globalIndex)]);
-  append(SECTION.code, [...encodeU32(guard.length), ...guard]);
+  addFunction(sections, { type: [1, I32, 1, I32], body: growthGuard(globalIndex) });
+  addGlobal(sections, { name: GROWTH_REFUSED_EXPORT, type: I32, initial: [0x41, 0x00] });
 }
 
 /** `(param $pages i32) (result i32)`: grows the memory; a refusal sets the global. */
@@ -109,57 +102,11 @@ function growthGuard(globalIndex: number): number[] {
   return [0x00, ...grow, ...isMinusOne, 0x04, 0x40, ...refused, OPCODE.end, 0x20, 0x00, OPCODE.end];
 }
 
-/** All but function types belong to garbage collection, which is not offered. */
-function countTypes(section: Uint8Array | undefined): number {
-  if (!section) return 0;
-  const reader = new WasmReader(section);
-  const count = reader.u32();
-  for (let left = count; left > 0; left--) {
-    if (reader.byte() !== FUNCTION_TYPE) throw new InvalidModule('garbage-collected types are not offered');
-    for (const _list of ['parameters', 'results']) {
-      for (let types = reader.u32(); types > 0; types--) {
-        const type = reader.byte();
-        if (type === 0x63 || type === 0x64) reader.skipLeb();
-      }
-    }
-  }
-  return count;
-}
-
-/** A program may import functions only; what they are called is checked by the one who links them. */
-function countImports(section: Uint8Array | undefined): number {
-  if (!section) return 0;
-  const reader = new WasmReader(section);
-  const count = reader.u32();
-  for (let left = count; left > 0; left--) {
-    reader.skip(reader.u32());
-    reader.skip(reader.u32());
-    if (reader.byte() !== 0x00) throw new InvalidModule('a program may import functions only');
-    reader.skipLeb();
-  }
-  return count;
-}
-
-function redirectGrowth(section: Uint8Array | undefined, guardIndex: number): Uint8Array {
-  if (!section) throw new InvalidModule('the module has no code');
-  const reader = new WasmReader(section);
-  const count = reader.u32();
-  const call = [OPCODE.call, ...encodeU32(guardIndex)];
-  const parts: (Uint8Array | number[])[] = [encodeU32(count)];
-  for (let left = count; left > 0; left--) {
-    const body = redirectInBody(reader.take(reader.u32()), call);
-    parts.push(encodeU32(body.length), body);
-  }
-  return concat(parts);
-}
+const redirectGrowth = (section: Uint8Array | undefined, guardIndex: number): Uint8Array =>
+  withBodies(section, body => redirectInBody(body, [OPCODE.call, ...encodeU32(guardIndex)]));
 
 function redirectInBody(body: Uint8Array, call: readonly number[]): Uint8Array {
-  const reader = new WasmReader(body);
-  for (let groups = reader.u32(); groups > 0; groups--) {
-    reader.skipLeb();
-    const type = reader.byte();
-    if (type === 0x63 || type === 0x64) reader.skipLeb();
-  }
+  const reader = instructionsOf(body);
   const parts: (Uint8Array | readonly number[])[] = [];
   let copiedTo = 0;
   while (!reader.atEnd) {

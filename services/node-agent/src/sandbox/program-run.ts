@@ -7,6 +7,8 @@ export type ProgramLimits = {
   readonly memoryLimitMib: number;
   /** Total of the bytes below `/output`. */
   readonly outputLimitBytes: number;
+  /** Instructions that may be executed; without it only time counts. */
+  readonly fuelLimit?: number;
 };
 
 export type ProgramRun = {

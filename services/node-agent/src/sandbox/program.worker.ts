@@ -6,6 +6,7 @@
 import { parentPort, type MessagePort, type TransferListItem } from 'node:worker_threads';
 import { type BoundModule, boundModule, GROWTH_REFUSED_EXPORT } from './bound-module.ts';
 import { inputDirectory, outputDirectory, OutputLimitReached, OutputQuota } from './file-system.ts';
+import { FUEL_EXPORT } from './metered-module.ts';
 import type { FinishedRun, ProgramResult, ProgramRun, WorkerMessage } from './program-run.ts';
 import { WASI_MODULE, WasiHost } from './wasi-host.ts';
 import { InvalidModule } from './wasm-binary.ts';
@@ -41,12 +42,15 @@ function runToEnd(run: ProgramRun, host: WasiHost): Faulted {
     if (error instanceof WebAssembly.RuntimeError) return { fault: 'program_trapped' };
     throw error;
   }
-  const { memory, _start: start, [GROWTH_REFUSED_EXPORT]: refused } = instance.exports;
+  const { memory, _start: start, [GROWTH_REFUSED_EXPORT]: refused, [FUEL_EXPORT]: fuel } = instance.exports;
   if (!(memory instanceof WebAssembly.Memory) || typeof start !== 'function') {
     return { fault: 'program_invalid' };
   }
   host.attach(memory);
   if (succeeds(start as () => void, host)) return { fault: 'none' };
+  // Too long by count is the same fault as too long by the clock.
+  if (fuel instanceof WebAssembly.Global && (fuel.value as bigint) < 0n)
+    return { fault: 'program_timed_out' };
   const wanted = refused instanceof WebAssembly.Global && refused.value === 1;
   return { fault: wanted ? 'program_out_of_memory' : 'program_trapped' };
 }
@@ -69,7 +73,7 @@ function succeeds(start: () => void, host: WasiHost): boolean {
 function compile({ program, limits }: ProgramRun): { module: WebAssembly.Module } | Faulted {
   let bound: BoundModule;
   try {
-    bound = boundModule(program, limits.memoryLimitMib);
+    bound = boundModule(program, limits.memoryLimitMib, limits.fuelLimit);
     if ('fault' in bound) return bound;
     const module = new WebAssembly.Module(bound.bytes);
     const isForeign = WebAssembly.Module.imports(module).some(

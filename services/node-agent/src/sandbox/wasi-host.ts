@@ -1,30 +1,12 @@
 import { createHash } from 'node:crypto';
 import { ConsoleStdout, type Fd, File, OpenFile, WASI, wasi, WASIProcExit } from '@bjorn3/browser_wasi_shim';
+import { Tail } from './tail.ts';
 
 const OPEN_FILES_MAX = 256;
-const TAIL_BYTES_MAX = 8 * 1024;
 
 export const WASI_MODULE = 'wasi_snapshot_preview1';
 
 type HostFunction = (...operands: readonly never[]) => unknown;
-
-/** The last bytes that a program wrote to one of its standard streams. */
-export class Tail {
-  #bytes = new Uint8Array(0);
-
-  write(data: Uint8Array): void {
-    const kept = this.#bytes.subarray(Math.max(0, this.#bytes.length + data.length - TAIL_BYTES_MAX));
-    const added = data.subarray(Math.max(0, data.length - TAIL_BYTES_MAX));
-    const joined = new Uint8Array(kept.length + added.length);
-    joined.set(kept);
-    joined.set(added, kept.length);
-    this.#bytes = joined;
-  }
-
-  get text(): string {
-    return new TextDecoder().decode(this.#bytes);
-  }
-}
 
 /**
  * WASI preview 1 as programs see it: two folders, arguments, and nothing that differs from one run to the next.

@@ -22,6 +22,8 @@ declare namespace WebAssembly {
     readonly value: unknown;
   }
 
+  function validate(bytes: Uint8Array): boolean;
+
   class CompileError extends Error {}
   class LinkError extends Error {}
   class RuntimeError extends Error {}

@@ -137,6 +137,12 @@ const refused: readonly [title: string, command: NodeCommand, rejection: string,
   ],
 ];
 
+test('a node may offer each runtime, with and without a network', () => {
+  const runtimes = ['wasm', 'process', 'process+network', 'container', 'container+network'];
+  const data = { offer: { ...offer, inventory: { ...inventory, runtimes } }, publicKey };
+  return given().when(holding({ runtimes })).then({ type: 'NodeEnrolled', data });
+});
+
 test.each(refused)(
   'an offer with %s is refused and the field is named',
   (_title, command, rejection, field) => {

@@ -1,3 +1,4 @@
+import { offeredRuntimes } from '@astro/messages/runtimes';
 import type { Device, Inventory, MaintenanceWindow, Offer } from '@astro/messages/registry';
 
 /**
@@ -19,8 +20,6 @@ const MAX_LABEL_LENGTH = 120;
 /** Country, and up to three parts for the place within it: `de-fra`, `us-east-1`. */
 const regionPattern = /^[a-z]{2}(-[a-z0-9]+){1,3}$/;
 const MAX_REGION_LENGTH = 40;
-/** Runtimes that a job can ask for. */
-const runtimes: readonly string[] = ['wasm'];
 
 /** The first rule that the offer breaks, as `field: rule`; undefined when it breaks none. */
 export function offerProblem(offer: Offer): string | undefined {
@@ -105,7 +104,7 @@ function unitsProblem(devices: readonly Device[]): string | undefined {
 function runtimesProblem(names: readonly string[]): string | undefined {
   if (names.length === 0) return 'runtimes: must name at least one';
   if (new Set(names).size < names.length) return 'runtimes: must not repeat';
-  return first(names.map((name, index) => unknown(`runtimes[${index}]`, name, runtimes)));
+  return first(names.map((name, index) => unknown(`runtimes[${index}]`, name, offeredRuntimes)));
 }
 
 function labelProblem(field: string, text: string): string | undefined {

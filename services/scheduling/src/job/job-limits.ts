@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { arrayFault } from '@astro/matching/queue/array-job';
 import { expandArray, inputsFault } from '@astro/matching/queue/array-template';
+import { flawOfRuntime, isCid } from './program-limits.js';
 import { flawOfService } from './service-limits.js';
 import type { JobSpec, Program, Requirements, TaskSpec } from '@astro/messages/scheduling';
 
@@ -14,8 +15,7 @@ export const jobLimits = {
   argLength: 1_024,
   regions: 64,
   timeLimitMs: 3_600_000,
-  // WebAssembly's own bound: 65,536 pages of 64 KiB.
-  memoryLimitMib: 4_096,
+  memoryLimitMib: 1_048_576,
   outputLimitBytes: 1 << 30,
   cpuMillis: 1_024_000,
   memoryMib: 16_777_216,
@@ -29,11 +29,9 @@ export const jobLimits = {
 /** Ids become tokens of subjects and parts of file names. */
 const ID = /^[A-Za-z0-9_-]{1,90}$/;
 const FILE_NAME = /^(?!\.{1,2}$)[A-Za-z0-9._-]{1,128}$/;
-const CID = /^b[a-z2-7]{10,100}$/;
 
 export const isToken = (text: string): boolean => ID.test(text);
 export const isFileName = (text: string): boolean => FILE_NAME.test(text);
-export const isCid = (text: string): boolean => CID.test(text);
 
 /** The first thing that is wrong with a job's specification, by field; nothing when it is sound. */
 export const flawOf = (spec: JobSpec): string | undefined =>
@@ -69,15 +67,15 @@ function flawOfOrder(spec: JobSpec): string | undefined {
   return undefined;
 }
 
-function flawOfProgram({ cid, timeLimitMs, memoryLimitMib, outputLimitBytes }: Program): string | undefined {
-  if (!isCid(cid)) return 'spec.program.cid: must be a content id';
+function flawOfProgram(program: Program): string | undefined {
+  const { timeLimitMs, memoryLimitMib, outputLimitBytes } = program;
   if (!within(timeLimitMs, jobLimits.timeLimitMs))
     return `spec.program.timeLimitMs: 1 to ${jobLimits.timeLimitMs}`;
   if (!within(memoryLimitMib, jobLimits.memoryLimitMib))
     return `spec.program.memoryLimitMib: 1 to ${jobLimits.memoryLimitMib}`;
   if (!within(outputLimitBytes, jobLimits.outputLimitBytes))
     return `spec.program.outputLimitBytes: 1 to ${jobLimits.outputLimitBytes}`;
-  return undefined;
+  return flawOfRuntime(program);
 }
 
 function flawOfRequirements(needs: Requirements): string | undefined {

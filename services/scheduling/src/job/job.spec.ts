@@ -1,7 +1,14 @@
 import { describe, expect, test } from '@jest/globals';
 import { specify } from '@astro/event-sourcing/specify';
 import { comesBack, shapeDigestOf } from '@astro/event-sourcing/specify-snapshot';
-import type { CompleteTask, JobCommand, JobEvent, JobSpec, SubmitJob } from '@astro/messages/scheduling';
+import type {
+  CompleteTask,
+  JobCommand,
+  JobEvent,
+  JobSpec,
+  Program,
+  SubmitJob,
+} from '@astro/messages/scheduling';
 import fc from 'fast-check';
 import { job, type Job } from './job.js';
 import { plainJob, plainRequirements } from '@astro/messages/unconstrained';
@@ -71,7 +78,25 @@ const cancelled = (tasksSucceeded: number): JobEvent => ({
 const done = [jobSubmitted, jobQueued, succeeded('task_a'), succeeded('task_b'), jobSucceeded];
 const given = specify(job);
 
+const image = `registry.example/model@sha256:${'0'.repeat(64)}`;
+const executable: Program = {
+  ...spec.program,
+  runtime: 'process',
+  memoryLimitMib: 8_192,
+  needsNetwork: true,
+};
+const container: Program = { ...executable, runtime: 'container', cid: '', image };
+
 describe('submitting', () => {
+  test.each([
+    ['a module that is metered', { ...spec.program, runtime: 'wasm', fuelLimit: 1_000_000 }],
+    ['an executable file that needs a network', executable],
+    ['an image by its digest', container],
+  ] as const)('a job may run %s', (_, program) => {
+    const data = { ...submission, spec: { ...spec, program }, maxCostAtto: 10n ** 40n };
+    return given().when(submit(data)).then({ type: 'JobSubmitted', data });
+  });
+
   test('a sound job is submitted', () => given().when(submit()).then(jobSubmitted));
   test('the same submission again changes nothing', () => given(jobSubmitted).when(submit()).thenNothing());
   test('the same submission changes nothing after the end', () =>
@@ -120,8 +145,18 @@ describe('submitting', () => {
     ['spec.program.cid: ', submitSpec({ program: { ...spec.program, cid: '../etc' } })],
     ['spec.program.timeLimitMs: ', submitSpec({ program: { ...spec.program, timeLimitMs: 0 } })],
     ['spec.program.timeLimitMs: ', submitSpec({ program: { ...spec.program, timeLimitMs: 3_600_001 } })],
-    ['spec.program.memoryLimitMib: ', submitSpec({ program: { ...spec.program, memoryLimitMib: 4097 } })],
+    ['spec.program.memoryLimitMib: ', submitSpec({ program: { ...spec.program, memoryLimitMib: 4_097 } })],
     ['spec.program.outputLimitBytes: ', submitSpec({ program: { ...spec.program, outputLimitBytes: 0 } })],
+    ['spec.program.runtime: ', submitSpec({ program: { ...spec.program, runtime: 'unspecified' } })],
+    ['spec.program.image: ', submitSpec({ program: { ...spec.program, image } })],
+    ['spec.program.fuelLimit: ', submitSpec({ program: { ...spec.program, fuelLimit: 0.5 } })],
+    ['spec.program.fuelLimit: only', submitSpec({ program: { ...executable, fuelLimit: 1 } })],
+    ['spec.program.needsNetwork: ', submitSpec({ program: { ...spec.program, needsNetwork: true } })],
+    ['spec.program.cid: ', submitSpec({ program: { ...container, cid } })],
+    [
+      'spec.program.image: ',
+      submitSpec({ program: { ...container, image: 'registry.example/model:latest' } }),
+    ],
     [
       'spec.requirements.deviceKind: ',
       submitSpec({ requirements: { ...spec.requirements, deviceKind: 'unspecified' } }),

@@ -1,5 +1,6 @@
 import type { DurationForecast } from '@astro/matching/queue/duration-forecast';
 import { DurationHistory, type DurationGroupRecord } from '@astro/matching/queue/duration-history';
+import { codeOf } from '@astro/messages/runtimes';
 import type { JobSpec } from '@astro/messages/scheduling';
 import { expectedMs } from './needs.js';
 
@@ -44,5 +45,5 @@ export class Durations {
 const groupsOf = (tenantId: string, { program, requirements }: JobSpec): readonly string[] => [
   requirements.deviceKind,
   `tenant ${tenantId}`,
-  `program ${program.cid}`,
+  `program ${codeOf(program)}`,
 ];

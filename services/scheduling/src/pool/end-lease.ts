@@ -1,3 +1,4 @@
+import { codeOf } from '@astro/messages/runtimes';
 import type { ExpiredLease } from '@astro/messages/scheduling';
 import { holdReplicas } from './evolve-service.js';
 import { engineOfferOf } from './fleet.js';
@@ -77,7 +78,7 @@ function judge(pool: Pool, node: PoolNode, { jobId, taskId, nodeId }: Lease, end
   const { spec, tasks } = jobOf(pool, jobId);
   const inputs = tasks.get(taskId)?.spec.inputs ?? [];
   const hasNew =
-    end === 'completed' && noteDatasets(record, [spec.program.cid, ...inputs.map(({ cid }) => cid)]);
+    end === 'completed' && noteDatasets(record, [codeOf(spec.program), ...inputs.map(({ cid }) => cid)]);
   const before = node.engineOffer;
   if (!hasNew && reliabilityOf(record) === before.reliability) return;
   node.engineOffer = engineOfferOf(node.offer, record, node.attestation);

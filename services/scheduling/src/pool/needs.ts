@@ -1,8 +1,7 @@
 import type { DeviceNeeds, Requirements } from '@astro/matching/engine/request';
+import { codeOf, neededRuntime } from '@astro/messages/runtimes';
 import type { JobSpec, TaskSpec } from '@astro/messages/scheduling';
 
-/** The only runtime that jobs can name today, so it is no field of the requirements yet. */
-const RUNTIME = 'wasm';
 /** The node's own price, in thousandths of it. */
 export const NO_SURGE = 1_000;
 /** Contents that a job's tasks share, by which nodes that hold them are preferred. */
@@ -21,14 +20,14 @@ export function needsOf(spec: JobSpec, surgePermille: number): Requirements {
     diskMib,
     bandwidthMbps,
     devices: devicesOf(spec),
-    runtime: RUNTIME,
+    runtime: neededRuntime(program),
     regions: { allowed: requirements.regions, denied: requirements.regionsDenied },
     countries: { allowed: requirements.countries, denied: requirements.countriesDenied },
     attestations: requirements.attestations,
     isInterruptible: spec.leaseClass === 'interruptible',
     reliabilityMin: requirements.minReliabilityThousandths / 1_000,
     priceCapAtto: askCapAtto(spec, surgePermille),
-    datasets: [program.cid, ...sharedInputs(tasks)].slice(0, DATASETS_MAX),
+    datasets: [codeOf(program), ...sharedInputs(tasks)].slice(0, DATASETS_MAX),
     expectedDurationMs: expectedMs(spec),
   };
 }

@@ -245,3 +245,30 @@ describe('the order of the queue', () => {
     expect(grantsIn(events).map(({ jobId }) => jobId)).toEqual(['job_0', 'job_3']);
   });
 });
+
+describe('a program', () => {
+  const offering = (nodeId: string, runtimes: readonly string[]) =>
+    admit(nodeId, { inventory: { ...offerOf(nodeId).inventory, runtimes } });
+  const fleet = [
+    offering('node_a', ['wasm']),
+    offering('node_b', ['wasm', 'process']),
+    offering('node_c', ['wasm', 'process', 'process+network', 'container']),
+  ];
+  const withProgram = (program: Partial<JobSpec['program']>) => ({
+    program: { ...specOf(taskIds(1), {}, 1).program, ...program },
+  });
+
+  const granted = (program: Partial<JobSpec['program']>) =>
+    [...new Set(nodesOf(...fleet, job('job_1', 9, {}, withProgram(program)), tick(at(0))))].sort();
+
+  test('goes only where its runtime is offered', () => {
+    expect(granted({})).toEqual(['node_a', 'node_b', 'node_c']);
+    expect(granted({ runtime: 'wasm' })).toEqual(['node_a', 'node_b', 'node_c']);
+    expect(granted({ runtime: 'process' })).toEqual(['node_b', 'node_c']);
+    expect(granted({ runtime: 'container', image: 'model@sha256:0' })).toEqual(['node_c']);
+  });
+  test('that needs a network goes only where the operator allows one', () => {
+    expect(granted({ runtime: 'process', needsNetwork: true })).toEqual(['node_c']);
+    expect(granted({ runtime: 'container', needsNetwork: true, image: 'model@sha256:0' })).toEqual([]);
+  });
+});

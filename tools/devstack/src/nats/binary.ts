@@ -1,16 +1,16 @@
 import { execFile } from 'node:child_process';
 import { constants } from 'node:fs';
-import { access, mkdir, mkdtemp, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { access, mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
+import { unpackDebianPackage } from '../debian/package.js';
 import { downloadRelease } from './release-archive.js';
 
 const run = promisify(execFile);
 
 /** A consumer can start over since 2.14; servers before 2.12 ignore atomic batches and TTLs without a word. */
 const OLDEST_VERSION = [2, 14] as const;
-const PACKAGE_TIMEOUT_MS = 120_000;
 
 export type Progress = (line: string) => void;
 
@@ -31,7 +31,7 @@ export async function natsServerBinary(log: Progress = () => undefined): Promise
     (await installed(note)) ??
     (await usable(cached, note)) ??
     (await acquire(cached, 'official release archive', folder => downloadRelease(folder), note)) ??
-    (await acquire(cached, "Debian's package", unpackDebianPackage, note)) ??
+    (await acquire(cached, "Debian's package", unpackServer, note)) ??
     fail(tried)
   );
 }
@@ -110,37 +110,9 @@ async function acquire(
   }
 }
 
-/**
- * Debian's unstable release has the newest server; a private apt set-up reads it without root or a system
- * change.
- */
-async function unpackDebianPackage(folder: string): Promise<string> {
-  const uri = await debianMirror();
-  for (const name of ['state/lists/partial', 'cache/archives/partial', 'log']) {
-    await mkdir(join(folder, name), { recursive: true });
-  }
-  const keyring = '/usr/share/keyrings/debian-archive-keyring.gpg';
-  await writeFile(join(folder, 'sources.list'), `deb [signed-by=${keyring}] ${uri} sid main\n`);
-  const settings = {
-    'Dir::State': join(folder, 'state'),
-    'Dir::State::status': '/var/lib/dpkg/status',
-    'Dir::Cache': join(folder, 'cache'),
-    'Dir::Log': join(folder, 'log'),
-    'Dir::Etc::SourceList': join(folder, 'sources.list'),
-    'Dir::Etc::SourceParts': '/dev/null',
-    'Dir::Etc::PreferencesParts': '/dev/null',
-    'APT::Sandbox::User': '',
-    'Acquire::http::Timeout': '20',
-    'Acquire::Retries': '1',
-  };
-  const options = Object.entries(settings).flatMap(([key, value]) => ['-o', `${key}=${value}`]);
-  const limits = { cwd: folder, timeout: PACKAGE_TIMEOUT_MS, maxBuffer: 16 * 1024 * 1024 };
-  await run('apt-get', [...options, '-q', 'update'], limits);
-  await run('apt-get', [...options, '-q', 'download', 'nats-server'], limits);
-  const archive = (await readdir(folder)).find(name => name.endsWith('.deb'));
-  if (!archive) throw new Error('apt-get download left no package');
-  await run('dpkg', ['-x', archive, 'root'], limits);
-  return installedIn(join(folder, 'root', 'usr'));
+/** Debian's unstable release has the newest server. */
+async function unpackServer(folder: string): Promise<string> {
+  return installedIn(join(await unpackDebianPackage('nats-server', 'sid', folder), 'usr'));
 }
 
 /** The package has moved between `/usr/bin` and `/usr/sbin`. */
@@ -150,18 +122,4 @@ async function installedIn(usr: string): Promise<string> {
     () => inSbin,
     () => join(usr, 'bin', 'nats-server'),
   );
-}
-
-/** The mirror that this machine's own apt already uses. */
-async function debianMirror(): Promise<string> {
-  const texts = await Promise.all(
-    ['/etc/apt/sources.list.d/debian.sources', '/etc/apt/sources.list'].map(path =>
-      readFile(path, 'utf8').catch(() => ''),
-    ),
-  );
-  const uris = texts
-    .join('\n')
-    .matchAll(/^(?:URIs:\s*|deb\s+(?:\[[^\]]*\]\s+)?)(?<uri>https?:\/\/\S+\/debian\/?)(?:\s|$)/gm);
-  for (const { groups } of uris) if (groups?.uri) return groups.uri;
-  throw new Error('this machine has no Debian package sources');
 }

@@ -1,0 +1,25 @@
+import type { NodeAgentConfig } from '../node-agent.config.js';
+import type { Machine } from '../probe/machine.js';
+import { ProcessRuntime } from '../process/process-runtime.js';
+import type { TaskRuntime } from './task-runtime.js';
+import { WasmRuntime } from './wasm-runtime.js';
+
+/** What the operator allows, whether it works here or not. */
+export const runtimesOf = (config: NodeAgentConfig, machine: Machine): readonly TaskRuntime[] =>
+  config.RUNTIMES.map(kind => {
+    switch (kind) {
+      case 'wasm':
+        return new WasmRuntime();
+      case 'process':
+        return new ProcessRuntime({
+          bubblewrap: config.BUBBLEWRAP,
+          stateDir: config.AGENT_STATE_DIR,
+          rootFolder: config.PROCESS_ROOT,
+          networkNamespace: config.PROCESS_NETWORK_NAMESPACE,
+          limits: config.PROCESS_LIMITS,
+          firstUserId: config.PROCESS_FIRST_USER_ID,
+        });
+      case 'container':
+        throw new Error('not yet');
+    }
+  });

@@ -1,0 +1,49 @@
+import type { Log } from '@astro/jetstream/log';
+import type { Assignment } from '@astro/messages/agent';
+import { neededRuntime, type OfferedRuntime } from '@astro/messages/runtimes';
+import type { FinishedRun } from '../sandbox/program-run.js';
+import type { TaskFiles, TaskRunner, TaskRuntime } from './task-runtime.js';
+
+/** The runtimes that work on this machine. What its operator allowed and does not work is told, and not offered. */
+export class OfferedRuntimes implements TaskRunner {
+  readonly #offered = new Map<OfferedRuntime, TaskRuntime>();
+  readonly #runtimes: readonly TaskRuntime[];
+
+  private constructor(runtimes: readonly TaskRuntime[]) {
+    this.#runtimes = runtimes;
+  }
+
+  /** @throws Error when none works: such a node has nothing to offer */
+  static async probe(runtimes: readonly TaskRuntime[], log: Log): Promise<OfferedRuntimes> {
+    const offered = new OfferedRuntimes(runtimes);
+    for (const runtime of runtimes) {
+      const { kind } = runtime;
+      const found = await runtime.available();
+      if (!found.isAvailable) {
+        log.warn('a runtime is not available, and not offered', { runtime: kind, reason: found.reason });
+        continue;
+      }
+      const { version, hasNetwork } = found;
+      log.info('a runtime is offered', { runtime: kind, version, hasNetwork });
+      offered.#offered.set(kind, runtime);
+      if (hasNetwork && kind !== 'wasm') offered.#offered.set(`${kind}+network`, runtime);
+    }
+    if (offered.#offered.size === 0) throw new Error('no runtime is available on this machine');
+    return offered;
+  }
+
+  get names(): readonly OfferedRuntime[] {
+    return [...this.#offered.keys()];
+  }
+
+  async run(assignment: Assignment, files: TaskFiles, signal: AbortSignal): Promise<FinishedRun> {
+    const { program } = assignment;
+    const runtime = this.#offered.get(neededRuntime(program));
+    if (!runtime) throw new Error(`${neededRuntime(program)} is not offered by this node`);
+    return runtime.run(assignment, files, signal);
+  }
+
+  async close(): Promise<void> {
+    for (const runtime of this.#runtimes) await runtime.close();
+  }
+}
