@@ -64,7 +64,7 @@ export async function linkWallet(platform: Platform, { owner, ownerId, apiKey }:
 /** Pays into the escrow of an address: two transactions, an approval and the deposit. */
 export async function deposit(platform: Platform, address: string, amountAtto: bigint): Promise<void> {
   const { contracts } = readAddresses(platform.chain.addressesFile);
-  const pool = new RpcPool([platform.chain.rpcUrl]);
+  const pool = new RpcPool(platform.chain.rpcUrl.split(','));
   const send = (to: string, data: string) =>
     pool.call('eth_sendTransaction', { from: payer, to, data, gas: '0x7a120' });
   try {
