@@ -16,6 +16,7 @@ import { inTransaction } from '@astro/postgres/transaction';
 import type { EntityManager, EntitySchema, MikroORM } from '@mikro-orm/postgresql';
 import fc from 'fast-check';
 import { Balance, balances } from './billing/balances.js';
+import { CustodyEntry, custody } from './billing/custody.js';
 import { LedgerEntry, ledger } from './billing/ledger.js';
 import { Spending, spending } from './billing/spending.js';
 import { JobUsage, usage } from './billing/usage.js';
@@ -43,6 +44,7 @@ const readModels: readonly ReadModel[] = [
   [ledger, LedgerEntry],
   [usage, JobUsage],
   [spending, Spending],
+  [custody, CustodyEntry],
   [payouts, Batch],
   [payouts, Payout],
   [wallets, Wallet],

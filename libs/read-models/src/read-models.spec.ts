@@ -20,6 +20,7 @@ import {
   accountsOfTenant,
 } from './billing/balances.js';
 import { changeOf } from '@astro/messages/ledger-accounts';
+import { CustodyEntry, custody, custodyTotals, differing } from './billing/custody.js';
 import { LedgerEntry, balancesAt, entriesOf, entriesOfJob, ledger, ledgerSum } from './billing/ledger.js';
 import { Spending, spending, spentWithin } from './billing/spending.js';
 import { JobUsage, findUsage, pageOfUsage, usage } from './billing/usage.js';
@@ -35,6 +36,7 @@ import { Lease, leases, leasesOf, runningPriceOf } from './scheduling/leases.js'
 import { Task, tasks, tasksOf } from './scheduling/tasks.js';
 import { Verdict, findVerdict, verdicts, verdictsOf } from './verification/verdicts.js';
 import { plainJob, plainRequirements } from '@astro/messages/unconstrained';
+import { custodyHistory, depositReference, refundReference } from './custody-history.fixture.js';
 import { billingHistory, credit } from './billing-history.fixture.js';
 import { attestation, offer, registryHistory } from './registry-history.fixture.js';
 import { settlementHistory } from './settlement-history.fixture.js';
@@ -223,6 +225,7 @@ const readModels: readonly ReadModel[] = [
   { projection: ledger, entity: LedgerEntry, history: billingHistory },
   { projection: usage, entity: JobUsage, history: billingHistory },
   { projection: spending, entity: Spending, history: billingHistory },
+  { projection: custody, entity: CustodyEntry, history: custodyHistory },
   { projection: payouts, entity: Payout, history: settlementHistory },
   { projection: payouts, entity: Batch, history: settlementHistory },
   { projection: verdicts, entity: Verdict, history: verificationHistory },
@@ -462,6 +465,23 @@ test('a verdict names who agreed and who was refuted', async () => {
     agreed,
     { outcome: 'undecided', agreed: [], digest: null },
   ]);
+});
+
+test('custody says what Escrow holds by both sides, and which changes differ', async () => {
+  const em = await built('billing');
+  expect(await custodyTotals(em)).toMatchObject({ chainAtto: 70n, ledgerAtto: 116n, blockNumber: 8 });
+  const differences = await differing(em, 5);
+  expect(
+    differences.map(({ reference, chainAtto, ledgerAtto }) => [reference, chainAtto, ledgerAtto]),
+  ).toEqual([
+    ['tenant_1/credit_1', 0n, 50n],
+    [refundReference, -4n, 0n],
+    ['TaskCharged', 0n, -1n],
+  ]);
+  expect(await em.findOne(CustodyEntry, { reference: depositReference })).toMatchObject({
+    ...{ chainAtto: 100n, ledgerAtto: 100n, differs: false },
+  });
+  expect(await differing(em, 1)).toMatchObject([{ reference: 'tenant_1/credit_1' }]);
 });
 
 test('an operator sees its payouts, newest first, and how far each is', async () => {

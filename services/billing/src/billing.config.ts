@@ -23,6 +23,10 @@ export const billingConfig = z.object({
   SETTLEMENT_CHARGES_MAX: z.coerce.number().int().min(1).max(1_000_000).default(100_000),
   /** How often the settlement looks what is due. */
   SETTLEMENT_POLL_MS: z.coerce.number().int().min(10).max(60_000).default(1_000),
+  /** How often the ledger is held against Escrow. */
+  RECONCILE_EVERY_MS: z.coerce.number().int().min(100).max(86_400_000).default(60_000),
+  /** How long a difference has to last before it counts: a fact and its booking are recorded one after the other. */
+  RECONCILE_GRACE_MS: z.coerce.number().int().min(1_000).max(86_400_000).default(600_000),
 });
 
 export type BillingConfig = z.infer<typeof billingConfig>;

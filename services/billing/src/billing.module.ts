@@ -5,15 +5,17 @@ import { CommandBus } from '@astro/jetstream/command-bus';
 import { EventStore } from '@astro/jetstream/event-store';
 import { SharedWork } from '@astro/jetstream/shared-work';
 import { Balance, balances } from '@astro/read-models/billing/balances';
+import { CustodyEntry, custody } from '@astro/read-models/billing/custody';
 import { LedgerEntry, ledger } from '@astro/read-models/billing/ledger';
 import { Batch, Payout, payouts } from '@astro/read-models/billing/payouts';
 import { Spending, spending } from '@astro/read-models/billing/spending';
 import { JobUsage, usage } from '@astro/read-models/billing/usage';
 import { logFor } from '@astro/runtime/logging';
 import { aggregateToken, PlatformModule } from '@astro/runtime/platform.module';
+import { MikroORM } from '@mikro-orm/postgresql';
 import { Module, type DynamicModule, type OnApplicationShutdown, type Provider } from '@nestjs/common';
 import pg from 'pg';
-import { account } from './account/account.js';
+import { accountOn } from './account/account.js';
 import type { BillingConfig } from './billing.config.js';
 import { chainAccess, type ChainAccess } from './chain/chain-access.config.js';
 import { chargeServicePeriods } from './charge-service-periods.reactor.js';
@@ -29,6 +31,7 @@ import { releaseAfterJobs } from './release-after-jobs.reactor.js';
 import { releaseAfterServices } from './release-after-services.reactor.js';
 import { reserveForSubmittedJobs } from './reserve-for-submitted-jobs.reactor.js';
 import { returnWithdrawals } from './return-withdrawals.reactor.js';
+import { SETTLED_CHAIN, SettlementHealthController } from './settlement-health.controller.js';
 import { chainWorkUnit } from './settlement/chain-work.unit.js';
 import type { SettleOptions } from './settlement/settle.unit.js';
 import { settlement } from './settlement/settlement.js';
@@ -46,8 +49,8 @@ export class BillingModule {
         PlatformModule.forService({
           context: 'billing',
           config,
-          aggregates: { account, ...(chain && { escrow, settlement }) },
-          projections: [balances, ledger, usage, spending, payouts],
+          aggregates: { account: accountOn(chain?.deployment.chainId), ...(chain && { escrow, settlement }) },
+          projections: [balances, ledger, usage, spending, payouts, custody],
           reactors: [
             reserveForSubmittedJobs,
             chargeSucceededTasks(inForce),
@@ -58,10 +61,11 @@ export class BillingModule {
             ...(chain ? [followChain, recogniseWallets, followFinalFacts, returnWithdrawals] : []),
           ],
           gatheringReactors: [receiveTransfers],
-          entities: [Balance, LedgerEntry, JobUsage, Spending, Batch, Payout],
+          entities: [Balance, LedgerEntry, JobUsage, Spending, Batch, Payout, CustodyEntry],
         }),
       ],
-      providers: chain ? [following(chain, fee), settling(config, chain)] : [],
+      controllers: chain ? [SettlementHealthController] : [],
+      providers: chain ? [following(chain, fee), settling(config, chain), settledChain(chain)] : [],
     };
   }
 }
@@ -70,6 +74,11 @@ function feeOf({ followed }: { readonly followed?: FeeInForce }): FeeSchedule {
   if (!followed) throw new Error('the fee is not followed yet');
   return followed.schedule;
 }
+
+const settledChain = (chain: ChainAccess): Provider => ({
+  provide: SETTLED_CHAIN,
+  useValue: String(chain.deployment.chainId),
+});
 
 const following = (chain: ChainAccess, fee: { followed?: FeeInForce }): Provider => ({
   provide: FeeInForce,
@@ -102,11 +111,12 @@ const patienceMs = 5_000;
 
 const settling = (config: BillingConfig, chain: ChainAccess): Provider => ({
   provide: ChainConnections,
-  inject: [Bus, CommandBus, SharedWork, aggregateToken('settlement'), aggregateToken('escrow')],
+  inject: [Bus, CommandBus, SharedWork, MikroORM, aggregateToken('settlement'), aggregateToken('escrow')],
   async useFactory(
     bus: Bus,
     commands: CommandBus,
     work: SharedWork,
+    orm: MikroORM,
     settlements: Stores['settlements'],
     escrows: Stores['escrows'],
   ) {
@@ -121,10 +131,13 @@ const settling = (config: BillingConfig, chain: ChainAccess): Provider => ({
       everyMs: config.SETTLEMENT_EVERY_MS,
       chargesMax: config.SETTLEMENT_CHARGES_MAX,
       pollMs: config.SETTLEMENT_POLL_MS,
+      reconcileEveryMs: config.RECONCILE_EVERY_MS,
+      graceMs: config.RECONCILE_GRACE_MS,
     };
     const log = logFor('settlement');
     const isPlanned = async (key: string) => (await journal.find(key)) !== undefined;
-    const stores = { bus, commands, settlements, escrows };
+    const readTables = () => orm.em.fork();
+    const stores = { bus, commands, settlements, escrows, readTables };
     work.add(chainWorkUnit({ ...stores, chain, openSender, isPlanned, ...pace, log }));
     return new ChainConnections(chain, database);
   },

@@ -1,6 +1,7 @@
 import { idIn } from '@astro/chain/payouts/ids';
 import type { Directed, Reactor } from '@astro/event-sourcing/reactor';
 import type { AccountCommand, EscrowEvent, EscrowFact, SettlementCommand } from '@astro/messages/billing';
+import { factIdOf } from '@astro/messages/fact-id';
 
 type Followed = Directed<AccountCommand | SettlementCommand>;
 
@@ -21,7 +22,7 @@ function whatFollows(fact: EscrowFact, chainId: string, causePosition: number): 
   switch (kind) {
     case 'deposited': {
       if (!isTenant(ownerId)) return [];
-      const creditId = factIdOf(fact, chainId);
+      const creditId = factIdOf(chainId, fact);
       const to = { type: 'billing.account', id: ownerId } as const;
       return [
         { to, type: 'CreditAccount', data: { tenantId: ownerId, creditId, amountAtto, causePosition } },
@@ -30,7 +31,7 @@ function whatFollows(fact: EscrowFact, chainId: string, causePosition: number): 
     case 'withdrawal_announced': {
       if (!isTenant(ownerId)) return [];
       const { address } = fact;
-      const data = { tenantId: ownerId, factId: factIdOf(fact, chainId), address, amountAtto, causePosition };
+      const data = { tenantId: ownerId, factId: factIdOf(chainId, fact), address, amountAtto, causePosition };
       return [{ to: { type: 'billing.account', id: ownerId }, type: 'LockForExit', data }];
     }
     case 'refunded':
@@ -64,15 +65,11 @@ function whatFollows(fact: EscrowFact, chainId: string, causePosition: number): 
 function paymentTo(fact: EscrowFact, chainId: string, causePosition: number): Followed {
   const { kind, ownerId: tenantId, address, amountAtto, reference, transactionHash } = fact;
   const withdrawalId = kind === 'refunded' ? idIn(reference) : undefined;
-  const paid = { tenantId, factId: factIdOf(fact, chainId), address, amountAtto, transactionHash };
+  const paid = { tenantId, factId: factIdOf(chainId, fact), address, amountAtto, transactionHash };
   const endsExit = kind === 'withdrawn';
   const data = { ...paid, endsExit, causePosition, ...(withdrawalId !== undefined && { withdrawalId }) };
   return { to: { type: 'billing.account', id: tenantId }, type: 'FollowPayment', data };
 }
-
-/** What the chain calls it: no other fact is at this place. */
-const factIdOf = ({ transactionHash, logIndex }: EscrowFact, chainId: string): string =>
-  `${chainId}:${transactionHash}:${logIndex}`;
 
 /** An address of an operator can be paid in for as well; the money stays where the chain has it. */
 const isTenant = (ownerId: string): boolean => ownerId.startsWith('tenant_');

@@ -1,7 +1,7 @@
 import { newId } from '@astro/event-sourcing/ids';
 import type { Directed } from '@astro/event-sourcing/reactor';
 import type { CommandBus } from '@astro/jetstream/command-bus';
-import type { AccountCommand } from '@astro/messages/billing';
+import type { AccountCommand, SettlementCommand } from '@astro/messages/billing';
 import type {
   ApiKeyCommand,
   Attestation,
@@ -12,7 +12,8 @@ import type {
 } from '@astro/messages/registry';
 import { newApiKey } from '@astro/runtime/api-key';
 
-type AdministrativeCommand = NodeCommand | TenantCommand | OperatorCommand | ApiKeyCommand | AccountCommand;
+type AdministrativeCommand =
+  NodeCommand | TenantCommand | OperatorCommand | ApiKeyCommand | AccountCommand | SettlementCommand;
 
 /** A service that is restarting answers within this time; the command itself is durable before. */
 const timeoutMs = 15_000;
@@ -72,6 +73,15 @@ export class Administration {
       to: { type: 'registry.node', id: nodeId },
       type: 'RevokeAttestation',
       data: { nodeId, reason },
+    });
+  }
+
+  /** @param reason why the ledger and Escrow differ */
+  async resumeSettlement(chainId: string, reason: string): Promise<void> {
+    await this.request({
+      to: { type: 'billing.settlement', id: chainId },
+      type: 'ResumeSettlement',
+      data: { reason },
     });
   }
 

@@ -48,6 +48,9 @@ async function perform(request: Request, administration: Administration): Promis
     case 'revoke-attestation':
       await administration.revokeAttestation(request.nodeId, request.reason);
       return `nothing is accepted of ${request.nodeId} any more`;
+    case 'resume-settlement':
+      await administration.resumeSettlement(request.chainId, request.reason);
+      return `settlement on chain ${request.chainId} goes on`;
   }
 }
 

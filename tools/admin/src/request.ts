@@ -10,7 +10,9 @@ export const usage = `Usage:
   npm run admin -- attest NODE_ID KIND DIGEST HOURS
       records that the evidence with this SHA-256 was verified, and for how long it counts; KIND is
       tpm, tdx, sev_snp or nvidia_cc, as the node claims it
-  npm run admin -- revoke-attestation NODE_ID REASON`;
+  npm run admin -- revoke-attestation NODE_ID REASON
+  npm run admin -- resume-settlement CHAIN_ID REASON
+      lets settlement go on after the ledger and Escrow differed, and records why they do`;
 
 export type Request =
   | { readonly kind: 'tenant' | 'operator'; readonly name: string }
@@ -22,6 +24,7 @@ export type Request =
       readonly hours: number;
     }
   | { readonly kind: 'revoke-attestation'; readonly nodeId: string; readonly reason: string }
+  | { readonly kind: 'resume-settlement'; readonly chainId: string; readonly reason: string }
   | { readonly kind: 'credit'; readonly tenantId: string; readonly amountAtto: bigint };
 
 /** The command line was not understood: what was wrong, and what would be right. */
@@ -44,6 +47,8 @@ export function readRequest(args: readonly string[]): Request {
       return attestIn(rest);
     case 'revoke-attestation':
       return revokeIn(rest);
+    case 'resume-settlement':
+      return resumeIn(rest);
     default:
       throw new UsageError(kind === undefined ? 'A command is missing.' : `There is no command ${kind}.`);
   }
@@ -84,12 +89,23 @@ function attestIn(args: readonly string[]): Request {
 }
 
 function revokeIn(args: readonly string[]): Request {
-  const [nodeId = '', reason = '', ...more] = args;
+  const [nodeId = '', ...rest] = args;
   assertNodeId(nodeId);
+  return { kind: 'revoke-attestation', nodeId, reason: reasonIn(rest) };
+}
+
+function resumeIn(args: readonly string[]): Request {
+  const [chainId = '', ...rest] = args;
+  if (!/^[1-9]\d{0,15}$/.test(chainId))
+    throw new UsageError(`"${chainId}" is not the id of a chain (a number).`);
+  return { kind: 'resume-settlement', chainId, reason: reasonIn(rest) };
+}
+
+function reasonIn(args: readonly string[]): string {
+  const [reason = '', ...more] = args;
   if (reason.trim() === '') throw new UsageError('The reason is missing.');
-  if (more.length > 0)
-    throw new UsageError(`A reason of several words must be quoted: "${args.slice(1).join(' ')}".`);
-  return { kind: 'revoke-attestation', nodeId, reason };
+  if (more.length > 0) throw new UsageError(`A reason of several words must be quoted: "${args.join(' ')}".`);
+  return reason;
 }
 
 function assertNodeId(nodeId: string): void {

@@ -1,3 +1,4 @@
+import { fund } from '@astro/devstack/funds';
 import type { Platform } from '@astro/devstack/platform';
 import { agentNames } from './plan.js';
 
@@ -10,8 +11,8 @@ const heartbeatMs = 1_000;
 /** One tenant with money, and agents of different operators. */
 export async function openMarket(platform: Platform): Promise<Market> {
   const administration = platform.administration();
-  const { tenantId, apiKey: tenantKey } = await administration.registerTenant('Tenant under fire');
-  await administration.credit(tenantId, creditAtto);
+  const tenant = await administration.registerTenant('Tenant under fire');
+  await fund(platform, tenant, creditAtto);
   const opening = agentNames.map(async (name, index) => {
     const { apiKey: operatorKey } = await administration.registerOperator(`Operator of ${name}`);
     const hardware = { cpuMillis: 1_000, memoryMib: 512 };
@@ -26,5 +27,5 @@ export async function openMarket(platform: Platform): Promise<Market> {
     });
   });
   await Promise.all(opening);
-  return { tenantId, tenantKey };
+  return { tenantId: tenant.tenantId, tenantKey: tenant.apiKey };
 }

@@ -4,6 +4,7 @@ import type { Projection } from '@astro/event-sourcing/projection';
 import { openDatabase } from '@astro/postgres/database';
 import { ProjectionRunner } from '@astro/postgres/projection-runner';
 import { Balance, balances } from '@astro/read-models/billing/balances';
+import { CustodyEntry, custody } from '@astro/read-models/billing/custody';
 import { LedgerEntry, ledger } from '@astro/read-models/billing/ledger';
 import { Batch, Payout, payouts } from '@astro/read-models/billing/payouts';
 import { Spending, spending } from '@astro/read-models/billing/spending';
@@ -37,6 +38,7 @@ const readModels: Readonly<Record<Context, readonly ReadModel[]>> = {
     model(LedgerEntry, ledger),
     model(JobUsage, usage),
     model(Spending, spending),
+    model(CustodyEntry, custody),
     { entities: [Batch, Payout], projection: payouts },
   ],
   chain: chainModels,

@@ -1,15 +1,11 @@
 import type { Recorded } from '@astro/event-sourcing/recorded';
 import type { Bus } from '@astro/jetstream/bus';
 import { replay } from '@astro/jetstream/replay';
-import {
-  escrowCustody,
-  ledgerAccountIn,
-  platformBurned,
-  platformFees,
-  postingsIn,
-} from '@astro/messages/ledger-accounts';
+import type { AccountEvent, SettlementEvent } from '@astro/messages/billing';
+import { escrowCustody, postingsIn } from '@astro/messages/ledger-accounts';
 import type { JobEvent, PoolEvent } from '@astro/messages/scheduling';
 import type { TaskEvent } from '@astro/messages/verification';
+import { chargesIn, settledIn, sum, type Charges, type Settled } from './charges.js';
 
 /** What the events alone say about a run; nothing here asks a service or a table. */
 export type Audit = {
@@ -22,6 +18,8 @@ export type Audit = {
   readonly refuted: ReadonlyMap<string, number>;
   /** Completed leases by node. */
   readonly completed: ReadonlyMap<string, number>;
+  readonly charges: Charges;
+  readonly settled: Settled;
   /** Balance of every account of the ledger. */
   readonly balances: ReadonlyMap<string, bigint>;
   /** The sum over all accounts; a ledger that balances gives zero. */
@@ -35,6 +33,8 @@ export type Audit = {
 const CONTEXTS = ['registry', 'scheduling', 'verification', 'billing'] as const;
 const TERMINAL = new Set(['JobSucceeded', 'JobFailed', 'JobCancelled']);
 const JOBS = 'scheduling.job';
+/** Whose events move money. */
+const LEDGER: ReadonlySet<string> = new Set(['billing.account', 'billing.settlement']);
 
 /** Reads every event of every context from the beginning and adds up. */
 export async function auditEvents(bus: Bus): Promise<Audit> {
@@ -47,7 +47,7 @@ export async function auditEvents(bus: Bus): Promise<Audit> {
   const pool = of<PoolEvent>('scheduling.pool');
   const verdicts = of<TaskEvent>('verification.task').filter(({ type }) => type === 'ResultVerified');
   const transactions = events
-    .filter(({ aggregate }) => aggregate.type === 'billing.account')
+    .filter(({ aggregate }) => LEDGER.has(aggregate.type))
     .map(({ id, event }) => ({ id, postings: postingsIn(event) }));
   const balances = tally(
     transactions.flatMap(({ postings }) => postings.map(p => [p.account, p.amountAtto] as const)),
@@ -84,6 +84,8 @@ export async function auditEvents(bus: Bus): Promise<Audit> {
       ),
       0,
     ),
+    charges: chargesIn(of<AccountEvent>('billing.account')),
+    settled: settledIn(of<SettlementEvent>('billing.settlement')),
     balances,
     ledgerSumAtto: sum([...balances.values()]),
     unbalanced: transactions
@@ -93,28 +95,8 @@ export async function auditEvents(bus: Bus): Promise<Audit> {
   };
 }
 
-/** Balance of one account, zero when nothing was ever posted to it. */
-export const balanceOf = (audit: Audit, account: string): bigint => audit.balances.get(account) ?? 0n;
-
-/** What all operators earned together. */
-export const earnedByOperators = (audit: Audit): bigint =>
-  sum([...audit.balances].filter(([account]) => isOwnedBy(account, 'operator')).map(([, amount]) => amount));
-
-/** What left the tenants' accounts: all credit less what they still hold. */
-export function chargedAtto(audit: Audit): bigint {
-  const held = [...audit.balances]
-    .filter(([account]) => isOwnedBy(account, 'tenant'))
-    .reduce((sum, [, amount]) => sum + amount, 0n);
-  return -balanceOf(audit, escrowCustody) - held;
-}
-/** The whole fee, with its burned share. */
-export const feeAtto = (audit: Audit): bigint => balanceOf(audit, platformFees) + burnedAtto(audit);
-export const burnedAtto = (audit: Audit): bigint => balanceOf(audit, platformBurned);
-
-const isOwnedBy = (account: string, owner: 'operator' | 'tenant') =>
-  ledgerAccountIn(account)?.owner === owner;
-
-const sum = (amounts: readonly bigint[]): bigint => amounts.reduce((total, amount) => total + amount, 0n);
+/** What Escrow holds by the ledger. */
+export const custodyAtto = ({ balances }: Audit): bigint => -(balances.get(escrowCustody) ?? 0n);
 
 /** Adds up amounts by key. */
 function tally<Amount extends number | bigint>(

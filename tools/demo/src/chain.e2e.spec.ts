@@ -4,26 +4,30 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RpcPool } from '@astro/chain/rpc/pool';
+import { deposit, linkWallet } from '@astro/devstack/escrow-deposit';
+import { localAddressOf } from '@astro/devstack/local-wallets';
 import { Platform } from '@astro/devstack/platform';
 import pg from 'pg';
 import { Client, Problem } from './client.js';
-import { clientAddress, deposit, linkWallet, untilFinal, type EscrowBalance } from './escrow-deposit.js';
+import { untilFinal, type EscrowBalance } from './on-chain.js';
 
-const chainId = 31_337;
 const someBatch = `0x${'0b'.repeat(32)}`;
 let stateDir: string;
 let platform: Platform;
 let undisturbed: Platform | undefined;
 let client: Client;
 let tenantId: string;
+let apiKey: string;
+let clientAddress: string;
 let pool: RpcPool;
 
 beforeAll(async () => {
   stateDir = await mkdtemp(join(tmpdir(), 'astro-chain-'));
   platform = await startPlatform();
   const tenant = await platform.administration().registerTenant('pays in on the chain');
-  ({ tenantId } = tenant);
-  client = new Client(platform.gatewayUrl, tenant.apiKey);
+  ({ tenantId, apiKey } = tenant);
+  clientAddress = localAddressOf(tenantId);
+  client = new Client(platform.gatewayUrl, apiKey);
   pool = new RpcPool([platform.chain.rpcUrl]);
   await platform.untilChainIsReady();
 }, 120_000);
@@ -85,8 +89,8 @@ async function tablesOf(of: Platform): Promise<Readonly<Record<string, unknown>>
 
 test('what is on the chain is answered as of a block, and said to be final when it is', async () => {
   expect(await codeOf(`/v1/chain/escrow/${tenantId}`)).toBe('wallet_not_linked');
-  await linkWallet(client, tenantId, chainId);
-  await deposit(platform, 7n);
+  await linkWallet(platform, { owner: 'tenant', ownerId: tenantId, apiKey });
+  await deposit(platform, clientAddress, 7n);
   const balance = await untilFinal(client, tenantId);
   expect(balance).toMatchObject({ account: clientAddress, balanceAtto: '7', withdrawingAtto: '0' });
   expect(await client.json<EscrowBalance>(`/v1/chain/escrow/${clientAddress}`)).toMatchObject({
@@ -138,13 +142,13 @@ test('what is not there is refused', async () => {
 test('killed in the midst of deposits, chain and indexer come to what an undisturbed indexer reads', async () => {
   const indexerPid = platform.pid('chain-indexer');
   for (let round = 0; round < 4; round++) {
-    await deposit(platform, 10n ** BigInt(round + 1));
+    await deposit(platform, clientAddress, 10n ** BigInt(round + 1));
     await sleep(150 * round);
     platform.kill('chain-indexer', 'SIGKILL');
     platform.signalServer('anvil', 'SIGKILL');
     await platform.untilReady('chain-indexer');
   }
-  await deposit(platform, 1n);
+  await deposit(platform, clientAddress, 1n);
   await untilAtRest();
   expect(platform.pid('chain-indexer')).not.toBe(indexerPid);
 
@@ -189,7 +193,7 @@ test('after a stop the platform goes on with the same chain, and deploys nothing
   platform = await startPlatform();
   await platform.untilChainIsReady();
   expect(platform.chain).toMatchObject({ rpcUrl: before.rpcUrl, addressesFile: before.addressesFile });
-  await deposit(platform, 1n);
+  await deposit(platform, clientAddress, 1n);
   const wanted = String(BigInt(before.balance.balanceAtto) + 1n);
   let balance = await client.json<EscrowBalance>(`/v1/chain/escrow/${tenantId}`);
   while (!(balance.final && balance.balanceAtto === wanted)) {

@@ -36,8 +36,19 @@ test('the main job: digits are learnt, the liar is caught and unpaid, the ledger
   expect(BigInt(report.providersAtto) + fee).toBe(charged);
   expect(burned).toBeGreaterThan(0n);
   expect(burned).toBeLessThan(fee);
-  expect(report.chain).toMatchObject({ escrowDepositedAtto: '250000000000000000000', final: true });
-  expect(report.chain!.asOfBlock).toBeGreaterThan(0);
+  const chain = report.chain!;
+  expect(chain).toMatchObject({ escrowDepositedAtto: '1000000000000000000000', final: true });
+  expect(chain.asOfBlock).toBeGreaterThan(0);
+  // All that was charged is settled; what was claimed, burned and paid to the treasury has left Escrow, and no more.
+  expect(chain.settledAtto).toBe(report.chargedAtto);
+  expect(chain.settlements).not.toContain('');
+  expect(new Set(chain.settlements).size).toBeGreaterThan(0);
+  expect(chain.claims).toEqual([expect.stringMatching(/^0x[0-9a-f]{64}$/)]);
+  const left = BigInt(chain.burnedAtto) + BigInt(chain.toTreasuryAtto) + BigInt(chain.claimedAtto);
+  expect(BigInt(chain.burnedAtto)).toBeGreaterThan(0n);
+  expect(chain.escrowAtto).toBe(String(BigInt(chain.escrowDepositedAtto) - left));
+  expect(chain.ledgerAtto).toBe(chain.escrowAtto);
+  expect(chain.finalBlock).toBeGreaterThan(chain.asOfBlock);
   expect(stderr).toContain('Mirage Ltd');
 }, 300_000);
 

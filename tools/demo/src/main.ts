@@ -8,6 +8,9 @@ import { assertPromises, reportOf, runMainJob } from './main-job.js';
 import { tellResult } from './result.js';
 import { Story } from './story.js';
 
+/** Batches that are settled while somebody watches. */
+const paceOfSettlement = { SETTLEMENT_EVERY_MS: '500', SETTLEMENT_POLL_MS: '200' };
+
 const usage = 'usage: npm run demo [-- --json]';
 
 /** Boots a platform of its own, runs the main job on it, tells the story, and stops everything it started. */
@@ -27,6 +30,8 @@ async function demo(json: boolean): Promise<void> {
   try {
     platform = await Platform.start({
       stateDir,
+      settles: true,
+      env: { billing: paceOfSettlement },
       signal: interrupted.signal,
       log: (source, line) => {
         log.write(`${source} ${line}\n`);

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { ensureLocalMarket, localNodes, startLocalNodes } from '@astro/devstack/local-market';
+import { localNodes, openLocalMarket } from '@astro/devstack/local-market';
 import type { Platform } from '@astro/devstack/platform';
 import { repositoryRoot } from '@astro/devstack/repository';
 
@@ -8,6 +8,8 @@ export type Market = {
   readonly tenantKey: string;
   /** Names of operators by id. */
   readonly operators: ReadonlyMap<string, string>;
+  /** Keys of the honest operators by id. */
+  readonly operatorKeys: ReadonlyMap<string, string>;
   readonly liar: { readonly operatorId: string; readonly operator: string };
 };
 
@@ -24,12 +26,13 @@ const lyingAgentEntry = join(repositoryRoot, 'tools/demo/dist/lying-agent.js');
 
 /** Opens the local market: a client with credit, and an agent for each of the local nodes. */
 export async function openHonestMarket(platform: Platform): Promise<Omit<Market, 'liar'>> {
-  const market = await ensureLocalMarket(platform);
-  await startLocalNodes(platform, market);
-  const operators = new Map(
-    Object.entries(market.operators).map(([name, { operatorId }]) => [operatorId, name]),
-  );
-  return { tenantId: market.tenantId, tenantKey: market.tenantKey, operators };
+  const { tenantId, tenantKey, operators } = await openLocalMarket(platform);
+  const registered = Object.entries(operators);
+  return {
+    ...{ tenantId, tenantKey },
+    operators: new Map(registered.map(([name, { operatorId }]) => [operatorId, name])),
+    operatorKeys: new Map(registered.map(([, { operatorId, apiKey }]) => [operatorId, apiKey])),
+  };
 }
 
 /** Opens the local market with one node more, whose agent lies about its results. */

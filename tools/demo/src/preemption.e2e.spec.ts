@@ -7,7 +7,7 @@ import { Platform } from '@astro/devstack/platform';
 import type { Bus } from '@astro/jetstream/bus';
 import { replay } from '@astro/jetstream/replay';
 import type { PoolEvent } from '@astro/messages/scheduling';
-import { auditEvents, chargedAtto } from './audit.js';
+import { auditEvents } from './audit.js';
 import { endlessProgram, idleProgram } from './broken-programs.js';
 import { Client, type JobRequest } from './client.js';
 import { untilSettled } from './main-job.js';
@@ -95,7 +95,7 @@ test('a preempted lease is charged for what it completed, which is nothing, and 
   expect(pricePerSecondAtto).toBe(granted.pricePerSecondAtto);
 
   const audit = await auditEvents(bus);
-  expect(chargedAtto(audit)).toBe((BigInt(meteredMs) * pricePerSecondAtto + 999n) / 1_000n);
+  expect(audit.charges.chargedAtto).toBe((BigInt(meteredMs) * pricePerSecondAtto + 999n) / 1_000n);
   expect(audit.unbalanced).toEqual([]);
   expect(audit.ledgerSumAtto).toBe(0n);
 }, 240_000);

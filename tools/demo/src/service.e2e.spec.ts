@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { fund } from '@astro/devstack/funds';
 import { Platform } from '@astro/devstack/platform';
 import { repositoryRoot } from '@astro/devstack/repository';
 import type { Bus } from '@astro/jetstream/bus';
@@ -39,7 +40,7 @@ beforeAll(async () => {
   bus = await platform.connectBus('spec');
   const administration = platform.administration();
   const tenant = await administration.registerTenant('A tenant');
-  await administration.credit(tenant.tenantId, 10n * BUDGET_ATTO);
+  await fund(platform, tenant, 10n * BUDGET_ATTO);
   apiKey = tenant.apiKey;
   client = new Client(platform.gatewayUrl, apiKey);
   for (const name of ['alpha', 'beta'] as const) {

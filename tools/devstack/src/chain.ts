@@ -2,10 +2,12 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { keepProgress, readAddresses, readProgress, writeAddresses } from '@astro/chain/deployment/files';
 import { RpcPool } from '@astro/chain/rpc/pool';
-import { anvilMnemonic, localChainId } from './anvil/server.js';
+import { blocksToFinal } from './anvil/block-maker.js';
+import { anvilMnemonic, anvilSettlerKey, localChainId } from './anvil/server.js';
 import type { Chain } from './infrastructure/infrastructure.js';
 import type { LogSink } from './log.js';
 import { repositoryRoot } from './repository.js';
+import type { Settling } from './services.js';
 import type { StateFolder } from './state.js';
 
 const configurationFile = join(repositoryRoot, 'deploy/chain/local.json');
@@ -14,22 +16,76 @@ const configurationFile = join(repositoryRoot, 'deploy/chain/local.json');
 export const addressesFileOf = (chain: Chain, state: StateFolder): string =>
   chain.addressesFile ?? join(state.folder('chain'), 'addresses.json');
 
-export const whereabouts = (chain: Chain, state: StateFolder) => ({
-  rpcUrl: chain.rpcUrl,
-  addressesFile: addressesFileOf(chain, state),
-  isOwn: chain.addressesFile === undefined,
-});
-
 /** The platform's own chain has its id before anything is deployed there. */
 const chainIdOf = ({ addressesFile }: Chain): number =>
   addressesFile === undefined ? localChainId : readAddresses(addressesFile).chainId;
 
+/** So that somebody who tries the platform out sees charges settled. */
+const localSettlementEveryMs = 60_000;
+
+/** The chain under a platform, and the protocol on it. */
+export class PlatformChain {
+  readonly #chain: Chain;
+  readonly #state: StateFolder;
+  readonly #log: LogSink;
+  /** What billing settles with; undefined where it does not, or where nobody has the settler's key. */
+  readonly settling: Settling | undefined;
+  #protocol: Promise<void> | undefined;
+
+  constructor(chain: Chain, state: StateFolder, log: LogSink, settles: boolean) {
+    this.#chain = chain;
+    this.#state = state;
+    this.#log = log;
+    this.settling = settles ? settlingOn(chain, state) : undefined;
+    // Billing waits for it, so that it begins beside all else; whoever waits is told what failed.
+    if (this.settling) this.untilProtocolIsThere().catch(() => undefined);
+  }
+
+  get whereabouts() {
+    const { rpcUrl, addressesFile } = this.#chain;
+    return {
+      rpcUrl,
+      addressesFile: addressesFileOf(this.#chain, this.#state),
+      isOwn: addressesFile === undefined,
+    };
+  }
+
+  get surroundings() {
+    const { rpcUrl, addressesFile: chainAddressesFile } = this.whereabouts;
+    const chainId = String(chainIdOf(this.#chain));
+    return { rpcUrl, chainId, chainAddressesFile, settling: this.settling };
+  }
+
+  /** @throws Error when it could not be brought there */
+  untilProtocolIsThere(): Promise<void> {
+    this.#protocol ??= this.#bringProtocol();
+    return this.#protocol;
+  }
+
+  /** Resolves when nothing is being deployed any more. */
+  async atRest(): Promise<void> {
+    await Promise.allSettled([this.#protocol]);
+  }
+
+  async #bringProtocol(): Promise<void> {
+    const startedAt = Date.now();
+    await ensureProtocol(this.#chain, this.#state, this.#log);
+    const seconds = ((Date.now() - startedAt) / 1_000).toFixed(1);
+    this.#log('platform', `the protocol is on the chain after ${seconds} s`);
+  }
+}
+
 /** A platform without the chain-indexer has no chain, and no service that asks where it is. */
-export const chainSurroundings = (chain: Chain | undefined, state: StateFolder) => ({
-  rpcUrl: chain?.rpcUrl ?? '',
-  chainId: chain && String(chainIdOf(chain)),
-  chainAddressesFile: chain ? addressesFileOf(chain, state) : '',
-});
+export const chainless = { rpcUrl: '', chainId: undefined, chainAddressesFile: '', settling: undefined };
+
+function settlingOn({ addressesFile, settlerKeyFile }: Chain, state: StateFolder): Settling | undefined {
+  if (addressesFile !== undefined) return settlerKeyFile === undefined ? undefined : { settlerKeyFile };
+  return {
+    settlerKeyFile: state.writeFile('chain/settler.key', anvilSettlerKey),
+    confirmations: blocksToFinal,
+    everyMs: localSettlementEveryMs,
+  };
+}
 
 /**
  * Puts the protocol on the platform's own chain the first time; finishes what an earlier start has begun. On a chain

@@ -5,9 +5,10 @@ import { join } from 'node:path';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { commandPartitions } from '@astro/jetstream/subjects';
+import { readConfiguration } from '@astro/chain/deployment/configuration';
 import { walletFrom, walletOf } from '@astro/chain/wallet';
 import { agentEnvironment } from './agents.js';
-import { anvilMnemonic, chainArguments } from './anvil/server.js';
+import { anvilMnemonic, anvilSettlerKey, chainArguments } from './anvil/server.js';
 import { prepareSecrets, type ProvisionPlan } from './compose/secrets.js';
 import { anvilImage, natsImage, postgresImage } from './infrastructure/images.js';
 import { repositoryRoot } from './repository.js';
@@ -115,6 +116,14 @@ describe('the chain of a compose installation', () => {
     expect(walletOf(key).address).toBe(walletFrom(anvilMnemonic, 0).address);
   });
 
+  test('lets billing settle by the key that the deployment gives the role to', () => {
+    const json = readFileSync(join(repositoryRoot, 'deploy/chain/local.json'), 'utf8');
+    const { roles } = readConfiguration(JSON.parse(json));
+    expect(walletOf(anvilSettlerKey).address).toBe(roles.settler);
+    const { SETTLER_KEY_FILE: file = '' } = serviceNamed('billing').environment ?? {};
+    expect(file).toBe('${SETTLER_KEY_FILE-/secrets/settler-key}');
+  });
+
   test('is called final deeper than what is lost when it is killed', () => {
     const flagOf = (name: string) =>
       Number(
@@ -175,6 +184,7 @@ describe('the secrets of a compose installation', () => {
     const before = contentOf('nats/nats-accounts.conf');
     expect(prepareSecrets(folder)).toBe(false);
     expect(contentOf('nats/nats-accounts.conf')).toBe(before);
+    expect(contentOf('billing/settler-key')).toBe(anvilSettlerKey);
   });
 
   test('lie where the containers look for them', () => {

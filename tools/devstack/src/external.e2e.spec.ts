@@ -6,8 +6,10 @@ import { Bus } from '@astro/jetstream/bus';
 import { generateOperatorKit, serviceCredentials } from '@astro/jetstream/credentials';
 import { startNats, type NatsServer } from './nats/server.js';
 import { startPacedChain } from './anvil/paced-chain.js';
-import type { AnvilServer } from './anvil/server.js';
+import { anvilSettlerKey, type AnvilServer } from './anvil/server.js';
 import { addressesFileOf, ensureProtocol } from './chain.js';
+import { deposit, linkWallet } from './escrow-deposit.js';
+import { localAddressOf } from './local-wallets.js';
 import { Platform } from './platform.js';
 import { startPostgres, type PostgresServer } from './postgres/server.js';
 import { StateFolder } from './state.js';
@@ -20,6 +22,7 @@ const names = [
   'AGENT_SIGNING_SEED',
   'RPC_URL',
   'CHAIN_ADDRESSES_FILE',
+  'SETTLER_KEY_FILE',
 ];
 const before = Object.fromEntries(names.map(name => [name, process.env[name]]));
 let dir: string;
@@ -51,6 +54,7 @@ beforeAll(async () => {
     // The first of them does not answer.
     RPC_URL: `http://127.0.0.1:1,${anvil.url}`,
     CHAIN_ADDRESSES_FILE: addressesFileOf(own, elsewhere),
+    SETTLER_KEY_FILE: elsewhere.writeFile('settler', anvilSettlerKey),
   });
 });
 
@@ -64,15 +68,21 @@ afterAll(async () => {
 });
 
 test('the platform runs on servers that somebody else runs, and leaves them running', async () => {
-  const platform = await Platform.start({ stateDir: join(dir, 'state'), infra: 'external' });
+  const platform = await Platform.start({ stateDir: join(dir, 'state'), infra: 'external', settles: true });
   try {
-    const { tenantId, apiKey } = await platform.administration().registerTenant('External');
-    await platform.administration().credit(tenantId, 5n);
+    const administration = platform.administration();
+    const { tenantId, apiKey } = await administration.registerTenant('External');
+    expect([platform.settles, platform.chain.isOwn]).toEqual([true, false]);
+    await expect(administration.credit(tenantId, 5n)).rejects.toThrow(
+      /CreditIsNotOnChain.*through Escrow alone/,
+    );
+    await platform.untilChainIsReady();
+    await linkWallet(platform, { owner: 'tenant', ownerId: tenantId, apiKey });
+    await deposit(platform, localAddressOf(tenantId), 5n);
     const account = () =>
       fetch(`${platform.gatewayUrl}/v1/account`, { headers: { authorization: `Bearer ${apiKey}` } });
     await expectEventually(async () => (await account()).json(), { availableAtto: '5', reservedAtto: '0' });
     expect(platform.natsUrl).toBe(nats.url);
-    await platform.untilChainIsReady();
     expect(platform.chain.addressesFile).toBe(process.env['CHAIN_ADDRESSES_FILE']);
   } finally {
     await platform.stop();
@@ -95,9 +105,9 @@ test('what is missing is named, a line for each', async () => {
   }
 });
 
-/** Read models follow the commands a moment later. */
+/** What was paid in is credited when the chain calls it final. */
 async function expectEventually(read: () => Promise<unknown>, expected: object): Promise<void> {
-  for (let attempt = 0; attempt < 100; attempt++) {
+  for (let attempt = 0; attempt < 600; attempt++) {
     const actual = await read();
     if (Object.entries(expected).every(([key, value]) => (actual as Record<string, unknown>)[key] === value))
       return;

@@ -1,4 +1,5 @@
 import type { AgentPlan } from './agents.js';
+import { fund, payOnChain } from './funds.js';
 import type { Platform } from './platform.js';
 
 export const attoPerAstro = 10n ** 18n;
@@ -45,14 +46,24 @@ function price(microAstroPerSecond: bigint) {
   return { pricePerSecondAtto: microAstroPerSecond * attoPerMicroAstro };
 }
 
+/** Registers whoever takes part, gives the tenant its money, and starts every node; resolves when all is there. */
+export async function openLocalMarket(platform: Platform): Promise<LocalMarket> {
+  const market = await ensureLocalMarket(platform);
+  const { tenantId, tenantKey: apiKey, operators } = market;
+  const results = await Promise.allSettled([
+    startLocalNodes(platform, market),
+    fund(platform, { tenantId, apiKey }, localTenant.creditAtto),
+    ...Object.values(operators).map(operator => payOnChain(platform, operator)),
+  ]);
+  for (const result of results) if (result.status === 'rejected') throw result.reason;
+  return market;
+}
+
 /** Registers the tenant and the operators the first time; a later start gets the same ones. */
-export async function ensureLocalMarket(platform: Platform): Promise<LocalMarket> {
+async function ensureLocalMarket(platform: Platform): Promise<LocalMarket> {
   const { state } = platform;
   const administration = platform.administration();
   const tenant = await state.once('local-tenant', () => administration.registerTenant(localTenant.name));
-  // The id of the credit repeats with the tenant, so that a start that was interrupted here credits once.
-  const creditId = tenant.tenantId.replace('tenant_', 'credit_');
-  await administration.credit(tenant.tenantId, localTenant.creditAtto, creditId);
   const operators: Record<string, { operatorId: string; apiKey: string }> = {};
   for (const { name, operator } of localNodes) {
     operators[operator] = await state.once(`local-operator-${name}`, () =>
@@ -63,7 +74,7 @@ export async function ensureLocalMarket(platform: Platform): Promise<LocalMarket
 }
 
 /** Starts every local node. Resolves when all are connected. */
-export async function startLocalNodes(platform: Platform, market: LocalMarket): Promise<void> {
+async function startLocalNodes(platform: Platform, market: LocalMarket): Promise<void> {
   const starting = localNodes.map(({ operator, ...plan }) =>
     platform.startAgent({ ...plan, operatorKey: market.operators[operator]!.apiKey }),
   );

@@ -4,18 +4,14 @@ import { Administration } from '@astro/admin/administration';
 import { Bus } from '@astro/jetstream/bus';
 import { CommandBus } from '@astro/jetstream/command-bus';
 import { ensureStreams } from '@astro/jetstream/streams';
-import { commandPartitions, type contexts } from '@astro/jetstream/subjects';
-import { chainSurroundings, ensureProtocol, whereabouts } from './chain.js';
+import type { contexts } from '@astro/jetstream/subjects';
+import { chainless, PlatformChain } from './chain.js';
 import { agentEntry, agentEnvironment, type AgentPlan } from './agents.js';
 import { publishConnection, withdrawConnection } from './connection.js';
 import { provisionDatabase, type Databases } from './databases.js';
 import { chosenKind, startInfrastructure } from './infrastructure/choose.js';
-import type {
-  Chain,
-  Infrastructure,
-  InfrastructureKind,
-  ServerName,
-} from './infrastructure/infrastructure.js';
+import type { Infrastructure, InfrastructureKind, ServerName } from './infrastructure/infrastructure.js';
+import { assertInstances, instancesOf, type Instances } from './instances.js';
 import type { LogSink } from './log.js';
 import { PortBook } from './port-book.js';
 import { ProcessRegister } from './process-register.js';
@@ -38,8 +34,13 @@ export type PlatformOptions = {
   readonly infra?: InfrastructureKind;
   /** All when it is not given. */
   readonly services?: readonly ServiceName[];
-  /** How many processes of each service share its work; of one service or of all. One unless told. */
-  readonly instances?: number | Partial<Record<ServiceName, number>>;
+  /** How many processes of each service share its work. One unless told. */
+  readonly instances?: Instances;
+  /**
+   * Whether billing settles on the chain, where it has the settler's key: money comes by deposits alone then, and the
+   * protocol is waited for. Not unless told.
+   */
+  readonly settles?: boolean;
   /** Changes to the environment of single services, or of single processes of them: `billing`, `billing-2`. */
   readonly env?: Readonly<Record<string, Readonly<Record<string, string>>>>;
   /** Ports to try first: of `gateway`, `nats`, `postgres`, or a service. */
@@ -55,14 +56,13 @@ export type PlatformOptions = {
 type Context = (typeof contexts)[number];
 
 const host = '127.0.0.1';
-/** As many as can decide commands. */
-const mostInstances = commandPartitions;
 const me = 'platform';
 /** Answers requests from the other services' tables, so it starts after them and stops before them. */
 const edge: ServiceName = 'gateway';
 
-/** Needs the protocol on a chain, which nobody else waits for. */
+/** Needs the protocol on a chain, which nobody else waits for but who settles there. */
 const indexer: ServiceName = 'chain-indexer';
+const settler: ServiceName = 'billing';
 
 /** The whole platform on this machine: servers, services and agents, each as a process of its own. */
 export class Platform {
@@ -76,6 +76,7 @@ export class Platform {
   private infrastructure: Infrastructure | undefined;
   private databases: Databases | undefined;
   private commands: CommandBus | undefined;
+  private underlying: PlatformChain | undefined;
   private chainStarting: Promise<void> | undefined;
   private stopping: Promise<void> | undefined;
 
@@ -123,9 +124,7 @@ export class Platform {
 
   /** Names of the processes of one service: its own, and `<name>-2` and so on for further ones. */
   instancesOf(service: ServiceName): readonly string[] {
-    const { instances = 1 } = this.options;
-    const count = typeof instances === 'number' ? instances : (instances[service] ?? 1);
-    return Array.from({ length: count }, (_, index) => (index === 0 ? service : `${service}-${index + 1}`));
+    return instancesOf(service, this.options.instances);
   }
 
   get natsUrl(): string {
@@ -145,7 +144,17 @@ export class Platform {
 
   /** Where the chain is, and the protocol on it. Accounts of the platform's own one anybody may use. */
   get chain(): { readonly rpcUrl: string; readonly addressesFile: string; readonly isOwn: boolean } {
-    return whereabouts(this.started(this.started(this.infrastructure).chain), this.state);
+    return this.started(this.underlying).whereabouts;
+  }
+
+  /** Whether billing settles on the chain. */
+  get settles(): boolean {
+    return this.underlying?.settling !== undefined;
+  }
+
+  /** Resolves when the protocol is on the chain. @throws Error when that failed */
+  untilProtocolIsThere(): Promise<void> {
+    return this.started(this.underlying).untilProtocolIsThere();
   }
 
   /** Resolves when the protocol is on the chain and the chain-indexer is ready. @throws Error when that failed */
@@ -255,11 +264,12 @@ export class Platform {
     };
     this.infrastructure = await startInfrastructure(kind, ground);
     options.signal?.throwIfAborted();
+    const { chain, databaseAdminUrl } = this.infrastructure;
+    if (chain) this.underlying = new PlatformChain(chain, state, log, options.settles ?? false);
 
     log(me, 'preparing the database and the streams');
     const bus = await this.connectBus(me);
     this.commands = new CommandBus(bus, me);
-    const { databaseAdminUrl } = this.infrastructure;
     [this.databases] = await Promise.all([provisionDatabase(databaseAdminUrl, state), ensureStreams(bus)]);
 
     for (const name of wanted.flatMap(row => this.instancesOf(row.name)))
@@ -280,18 +290,15 @@ export class Platform {
 
   /** Beside everything else; what fails here is told at once, and to whoever waits for it. */
   private beginChain(surroundings: Surroundings): void {
-    const { chain } = this.started(this.infrastructure);
-    if (chain === undefined) return;
-    this.chainStarting = this.startChain(chain, surroundings);
+    if (this.underlying === undefined) return;
+    this.chainStarting = this.startIndexer(surroundings);
     this.chainStarting.catch((error: unknown) => {
       if (this.stopping === undefined) this.log(me, `the chain could not be started: ${String(error)}`);
     });
   }
 
-  private async startChain(chain: Chain, surroundings: Surroundings): Promise<void> {
-    const startedAt = Date.now();
-    await ensureProtocol(chain, this.state, this.log);
-    this.log(me, `the protocol is on the chain after ${((Date.now() - startedAt) / 1_000).toFixed(1)} s`);
+  private async startIndexer(surroundings: Surroundings): Promise<void> {
+    await this.untilProtocolIsThere();
     if (this.stopping !== undefined) throw new Error('the platform was stopped');
     await this.startServices(
       services.filter(({ name }) => name === indexer),
@@ -301,11 +308,12 @@ export class Platform {
 
   private async startServices(rows: readonly (typeof services)[number][], at: Surroundings): Promise<void> {
     const starting = rows.flatMap(row =>
-      this.instancesOf(row.name).map(name => {
+      this.instancesOf(row.name).map(async name => {
         const script = join(repositoryRoot, 'services', row.name, 'dist/main.js');
         const port = this.httpPortOf(name);
         const changes = { ...this.options.env?.[row.name], ...this.options.env?.[name] };
         const env = { ...environmentOf(row, at), HTTP_PORT: String(port), ...changes };
+        if (row.name === settler && this.settles) await this.untilProtocolIsThere();
         return this.startProcess(name, script, env, port);
       }),
     );
@@ -338,7 +346,7 @@ export class Platform {
       httpHost: host,
       logLevel: this.logLevel,
       contentDir: this.state.folder('content'),
-      ...chainSurroundings(infrastructure.chain, this.state),
+      ...(this.underlying?.surroundings ?? chainless),
       agentAccountPublicKey: infrastructure.agentAccountPublicKey,
       agentSigningSeed: infrastructure.agentSigningSeed,
     };
@@ -377,7 +385,7 @@ export class Platform {
     this.log(me, 'stopping the servers');
     await this.infrastructure?.stop();
     // A deployment that is under way ends with its chain, and writes here until then.
-    await Promise.allSettled([this.chainStarting]);
+    await Promise.allSettled([this.underlying?.atRest(), this.chainStarting]);
     this.state.close();
   }
 
@@ -385,10 +393,4 @@ export class Platform {
     if (part === undefined) throw new Error('The platform is not that far yet.');
     return part;
   }
-}
-
-function assertInstances(instances: PlatformOptions['instances'] = 1): void {
-  const counts = typeof instances === 'number' ? [instances] : Object.values(instances);
-  if (counts.some(count => !Number.isInteger(count) || count < 1 || count > mostInstances))
-    throw new Error(`instances: must be from 1 to ${mostInstances}`);
 }

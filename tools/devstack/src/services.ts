@@ -1,3 +1,10 @@
+/** What billing needs beside the chain's whereabouts; what is not given is left at its default. */
+export type Settling = {
+  readonly settlerKeyFile: string;
+  readonly confirmations?: number;
+  readonly everyMs?: number;
+};
+
 /** Where a service finds what it needs. The supervisor, and nobody else, makes one. */
 export type Surroundings = {
   readonly natsUrl: string;
@@ -16,6 +23,8 @@ export type Surroundings = {
   readonly chainId: string | undefined;
   /** What `npm run chain -- deploy` wrote. */
   readonly chainAddressesFile: string;
+  /** Undefined where billing settles nothing on the chain. */
+  readonly settling: Settling | undefined;
   readonly agentAccountPublicKey: string;
   readonly agentSigningSeed: string;
 };
@@ -56,7 +65,18 @@ const poolId = 'main';
 export const services = [
   { name: 'registry', context: 'registry', settings: commonSettings },
   { name: 'scheduling', context: 'scheduling', settings: { ...commonSettings, POOL_ID: () => poolId } },
-  { name: 'billing', context: 'billing', settings: commonSettings },
+  {
+    name: 'billing',
+    context: 'billing',
+    settings: {
+      ...commonSettings,
+      RPC_URL: at => at.settling && at.rpcUrl,
+      CHAIN_ADDRESSES_FILE: at => at.settling && at.chainAddressesFile,
+      SETTLER_KEY_FILE: at => at.settling?.settlerKeyFile,
+      CHAIN_CONFIRMATIONS: at => at.settling?.confirmations?.toString(),
+      SETTLEMENT_EVERY_MS: at => at.settling?.everyMs?.toString(),
+    },
+  },
   { name: 'verification', context: 'verification', settings: commonSettings },
   {
     name: 'chain-indexer',

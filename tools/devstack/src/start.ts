@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { ensureLocalMarket, startLocalNodes, type LocalMarket } from './local-market.js';
+import { openLocalMarket, type LocalMarket } from './local-market.js';
 import { consoleSink } from './log.js';
 import { Platform } from './platform.js';
 import { homeFolder } from './repository.js';
@@ -19,14 +19,14 @@ async function main(): Promise<void> {
   try {
     platform = await Platform.start({
       stateDir: homeFolder(),
+      settles: true,
       instances,
       ports: preferredPorts,
       log: consoleSink,
       logLevel: process.env['LOG_LEVEL'] ?? 'warn',
       signal: interrupted.signal,
     });
-    const market = await ensureLocalMarket(platform);
-    await startLocalNodes(platform, market);
+    const market = await openLocalMarket(platform);
     console.log(welcome(platform, market, Date.now() - startedAt));
     await platform.untilChainIsReady();
     await untilAborted(interrupted.signal);

@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { specify } from '@astro/event-sourcing/specify';
 import type { AccountCommand, AccountEvent, ChargeTask } from '@astro/messages/billing';
 import type { Result } from '@astro/messages/scheduling';
-import { account } from './account.js';
+import { account, accountOn } from './account.js';
 
 const given = specify(account);
 const tenantId = 'tenant_1';
@@ -127,6 +127,19 @@ describe('credit', () => {
     given(credited(1_000n))
       .when({ type: 'CreditAccount', data: { tenantId: 'tenant_2', creditId: 'credit_2', amountAtto: 1n } })
       .thenRejected('AccountIsOfAnotherTenant'));
+});
+
+describe('a credit where money lies on a chain', () => {
+  const onChain = specify(accountOn(31_337));
+  const deposit = `31337:0x${'ab'.repeat(32)}:7`;
+  test('follows from a deposit there', () =>
+    onChain().when(credit(1_000n, deposit)).then(credited(1_000n, deposit)));
+  test.each(['credit_1', deposit.replace('31337', '1'), deposit.replace(':7', '')])(
+    'is refused when it names none: %s',
+    creditId => onChain().when(credit(1_000n, creditId)).thenRejected('CreditIsNotOnChain'),
+  );
+  test('that was made before there was one may be repeated', () =>
+    onChain(credited(1_000n)).when(credit(1_000n)).thenNothing());
 });
 
 describe('a reservation', () => {

@@ -1,6 +1,7 @@
 import { accept, reject, type Decider } from '@astro/event-sourcing/decider';
 import { structured } from '@astro/event-sourcing/snapshot-format';
 import type { AccountCommand, AccountEvent, CreditAccount } from '@astro/messages/billing';
+import { factIn } from '@astro/messages/fact-id';
 import { escrowCustody, tenantAccount } from '@astro/messages/ledger-accounts';
 import { charge, chargePeriod, writeOff } from './charges.js';
 import type { AccountDecision, AccountRejection } from './decision.js';
@@ -18,9 +19,11 @@ const MAX_SUPPLY_ATTO = 10n ** 28n;
 /**
  * One tenant's money: credited, reserved for jobs before they are placed, charged for verified work, released, given
  * to other tenants and received from them, and paid out on the chain.
+ * @param chainId of the chain that money lies on: nothing is credited that was not paid in there
  */
 export const accountRemembering = (
   memory: Memory,
+  chainId?: number,
 ): Decider<Account, AccountCommand, AccountEvent, AccountRejection> => ({
   get initialState() {
     return emptyAccount();
@@ -32,7 +35,7 @@ export const accountRemembering = (
     }
     switch (type) {
       case 'CreditAccount':
-        return credit(data, account);
+        return credit(data, account, chainId);
       case 'ReserveFunds':
         return reserve(data, account);
       case 'ChargeTask':
@@ -64,15 +67,22 @@ export const accountRemembering = (
 
 const outgoing = { withdrawals: 4_096, facts: 4_096 };
 /** What an account forgets is refused instead of being done twice; see `remembered.ts`. */
-export const account = accountRemembering({ credits: 4_096, transfers: 4_096, settled: 16_384, ...outgoing });
+const usual: Memory = { credits: 4_096, transfers: 4_096, settled: 16_384, ...outgoing };
+export const account = accountRemembering(usual);
+export const accountOn = (chainId: number | undefined) => accountRemembering(usual, chainId);
 
 function credit(
   { tenantId, creditId, amountAtto, causePosition }: CreditAccount,
   account: Account,
+  chainId: number | undefined,
 ): AccountDecision {
   const credited = account.credits.entries.get(creditId)?.value;
   if (credited !== undefined) {
     return credited === amountAtto ? accept() : reject('CreditExists', `amountAtto: was ${credited}`);
+  }
+  if (chainId !== undefined && factIn(creditId)?.chainId !== String(chainId)) {
+    const rule = `creditId: must name a deposit on chain ${chainId}, as <chain>:<transaction>:<log>`;
+    return reject('CreditIsNotOnChain', `${rule}; money comes in through Escrow alone`);
   }
   if (mayBeForgotten(account.credits, creditId, causePosition)) {
     return reject('CreditIsTooLate', `causePosition: ${causePosition ?? 'none'} lies before too many others`);

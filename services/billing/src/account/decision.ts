@@ -7,6 +7,7 @@ export type AccountRejection =
   | 'AmountExceedsSupply'
   | 'AmountExceedsUint256'
   | 'CreditExists'
+  | 'CreditIsNotOnChain'
   | 'CreditIsTooLate'
   | 'AmountIsNegative'
   | 'ReservationExists'

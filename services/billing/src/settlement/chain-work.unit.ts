@@ -1,10 +1,13 @@
 import type { TransactionSender } from '@astro/chain/transactions/sender';
 import type { Part, Unit } from '@astro/jetstream/shared-work';
+import { Reconciling, type ReconcileOptions } from './reconcile.unit.js';
 import { Settling, type SettleOptions } from './settle.unit.js';
 import { Withdrawing, type WithdrawOptions } from './withdraw.unit.js';
 
+type ChainWorkOptions = SettleOptions & WithdrawOptions & ReconcileOptions;
+
 /** All that the settler's key signs, by one process and one sender: it alone may replace what waits. */
-export const chainWorkUnit = (options: SettleOptions & WithdrawOptions): Unit => ({
+export const chainWorkUnit = (options: ChainWorkOptions): Unit => ({
   name: 'settle-charges',
   open: () => new ChainWork(options),
 });
@@ -12,7 +15,7 @@ export const chainWorkUnit = (options: SettleOptions & WithdrawOptions): Unit =>
 class ChainWork implements Part {
   readonly #parts: readonly Part[];
 
-  constructor(options: SettleOptions & WithdrawOptions) {
+  constructor(options: ChainWorkOptions) {
     let opened: Promise<TransactionSender> | undefined;
     const openSender = () => {
       opened ??= options.openSender().catch((error: unknown) => {
@@ -22,7 +25,7 @@ class ChainWork implements Part {
       return opened;
     };
     const shared = { ...options, openSender };
-    this.#parts = [new Settling(shared), new Withdrawing(shared)];
+    this.#parts = [new Settling(shared), new Withdrawing(shared), new Reconciling(shared)];
   }
 
   get healthy(): boolean {

@@ -37,6 +37,8 @@ export type SettleOptions = {
   readonly chain: ChainAccess;
   /** Called by the one process that settles, once it does. */
   openSender(): Promise<TransactionSender>;
+  /** Whether a transaction is in the journal under this business key. */
+  isPlanned(key: string): Promise<boolean>;
   /** How long a charge waits for others, and how many are enough. */
   readonly everyMs: number;
   readonly chargesMax: number;
@@ -103,10 +105,14 @@ export class Settling implements Part {
 
   /** Sends what is sealed, or else seals what is due. What a crash interrupts begins here again. */
   async #step(): Promise<void> {
-    const { settlements } = this.#options;
+    const { settlements, isPlanned } = this.#options;
     const { state } = await settlements.load(this.#chainId);
-    if (state.unsettled !== undefined) return this.#submit(state.unsettled, state);
-    if (state.halted === undefined) await this.#seal(state);
+    const { unsettled, halted } = state;
+    // What was signed may be on the chain already; what was not waits until somebody lets it go on.
+    if (halted !== undefined && (unsettled === undefined || !(await isPlanned(`settle:${unsettled}`))))
+      return;
+    if (unsettled !== undefined) return this.#submit(unsettled, state);
+    await this.#seal(state);
   }
 
   /** The journal holds one transaction for each batch, so that whoever comes here again waits for the same one. */

@@ -1,8 +1,11 @@
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { localChainId } from '@astro/devstack/anvil/server';
+import { freePort } from '@astro/devstack/ports';
 import { claimCall, liabilitiesAt } from '@astro/chain/escrow/calls';
 import { newId } from '@astro/event-sourcing/ids';
+import type { Outcome } from '@astro/jetstream/command-bus';
 import type { AccountEvent, BatchSealed, EscrowEvent, SettlementEvent } from '@astro/messages/billing';
 import { escrowCustody, postingsIn } from '@astro/messages/ledger-accounts';
 import { claimsOf, treeOf } from './batch.js';
@@ -129,3 +132,52 @@ test.each([
   },
   120_000,
 );
+
+test('what the chain knows nothing of is told and stops settlement until somebody says why', async () => {
+  const settlement = await watchedBilling();
+  const [before, started] = [await market.settlementEvents(), (await charges()).length];
+  await market.work(tenantId, [operatorId], astro);
+  const since = async () => (await market.settlementEvents()).slice(before.length);
+  await eventually(since, events => of(events, 'BatchSettled').length === 1);
+  expect(await settlement()).toMatchObject({ state: 'running', differences: [] });
+
+  const strangerId = newId('tenant');
+  const credit = (creditId: string): Promise<Outcome> => {
+    const to = { type: 'billing.account', id: strangerId } as const;
+    const data = { tenantId: strangerId, creditId, amountAtto: 5n * astro };
+    return market.request({ to, type: 'CreditAccount', data });
+  };
+  expect(await credit(newId('credit'))).toMatchObject({ accepted: false, rejection: 'CreditIsNotOnChain' });
+  const forged = `0x${'66'.repeat(32)}:0`;
+  expect(await credit(`${localChainId}:${forged}`)).toMatchObject({ accepted: true });
+  const [halted] = of(await eventually(since, hasHalted(1)), 'SettlementHalted');
+  const { ledgerAtto, escrowAtto, differences } = halted!.data;
+  expect(differences).toEqual([{ reference: forged, ledgerAtto: 5n * astro, chainAtto: 0n }]);
+  expect([ledgerAtto - escrowAtto, escrowAtto]).toEqual([5n * astro, await held()]);
+  expect(await settlement()).toMatchObject({ state: 'halted', differences: [{ reference: forged }] });
+
+  await market.work(tenantId, [operatorId], astro);
+  await eventually(charges, events => events.length === started + 2);
+  await sleep(2_000);
+  expect(of(await since(), 'BatchSealed').length).toBe(1);
+  await market.platform.administration().resumeSettlement(String(localChainId), 'a gift');
+  await eventually(since, events => of(events, 'BatchSettled').length === 2);
+
+  await credit(`${localChainId}:${forged.replace(':0', ':1')}`);
+  const alerts = of(await eventually(since, hasHalted(2)), 'SettlementHalted');
+  expect(alerts.map(({ data }) => data.differences.map(({ reference }) => reference))).toEqual([
+    [forged],
+    [forged.replace(':0', ':1')],
+  ]);
+}, 180_000);
+
+const hasHalted = (times: number) => (events: readonly SettlementEvent[]) =>
+  of(events, 'SettlementHalted').length === times;
+
+/** Billing that looks often; what it answers of its settlement. */
+async function watchedBilling(): Promise<() => Promise<unknown>> {
+  const port = await freePort();
+  const often = { RECONCILE_EVERY_MS: '100', RECONCILE_GRACE_MS: '3000' };
+  market.startBilling({ ...often, HTTP_PORT: String(port) });
+  return async () => (await fetch(`http://127.0.0.1:${port}/health/settlement`)).json();
+}

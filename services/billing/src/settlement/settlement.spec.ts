@@ -8,7 +8,7 @@ import type {
   Share,
 } from '@astro/messages/billing';
 import { bytes32Of } from '@astro/chain/payouts/ids';
-import { settlement } from './settlement.js';
+import { MAX_EXPLAINED, settlement } from './settlement.js';
 
 const given = specify(settlement);
 const terms = { feeBps: 250, burnBps: 2_000 };
@@ -203,4 +203,51 @@ test('a difference stops settlement until somebody says why it may go on', () =>
       data: { reason: 'repaid', differences },
     });
   expect(events(halt, resume('repaid'), seal()).at(-1)).toMatchObject({ type: 'BatchSealed' });
+});
+
+const difference = (reference: string, ledgerAtto: bigint) => ({ reference, ledgerAtto, chainAtto: 0n });
+const haltFor = (...differences: readonly ReturnType<typeof difference>[]) => {
+  const about = { reason: 'r', blockNumber: 7, ledgerAtto: 5n, escrowAtto: 0n };
+  return { type: 'HaltSettlement', data: { ...about, differences } } as const;
+};
+const resume: SettlementCommand = { type: 'ResumeSettlement', data: { reason: 'a gift' } };
+
+test('what was explained halts nothing again, as long as it differs by as much', () => {
+  const explained = events(haltFor(difference('a', 5n)), resume);
+  given(...explained)
+    .when(haltFor(difference('a', 5n)))
+    .thenNothing();
+  // Both sides have moved, and are as far apart as before.
+  given(...explained)
+    .when(haltFor({ reference: 'a', ledgerAtto: 9n, chainAtto: 4n }))
+    .thenNothing();
+  const grown = haltFor(difference('a', 6n));
+  given(...explained)
+    .when(grown)
+    .then({ type: 'SettlementHalted', data: grown.data });
+  given(...explained)
+    .when(resume)
+    .thenNothing();
+});
+
+test('an alert holds what is new and what was not explained yet, and nothing else', () => {
+  const explained = events(haltFor(difference('a', 5n)), resume);
+  given(...explained)
+    .when(haltFor(difference('a', 5n), difference('b', 1n)))
+    .then({ type: 'SettlementHalted', data: haltFor(difference('b', 1n)).data });
+  const both = haltFor(difference('b', 1n), difference('c', 2n));
+  given(...explained, ...decided(explained, haltFor(difference('b', 1n))))
+    .when(both)
+    .then({ type: 'SettlementHalted', data: both.data });
+  given(...events(haltFor(difference('b', 1n))))
+    .when(haltFor(difference('b', 2n)))
+    .then({ type: 'SettlementHalted', data: haltFor(difference('b', 2n)).data });
+});
+
+test('of what was explained the oldest is forgotten, and halts settlement again', () => {
+  const many = Array.from({ length: MAX_EXPLAINED + 1 }, (_, index) => difference(`d${index}`, 1n));
+  const explained = events(haltFor(...many), resume);
+  given(...explained)
+    .when(haltFor(...many))
+    .then({ type: 'SettlementHalted', data: haltFor(many[0]!).data });
 });

@@ -29,6 +29,9 @@ import {
 } from './batch.js';
 import { shareKey, together } from './share.js';
 
+/** Differences that somebody has explained; one that is forgotten stops settlement again. */
+export const MAX_EXPLAINED = 1_024;
+
 export type SettlementRejection =
   | 'SettlementIsHalted'
   | 'BatchIsOpen'
@@ -67,6 +70,8 @@ export type Settlement = {
   /** Shares that wait for a wallet, by their keys. */
   readonly waiting: Map<string, Share>;
   halted: readonly Difference[] | undefined;
+  /** By how much what somebody has explained differs, by what it is called; the newest last. */
+  readonly explained: Map<string, bigint>;
 };
 
 type SettlementDecision = Decision<SettlementEvent, SettlementRejection>;
@@ -79,7 +84,7 @@ export const settlement: Decider<Settlement, SettlementCommand, SettlementEvent,
   get initialState() {
     return {
       ...{ sealedTo: 0, batches: 0, unsettled: undefined, halted: undefined },
-      ...{ open: new Map(), done: new Set<string>(), waiting: new Map() },
+      ...{ open: new Map(), done: new Set<string>(), waiting: new Map(), explained: new Map() },
     };
   },
 
@@ -128,11 +133,12 @@ export const settlement: Decider<Settlement, SettlementCommand, SettlementEvent,
         return state;
       case 'SettlementResumed':
         state.halted = undefined;
+        for (const difference of data.differences) explain(state, difference);
         return state;
     }
   },
 
-  snapshot: structured(1),
+  snapshot: structured(2),
 };
 
 function seal(command: SealBatch, state: Settlement): SettlementDecision {
@@ -258,10 +264,24 @@ function claim(command: ConfirmClaim, state: Settlement): SettlementDecision {
   return accept({ type: 'PayoutClaimed', data: { ...command, operatorId, postings } });
 }
 
-function halt(command: HaltSettlement, { halted }: Settlement): SettlementDecision {
-  const known = new Set(halted?.map(({ reference }) => reference));
-  const isKnown = halted !== undefined && command.differences.every(({ reference }) => known.has(reference));
-  return isKnown ? accept() : accept({ type: 'SettlementHalted', data: command });
+/** What somebody has explained is no news as long as it differs by as much. */
+function halt(command: HaltSettlement, { halted, explained }: Settlement): SettlementDecision {
+  const differences = command.differences.filter(
+    difference => explained.get(difference.reference) !== differenceOf(difference),
+  );
+  const known = new Map(halted?.map(difference => [difference.reference, differenceOf(difference)]));
+  const isKnown = differences.every(
+    difference => known.get(difference.reference) === differenceOf(difference),
+  );
+  return isKnown ? accept() : accept({ type: 'SettlementHalted', data: { ...command, differences } });
+}
+
+const differenceOf = ({ chainAtto, ledgerAtto }: Difference): bigint => chainAtto - ledgerAtto;
+
+function explain({ explained }: Settlement, difference: Difference): void {
+  explained.delete(difference.reference);
+  explained.set(difference.reference, differenceOf(difference));
+  if (explained.size > MAX_EXPLAINED) explained.delete(explained.keys().next().value!);
 }
 
 function sealed(state: Settlement, data: BatchSealed): Settlement {

@@ -14,11 +14,8 @@ import type { SettleOptions } from './settle.unit.js';
 
 export type WithdrawOptions = Pick<
   SettleOptions,
-  'commands' | 'escrows' | 'chain' | 'openSender' | 'pollMs' | 'log'
-> & {
-  /** Whether a transaction is in the journal under this business key. */
-  isPlanned(key: string): Promise<boolean>;
-};
+  'commands' | 'escrows' | 'chain' | 'openSender' | 'isPlanned' | 'pollMs' | 'log'
+>;
 
 const atOnce = 16;
 const outcomeTimeoutMs = 15_000;

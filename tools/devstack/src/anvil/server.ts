@@ -31,6 +31,9 @@ export type AnvilServer = {
 /** The one that every local Anvil has: its keys are known to everybody, and hold nothing of value. */
 export const anvilMnemonic = 'test test test test test test test test test test test junk';
 
+/** Of the second of its accounts, which settles where the protocol is deployed as in `deploy/chain/local.json`. */
+export const anvilSettlerKey = '0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d';
+
 export const localChainId = 31_337;
 export const chainArguments: readonly string[] = [
   ...['--chain-id', String(localChainId), '--mnemonic', anvilMnemonic],

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { connectionFile, type Connection } from '@astro/admin/connection';
 import { generateOperatorKit, serviceCredentials } from '@astro/jetstream/credentials';
 import type { ProvisionOptions } from '@astro/postgres/provision';
+import { anvilSettlerKey } from '../anvil/server.js';
 import { roleOf, services } from '../services.js';
 
 /** What the provisioning container reads. */
@@ -73,6 +74,8 @@ function makeSecrets(): Record<string, string> {
     ),
     'gateway/agent-account-public-key': kit.accountPublicKey,
     'gateway/agent-signing-seed': kit.agentSigningSeed,
+    // Of the installation's own chain, where everybody knows it.
+    'billing/settler-key': anvilSettlerKey,
     'admin/nats.creds': serviceCredentials(kit, 'admin'),
     [connectionFile('admin')]: JSON.stringify(connection),
     [done]: JSON.stringify(plan),

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { commonConfig, readConfig } from '@astro/runtime/config';
 import { z } from 'zod';
-import type { Ground, Infrastructure } from './infrastructure.js';
+import type { Chain, Ground, Infrastructure } from './infrastructure.js';
 
 const externalConfig = z.object({
   NATS_URL: commonConfig.NATS_URL,
@@ -17,6 +17,8 @@ const externalChain = z.object({
   RPC_URL: z.string().min(1),
   /** What `npm run chain -- deploy` wrote for this chain. */
   CHAIN_ADDRESSES_FILE: z.string().min(1),
+  /** Holds the key of the escrow's settler; without it billing settles nothing on the chain. */
+  SETTLER_KEY_FILE: z.string().min(1).optional(),
 });
 
 /**
@@ -39,7 +41,8 @@ export function useExternal(
   };
 }
 
-const chainIn = ({ RPC_URL, CHAIN_ADDRESSES_FILE }: z.infer<typeof externalChain>) => ({
-  rpcUrl: RPC_URL,
-  addressesFile: resolve(CHAIN_ADDRESSES_FILE),
+const chainIn = (config: z.infer<typeof externalChain>): Chain => ({
+  rpcUrl: config.RPC_URL,
+  addressesFile: resolve(config.CHAIN_ADDRESSES_FILE),
+  ...(config.SETTLER_KEY_FILE && { settlerKeyFile: resolve(config.SETTLER_KEY_FILE) }),
 });

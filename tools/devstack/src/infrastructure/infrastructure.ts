@@ -24,6 +24,8 @@ export type Chain = {
   readonly rpcUrl: string;
   /** Where the protocol is on it; undefined: it is the platform's own chain, and nothing is there at first. */
   readonly addressesFile: string | undefined;
+  /** Holds the key that may settle on somebody else's chain; undefined: nothing is settled there. */
+  readonly settlerKeyFile?: string;
 };
 
 /** Those that store something. */
