@@ -15,7 +15,9 @@ import { provision } from '@astro/postgres/provision';
 import { inTransaction } from '@astro/postgres/transaction';
 import type { EntityManager, EntitySchema, MikroORM } from '@mikro-orm/postgresql';
 import fc from 'fast-check';
+import { Alert, alerts, BalanceAlert } from './billing/alerts.js';
 import { Balance, balances } from './billing/balances.js';
+import { Budget, budgets } from './billing/budgets.js';
 import { LedgerEntry, ledger } from './billing/ledger.js';
 import { Spending, spending } from './billing/spending.js';
 import { JobUsage, usage } from './billing/usage.js';
@@ -43,6 +45,9 @@ const readModels: readonly ReadModel[] = [
   [ledger, LedgerEntry],
   [usage, JobUsage],
   [spending, Spending],
+  [budgets, Budget],
+  [alerts, Alert],
+  [alerts, BalanceAlert],
   [payouts, Batch],
   [payouts, Payout],
   [wallets, Wallet],

@@ -4,7 +4,9 @@ import { Bus } from '@astro/jetstream/bus';
 import { CommandBus } from '@astro/jetstream/command-bus';
 import { EventStore } from '@astro/jetstream/event-store';
 import { SharedWork } from '@astro/jetstream/shared-work';
+import { Alert, alerts, BalanceAlert } from '@astro/read-models/billing/alerts';
 import { Balance, balances } from '@astro/read-models/billing/balances';
+import { Budget, budgets } from '@astro/read-models/billing/budgets';
 import { LedgerEntry, ledger } from '@astro/read-models/billing/ledger';
 import { Batch, Payout, payouts } from '@astro/read-models/billing/payouts';
 import { Spending, spending } from '@astro/read-models/billing/spending';
@@ -47,7 +49,7 @@ export class BillingModule {
           context: 'billing',
           config,
           aggregates: { account, ...(chain && { escrow, settlement }) },
-          projections: [balances, ledger, usage, spending, payouts],
+          projections: [balances, ledger, usage, spending, budgets, alerts, payouts],
           reactors: [
             reserveForSubmittedJobs,
             chargeSucceededTasks(inForce),
@@ -58,7 +60,7 @@ export class BillingModule {
             ...(chain ? [followChain, recogniseWallets, followFinalFacts, returnWithdrawals] : []),
           ],
           gatheringReactors: [receiveTransfers],
-          entities: [Balance, LedgerEntry, JobUsage, Spending, Batch, Payout],
+          entities: [Balance, LedgerEntry, JobUsage, Spending, Budget, Alert, BalanceAlert, Batch, Payout],
         }),
       ],
       providers: chain ? [following(chain, fee), settling(config, chain)] : [],

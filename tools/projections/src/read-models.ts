@@ -1,7 +1,9 @@
 import type { EntityManager, EntitySchema } from '@mikro-orm/postgresql';
 import type { Message } from '@astro/event-sourcing/decider';
 import type { Projection } from '@astro/event-sourcing/projection';
+import { Alert, alerts, BalanceAlert } from '@astro/read-models/billing/alerts';
 import { Balance, balances } from '@astro/read-models/billing/balances';
+import { Budget, budgets } from '@astro/read-models/billing/budgets';
 import { LedgerEntry, ledger } from '@astro/read-models/billing/ledger';
 import { Batch, Payout, payouts } from '@astro/read-models/billing/payouts';
 import { Spending, spending } from '@astro/read-models/billing/spending';
@@ -37,6 +39,8 @@ export const readModels: readonly ReadModel[] = [
   { projection: payouts, entities: [Batch, Payout] },
   { projection: usage, entities: [JobUsage] },
   { projection: spending, entities: [Spending] },
+  { projection: budgets, entities: [Budget] },
+  { projection: alerts, entities: [Alert, BalanceAlert] },
   { projection: verdicts, entities: [Verdict] },
   ...chainModels,
 ];

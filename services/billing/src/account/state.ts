@@ -3,7 +3,7 @@ import type { NumberedCharges } from './numbered-charges.js';
 import { nothingRemembered, type Remembered } from './remembered.js';
 
 /** What budgets count a job by. */
-export type JobScope = { readonly project?: string; readonly apiKeyId?: string };
+export type JobScope = { readonly project?: string | undefined; readonly apiKeyId?: string | undefined };
 
 /** Money set aside for one job that has not been released. Changed in place, as the account is. */
 export type Reservation = {

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { contentId } from '../content/cid.schema.js';
 import { pageOf, pageQuery } from '../http/page.js';
-import { atto, printable } from '../http/fields.js';
+import { atto, plainName, printable } from '../http/fields.js';
 import { requirements } from './requirements.schema.js';
 import { serviceRequest, serviceResource } from './service.schema.js';
 import { arrayRequest, arrayResource, task, TASKS_MAX, tasksAtOnce } from './tasks.schema.js';
@@ -27,6 +27,7 @@ const leaseClass = z.enum(['on_demand', 'interruptible', 'reserved']).meta({
 export const jobRequest = z
   .strictObject({
     name: printable.min(1).max(120).meta({ example: 'digits, round 1' }),
+    project: plainName.optional().meta({ description: 'What budgets can count it by', example: 'digits' }),
     program,
     requirements,
     quorum: z
@@ -112,6 +113,7 @@ const output = z.object({ name: z.string(), cid: z.string(), sizeBytes: z.int() 
 const summary = z.object({
   id: z.string().meta({ example: 'job_01h455vb4pex5vsknk084sn02q' }),
   name: z.string(),
+  project: z.string().optional(),
   status: jobStatus,
   reason: z.string().optional().meta({ description: 'Why the job failed', example: 'insufficient_funds' }),
   detail: z.string().optional(),
@@ -144,7 +146,7 @@ export const jobResource = summary
 export type JobResource = z.infer<typeof jobResource>;
 
 export const jobPage = pageOf(jobSummary).meta({ id: 'JobPage' });
-export const jobsQuery = pageQuery.extend({ status: jobStatus.optional() });
+export const jobsQuery = pageQuery.extend({ status: jobStatus.optional(), project: plainName.optional() });
 export const jobPath = {
   id: z.string().meta({ description: 'Id of a job', example: 'job_01h455vb4pex5vsknk084sn02q' }),
 };
