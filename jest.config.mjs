@@ -1,6 +1,6 @@
 /** What of the messages is written by hand; all else is generated. */
 const written = [
-  ...['asks', 'attestation-kinds', 'codec', 'content-id', 'corpus', 'fact-id', 'ledger-accounts'],
+  ...['asks', 'attestation-kinds', 'budget-periods', 'codec', 'content-id', 'corpus', 'fact-id', 'ledger-accounts'],
   ...['result-digest', 'runtimes', 'unconstrained'],
 ];
 

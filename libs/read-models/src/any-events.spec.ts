@@ -15,8 +15,10 @@ import { provision } from '@astro/postgres/provision';
 import { inTransaction } from '@astro/postgres/transaction';
 import type { EntityManager, EntitySchema, MikroORM } from '@mikro-orm/postgresql';
 import fc from 'fast-check';
+import { Alert, alerts, BalanceAlert } from './billing/alerts.js';
 import { Balance, balances } from './billing/balances.js';
 import { CustodyEntry, custody } from './billing/custody.js';
+import { Budget, budgets } from './billing/budgets.js';
 import { LedgerEntry, ledger } from './billing/ledger.js';
 import { Spending, spending } from './billing/spending.js';
 import { JobUsage, usage } from './billing/usage.js';
@@ -45,6 +47,9 @@ const readModels: readonly ReadModel[] = [
   [usage, JobUsage],
   [spending, Spending],
   [custody, CustodyEntry],
+  [budgets, Budget],
+  [alerts, Alert],
+  [alerts, BalanceAlert],
   [payouts, Batch],
   [payouts, Payout],
   [wallets, Wallet],

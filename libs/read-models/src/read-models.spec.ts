@@ -12,6 +12,9 @@ import { openDatabase } from '@astro/postgres/database';
 import { ProjectionRunner } from '@astro/postgres/projection-runner';
 import { provision } from '@astro/postgres/provision';
 import type { EntityManager, EntitySchema, MikroORM } from '@mikro-orm/postgresql';
+import { Alert, alerts, BalanceAlert } from './billing/alerts.js';
+import { Budget, budgets } from './billing/budgets.js';
+import { budgetsHistory } from './budgets-history.fixture.js';
 import {
   Balance,
   balanceOfTenant,
@@ -43,6 +46,7 @@ import { settlementHistory } from './settlement-history.fixture.js';
 
 const spec = (name: string, taskIds: readonly string[]): JobSpec => ({
   name,
+  ...(name === 'second' && { project: 'digits' }),
   program: { cid: 'cid', timeLimitMs: 1000, memoryLimitMib: 16, outputLimitBytes: 1000 },
   requirements: {
     ...plainRequirements,
@@ -226,6 +230,9 @@ const readModels: readonly ReadModel[] = [
   { projection: usage, entity: JobUsage, history: billingHistory },
   { projection: spending, entity: Spending, history: billingHistory },
   { projection: custody, entity: CustodyEntry, history: custodyHistory },
+  { projection: budgets, entity: Budget, history: budgetsHistory },
+  { projection: alerts, entity: Alert, history: budgetsHistory },
+  { projection: alerts, entity: BalanceAlert, history: budgetsHistory },
   { projection: payouts, entity: Payout, history: settlementHistory },
   { projection: payouts, entity: Batch, history: settlementHistory },
   { projection: verdicts, entity: Verdict, history: verificationHistory },
@@ -357,7 +364,7 @@ test('a job is its tenant’s alone, and says how far it is', async () => {
   });
 });
 
-test('jobs come newest first, a page at a time, of one status if wished', async () => {
+test('jobs come newest first, a page at a time, of one status or project if wished', async () => {
   const em = await built('scheduling');
   const first = await pageOfJobs(em, 'tenant_1', { limit: 1 });
   expect(first.items.map(({ jobId }) => jobId)).toEqual(['job_2']);
@@ -365,6 +372,8 @@ test('jobs come newest first, a page at a time, of one status if wished', async 
   expect(rest.items.map(({ jobId }) => jobId)).toEqual(['job_1']);
   expect(rest.nextCursor).toBeUndefined();
   expect((await pageOfJobs(em, 'tenant_1', { limit: 9, status: 'running' })).items).toHaveLength(1);
+  const ofProject = await pageOfJobs(em, 'tenant_1', { limit: 9, project: 'digits' });
+  expect(ofProject.items).toMatchObject([{ jobId: 'job_2', project: 'digits' }]);
   for (const cursor of ['', 'nonsense', Buffer.from('["x","job_1"]').toString('base64url')]) {
     await expect(pageOfJobs(em, 'tenant_1', { limit: 1, cursor })).rejects.toBeInstanceOf(InvalidCursor);
   }

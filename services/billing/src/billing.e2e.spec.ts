@@ -6,7 +6,9 @@ import { EventStore } from '@astro/jetstream/event-store';
 import { Snapshots } from '@astro/jetstream/snapshots';
 import type { AccountCommand } from '@astro/messages/billing';
 import type { JobEvent, JobSpec, Result } from '@astro/messages/scheduling';
+import { pageOfAlerts } from '@astro/read-models/billing/alerts';
 import { balanceOfTenant, earningsOfOperator } from '@astro/read-models/billing/balances';
+import { budgetsOf, spentAt } from '@astro/read-models/billing/budgets';
 import { entriesOfJob, ledgerSum } from '@astro/read-models/billing/ledger';
 import { findUsage } from '@astro/read-models/billing/usage';
 import { readConfig } from '@astro/runtime/config';
@@ -100,6 +102,8 @@ test('a job is paid for out of its reservation, and the rest comes back', async 
   const jobId = newId('job');
   const ids = { tenantId, jobId };
   expect(await credit(tenantId, 'credit_1', 10_000n)).toMatchObject({ accepted: true, changed: true });
+  const budget = { budgetId: 'b', amountAtto: 8_000n, period: 'month', atLimit: 'hard_stop' } as const;
+  await request({ type: 'SetBudget', data: { tenantId, budget: { ...budget, thresholds: [50, 51] } } });
   await record(jobId, [
     { type: 'JobSubmitted', data: { ...ids, poolId: 'main', spec, maxCostAtto: 6_000n } },
   ]);
@@ -126,6 +130,18 @@ test('a job is paid for out of its reservation, and the rest comes back', async 
     row => row !== null,
   );
   expect(usage).toMatchObject({ chargedAtto: 4_000n, feeAtto: 100n, burnedAtto: 20n, meteredMs: 4_000 });
+  // All that was charged is counted, and the half of the budget was reached with it.
+  const [counted] = await eventually(
+    () => budgetsOf(database(), tenantId),
+    ([{ committedAtto, spentAtto } = { committedAtto: 0n, spentAtto: 0n }]) =>
+      spentAtto > 0n && committedAtto === 0n,
+  );
+  expect(spentAt(counted!, new Date())).toBe(4_000n);
+  const told = await eventually(
+    () => pageOfAlerts(database(), tenantId, { limit: 9 }),
+    ({ items }) => items.length > 0,
+  );
+  expect(told.items).toMatchObject([{ kind: 'budget_charged', threshold: 50, spentAtto: 4_000n }]);
   // Two postings of the reservation, five of the charge, two of the release.
   await eventually(
     () => entriesOfJob(database(), jobId),

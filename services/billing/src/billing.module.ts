@@ -4,7 +4,9 @@ import { Bus } from '@astro/jetstream/bus';
 import { CommandBus } from '@astro/jetstream/command-bus';
 import { EventStore } from '@astro/jetstream/event-store';
 import { SharedWork } from '@astro/jetstream/shared-work';
+import { Alert, alerts, BalanceAlert } from '@astro/read-models/billing/alerts';
 import { Balance, balances } from '@astro/read-models/billing/balances';
+import { Budget, budgets } from '@astro/read-models/billing/budgets';
 import { CustodyEntry, custody } from '@astro/read-models/billing/custody';
 import { LedgerEntry, ledger } from '@astro/read-models/billing/ledger';
 import { Batch, Payout, payouts } from '@astro/read-models/billing/payouts';
@@ -50,7 +52,7 @@ export class BillingModule {
           context: 'billing',
           config,
           aggregates: { account: accountOn(chain?.deployment.chainId), ...(chain && { escrow, settlement }) },
-          projections: [balances, ledger, usage, spending, payouts, custody],
+          projections: [balances, ledger, usage, spending, budgets, alerts, payouts, custody],
           reactors: [
             reserveForSubmittedJobs,
             chargeSucceededTasks(inForce),
@@ -61,7 +63,10 @@ export class BillingModule {
             ...(chain ? [followChain, recogniseWallets, followFinalFacts, returnWithdrawals] : []),
           ],
           gatheringReactors: [receiveTransfers],
-          entities: [Balance, LedgerEntry, JobUsage, Spending, Batch, Payout, CustodyEntry],
+          entities: [
+            ...[Balance, LedgerEntry, JobUsage, Spending, Budget, Alert, BalanceAlert],
+            ...[Batch, Payout, CustodyEntry],
+          ],
         }),
       ],
       controllers: chain ? [SettlementHealthController] : [],

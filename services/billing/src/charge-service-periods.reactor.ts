@@ -8,12 +8,12 @@ export const chargeServicePeriods = (inForce: () => FeeSchedule): Reactor<PoolEv
   name: 'billing.charge-service-periods',
   reads: ['scheduling.pool'],
 
-  react({ event: { type, data } }) {
+  react({ event: { type, data }, recordedAt }) {
     switch (type) {
       case 'LeaseRenewed':
-        return chargesOf(data, [data.work], inForce());
+        return chargesOf(data, [data.work], inForce(), recordedAt);
       case 'ReplicasMetered':
-        return chargesOf(data, data.work, inForce());
+        return chargesOf(data, data.work, inForce(), recordedAt);
       default:
         return [];
     }
@@ -26,9 +26,10 @@ const chargesOf = (
   { tenantId, jobId, taskId, chargeNumber }: Metered,
   work: readonly Result[],
   fees: FeeSchedule,
+  causedAt: Date,
 ): readonly Directed<AccountCommand>[] =>
   work.map((used, index) => ({
     to: { type: 'billing.account', id: tenantId },
     type: 'ChargePeriod',
-    data: { tenantId, jobId, taskId, chargeNumber: chargeNumber + index, work: used, ...fees },
+    data: { tenantId, jobId, taskId, chargeNumber: chargeNumber + index, work: used, ...fees, causedAt },
   }));

@@ -15,10 +15,10 @@ export const chargeSucceededTasks = (inForce: () => FeeSchedule): Reactor<JobEve
   name: 'billing.charge-succeeded-tasks',
   reads: ['scheduling.job'],
 
-  react({ event: { type, data } }) {
+  react({ event: { type, data }, recordedAt: causedAt }) {
     if (type !== 'TaskSucceeded') return [];
     const { tenantId, jobId, taskId, work } = data;
     const to = { type: 'billing.account', id: tenantId } as const;
-    return [{ to, type: 'ChargeTask', data: { tenantId, jobId, taskId, work, ...inForce() } }];
+    return [{ to, type: 'ChargeTask', data: { tenantId, jobId, taskId, work, ...inForce(), causedAt } }];
   },
 });

@@ -8,12 +8,13 @@ import { releaseAfterJobs } from './release-after-jobs.reactor.js';
 import { reserveForSubmittedJobs } from './reserve-for-submitted-jobs.reactor.js';
 import { plainJob, plainRequirements } from '@astro/messages/unconstrained';
 
+const causedAt = new Date(1);
 const recorded = (event: JobEvent): Recorded<JobEvent> => ({
   id: 'event_1',
   aggregate: { type: 'scheduling.job', id: 'job_1' },
   event,
   position: 1,
-  recordedAt: new Date(0),
+  recordedAt: causedAt,
   metadata: { correlationId: 'c', causationId: 'c', actor: 'service:scheduling' },
 });
 const ids = { jobId: 'job_1', tenantId: 'tenant_1' };
@@ -32,7 +33,7 @@ const spec: JobSpec = {
   quorum: 2,
   ...plainJob,
 };
-const submitted: JobEvent = {
+const submitted: Extract<JobEvent, { type: 'JobSubmitted' }> = {
   type: 'JobSubmitted',
   data: { ...ids, poolId: 'main', spec, maxCostAtto: 70n },
 };
@@ -53,8 +54,15 @@ const ends: readonly JobEvent[] = [
 describe('a submitted job', () => {
   test('reserves the most it can cost', () =>
     expect(reserveForSubmittedJobs.react(recorded(submitted))).toEqual([
-      { to, type: 'ReserveFunds', data: { ...ids, amountAtto: 70n, causePosition: 1 } },
+      { to, type: 'ReserveFunds', data: { ...ids, amountAtto: 70n, causePosition: 1, causedAt } },
     ]));
+  test('says by what budgets count it', () => {
+    const { data } = submitted;
+    const ofProject = { ...data, spec: { ...spec, project: 'p' }, apiKeyId: 'key_1' };
+    expect(reserveForSubmittedJobs.react(recorded({ type: 'JobSubmitted', data: ofProject }))).toMatchObject([
+      { data: { project: 'p', apiKeyId: 'key_1' } },
+    ]);
+  });
   test('is not yet charged or released', () => {
     const reactors = [chargeSucceededTasks(() => ({ feeBps: 250, burnBps: 2_000 })), releaseAfterJobs];
     for (const reactor of reactors) expect(reactor.react(recorded(submitted))).toEqual([]);
@@ -63,7 +71,11 @@ describe('a submitted job', () => {
 
 test('a succeeded task is charged by the fee schedule in force', () =>
   expect(chargeSucceededTasks(() => ({ feeBps: 300, burnBps: 1_000 })).react(recorded(succeeded))).toEqual([
-    { to, type: 'ChargeTask', data: { ...ids, taskId: 'task_1', work, feeBps: 300, burnBps: 1_000 } },
+    {
+      to,
+      type: 'ChargeTask',
+      data: { ...ids, taskId: 'task_1', work, feeBps: 300, burnBps: 1_000, causedAt },
+    },
   ]));
 
 describe('a service', () => {
@@ -73,7 +85,7 @@ describe('a service', () => {
     aggregate: { type: 'scheduling.pool' as const, id: 'main' },
     event,
     position: 1,
-    recordedAt: new Date(1),
+    recordedAt: causedAt,
     metadata,
   });
   const used: Result = {
@@ -108,7 +120,15 @@ describe('a service', () => {
       {
         to,
         type: 'ChargePeriod',
-        data: { ...ids, taskId: 'task_1', chargeNumber: 4, work: used, feeBps: 300, burnBps: 1_000 },
+        data: {
+          ...ids,
+          taskId: 'task_1',
+          chargeNumber: 4,
+          work: used,
+          feeBps: 300,
+          burnBps: 1_000,
+          causedAt,
+        },
       },
     ]));
 

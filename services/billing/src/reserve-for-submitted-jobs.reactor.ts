@@ -1,16 +1,19 @@
 import type { Reactor } from '@astro/event-sourcing/reactor';
 import type { AccountCommand } from '@astro/messages/billing';
 import type { JobEvent } from '@astro/messages/scheduling';
+import { scopeOf } from './account/budgets.js';
 
 /** Money is reserved before anything is placed: the most the job can cost. */
 export const reserveForSubmittedJobs: Reactor<JobEvent, AccountCommand> = {
   name: 'billing.reserve-for-submitted-jobs',
   reads: ['scheduling.job'],
 
-  react({ event: { type, data }, position: causePosition }) {
+  react({ event: { type, data }, position: causePosition, recordedAt: causedAt }) {
     if (type !== 'JobSubmitted') return [];
-    const { tenantId, jobId, maxCostAtto } = data;
+    const { tenantId, jobId, maxCostAtto: amountAtto, spec, apiKeyId } = data;
     const to = { type: 'billing.account', id: tenantId } as const;
-    return [{ to, type: 'ReserveFunds', data: { tenantId, jobId, amountAtto: maxCostAtto, causePosition } }];
+    const scope = scopeOf({ project: spec.project, apiKeyId });
+    const cause = { causePosition, causedAt };
+    return [{ to, type: 'ReserveFunds', data: { tenantId, jobId, amountAtto, ...scope, ...cause } }];
   },
 };

@@ -6,6 +6,7 @@ import { actorOf, callerOf } from './http/caller.js';
 import { derivedFrom } from './http/request-ids.js';
 import { Problem } from './http/problem.js';
 import { GATEWAY_CONFIG, type GatewayConfig } from './gateway.config.js';
+import { assertAccepted } from './rejections.js';
 
 /** Sends commands on behalf of the caller of a request. */
 @Injectable()
@@ -41,7 +42,20 @@ export class Commands {
       });
     } catch (cause) {
       this.logger.warn(`${request.correlationId} ${command.type} was not sent: ${String(cause)}`);
-      throw new Problem('commands_unavailable', { headers: { 'retry-after': '2' } });
+      throw unavailable();
     }
   }
+
+  /**
+   * The position of what was recorded, for a command that may be sent again whenever its outcome is not known.
+   * @throws Problem when it is refused; `commands_unavailable` when nobody has answered in time
+   */
+  async execute(command: Directed, request: FastifyRequest): Promise<number> {
+    const outcome = await this.request(command, request);
+    if (!outcome) throw unavailable();
+    assertAccepted(outcome);
+    return outcome.position;
+  }
 }
+
+const unavailable = () => new Problem('commands_unavailable', { headers: { 'retry-after': '2' } });

@@ -1,6 +1,8 @@
 import { KeyValue } from '@astro/jetstream/key-value';
 import { Bus } from '@astro/jetstream/bus';
+import { Alert, BalanceAlert } from '@astro/read-models/billing/alerts';
 import { Balance } from '@astro/read-models/billing/balances';
+import { Budget } from '@astro/read-models/billing/budgets';
 import { LedgerEntry } from '@astro/read-models/billing/ledger';
 import { Batch, Payout } from '@astro/read-models/billing/payouts';
 import { Spending } from '@astro/read-models/billing/spending';
@@ -24,6 +26,8 @@ import { ForecastController } from './accounts/forecast.controller.js';
 import { StatementsController } from './accounts/statements.controller.js';
 import { TransfersController } from './accounts/transfers.controller.js';
 import { WithdrawalsController } from './accounts/withdrawals.controller.js';
+import { AlertsController } from './budgets/alerts.controller.js';
+import { BudgetsController } from './budgets/budgets.controller.js';
 import { Commands } from './commands.js';
 import { ContentController } from './content/content.controller.js';
 import { ContentStore } from './content/content-store.js';
@@ -58,6 +62,8 @@ export const controllers = [
   ChainController,
   StatementsController,
   ForecastController,
+  BudgetsController,
+  AlertsController,
   TransfersController,
   WithdrawalsController,
   WalletsController,
@@ -94,6 +100,9 @@ export class GatewayModule {
             LedgerEntry,
             JobUsage,
             Spending,
+            Budget,
+            Alert,
+            BalanceAlert,
             Batch,
             Payout,
             ...chainEntities,

@@ -1,6 +1,6 @@
 import type { Reactor } from '@astro/event-sourcing/reactor';
-import type { AccountEvent } from '@astro/messages/billing';
-import type { JobCommand } from '@astro/messages/scheduling';
+import type { AccountEvent, ReservationDeclined } from '@astro/messages/billing';
+import type { FailJob, JobCommand } from '@astro/messages/scheduling';
 
 /** A job is queued once its money is reserved, and fails when it cannot be. */
 export const queueFundedJobs: Reactor<AccountEvent, JobCommand> = {
@@ -12,9 +12,8 @@ export const queueFundedJobs: Reactor<AccountEvent, JobCommand> = {
       case 'FundsReserved':
         return [{ to: toJob(data.jobId), type: 'QueueJob', data: { jobId: data.jobId } }];
       case 'ReservationDeclined': {
-        const { jobId, requiredAtto, availableAtto } = data;
-        const detail = `${requiredAtto} atto are needed, ${availableAtto} are available`;
-        return [{ to: toJob(jobId), type: 'FailJob', data: { jobId, reason: 'insufficient_funds', detail } }];
+        const { jobId } = data;
+        return [{ to: toJob(jobId), type: 'FailJob', data: { jobId, ...whyDeclined(data) } }];
       }
       default:
         // The account's other events are another context's own affair.
@@ -22,5 +21,13 @@ export const queueFundedJobs: Reactor<AccountEvent, JobCommand> = {
     }
   },
 };
+
+function whyDeclined(declined: ReservationDeclined): Pick<FailJob, 'reason' | 'detail'> {
+  const { requiredAtto, availableAtto, budget } = declined;
+  const needed = `${requiredAtto} atto are needed`;
+  return budget
+    ? { reason: 'budget_exceeded', detail: `${needed}, budget ${budget.budgetId} leaves ${budget.leftAtto}` }
+    : { reason: 'insufficient_funds', detail: `${needed}, ${availableAtto} are available` };
+}
 
 const toJob = (id: string) => ({ type: 'scheduling.job', id }) as const;

@@ -66,6 +66,17 @@ describe('jobs and their money', () => {
         },
       },
     ]));
+  test('a job that would pass a budget fails by that reason, and names the budget', () => {
+    const budget = { budgetId: 'b', leftAtto: 2n };
+    const declined = { tenantId: 'tenant_1', jobId: 'job_1', requiredAtto: 9n, availableAtto: 50n };
+    const detail = '9 atto are needed, budget b leaves 2';
+    expect(
+      reaction(queueFundedJobs, {
+        type: 'ReservationDeclined',
+        data: { ...declined, reason: 'budget', budget },
+      }),
+    ).toEqual([{ to: job, type: 'FailJob', data: { jobId: 'job_1', reason: 'budget_exceeded', detail } }]);
+  });
   test('credit alone moves no job', () =>
     expect(
       reaction(queueFundedJobs, {

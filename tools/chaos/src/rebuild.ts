@@ -3,8 +3,10 @@ import type { Message } from '@astro/event-sourcing/decider';
 import type { Projection } from '@astro/event-sourcing/projection';
 import { openDatabase } from '@astro/postgres/database';
 import { ProjectionRunner } from '@astro/postgres/projection-runner';
+import { Alert, alerts, BalanceAlert } from '@astro/read-models/billing/alerts';
 import { Balance, balances } from '@astro/read-models/billing/balances';
 import { CustodyEntry, custody } from '@astro/read-models/billing/custody';
+import { Budget, budgets } from '@astro/read-models/billing/budgets';
 import { LedgerEntry, ledger } from '@astro/read-models/billing/ledger';
 import { Batch, Payout, payouts } from '@astro/read-models/billing/payouts';
 import { Spending, spending } from '@astro/read-models/billing/spending';
@@ -39,6 +41,8 @@ const readModels: Readonly<Record<Context, readonly ReadModel[]>> = {
     model(JobUsage, usage),
     model(Spending, spending),
     model(CustodyEntry, custody),
+    model(Budget, budgets),
+    { entities: [Alert, BalanceAlert], projection: alerts as Projection<Message, EntityManager> },
     { entities: [Batch, Payout], projection: payouts },
   ],
   chain: chainModels,

@@ -1,8 +1,10 @@
 import type { EntityManager, EntitySchema } from '@mikro-orm/postgresql';
 import type { Message } from '@astro/event-sourcing/decider';
 import type { Projection } from '@astro/event-sourcing/projection';
+import { Alert, alerts, BalanceAlert } from '@astro/read-models/billing/alerts';
 import { Balance, balances } from '@astro/read-models/billing/balances';
 import { CustodyEntry, custody } from '@astro/read-models/billing/custody';
+import { Budget, budgets } from '@astro/read-models/billing/budgets';
 import { LedgerEntry, ledger } from '@astro/read-models/billing/ledger';
 import { Batch, Payout, payouts } from '@astro/read-models/billing/payouts';
 import { Spending, spending } from '@astro/read-models/billing/spending';
@@ -39,6 +41,8 @@ export const readModels: readonly ReadModel[] = [
   { projection: usage, entities: [JobUsage] },
   { projection: spending, entities: [Spending] },
   { projection: custody, entities: [CustodyEntry] },
+  { projection: budgets, entities: [Budget] },
+  { projection: alerts, entities: [Alert, BalanceAlert] },
   { projection: verdicts, entities: [Verdict] },
   ...chainModels,
 ];

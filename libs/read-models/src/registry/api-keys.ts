@@ -42,6 +42,10 @@ export const apiKeys: Projection<ApiKeyEvent, EntityManager> = {
   },
 };
 
+/** The tenant's key, revoked or not; another's is as good as none. */
+export const findApiKeyOfTenant = (em: EntityManager, tenantId: string, keyId: string) =>
+  em.findOne(ApiKey, { keyId, owner: 'tenant', ownerId: tenantId });
+
 /** The key with this hash, unless it was revoked. The oldest, should there be several. */
 export const findApiKeyByHash = (em: EntityManager, sha256: string) =>
   em.findOne(ApiKey, { sha256, revokedAt: null }, { orderBy: { issuedAt: 'asc', keyId: 'asc' } });

@@ -20,6 +20,7 @@ export const Job = defineEntity({
     tenantId: p.text(),
     poolId: p.text(),
     name: p.text(),
+    project: p.text().nullable(),
     status: p.text().$type<JobStatus>(),
     /** Why it failed. */
     reason: p.text().$type<JobFailure>().nullable(),
@@ -40,7 +41,7 @@ export type Job = InferEntity<typeof Job>;
 
 export const jobs: Projection<JobEvent | PoolEvent, EntityManager> = {
   name: 'scheduling.jobs',
-  version: 2,
+  version: 3,
   tables: ['jobs'],
   reads: ['scheduling.job', 'scheduling.pool'],
   ...folding<JobEvent | PoolEvent, Job>(Job, {
@@ -76,6 +77,7 @@ const submitted = (data: JobSubmitted, { recordedAt, position }: Place): Job => 
   tenantId: data.tenantId,
   poolId: data.poolId,
   name: data.spec.name,
+  project: data.spec.project ?? null,
   status: 'submitted',
   reason: null,
   detail: null,
@@ -124,16 +126,20 @@ function changesTo(
 export const findJob = (em: EntityManager, tenantId: string, jobId: string) =>
   em.findOne(Job, { jobId, tenantId });
 
-export type JobQuery = PageQuery & { readonly status?: JobStatus | undefined };
+export type JobQuery = PageQuery & {
+  readonly status?: JobStatus | undefined;
+  readonly project?: string | undefined;
+};
 
 /** The tenant's jobs, newest first. @throws InvalidCursor */
 export async function pageOfJobs(em: EntityManager, tenantId: string, query: JobQuery): Promise<Page<Job>> {
-  const { cursor, limit, status } = query;
+  const { cursor, limit, status, project } = query;
   const rows = await em.find(
     Job,
     {
       tenantId,
       ...(status === undefined ? {} : { status }),
+      ...(project === undefined ? {} : { project }),
       ...(cursor === undefined ? {} : olderThan(timeAndIdIn(cursor))),
     },
     { orderBy: { createdAt: 'desc', jobId: 'desc' }, limit: rowsFor(limit) },

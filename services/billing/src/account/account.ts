@@ -1,15 +1,18 @@
-import { accept, reject, type Decider } from '@astro/event-sourcing/decider';
+import { accept, reject } from '@astro/event-sourcing/decider';
 import { structured } from '@astro/event-sourcing/snapshot-format';
-import type { AccountCommand, AccountEvent, CreditAccount } from '@astro/messages/billing';
+import type { CreditAccount } from '@astro/messages/billing';
 import { factIn } from '@astro/messages/fact-id';
 import { escrowCustody, tenantAccount } from '@astro/messages/ledger-accounts';
 import { charge, chargePeriod, writeOff } from './charges.js';
-import type { AccountDecision, AccountRejection } from './decision.js';
+import type { AccountDecider, AccountDecision } from './decision.js';
 import { evolve } from './evolve.js';
+import { setLowBalanceAlert } from './low-balance.js';
 import { transfer } from './postings.js';
 import { mayBeForgotten } from './remembered.js';
 import { release, reserve } from './reservations.js';
+import { removeBudget, setBudget } from './set-budget.js';
 import { emptyAccount, type Account, type Memory } from './state.js';
+import { telling } from './telling.js';
 import { receive, transferFunds } from './transfers.js';
 import { followPayment, lockForExit, returnWithdrawal, withdraw } from './withdrawals.js';
 
@@ -18,13 +21,13 @@ const MAX_SUPPLY_ATTO = 10n ** 28n;
 
 /**
  * One tenant's money: credited, reserved for jobs before they are placed, charged for verified work, released, given
- * to other tenants and received from them, and paid out on the chain.
+ * to other tenants and received from them, and paid out on the chain; within budgets, and with alerts.
  * @param chainId of the chain that money lies on: nothing is credited that was not paid in there
  */
-export const accountRemembering = (
-  memory: Memory,
-  chainId?: number,
-): Decider<Account, AccountCommand, AccountEvent, AccountRejection> => ({
+export const accountRemembering = (memory: Memory, chainId?: number): AccountDecider =>
+  telling(moneyRemembering(memory, chainId));
+
+const moneyRemembering = (memory: Memory, chainId: number | undefined): AccountDecider => ({
   get initialState() {
     return emptyAccount();
   },
@@ -58,11 +61,17 @@ export const accountRemembering = (
         return lockForExit(data, account);
       case 'FollowPayment':
         return followPayment(data, account);
+      case 'SetBudget':
+        return setBudget(data, account);
+      case 'RemoveBudget':
+        return removeBudget(data, account);
+      case 'SetLowBalanceAlert':
+        return setLowBalanceAlert(data, account);
     }
   },
 
   evolve: (state, event) => evolve(state, event, memory),
-  snapshot: structured(4),
+  snapshot: structured(5),
 });
 
 const outgoing = { withdrawals: 4_096, facts: 4_096 };

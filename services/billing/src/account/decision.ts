@@ -1,5 +1,6 @@
-import type { Decision } from '@astro/event-sourcing/decider';
-import type { AccountEvent } from '@astro/messages/billing';
+import type { Decider, Decision } from '@astro/event-sourcing/decider';
+import type { AccountCommand, AccountEvent } from '@astro/messages/billing';
+import type { Account } from './state.js';
 
 export type AccountRejection =
   | 'AccountIsOfAnotherTenant'
@@ -24,6 +25,12 @@ export type AccountRejection =
   | 'WithdrawalExists'
   | 'WithdrawalIsInvalid'
   | 'WithdrawalIsTooLate'
-  | 'TooManyWithdrawals';
+  | 'TooManyWithdrawals'
+  | 'BudgetIsInvalid'
+  | 'BudgetIsFixed'
+  | 'BudgetExists'
+  | 'BudgetNotFound'
+  | 'TooManyBudgets';
 
+export type AccountDecider = Decider<Account, AccountCommand, AccountEvent, AccountRejection>;
 export type AccountDecision = Decision<AccountEvent, AccountRejection>;

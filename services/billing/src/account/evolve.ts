@@ -1,6 +1,8 @@
 import type { AccountEvent, Posting, TaskCharged } from '@astro/messages/billing';
 import { changeOf, tenantAccount } from '@astro/messages/ledger-accounts';
+import { scopeOf } from './budgets.js';
 import { chargeKey } from './charges.js';
+import { evolveBudgets, followStandings, type BudgetEvent } from './evolve-budgets.js';
 import { noCharges, withCharge } from './numbered-charges.js';
 import { remember } from './remembered.js';
 import { evolveWithdrawals, type WithdrawalEvent } from './evolve-withdrawals.js';
@@ -10,6 +12,7 @@ import type { Account, Memory, Reservation } from './state.js';
 export function evolve(account: Account, event: AccountEvent, memory: Memory): Account {
   account.tenantId = event.data.tenantId;
   if ('postings' in event.data) addPostings(account, event.data);
+  followStandings(account, event);
   evolveWhatItIsFor(account, event, memory);
   return account;
 }
@@ -35,7 +38,8 @@ function evolveWhatItIsFor(account: Account, { type, data }: AccountEvent, memor
       const { jobId, causePosition } = data;
       const cause = causePosition === undefined ? {} : { causePosition };
       const charges = { chargedTasks: new Set<string>(), refusedCharges: new Set<string>() };
-      return void account.open.set(jobId, { amountAtto, leftAtto: amountAtto, ...charges, ...cause });
+      const reservation = { amountAtto, leftAtto: amountAtto, ...charges, ...cause, scope: scopeOf(data) };
+      return void account.open.set(jobId, reservation);
     }
     case 'ReservationDeclined': {
       const value = { outcome: 'declined', amountAtto: data.requiredAtto } as const;
@@ -77,6 +81,12 @@ function evolveWhatItIsFor(account: Account, { type, data }: AccountEvent, memor
     case 'TransfersReceived':
       account.receivedThrough = data.throughPosition;
       return;
+    case 'BudgetSet':
+    case 'BudgetRemoved':
+    case 'BudgetThresholdReached':
+    case 'LowBalanceAlertSet':
+    case 'LowBalanceReached':
+      return evolveBudgets(account, { type, data } as BudgetEvent);
     case 'WithdrawalRequested':
     case 'WithdrawalReturned':
     case 'WithdrawalPaid':

@@ -1,16 +1,15 @@
 import { accept, reject } from '@astro/event-sourcing/decider';
 import type { AccountEvent, ReleaseFunds, ReserveFunds } from '@astro/messages/billing';
 import { tenantAccount } from '@astro/messages/ledger-accounts';
+import { budgetRefusing, scopeOf } from './budgets.js';
 import type { AccountDecision } from './decision.js';
 import { chargesMade, noCharges } from './numbered-charges.js';
 import { transfer } from './postings.js';
 import { mayBeForgotten } from './remembered.js';
 import { spendableAtto, type Account, type Reservation } from './state.js';
 
-export function reserve(
-  { tenantId, jobId, amountAtto, causePosition }: ReserveFunds,
-  account: Account,
-): AccountDecision {
+export function reserve(command: ReserveFunds, account: Account): AccountDecision {
+  const { tenantId, jobId, amountAtto, causePosition, causedAt } = command;
   const known = account.open.get(jobId) ?? account.settled.entries.get(jobId)?.value;
   if (known !== undefined) {
     const repeated = !('amountAtto' in known) || known.amountAtto === amountAtto;
@@ -25,9 +24,15 @@ export function reserve(
     const data = { tenantId, jobId, requiredAtto: amountAtto, availableAtto, ...cause, ...reason };
     return accept({ type: 'ReservationDeclined', data });
   }
+  const scope = scopeOf(command);
+  const budget = budgetRefusing(account, scope, amountAtto, causedAt);
+  if (budget) {
+    const asked = { tenantId, jobId, requiredAtto: amountAtto, availableAtto, ...cause };
+    return accept({ type: 'ReservationDeclined', data: { ...asked, reason: 'budget', budget } });
+  }
   const reserved = tenantAccount(tenantId, 'reserved');
   const postings = transfer(tenantAccount(tenantId, 'available'), [{ to: reserved, amountAtto }]);
-  return accept({ type: 'FundsReserved', data: { tenantId, jobId, postings, ...cause } });
+  return accept({ type: 'FundsReserved', data: { tenantId, jobId, postings, ...cause, ...scope } });
 }
 
 /**

@@ -1,5 +1,9 @@
+import type { Budget } from '@astro/messages/billing';
 import type { NumberedCharges } from './numbered-charges.js';
 import { nothingRemembered, type Remembered } from './remembered.js';
+
+/** What budgets count a job by. */
+export type JobScope = { readonly project?: string | undefined; readonly apiKeyId?: string | undefined };
 
 /** Money set aside for one job that has not been released. Changed in place, as the account is. */
 export type Reservation = {
@@ -16,6 +20,7 @@ export type Reservation = {
   expectedCharges?: number;
   /** Position of the event that it follows from. */
   readonly causePosition?: number;
+  readonly scope: JobScope;
 };
 
 /** A job for which nothing is set aside any more, or never was. */
@@ -33,6 +38,19 @@ export type Transferred = { readonly toTenantId: string; readonly amountAtto: bi
 
 /** What the tenant asked to be paid out. */
 export type Withdrawal = { readonly address: string; readonly amountAtto: bigint };
+
+/** A budget and where it stands. Changed in place, as the account is. */
+export type BudgetAccount = {
+  budget: Budget;
+  /** In milliseconds; of the last period in which anything was counted, so that what comes late counts there. */
+  periodStart: number;
+  spentAtto: bigint;
+  committedAtto: bigint;
+  /** Thresholds of this amount that were told in this period. */
+  readonly told: Set<number>;
+  /** Whether it was told in this period that more than this amount is committed. */
+  isCommitmentTold: boolean;
+};
 
 /** Belongs to `evolve`, which changes it in place. */
 export type Account = {
@@ -56,6 +74,9 @@ export type Account = {
   readonly facts: Remembered<true>;
   /** Position of the last transfer to this account that was received. */
   receivedThrough: number;
+  readonly budgets: Map<string, BudgetAccount>;
+  /** The tenant wants to be told when it can spend less. */
+  lowBalance?: { readonly amountAtto: bigint; isTold: boolean };
 };
 
 /** How much an account remembers; see `remembered.ts` for what becomes of the rest. */
@@ -81,8 +102,9 @@ export const emptyAccount = (): Account => ({
   withdrawals: nothingRemembered(),
   exits: new Map(),
   facts: nothingRemembered(),
+  budgets: new Map(),
 });
 
 /** What can be reserved, given away or paid out: what is owed to the chain comes first. */
-export const spendableAtto = ({ availableAtto, owedAtto }: Account): bigint =>
+export const spendableAtto = ({ availableAtto, owedAtto }: Pick<Account, 'availableAtto' | 'owedAtto'>) =>
   availableAtto > owedAtto ? availableAtto - owedAtto : 0n;

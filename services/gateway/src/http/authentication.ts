@@ -42,7 +42,7 @@ export class Authentication {
     const key = await this.readModels.query(em => findApiKeyByHash(em, sha256));
     if (!key || key.owner === 'unspecified')
       throw unauthenticated('credentials_invalid', 'The API key is not valid');
-    const caller: Caller = { kind: key.owner, id: key.ownerId };
+    const caller: Caller = { kind: key.owner, id: key.ownerId, apiKeyId: key.keyId };
     this.callers.set(sha256, caller);
     return caller;
   }

@@ -2,7 +2,12 @@ import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
 
 /** Who sends the request, once it is authenticated. */
-export type Caller = { readonly kind: CallerKind; readonly id: string };
+export type Caller = {
+  readonly kind: CallerKind;
+  readonly id: string;
+  /** Of the API key that it has shown; a node shows none. */
+  readonly apiKeyId?: string;
+};
 export type CallerKind = 'tenant' | 'operator' | 'node';
 
 declare module 'fastify' {

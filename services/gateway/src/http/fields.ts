@@ -28,6 +28,11 @@ export const positiveUint256Atto = z
   .refine(isBelow2To256, 'must be below 2^256')
   .meta({ example: '1000000000000000000' });
 
+/** A name that clients give to what is theirs. */
+export const plainName = z
+  .string()
+  .regex(/^[A-Za-z0-9._-]{1,64}$/, 'must be 1 to 64 letters, digits, `.`, `_` or `-`');
+
 export const deviceKind = z.enum(['cpu', 'gpu', 'npu', 'fpga']);
 export const attestationKind = z.enum(attestationKinds);
 export const region = z

@@ -54,6 +54,7 @@ export async function findJobResource(
 export const toSummary = (job: Job): z.infer<typeof jobSummary> => ({
   id: job.jobId,
   name: job.name,
+  ...(job.project && { project: job.project }),
   status: job.status,
   ...(job.reason && { reason: job.reason }),
   ...(job.detail && { detail: job.detail }),

@@ -104,11 +104,11 @@ export class JobsController {
     problems: ['cursor_invalid'],
   })
   async list(
-    @Query() { limit, cursor, status }: z.output<typeof schema.jobsQuery>,
+    @Query() { limit, cursor, status, project }: z.output<typeof schema.jobsQuery>,
     @FromCaller() caller: Caller,
   ): Promise<z.infer<typeof schema.jobPage>> {
-    const scope = `jobs ${caller.id} ${status ?? ''}`;
-    const query = { limit, status, cursor: decodeCursor(scope, cursor) };
+    const scope = `jobs ${caller.id} ${status ?? ''} ${project ?? ''}`;
+    const query = { limit, status, project, cursor: decodeCursor(scope, cursor) };
     const page = await this.readModels.query(em => pageOfJobs(em, caller.id, query));
     return toPage(page, scope, toSummary);
   }

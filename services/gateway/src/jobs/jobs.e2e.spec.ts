@@ -211,6 +211,87 @@ describe('a service', () => {
   });
 });
 
+describe('a budget with a hard stop', () => {
+  let key: string;
+  const put = (path: string, body: unknown) => gateway.call('PUT', path, { key, body });
+  const monthly = { amountAtto: '9000', period: 'month', atLimit: 'hard_stop' };
+  const ofDigits = { ...monthly, scope: { kind: 'project', project: 'digits' } };
+
+  beforeAll(async () => {
+    const administration = gateway.platform.administration();
+    const { tenantId, apiKey } = await administration.registerTenant('a tenant with a budget');
+    key = apiKey;
+    await administration.credit(tenantId, 20_000n);
+    await until(
+      () => get('/v1/balance', key),
+      ({ json }) => json['availableAtto'] === '20000',
+    );
+  });
+
+  test('lets the jobs of its project begin until it is spent, and tells so', async () => {
+    expect((await put('/v1/budgets/digits-monthly', ofDigits)).json).toMatchObject({
+      ...{ id: 'digits-monthly', spentAtto: '0', leftAtto: '9000', thresholds: [50, 80, 100] },
+    });
+    expect((await put('/v1/balance/alert', { amountAtto: '10000' })).status).toBe(200);
+    let declined: Answer | undefined;
+    let jobs = 0;
+    for (; !declined; jobs++) {
+      const id = await submit({ project: 'digits' }, { key });
+      const { json } = await until(
+        () => get(`/v1/jobs/${id}`, key),
+        answer => answer.json['status'] !== 'submitted',
+      );
+      if (json['status'] === 'failed') declined = { ...(await get(`/v1/jobs/${id}`, key)) };
+    }
+    const detail = '4000 atto are needed, budget digits-monthly leaves 1000';
+    expect(declined.json).toMatchObject({ reason: 'budget_exceeded', detail, project: 'digits' });
+    expect((await get('/v1/jobs?project=digits', key)).json['items']).toHaveLength(jobs);
+    await inStatus(await submit({ project: 'letters' }, { key }), 'queued', key);
+    expect((await get('/v1/jobs?project=letters', key)).json['items']).toHaveLength(1);
+    const alerts = await until(
+      () => get('/v1/alerts', key),
+      ({ json }) => (json['items'] as unknown[]).length === 2,
+    );
+    const figures = { amountAtto: '9000', spentAtto: '0', committedAtto: '12000' };
+    expect(alerts.json['items']).toMatchObject([
+      { kind: 'balance_low', amountAtto: '10000', spendableAtto: '8000' },
+      { kind: 'budget_committed', budgetId: 'digits-monthly', threshold: 100, ...figures },
+    ]);
+    const budgets = (await get('/v1/budgets', key)).json['items'];
+    expect(budgets).toMatchObject([{ id: 'digits-monthly', committedAtto: '8000', leftAtto: '1000' }]);
+  });
+
+  test('keeps its scope, and is the only one of it', async () => {
+    const refused = await put('/v1/budgets/digits-monthly', monthly);
+    expect(codeOf(refused)).toEqual([409, 'budget_conflict']);
+    expect(refused.json['errors']).toMatchObject([{ field: 'scope' }]);
+    expect(codeOf(await put('/v1/budgets/other', ofDigits))).toEqual([409, 'budget_conflict']);
+  });
+
+  test('may be of the key that sets it, and of no key of others', async () => {
+    const ofKey = { ...monthly, scope: { kind: 'api_key' } };
+    const { json } = await put('/v1/budgets/mine', ofKey);
+    expect(json['scope']).toEqual({ kind: 'api_key', apiKeyId: expect.stringMatching(/^key_/) });
+    const asked = { key: stranger.apiKey, body: { ...ofKey, scope: json['scope'] } };
+    const foreign = await gateway.call('PUT', '/v1/budgets/mine', asked);
+    expect([...codeOf(foreign), foreign.json['errors']]).toMatchObject([
+      ...[400, 'request_invalid'],
+      [{ field: 'scope.apiKeyId' }],
+    ]);
+    expect(codeOf(await get('/v1/budgets/mine', stranger.apiKey))).toEqual([404, 'budget_not_found']);
+  });
+
+  test('is removed by its tenant alone, and the balance can be left alone too', async () => {
+    const remove = (path: string, by: string) => gateway.call('DELETE', path, { key: by });
+    expect(codeOf(await remove('/v1/budgets/mine', stranger.apiKey))).toEqual([404, 'budget_not_found']);
+    expect((await remove('/v1/budgets/mine', key)).status).toBe(204);
+    expect(codeOf(await get('/v1/budgets/mine', key))).toEqual([404, 'budget_not_found']);
+    expect((await get('/v1/balance/alert', key)).json).toEqual({ amountAtto: '10000' });
+    expect((await remove('/v1/balance/alert', key)).status).toBe(204);
+    expect((await get('/v1/balance/alert', key)).json).toEqual({});
+  });
+});
+
 describe('cancelling', () => {
   test('ends the job; once more changes nothing', async () => {
     const id = await submit();

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { pageOf, pageQuery } from '../http/page.js';
-import { atto, printable } from '../http/fields.js';
+import { atto, plainName, printable } from '../http/fields.js';
 import { program } from './program.schema.js';
 import { requirements } from './requirements.schema.js';
 import { serviceRequest, serviceResource } from './service.schema.js';
@@ -18,6 +18,7 @@ const leaseClass = z.enum(['on_demand', 'interruptible', 'reserved']).meta({
 export const jobRequest = z
   .strictObject({
     name: printable.min(1).max(120).meta({ example: 'digits, round 1' }),
+    project: plainName.optional().meta({ description: 'What budgets can count it by', example: 'digits' }),
     program,
     requirements,
     quorum: z
@@ -103,6 +104,7 @@ const output = z.object({ name: z.string(), cid: z.string(), sizeBytes: z.int() 
 const summary = z.object({
   id: z.string().meta({ example: 'job_01h455vb4pex5vsknk084sn02q' }),
   name: z.string(),
+  project: z.string().optional(),
   status: jobStatus,
   reason: z.string().optional().meta({ description: 'Why the job failed', example: 'insufficient_funds' }),
   detail: z.string().optional(),
@@ -135,7 +137,7 @@ export const jobResource = summary
 export type JobResource = z.infer<typeof jobResource>;
 
 export const jobPage = pageOf(jobSummary).meta({ id: 'JobPage' });
-export const jobsQuery = pageQuery.extend({ status: jobStatus.optional() });
+export const jobsQuery = pageQuery.extend({ status: jobStatus.optional(), project: plainName.optional() });
 export const jobPath = {
   id: z.string().meta({ description: 'Id of a job', example: 'job_01h455vb4pex5vsknk084sn02q' }),
 };

@@ -30,10 +30,12 @@ export function submitJobCommand(body: JobRequest, request: FastifyRequest, pool
     ...(body.gang && { gang: body.gang }),
     ...(body.service && { service: { ...body.service, budgetAtto: BigInt(body.service.budgetAtto) } }),
     maxParallel: body.array?.maxParallel ?? body.maxParallel,
+    ...(body.project !== undefined && { project: body.project }),
   };
   const jobId = derivedFrom(request, 'job');
-  const tenantId = callerOf(request).id;
-  const command: SubmitJob = { jobId, tenantId, poolId, spec, maxCostAtto: maxCostAtto(spec) };
+  const { id: tenantId, apiKeyId } = callerOf(request);
+  const key = apiKeyId === undefined ? {} : { apiKeyId };
+  const command: SubmitJob = { jobId, tenantId, poolId, spec, maxCostAtto: maxCostAtto(spec), ...key };
   if (spec.array) assertFitsMessage(command);
   return command;
 }

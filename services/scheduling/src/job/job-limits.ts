@@ -29,6 +29,7 @@ export const jobLimits = {
 /** Ids become tokens of subjects and parts of file names. */
 const ID = /^[A-Za-z0-9_-]{1,90}$/;
 const FILE_NAME = /^(?!\.{1,2}$)[A-Za-z0-9._-]{1,128}$/;
+const PROJECT = /^[A-Za-z0-9._-]{1,64}$/;
 
 export const isToken = (text: string): boolean => ID.test(text);
 export const isFileName = (text: string): boolean => FILE_NAME.test(text);
@@ -43,8 +44,10 @@ export const flawOf = (spec: JobSpec): string | undefined =>
   flawOfService(spec) ??
   spec.tasks.reduce<string | undefined>((flaw, task, index) => flaw ?? flawOfTask(task, index), undefined);
 
-function flawOfJob({ name, tasks, quorum }: JobSpec): string | undefined {
+function flawOfJob({ name, tasks, quorum, project }: JobSpec): string | undefined {
   if (name.length > jobLimits.nameLength) return `spec.name: at most ${jobLimits.nameLength} characters`;
+  if (project !== undefined && !PROJECT.test(project))
+    return 'spec.project: must be 1 to 64 letters, digits, `.`, `_` or `-`';
   if (!within(tasks.length, jobLimits.tasks)) return `spec.tasks: 1 to ${jobLimits.tasks} tasks`;
   if (new Set(tasks.map(task => task.taskId)).size < tasks.length) return 'spec.tasks: taskId must be unique';
   if (!within(quorum, jobLimits.quorum)) return `spec.quorum: 1 to ${jobLimits.quorum}`;

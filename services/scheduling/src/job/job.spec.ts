@@ -103,6 +103,10 @@ describe('submitting', () => {
     given(...done)
       .when(submit())
       .thenNothing());
+  test('the same submission with another of the keys changes nothing', () =>
+    given({ type: 'JobSubmitted', data: { ...submission, apiKeyId: 'key_1' } })
+      .when(submit({ apiKeyId: 'key_2' }))
+      .thenNothing());
   test('another job under the same id is refused', () =>
     given(jobSubmitted)
       .when(submit({ maxCostAtto: 61n }))
@@ -128,6 +132,10 @@ describe('submitting', () => {
   test.each<[string, JobCommand]>([
     ['jobId: ', submit({ jobId: 'job.1' })],
     ['tenantId: ', submit({ tenantId: '' })],
+    ['apiKeyId: ', submit({ apiKeyId: 'key.1' })],
+    ['spec.project: ', submitSpec({ project: '' })],
+    ['spec.project: ', submitSpec({ project: 'a b' })],
+    ['spec.project: ', submitSpec({ project: 'p'.repeat(65) })],
     ['spec.name: ', submitSpec({ name: 'x'.repeat(201) })],
     ['spec.tasks: 1 to', submitSpec({ tasks: [] })],
     ['spec.tasks: 1 to', submitSpec({ tasks: manyTasks })],
@@ -277,13 +285,13 @@ test('whatever is asked in whatever order, a job ends at most once and nothing f
   );
 });
 
-test('a state comes back from its snapshot as it was, and its shape is that of version 4', () => {
+test('a state comes back from its snapshot as it was, and its shape is that of version 5', () => {
   const commands = fc.constantFrom(submit(), queue, complete('task_a'), complete('task_b'), fail, cancel());
   const states: Job[] = [];
   fc.assert(
     fc.property(fc.array(commands, { maxLength: 8 }), rest => {
       let state = job.initialState;
-      for (const command of [submit(), queue, ...rest]) {
+      for (const command of [submit({ apiKeyId: 'key_1' }), queue, ...rest]) {
         const decision = job.decide(command, state);
         if (decision.accepted) state = decision.events.reduce(job.evolve, state);
         comesBack(job.snapshot!, state);
@@ -292,5 +300,5 @@ test('a state comes back from its snapshot as it was, and its shape is that of v
     }),
     { seed: 7 },
   );
-  expect(`${job.snapshot!.version} ${shapeDigestOf(states)}`).toBe('4 67d0d1946e49edba');
+  expect(`${job.snapshot!.version} ${shapeDigestOf(states)}`).toBe('5 6efd91cc75fa0a9e');
 });

@@ -103,18 +103,28 @@ export const job: Decider<Job, JobCommand, JobEvent, JobRejection> = {
     }
   },
 
-  snapshot: structured(4),
+  snapshot: structured(5),
 };
 
 function submit(data: SubmitJob, job: Job): JobDecision {
-  if (job.status !== 'absent') return isDeepStrictEqual(data, job.submitted) ? accept() : reject('JobExists');
+  if (job.status !== 'absent') return isRepeated(data, job.submitted) ? accept() : reject('JobExists');
   for (const field of ['jobId', 'tenantId', 'poolId'] as const)
     if (!isToken(data[field])) return reject('JobIsInvalid', `${field}: must be an id`);
+  if (data.apiKeyId !== undefined && !isToken(data.apiKeyId))
+    return reject('JobIsInvalid', 'apiKeyId: must be an id');
   const flaw = flawOf(data.spec);
   if (flaw) return reject('JobIsInvalid', flaw);
   const needed = maxCostAtto(data.spec);
   if (data.maxCostAtto < needed) return reject('MaxCostIsTooLow', `maxCostAtto: at least ${needed}`);
   return accept({ type: 'JobSubmitted', data });
+}
+
+/** With whichever of the tenant's keys it is repeated: the first one stands. */
+function isRepeated(
+  { apiKeyId: _key, ...asked }: SubmitJob,
+  { apiKeyId: _first, ...first }: SubmitJob,
+): boolean {
+  return isDeepStrictEqual(asked, first);
 }
 
 /** What was submitted, with the bounds that hold now. */

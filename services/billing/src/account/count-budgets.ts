@@ -1,0 +1,97 @@
+import type { AccountEvent, Budget, BudgetStanding, ThresholdBasis } from '@astro/messages/billing';
+import { changeOf, tenantAccount } from '@astro/messages/ledger-accounts';
+import { budgetsOver, standingAt } from './budgets.js';
+import type { Account, BudgetAccount } from './state.js';
+
+/** Whatever changes what is reserved for a job. */
+type Reserving = Extract<AccountEvent, { type: 'FundsReserved' | 'TaskCharged' | 'FundsReleased' }>;
+/** By the id of the budget. */
+type Standings = ReadonlyMap<string, BudgetStanding>;
+
+/**
+ * Writes into the events of one decision where they leave the budgets that count them, and adds the thresholds that are
+ * reached. What is recorded is what counts: nobody computes it again.
+ * @param at when that was recorded which the decision follows from
+ */
+export function countBudgets(
+  events: readonly AccountEvent[],
+  account: Account,
+  at: Date | undefined,
+): readonly AccountEvent[] {
+  if (account.budgets.size === 0 || events.length === 0) return events;
+  let standings: Standings = new Map();
+  const counted = events.map(event => {
+    const after = standingsAfter(event, account, at, standings);
+    if (after.length === 0) return event;
+    standings = new Map([...standings, ...after.map(standing => [standing.budgetId, standing] as const)]);
+    return isReserving(event) ? withStandings(event, after) : event;
+  });
+  const reached = [...standings.values()].flatMap(standing =>
+    thresholdsReached(standing, account.budgets.get(standing.budgetId)!, events[0]!.data.tenantId),
+  );
+  return [...counted, ...reached];
+}
+
+function isReserving(event: AccountEvent): event is Reserving {
+  const { type } = event;
+  return type === 'FundsReserved' || type === 'TaskCharged' || type === 'FundsReleased';
+}
+
+const withStandings = (event: Reserving, standings: readonly BudgetStanding[]): AccountEvent =>
+  ({ ...event, data: { ...event.data, budgets: { standings } } }) as Reserving;
+
+/** @param earlier where the events before it in the same decision leave them */
+function standingsAfter(
+  event: AccountEvent,
+  account: Account,
+  at: Date | undefined,
+  earlier: Standings,
+): readonly BudgetStanding[] {
+  if (event.type === 'ReservationDeclined') {
+    const { budget, requiredAtto } = event.data;
+    const refusing = budget && account.budgets.get(budget.budgetId);
+    if (!refusing) return [];
+    // What was asked for in vain is told as if it were reserved.
+    const standing = standingAt(refusing, at);
+    return [{ ...standing, committedAtto: standing.committedAtto + requiredAtto }];
+  }
+  if (!isReserving(event)) return [];
+  const { tenantId, jobId, postings } = event.data;
+  const scope = event.type === 'FundsReserved' ? event.data : account.open.get(jobId)!.scope;
+  const reservedAtto = changeOf(tenantAccount(tenantId, 'reserved'), postings);
+  const chargedAtto = event.type === 'TaskCharged' ? -reservedAtto : 0n;
+  return budgetsOver(account, scope).map(entry => {
+    const before = earlier.get(entry.budget.budgetId) ?? standingAt(entry, at);
+    const committedAtto = before.committedAtto + reservedAtto;
+    return { ...before, spentAtto: before.spentAtto + chargedAtto, committedAtto };
+  });
+}
+
+function thresholdsReached(
+  standing: BudgetStanding,
+  { budget, periodStart, told, isCommitmentTold }: BudgetAccount,
+  tenantId: string,
+): readonly AccountEvent[] {
+  const { spentAtto, committedAtto } = standing;
+  const isSamePeriod = standing.periodStart.getTime() === periodStart;
+  const reached = budget.thresholds
+    .filter(threshold => spentAtto * 100n >= budget.amountAtto * BigInt(threshold))
+    .filter(threshold => !isSamePeriod || !told.has(threshold))
+    .map(threshold => thresholdReached(tenantId, budget, standing, 'charged', threshold));
+  const isPassed = spentAtto + committedAtto > budget.amountAtto;
+  return isPassed && !(isSamePeriod && isCommitmentTold)
+    ? [...reached, thresholdReached(tenantId, budget, standing, 'committed', 100)]
+    : reached;
+}
+
+function thresholdReached(
+  tenantId: string,
+  { budgetId, amountAtto, period }: Budget,
+  { periodStart, spentAtto, committedAtto }: BudgetStanding,
+  basis: ThresholdBasis,
+  threshold: number,
+): AccountEvent {
+  const standing = { spentAtto, committedAtto, period, periodStart };
+  const data = { tenantId, budgetId, basis, threshold, amountAtto, ...standing };
+  return { type: 'BudgetThresholdReached', data };
+}
