@@ -389,7 +389,8 @@ test('tasks and leases say what became of them', async () => {
 
 test('balances are the sums of the postings, and the ledger sums to zero', async () => {
   const em = await built('billing');
-  const nothing = { availableAtto: 0n, reservedAtto: 0n, incomingAtto: 0n, withdrawingAtto: 0n };
+  const parts = { availableAtto: 0n, reservedAtto: 0n, incomingAtto: 0n, withdrawingAtto: 0n };
+  const nothing = { ...parts, owedAtto: 0n };
   const held = { ...nothing, availableAtto: credit - 2000n };
   expect(await balanceOfTenant(em, 'tenant_1')).toEqual(held);
   expect(await balanceOfTenant(em, 'nobody')).toEqual(nothing);

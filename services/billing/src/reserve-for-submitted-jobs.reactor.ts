@@ -1,16 +1,21 @@
 import type { Reactor } from '@astro/event-sourcing/reactor';
+import { taskCostAtto } from '@astro/matching/cost';
 import type { AccountCommand } from '@astro/messages/billing';
 import type { JobEvent } from '@astro/messages/scheduling';
 
-/** Money is reserved before anything is placed: the most the job can cost. */
+/** Money is reserved before anything is placed: the most the job can cost, or its first tasks when it is funded stepwise. */
 export const reserveForSubmittedJobs: Reactor<JobEvent, AccountCommand> = {
   name: 'billing.reserve-for-submitted-jobs',
   reads: ['scheduling.job'],
 
   react({ event: { type, data }, position: causePosition }) {
     if (type !== 'JobSubmitted') return [];
-    const { tenantId, jobId, maxCostAtto } = data;
+    const { tenantId, jobId, spec, maxCostAtto, firstReservationAtto } = data;
     const to = { type: 'billing.account', id: tenantId } as const;
-    return [{ to, type: 'ReserveFunds', data: { tenantId, jobId, amountAtto: maxCostAtto, causePosition } }];
+    const wanted =
+      firstReservationAtto === undefined
+        ? { amountAtto: maxCostAtto }
+        : { amountAtto: firstReservationAtto, leastAtto: taskCostAtto(spec) };
+    return [{ to, type: 'ReserveFunds', data: { tenantId, jobId, ...wanted, causePosition } }];
   },
 };

@@ -19,11 +19,12 @@ export class Commands {
 
   /**
    * The outcome, or undefined when the command is durable but nobody has answered in time.
+   * @param ordinal tells the commands of one request apart
    * @throws Problem `commands_unavailable` when it is not known to be durable
    */
-  async request(command: Directed, request: FastifyRequest): Promise<Outcome | undefined> {
+  async request(command: Directed, request: FastifyRequest, ordinal = 0): Promise<Outcome | undefined> {
     const caller = callerOf(request);
-    const id = derivedFrom(request, 'command');
+    const id = derivedFrom(request, 'command', ordinal);
     try {
       return await this.bus.request(command, {
         id,

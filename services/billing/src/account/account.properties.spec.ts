@@ -5,7 +5,7 @@ import type { AccountCommand, AccountEvent, Posting } from '@astro/messages/bill
 import { escrowCustody, postingsIn, tenantAccount } from '@astro/messages/ledger-accounts';
 import fc from 'fast-check';
 import { account } from './account.js';
-import type { Account } from './state.js';
+import { spendableAtto, type Account } from './state.js';
 
 const tenantId = 't';
 const incoming = tenantAccount(tenantId, 'incoming');
@@ -44,9 +44,20 @@ const credits = fc
   .map(([creditId, amountAtto]): AccountCommand => {
     return { type: 'CreditAccount', data: { tenantId, creditId, amountAtto } };
   });
-const reservations = fc.tuple(jobs, amounts).map(([jobId, amountAtto]): AccountCommand => {
-  return { type: 'ReserveFunds', data: { tenantId, jobId, amountAtto } };
-});
+const reservations = fc
+  .tuple(jobs, amounts, fc.option(amounts, { nil: undefined }))
+  .map(([jobId, amountAtto, leastAtto]): AccountCommand => {
+    const least = leastAtto === undefined ? {} : { leastAtto };
+    return { type: 'ReserveFunds', data: { tenantId, jobId, amountAtto, ...least } };
+  });
+const extensions = fc
+  .tuple(jobs, fc.integer({ min: 1, max: 4 }), amounts, amounts)
+  .map(([jobId, number, leastAtto, more]): AccountCommand => {
+    return {
+      type: 'ExtendReservation',
+      data: { tenantId, jobId, number, leastAtto, amountAtto: leastAtto + more },
+    };
+  });
 const charges = fc.tuple(jobs, tasks, works, fees).map(([jobId, taskId, work, fee]): AccountCommand => {
   return { type: 'ChargeTask', data: { tenantId, jobId, taskId, work, ...fee } };
 });
@@ -116,13 +127,14 @@ const withdrawals = fc.oneof(
 const commands = fc.oneof(
   { arbitrary: credits, weight: 1 },
   { arbitrary: reservations, weight: 2 },
+  { arbitrary: extensions, weight: 2 },
   { arbitrary: charges, weight: 4 },
   { arbitrary: periods, weight: 2 },
   { arbitrary: releases, weight: 1 },
   { arbitrary: writeOffs, weight: 1 },
   { arbitrary: transfers, weight: 1 },
   { arbitrary: receipts, weight: 1 },
-  { arbitrary: withdrawals, weight: 2 },
+  { arbitrary: withdrawals, weight: 4 },
 );
 
 /** Commands in any order, begun with a credit so that many take effect, and each repeated with some chance. */
@@ -227,6 +239,7 @@ test('a credit, a transfer, a task and a release of a job each happen at most on
         whatIsDone(data),
         'taskId' in data ? data.taskId : '',
         'chargeNumber' in data ? data.chargeNumber : '',
+        'number' in data ? data.number : '',
       ]);
       ok(!seen.has(key), `${key} happened twice`);
       seen.add(key);
@@ -243,6 +256,25 @@ function whatIsDone(
   return 'withdrawalId' in data ? data.withdrawalId : data.jobId;
 }
 
+test('what waits for money is an open reservation that is not closing, and nothing else waits', () =>
+  holds(steps => {
+    for (const { state } of steps)
+      for (const [jobId, { waitsFor, expectedCharges }] of state.open) {
+        equal(state.waiting.has(jobId), waitsFor !== undefined && expectedCharges === undefined);
+      }
+    for (const { state } of steps) for (const jobId of state.waiting) ok(state.open.has(jobId));
+  }));
+
+test('nobody waits for money that is there after a decision that something came of', () =>
+  holds(steps => {
+    for (const { state, events } of steps) {
+      const decidedOn = new Set(events.map(({ data }) => ('jobId' in data ? data.jobId : '')));
+      if (events.length === 0) continue;
+      for (const jobId of state.waiting)
+        if (!decidedOn.has(jobId)) ok(state.open.get(jobId)!.waitsFor!.leastAtto > spendableAtto(state));
+    }
+  }));
+
 test('histories do reach charges, declined reservations and releases', () => {
   const types = fc
     .sample(histories, { numRuns: RUNS, seed: 7 })
@@ -252,6 +284,7 @@ test('histories do reach charges, declined reservations and releases', () => {
   expect(
     Math.min(count('TaskCharged'), count('ReservationDeclined'), count('FundsReleased')),
   ).toBeGreaterThan(100);
+  expect(Math.min(count('ReservationExtended'), count('ExtensionDeclined'))).toBeGreaterThan(100);
   const ends = [count('WithdrawalReturned'), count('ExitFollowed'), count('ExitLocked')];
   expect(Math.min(count('WithdrawalPaid'), ...ends)).toBeGreaterThan(20);
 });
@@ -266,5 +299,5 @@ test('a state of another shape has another version of its snapshot', () => {
     .sample(histories, { numRuns: RUNS, seed: 7 })
     .flatMap(run)
     .map(({ state }) => state);
-  expect(`${account.snapshot!.version} ${shapeDigestOf(states)}`).toBe('4 d0106d2e8da6c39d');
+  expect(`${account.snapshot!.version} ${shapeDigestOf(states)}`).toBe('5 ca9215b56f668e00');
 });

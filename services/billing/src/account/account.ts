@@ -1,10 +1,11 @@
-import { accept, reject, type Decider } from '@astro/event-sourcing/decider';
+import { accept, reject } from '@astro/event-sourcing/decider';
 import { structured } from '@astro/event-sourcing/snapshot-format';
-import type { AccountCommand, AccountEvent, CreditAccount } from '@astro/messages/billing';
+import type { CreditAccount } from '@astro/messages/billing';
 import { escrowCustody, tenantAccount } from '@astro/messages/ledger-accounts';
 import { charge, chargePeriod, writeOff } from './charges.js';
-import type { AccountDecision, AccountRejection } from './decision.js';
+import type { AccountDecision } from './decision.js';
 import { evolve } from './evolve.js';
+import { extend, extendingWhenPaid, type AccountDecider } from './extensions.js';
 import { transfer } from './postings.js';
 import { mayBeForgotten } from './remembered.js';
 import { release, reserve } from './reservations.js';
@@ -16,12 +17,12 @@ import { followPayment, lockForExit, returnWithdrawal, withdraw } from './withdr
 const MAX_SUPPLY_ATTO = 10n ** 28n;
 
 /**
- * One tenant's money: credited, reserved for jobs before they are placed, charged for verified work, released, given
- * to other tenants and received from them, and paid out on the chain.
+ * One tenant's money: credited, reserved for jobs before their tasks are placed, charged for verified work, released,
+ * given to other tenants and received from them, and paid out on the chain.
  */
-export const accountRemembering = (
-  memory: Memory,
-): Decider<Account, AccountCommand, AccountEvent, AccountRejection> => ({
+export const accountRemembering = (memory: Memory): AccountDecider => extendingWhenPaid(rulesOf(memory));
+
+const rulesOf = (memory: Memory): AccountDecider => ({
   get initialState() {
     return emptyAccount();
   },
@@ -35,6 +36,8 @@ export const accountRemembering = (
         return credit(data, account);
       case 'ReserveFunds':
         return reserve(data, account);
+      case 'ExtendReservation':
+        return extend(data, account);
       case 'ChargeTask':
         return charge(data, account);
       case 'ChargePeriod':
@@ -59,7 +62,7 @@ export const accountRemembering = (
   },
 
   evolve: (state, event) => evolve(state, event, memory),
-  snapshot: structured(4),
+  snapshot: structured(5),
 });
 
 const outgoing = { withdrawals: 4_096, facts: 4_096 };

@@ -9,6 +9,7 @@ export type AccountRejection =
   | 'CreditExists'
   | 'CreditIsTooLate'
   | 'AmountIsNegative'
+  | 'AmountIsBelowLeast'
   | 'ReservationExists'
   | 'ReservationNotFound'
   | 'ReservationIsReleased'

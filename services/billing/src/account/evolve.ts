@@ -1,10 +1,11 @@
 import type { AccountEvent, Posting, TaskCharged } from '@astro/messages/billing';
 import { changeOf, tenantAccount } from '@astro/messages/ledger-accounts';
 import { chargeKey } from './charges.js';
+import { evolveExtension, type ExtensionEvent } from './extensions.js';
 import { noCharges, withCharge } from './numbered-charges.js';
 import { remember } from './remembered.js';
 import { evolveWithdrawals, type WithdrawalEvent } from './evolve-withdrawals.js';
-import type { Account, Memory, Reservation } from './state.js';
+import { openReservation, type Account, type Memory, type Reservation } from './state.js';
 
 /** Changes `account` in place: what it costs does not grow with the account's history. */
 export function evolve(account: Account, event: AccountEvent, memory: Memory): Account {
@@ -31,12 +32,21 @@ function evolveWhatItIsFor(account: Account, { type, data }: AccountEvent, memor
       return remember(account.credits, data.creditId, entry, memory.credits);
     }
     case 'FundsReserved': {
-      const amountAtto = changeOf(tenantAccount(data.tenantId, 'reserved'), data.postings);
-      const { jobId, causePosition } = data;
+      const leftAtto = changeOf(tenantAccount(data.tenantId, 'reserved'), data.postings);
+      const { jobId, causePosition, wantedAtto: amountAtto = leftAtto } = data;
       const cause = causePosition === undefined ? {} : { causePosition };
       const charges = { chargedTasks: new Set<string>(), refusedCharges: new Set<string>() };
-      return void account.open.set(jobId, { amountAtto, leftAtto: amountAtto, ...charges, ...cause });
+      return void account.open.set(jobId, {
+        amountAtto,
+        leftAtto,
+        extensions: 0,
+        ...charges,
+        ...cause,
+      });
     }
+    case 'ReservationExtended':
+    case 'ExtensionDeclined':
+      return evolveExtension(account, { type, data } as ExtensionEvent);
     case 'ReservationDeclined': {
       const value = { outcome: 'declined', amountAtto: data.requiredAtto } as const;
       const entry = { order: data.causePosition, weight: 1, value };
@@ -54,6 +64,7 @@ function evolveWhatItIsFor(account: Account, { type, data }: AccountEvent, memor
     case 'ReservationClosing': {
       const reservation = account.open.get(data.jobId);
       if (reservation) {
+        account.waiting.delete(data.jobId);
         reservation.expectedCharges = data.expectedCharges;
         return;
       }
@@ -64,6 +75,7 @@ function evolveWhatItIsFor(account: Account, { type, data }: AccountEvent, memor
     case 'FundsReleased': {
       const { amountAtto, chargedTasks, periods, causePosition } = openReservation(account, data.jobId);
       account.open.delete(data.jobId);
+      account.waiting.delete(data.jobId);
       const value = { outcome: 'released', amountAtto, chargedTasks, ...(periods && { periods }) } as const;
       const entry = { order: causePosition, weight: 1 + chargedTasks.size, value };
       return remember(account.settled, data.jobId, entry, memory.settled);
@@ -90,11 +102,4 @@ function countCharge(reservation: Reservation, charge: Pick<TaskCharged, 'taskId
   reservation.refusedCharges.delete(chargeKey(charge));
   if (charge.chargeNumber === undefined) reservation.chargedTasks.add(charge.taskId);
   else reservation.periods = withCharge(reservation.periods ?? noCharges, charge.chargeNumber);
-}
-
-function openReservation(account: Account, jobId: string): Reservation {
-  const reservation = account.open.get(jobId);
-  if (!reservation)
-    throw new Error(`the history of ${account.tenantId} has no open reservation for ${jobId}`);
-  return reservation;
 }

@@ -1,14 +1,14 @@
 import { accept, reject } from '@astro/event-sourcing/decider';
-import type { AccountEvent, ReleaseFunds, ReserveFunds } from '@astro/messages/billing';
+import type { AccountEvent, Posting, ReleaseFunds, ReserveFunds } from '@astro/messages/billing';
 import { tenantAccount } from '@astro/messages/ledger-accounts';
 import type { AccountDecision } from './decision.js';
 import { chargesMade, noCharges } from './numbered-charges.js';
 import { transfer } from './postings.js';
 import { mayBeForgotten } from './remembered.js';
-import { spendableAtto, type Account, type Reservation } from './state.js';
+import { spendableAtto, type Account, type Reservation, type WantedFunds } from './state.js';
 
 export function reserve(
-  { tenantId, jobId, amountAtto, causePosition }: ReserveFunds,
+  { tenantId, jobId, amountAtto, leastAtto = amountAtto, causePosition }: ReserveFunds,
   account: Account,
 ): AccountDecision {
   const known = account.open.get(jobId) ?? account.settled.entries.get(jobId)?.value;
@@ -17,18 +17,32 @@ export function reserve(
     return repeated ? accept() : reject('ReservationExists', `amountAtto: was ${known.amountAtto}`);
   }
   if (amountAtto < 0n) return reject('AmountIsNegative', `amountAtto: ${amountAtto}`);
+  if (leastAtto < 0n) return reject('AmountIsNegative', `leastAtto: ${leastAtto}`);
   const cause = causePosition === undefined ? {} : { causePosition };
   const availableAtto = spendableAtto(account);
   const isTooLate = mayBeForgotten(account.settled, jobId, causePosition);
-  if (isTooLate || availableAtto < amountAtto) {
+  const reservedAtto = asMuchAsThereIs({ amountAtto, leastAtto }, availableAtto);
+  if (isTooLate || reservedAtto === undefined) {
     const reason = isTooLate ? { reason: 'too_late' as const } : {};
-    const data = { tenantId, jobId, requiredAtto: amountAtto, availableAtto, ...cause, ...reason };
+    const data = { tenantId, jobId, requiredAtto: leastAtto, availableAtto, ...cause, ...reason };
     return accept({ type: 'ReservationDeclined', data });
   }
-  const reserved = tenantAccount(tenantId, 'reserved');
-  const postings = transfer(tenantAccount(tenantId, 'available'), [{ to: reserved, amountAtto }]);
-  return accept({ type: 'FundsReserved', data: { tenantId, jobId, postings, ...cause } });
+  const wanted = reservedAtto === amountAtto ? {} : { wantedAtto: amountAtto };
+  const postings = setAside(tenantId, reservedAtto);
+  return accept({ type: 'FundsReserved', data: { tenantId, jobId, postings, ...cause, ...wanted } });
 }
+
+/** Undefined when it would not be enough. */
+export function asMuchAsThereIs(
+  { amountAtto, leastAtto }: WantedFunds,
+  availableAtto: bigint,
+): bigint | undefined {
+  if (availableAtto >= amountAtto) return amountAtto;
+  return availableAtto >= leastAtto ? availableAtto : undefined;
+}
+
+export const setAside = (tenantId: string, amountAtto: bigint): readonly Posting[] =>
+  transfer(tenantAccount(tenantId, 'available'), [{ to: tenantAccount(tenantId, 'reserved'), amountAtto }]);
 
 /**
  * The end of a job and the last of its charges travel apart and may meet in either order; whichever comes second

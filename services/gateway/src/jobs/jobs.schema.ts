@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { contentId } from '../content/cid.schema.js';
 import { pageOf, pageQuery } from '../http/page.js';
 import { atto, printable } from '../http/fields.js';
+import { fundingRequest, fundingResource } from './funding.schema.js';
 import { requirements } from './requirements.schema.js';
 import { serviceRequest, serviceResource } from './service.schema.js';
 import { arrayRequest, arrayResource, task, TASKS_MAX, tasksAtOnce } from './tasks.schema.js';
@@ -60,6 +61,7 @@ export const jobRequest = z
       .optional()
       .meta({ description: 'All tasks start together or not at all; needs a quorum of 1' }),
     maxParallel: tasksAtOnce,
+    funding: fundingRequest.optional(),
   })
   .refine(({ gang, quorum }) => gang === undefined || quorum === 1, {
     path: ['quorum'],
@@ -88,6 +90,10 @@ export const jobRequest = z
   .refine(({ service, quorum }) => service === undefined || quorum === 1, {
     path: ['quorum'],
     message: 'must be 1 for a service',
+  })
+  .refine(({ gang, service, funding }) => funding?.mode !== 'stepwise' || !(gang ?? service), {
+    path: ['funding.mode'],
+    message: 'must be whole for a gang and for a service',
   })
   .meta({
     id: 'JobRequest',
@@ -130,6 +136,7 @@ export const jobResource = summary
     program,
     requirements,
     chargedAtto: atto.meta({ description: 'Charged until now; only verified work is' }),
+    funding: fundingResource.optional().meta({ description: 'Where the job says how it is funded' }),
     service: serviceResource.optional().meta({ description: 'Where the job is one' }),
     array: arrayResource.optional().meta({ description: 'Where the job was submitted as one' }),
     tasks: z.array(

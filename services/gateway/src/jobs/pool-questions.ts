@@ -9,6 +9,12 @@ import { GATEWAY_CONFIG, type GatewayConfig } from '../gateway.config.js';
 import { Problem } from '../http/problem.js';
 import { assertAccepted } from '../rejections.js';
 
+type Asked = {
+  readonly type?: AggregateType;
+  /** Tells it apart from what else the request sends. */
+  readonly ordinal?: number;
+};
+
 /** Questions to the pool, which answers them from what it knows now and records nothing. */
 @Injectable()
 export class PoolQuestions {
@@ -22,13 +28,13 @@ export class PoolQuestions {
     command: PoolCommand | TickCommand,
     answer: Answer,
     request: FastifyRequest,
-    type: AggregateType = 'scheduling.pool',
+    { type = 'scheduling.pool', ordinal = 0 }: Asked = {},
   ): Promise<z.output<Answer>> {
     const directed: Directed<PoolCommand | TickCommand> = {
       to: { type, id: this.config.POOL_ID },
       ...command,
     };
-    const outcome = await this.commands.request(directed, request);
+    const outcome = await this.commands.request(directed, request, ordinal);
     if (outcome === undefined) throw new Problem('pool_unavailable', { headers: { 'retry-after': '2' } });
     if (outcome.rejection === 'JobNotFound') throw new Problem('job_not_in_pool');
     assertAccepted(outcome);

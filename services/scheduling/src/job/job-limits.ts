@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { arrayFault } from '@astro/matching/queue/array-job';
 import { expandArray, inputsFault } from '@astro/matching/queue/array-template';
+import { flawOfFunding } from './funding-limits.js';
 import { flawOfService } from './service-limits.js';
 import type { JobSpec, Program, Requirements, TaskSpec } from '@astro/messages/scheduling';
 
@@ -43,6 +44,7 @@ export const flawOf = (spec: JobSpec): string | undefined =>
   flawOfRequirements(spec.requirements) ??
   flawOfArray(spec) ??
   flawOfService(spec) ??
+  flawOfFunding(spec) ??
   spec.tasks.reduce<string | undefined>((flaw, task, index) => flaw ?? flawOfTask(task, index), undefined);
 
 function flawOfJob({ name, tasks, quorum }: JobSpec): string | undefined {
