@@ -152,7 +152,8 @@ export function add(pool: Pool, job: PoolJob, { amountAtto }: FundsAdded): void 
   beginPaidFor(pool, job, funding);
 }
 
-export function runOut({ funding }: PoolJob, { missingAtto, stopsAt }: FundsRunOut): void {
+export function runOut({ funding, service }: PoolJob, { missingAtto, stopsAt }: FundsRunOut): void {
+  if (service) service.isUnderNotice = true;
   if (!funding) return;
   funding.lastRequest = 'declined';
   funding.missingAtto = missingAtto;
