@@ -74,6 +74,7 @@ const result = (leaseId: string, nodeId: string, digest = 'right'): Result => ({
 const pool = { poolId: 'main' };
 const job1 = { jobId: 'job_1', tenantId: 'tenant_1' };
 const job2 = { jobId: 'job_2', tenantId: 'tenant_1' };
+const job3 = { jobId: 'job_3', tenantId: 'tenant_2' };
 const grant = (leaseId: string, nodeId: string, taskId: string, jobId = 'job_1') => ({
   leaseId,
   jobId,
@@ -99,10 +100,15 @@ const submitted = (job: typeof job1, name: string, taskIds: readonly string[]): 
   data: { ...job, ...pool, spec: spec(name, taskIds), maxCostAtto: 10n ** 24n },
 });
 
+const short = (job: typeof job1): JobEvent => ({
+  type: 'JobShortOfFunds',
+  data: { ...job, ...pool, number: 1, missingAtto: 7n, availableAtto: 2n, stopsAt: new Date(70_000) },
+});
+
 const schedulingHistory: readonly (JobEvent | PoolEvent)[] = [
   submitted(job1, 'first', ['task_1', 'task_2']),
   submitted(job2, 'second', ['task_3']),
-  submitted({ jobId: 'job_3', tenantId: 'tenant_2' }, 'foreign', ['task_4']),
+  submitted(job3, 'foreign', ['task_4']),
   { type: 'JobQueued', data: { ...job1, ...pool, spec: spec('first', ['task_1', 'task_2']) } },
   {
     type: 'LeasesGranted',
@@ -172,6 +178,10 @@ const schedulingHistory: readonly (JobEvent | PoolEvent)[] = [
       work: [result('lease_1', 'node_1')],
     },
   },
+  short(job1),
+  short(job2),
+  short(job3),
+  { type: 'JobFundedAgain', data: { ...job3, ...pool, number: 1 } },
   {
     type: 'JobFailed',
     data: { ...job2, ...pool, reason: 'insufficient_funds', detail: 'x'.repeat(300), tasksSucceeded: 0 },
@@ -364,6 +374,18 @@ test('a job is its tenant’s alone, and says how far it is', async () => {
   });
 });
 
+test('a job says what it lacks and when it stops, until there is money again or it has ended', async () => {
+  const em = await built('scheduling');
+  const enough = { missingAtto: null, shortSince: null, stopsAt: null };
+  expect(await findJob(em, 'tenant_1', 'job_1')).toMatchObject({
+    missingAtto: 7n,
+    shortSince: expect.any(Date),
+    stopsAt: new Date(70_000),
+  });
+  expect(await findJob(em, 'tenant_1', 'job_2')).toMatchObject(enough);
+  expect(await findJob(em, 'tenant_2', 'job_3')).toMatchObject(enough);
+});
+
 test('jobs come newest first, a page at a time, of one status or project if wished', async () => {
   const em = await built('scheduling');
   const first = await pageOfJobs(em, 'tenant_1', { limit: 1 });
@@ -401,7 +423,8 @@ test('tasks and leases say what became of them', async () => {
 
 test('balances are the sums of the postings, and the ledger sums to zero', async () => {
   const em = await built('billing');
-  const nothing = { availableAtto: 0n, reservedAtto: 0n, incomingAtto: 0n, withdrawingAtto: 0n };
+  const parts = { availableAtto: 0n, reservedAtto: 0n, incomingAtto: 0n, withdrawingAtto: 0n };
+  const nothing = { ...parts, owedAtto: 0n };
   const held = { ...nothing, availableAtto: credit - 2000n };
   expect(await balanceOfTenant(em, 'tenant_1')).toEqual(held);
   expect(await balanceOfTenant(em, 'nobody')).toEqual(nothing);

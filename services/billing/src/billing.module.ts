@@ -22,6 +22,7 @@ import type { BillingConfig } from './billing.config.js';
 import { chainAccess, type ChainAccess } from './chain/chain-access.config.js';
 import { chargeServicePeriods } from './charge-service-periods.reactor.js';
 import { chargeSucceededTasks, type FeeSchedule } from './charge-succeeded-tasks.reactor.js';
+import { extendReservations } from './extend-reservations.reactor.js';
 import { escrow } from './escrow/escrow.js';
 import { FeeInForce } from './fee-in-force.provider.js';
 import { followChain } from './follow-chain.reactor.js';
@@ -55,6 +56,7 @@ export class BillingModule {
           projections: [balances, ledger, usage, spending, budgets, alerts, payouts, custody],
           reactors: [
             reserveForSubmittedJobs,
+            extendReservations,
             chargeSucceededTasks(inForce),
             chargeServicePeriods(inForce),
             releaseAfterJobs,

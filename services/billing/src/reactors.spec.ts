@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import type { Recorded } from '@astro/event-sourcing/recorded';
 import type { JobEvent, JobSpec, PoolEvent, Result } from '@astro/messages/scheduling';
 import { chargeServicePeriods } from './charge-service-periods.reactor.js';
+import { extendReservations } from './extend-reservations.reactor.js';
 import { releaseAfterServices } from './release-after-services.reactor.js';
 import { chargeSucceededTasks } from './charge-succeeded-tasks.reactor.js';
 import { releaseAfterJobs } from './release-after-jobs.reactor.js';
@@ -33,10 +34,8 @@ const spec: JobSpec = {
   quorum: 2,
   ...plainJob,
 };
-const submitted: Extract<JobEvent, { type: 'JobSubmitted' }> = {
-  type: 'JobSubmitted',
-  data: { ...ids, poolId: 'main', spec, maxCostAtto: 70n },
-};
+const submission = { ...ids, poolId: 'main', spec, maxCostAtto: 70n };
+const submitted: JobEvent = { type: 'JobSubmitted', data: submission };
 const work: readonly Result[] = [];
 const succeeded: JobEvent = {
   type: 'TaskSucceeded',
@@ -66,6 +65,24 @@ describe('a submitted job', () => {
   test('is not yet charged or released', () => {
     const reactors = [chargeSucceededTasks(() => ({ feeBps: 250, burnBps: 2_000 })), releaseAfterJobs];
     for (const reactor of reactors) expect(reactor.react(recorded(submitted))).toEqual([]);
+  });
+});
+
+describe('a job that is funded stepwise', () => {
+  test('reserves what its first tasks need, and no less than one of them can cost', () => {
+    const data = { ...submission, firstReservationAtto: 40n };
+    const reserve = { ...ids, amountAtto: 40n, leastAtto: 2n, causePosition: 1, causedAt };
+    expect(reserveForSubmittedJobs.react(recorded({ type: 'JobSubmitted', data }))).toEqual([
+      { to, type: 'ReserveFunds', data: reserve },
+    ]);
+  });
+  test('has its reservation extended when the pool asks for it', () => {
+    const wanted = { number: 3, amountAtto: 40n, leastAtto: 2n };
+    const requested: PoolEvent = { type: 'FundsRequested', data: { ...ids, poolId: 'main', ...wanted } };
+    const inPool = { ...recorded(submitted), aggregate: { type: 'scheduling.pool', id: 'main' } } as const;
+    expect(extendReservations.react({ ...inPool, event: requested })).toEqual([
+      { to, type: 'ExtendReservation', data: { ...ids, ...wanted, causedAt } },
+    ]);
   });
 });
 

@@ -17,6 +17,8 @@ export const releaseAfterJobs: Reactor<JobEvent, AccountCommand> = {
       case 'JobSubmitted':
       case 'JobQueued':
       case 'JobScaled':
+      case 'JobShortOfFunds':
+      case 'JobFundedAgain':
       case 'TaskSucceeded':
         return [];
     }

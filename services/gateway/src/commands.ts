@@ -8,6 +8,12 @@ import { Problem } from './http/problem.js';
 import { GATEWAY_CONFIG, type GatewayConfig } from './gateway.config.js';
 import { assertAccepted } from './rejections.js';
 
+export type Asking = {
+  /** Tells the commands of one request apart. */
+  readonly ordinal?: number;
+  readonly timeoutMs?: number;
+};
+
 /** Sends commands on behalf of the caller of a request. */
 @Injectable()
 export class Commands {
@@ -25,10 +31,10 @@ export class Commands {
   async request(
     command: Directed,
     request: FastifyRequest,
-    timeoutMs = this.config.COMMAND_TIMEOUT_MS,
+    { ordinal = 0, timeoutMs = this.config.COMMAND_TIMEOUT_MS }: Asking = {},
   ): Promise<Outcome | undefined> {
     const caller = callerOf(request);
-    const id = derivedFrom(request, 'command');
+    const id = derivedFrom(request, 'command', ordinal);
     try {
       return await this.bus.request(command, {
         id,

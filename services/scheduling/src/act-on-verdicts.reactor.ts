@@ -1,3 +1,4 @@
+import { workCostAtto } from '@astro/matching/cost';
 import type { Directed, Reactor } from '@astro/event-sourcing/reactor';
 import type { Fault, JobCommand, JobFailure, PoolCommand } from '@astro/messages/scheduling';
 import type { ResultVerified, TaskEvent } from '@astro/messages/verification';
@@ -31,7 +32,11 @@ function onVerified(verdict: ResultVerified): readonly Directed<JobCommand | Poo
   if (fault === 'none')
     return [
       { to: toJob(jobId), type: 'CompleteTask', data: { jobId, taskId, outputs, digest, work } },
-      { to: toPool(poolId), type: 'CloseTask', data: { poolId, jobId, taskId } },
+      {
+        to: toPool(poolId),
+        type: 'CloseTask',
+        data: { poolId, jobId, taskId, costAtto: workCostAtto(work) },
+      },
     ];
   // The job's end closes it in the pool, this task with it.
   const detail = `task ${taskId}: ${work.length} nodes agree`;

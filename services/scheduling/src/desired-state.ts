@@ -73,6 +73,9 @@ export function touchedNodes({ type, data }: PoolEvent): ReadonlySet<string> {
     case 'ReplicasMetered':
     case 'ReplicasRequeued':
     case 'PolicyAdopted':
+    case 'FundsRequested':
+    case 'FundsAdded':
+    case 'FundsRunOut':
     // A task is closed when its last lease has completed, which has told that lease's node already.
     case 'TaskClosed':
       return of([]);

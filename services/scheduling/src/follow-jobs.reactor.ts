@@ -13,12 +13,13 @@ export const followJobs = (poolId: string): Reactor<JobEvent, PoolCommand> => ({
   react({ event: { type, data }, recordedAt }) {
     switch (type) {
       case 'JobQueued': {
-        const { poolId, jobId, tenantId, spec } = data;
+        const { poolId, jobId, tenantId, spec, fundedAtto } = data;
+        const funded = fundedAtto === undefined ? {} : { fundedAtto };
         return [
           {
             to: toPool(poolId),
             type: 'QueueTasks',
-            data: { poolId, jobId, tenantId, spec, queuedAt: recordedAt },
+            data: { poolId, jobId, tenantId, spec, queuedAt: recordedAt, ...funded },
           },
         ];
       }
@@ -37,6 +38,8 @@ export const followJobs = (poolId: string): Reactor<JobEvent, PoolCommand> => ({
         return [{ to: toPool(poolId), type: 'CloseJob', data: { poolId, jobId, at: recordedAt } }];
       }
       case 'JobSubmitted':
+      case 'JobShortOfFunds':
+      case 'JobFundedAgain':
       case 'TaskSucceeded':
         return [];
     }

@@ -1,5 +1,6 @@
 import type { Reactor } from '@astro/event-sourcing/reactor';
 import type { AccountEvent, ReservationDeclined } from '@astro/messages/billing';
+import { changeOf, tenantAccount } from '@astro/messages/ledger-accounts';
 import type { FailJob, JobCommand } from '@astro/messages/scheduling';
 
 /** A job is queued once its money is reserved, and fails when it cannot be. */
@@ -9,8 +10,11 @@ export const queueFundedJobs: Reactor<AccountEvent, JobCommand> = {
 
   react({ event: { type, data } }) {
     switch (type) {
-      case 'FundsReserved':
-        return [{ to: toJob(data.jobId), type: 'QueueJob', data: { jobId: data.jobId } }];
+      case 'FundsReserved': {
+        const { tenantId, jobId, postings } = data;
+        const reservedAtto = changeOf(tenantAccount(tenantId, 'reserved'), postings);
+        return [{ to: toJob(jobId), type: 'QueueJob', data: { jobId, reservedAtto } }];
+      }
       case 'ReservationDeclined': {
         const { jobId } = data;
         return [{ to: toJob(jobId), type: 'FailJob', data: { jobId, ...whyDeclined(data) } }];

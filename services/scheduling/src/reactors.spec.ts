@@ -6,10 +6,12 @@ import type { Result } from '@astro/messages/scheduling';
 import type { ResultVerified } from '@astro/messages/verification';
 import { actOnVerdicts } from './act-on-verdicts.reactor.js';
 import { failAbandonedJobs } from './fail-abandoned-jobs.reactor.js';
+import { followExtensions } from './follow-extensions.reactor.js';
 import { followJobs } from './follow-jobs.reactor.js';
 import { followNodes } from './follow-nodes.reactor.js';
 import { offerOf, specOf } from './pool/pool-examples.js';
 import { queueFundedJobs } from './queue-funded-jobs.reactor.js';
+import { tellOfShortages } from './tell-of-shortages.reactor.js';
 
 const recordedAt = new Date(1000);
 
@@ -48,7 +50,7 @@ describe('jobs and their money', () => {
         type: 'FundsReserved',
         data: { tenantId: 'tenant_1', jobId: 'job_1', postings: [] },
       }),
-    ).toEqual([{ to: job, type: 'QueueJob', data: { jobId: 'job_1' } }]));
+    ).toEqual([{ to: job, type: 'QueueJob', data: { jobId: 'job_1', reservedAtto: 0n } }]));
   test('a job whose money cannot be reserved fails, and says how much is missing', () =>
     expect(
       reaction(queueFundedJobs, {
@@ -84,6 +86,49 @@ describe('jobs and their money', () => {
         data: { tenantId: 'tenant_1', creditId: 'c', postings: [] },
       }),
     ).toEqual([]));
+});
+
+describe('jobs that are funded stepwise', () => {
+  const owner = { tenantId: 'tenant_1', jobId: 'job_1' };
+  const reserved = [
+    { account: 'tenant:tenant_1:available', amountAtto: -7n },
+    { account: 'tenant:tenant_1:reserved', amountAtto: 7n },
+  ];
+  test('begin with what was reserved for them', () => {
+    const event = { type: 'FundsReserved', data: { ...owner, postings: reserved } } as const;
+    expect(reaction(queueFundedJobs, event)).toMatchObject([{ data: { reservedAtto: 7n } }]);
+    const queued = { ...ofJob, tenantId: 'tenant_1', spec, fundedAtto: 7n };
+    expect(reaction(followJobs('main'), { type: 'JobQueued', data: queued })).toMatchObject([
+      { to: pool, type: 'QueueTasks', data: { fundedAtto: 7n } },
+    ]);
+  });
+  test('have what was added to it added in the pool', () =>
+    expect(
+      reaction(followExtensions('main'), {
+        type: 'ReservationExtended',
+        data: { ...owner, number: 2, postings: reserved },
+      }),
+    ).toEqual([{ to: pool, type: 'AddFunds', data: { ...ofJob, number: 2, amountAtto: 7n } }]));
+  test('are short where it could not be, from the time at which that was decided', () => {
+    const amounts = { requiredAtto: 9n, availableAtto: 2n };
+    const declined = { ...owner, number: 2, wantedAtto: 20n, ...amounts };
+    expect(reaction(followExtensions('main'), { type: 'ExtensionDeclined', data: declined })).toEqual([
+      { to: pool, type: 'DeclineFunds', data: { ...ofJob, number: 2, ...amounts, at: recordedAt } },
+    ]);
+  });
+  test('hear of it, and of its end', () => {
+    const shortage = { jobId: 'job_1', number: 2, missingAtto: 7n, availableAtto: 2n, stopsAt: recordedAt };
+    expect(reaction(tellOfShortages, { type: 'FundsRunOut', data: { poolId: 'main', ...shortage } })).toEqual(
+      [{ to: job, type: 'NoteShortage', data: shortage }],
+    );
+    const added = { ...ofJob, number: 2, amountAtto: 7n };
+    expect(reaction(tellOfShortages, { type: 'FundsAdded', data: { ...added, endsShortage: true } })).toEqual(
+      [{ to: job, type: 'EndShortage', data: { jobId: 'job_1', number: 2 } }],
+    );
+    expect(
+      reaction(tellOfShortages, { type: 'FundsAdded', data: { ...added, endsShortage: false } }),
+    ).toEqual([]);
+  });
 });
 
 describe('jobs in the pool', () => {
@@ -129,7 +174,7 @@ describe('verdicts', () => {
         type: 'CompleteTask',
         data: { jobId: 'job_1', taskId: 'task_1', outputs: verified.outputs, digest: 'd', work: [result] },
       },
-      { to: pool, type: 'CloseTask', data: of },
+      { to: pool, type: 'CloseTask', data: { ...of, costAtto: 1n } },
     ]));
   test.each([
     'program_trapped',

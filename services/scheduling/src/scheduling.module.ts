@@ -11,6 +11,7 @@ import { DesiredStateController } from './desired-state.controller.js';
 import { DesiredStatePublisher } from './desired-state.publisher.js';
 import { TickQuestions } from './explaining/tick-questions.loop.js';
 import { failAbandonedJobs } from './fail-abandoned-jobs.reactor.js';
+import { followExtensions } from './follow-extensions.reactor.js';
 import { followJobs } from './follow-jobs.reactor.js';
 import { followNodes } from './follow-nodes.reactor.js';
 import { job } from './job/job.js';
@@ -19,6 +20,7 @@ import { PlacementLoop } from './placement.loop.js';
 import { pool } from './pool/pool.js';
 import { queueFundedJobs } from './queue-funded-jobs.reactor.js';
 import { schedulingConfigToken, type SchedulingConfig } from './scheduling.config.js';
+import { tellOfShortages } from './tell-of-shortages.reactor.js';
 
 @Module({})
 export class SchedulingModule {
@@ -38,6 +40,8 @@ export class SchedulingModule {
             followNodes(config.POOL_ID),
             actOnVerdicts,
             failAbandonedJobs,
+            followExtensions(config.POOL_ID),
+            tellOfShortages,
           ],
           entities: [Job, Task, Lease],
         }),

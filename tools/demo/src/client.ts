@@ -33,6 +33,7 @@ export type JobRequest = {
     readonly inputs: readonly { readonly name: string; readonly cid: string }[];
     readonly args?: readonly string[];
   }[];
+  readonly funding?: { readonly mode: 'whole' | 'stepwise'; readonly noticeMs: number };
 };
 export type Plan = {
   readonly eligibleNodes: number;

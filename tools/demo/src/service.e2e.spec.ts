@@ -96,11 +96,57 @@ const nothingReserved = () =>
     const { reservedAtto } = await client.json<{ reservedAtto: string }>('/v1/account');
     return reservedAtto === '0' ? true : undefined;
   });
+type Balance = { readonly availableAtto: string; readonly reservedAtto: string };
+
+/** A client of its own money, and its job of three tasks of which the money pays for one. */
+async function submitShort(noticeMs: number) {
+  const administration = platform.administration();
+  const { tenantId, apiKey: ownKey } = await administration.registerTenant('A tenant of little money');
+  await administration.credit(tenantId, MOST_OF_TASK_ATTO);
+  const own = new Client(platform.gatewayUrl, ownKey);
+  const balance = () => own.json<Balance>('/v1/balance');
+  await eventually(async () => {
+    // The gateway knows the key a moment later.
+    const held = await balance().catch(() => undefined);
+    return held?.availableAtto === `${MOST_OF_TASK_ATTO}` ? true : undefined;
+  });
+  const program = await readFile(join(repositoryRoot, 'examples/primes/build/primes.wasm'));
+  const request = {
+    name: 'primes, as far as the money goes',
+    program: { cid: await own.putContent(program), ...limits },
+    requirements: needs,
+    quorum: 1,
+    tasks: [1_000, 2_000, 3_000].map(below => ({ inputs: [], args: [`${below}`] })),
+    funding: { mode: 'stepwise', noticeMs },
+  } as const;
+  const { id } = await own.submit(request, `short of money ${noticeMs}`);
+  return { tenantId, own, balance, id };
+}
+type Short = Awaited<ReturnType<typeof submitShort>>;
+
+async function eventsOf({ own, id }: Short): Promise<readonly string[]> {
+  const types: string[] = [];
+  for await (const { type } of own.events(id)) types.push(type);
+  return types;
+}
+type FundedJob = ServiceJob & {
+  readonly tasksSucceeded: number;
+  readonly funding: { readonly shortage?: { readonly missingAtto: string; readonly stopsAt?: string } };
+};
+
 const nodeOf = async (name: AgentName) => {
   const { items } = await client.json<{ items: { id: string; region: string }[] }>('/v1/nodes');
   return items.find(({ region }) => region === regions[name])!.id;
 };
 
+const limits = { timeLimitMs: 10_000, memoryLimitMib: 16, outputLimitBytes: 1_000 } as const;
+const needs = {
+  deviceKind: 'cpu',
+  cpuMillis: 1_000,
+  memoryMib: 64,
+  maxPricePerSecondAtto: `${PRICE_ATTO}`,
+} as const;
+const MOST_OF_TASK_ATTO = (BigInt(limits.timeLimitMs) * PRICE_ATTO) / 1_000n;
 const steady: ServiceRequest = { replicasMin: 1, replicasMax: 1, runEveryMs: 200 };
 
 /** A service that counts the primes below a number, again and again. */
@@ -109,18 +155,8 @@ async function submit(below = 1_000, service = steady): Promise<string> {
   await eventually(() => client.json('/v1/account'));
   const { id } = await post('/v1/jobs', {
     name: 'primes, for as long as it pays',
-    program: {
-      cid: await client.putContent(program),
-      timeLimitMs: 10_000,
-      memoryLimitMib: 16,
-      outputLimitBytes: 1_000,
-    },
-    requirements: {
-      deviceKind: 'cpu',
-      cpuMillis: 1_000,
-      memoryMib: 64,
-      maxPricePerSecondAtto: `${PRICE_ATTO}`,
-    },
+    program: { cid: await client.putContent(program), ...limits },
+    requirements: needs,
     quorum: 1,
     tasks: [{ inputs: [], args: [`${below}`] }],
     service: { ...service, periodMs: 1_000, budgetAtto: `${BUDGET_ATTO}` },
@@ -206,3 +242,41 @@ test('replicas follow the load that agents report, up to the most and down to th
   await nothingReserved();
   expect((await auditEvents(bus)).ledgerSumAtto).toBe(0n);
 }, 240_000);
+
+test('a job whose money pays for one task gets notice, goes on with more money, and ends without', async () => {
+  const paid = await submitShort(600_000);
+  const short = await eventually(async () => {
+    const job = (await paid.own.job(paid.id)) as FundedJob;
+    return job.funding.shortage && job.tasksSucceeded === 1 && job.chargedAtto !== '0' ? job : undefined;
+  });
+  expect(short).toMatchObject({
+    status: 'running',
+    funding: { shortage: { missingAtto: `${MOST_OF_TASK_ATTO}`, stopsAt: expect.any(String) } },
+  });
+  await platform.administration().credit(paid.tenantId, 2n * MOST_OF_TASK_ATTO);
+  const told = await eventsOf(paid);
+  expect(told.filter(type => type !== 'TaskSucceeded')).toEqual([
+    'JobSubmitted',
+    'JobQueued',
+    'JobShortOfFunds',
+    'JobFundedAgain',
+    'JobSucceeded',
+  ]);
+
+  const unpaid = await submitShort(1);
+  expect((await eventsOf(unpaid)).slice(-2).sort()).toEqual(['JobFailed', 'TaskSucceeded']);
+  const rest = await eventually(async () => {
+    const balance = await unpaid.balance();
+    return balance.reservedAtto === '0' ? balance : undefined;
+  });
+  const { chargedAtto, ...ended } = await eventually(async () => {
+    const job = (await unpaid.own.job(unpaid.id)) as FundedJob;
+    return job.chargedAtto === '0' ? undefined : job;
+  });
+  const done = `1 of 3 tasks are done and cost ${chargedAtto} atto`;
+  const detail = `${done}; ${MOST_OF_TASK_ATTO} atto were missing for another`;
+  expect(ended).toMatchObject({ status: 'failed', reason: 'insufficient_funds', detail, tasksSucceeded: 1 });
+  expect(BigInt(rest.availableAtto)).toBe(MOST_OF_TASK_ATTO - BigInt(chargedAtto));
+  const audit = await auditEvents(bus);
+  expect([audit.ledgerSumAtto, audit.unbalanced, audit.jobsNotEndedOnce]).toEqual([0n, [], []]);
+}, 180_000);

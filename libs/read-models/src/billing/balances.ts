@@ -44,6 +44,8 @@ export type TenantBalance = {
   readonly reservedAtto: bigint;
   readonly incomingAtto: bigint;
   readonly withdrawingAtto: bigint;
+  /** What it took out of the chain beyond what it could spend, and owes until it is paid in. */
+  readonly owedAtto: bigint;
 };
 
 /** Names of the tenant's accounts, by the members of its balance. */
@@ -52,20 +54,28 @@ export const accountsOfTenant = (tenantId: string): Readonly<Record<keyof Tenant
   reservedAtto: tenantAccount(tenantId, 'reserved'),
   incomingAtto: tenantAccount(tenantId, 'incoming'),
   withdrawingAtto: tenantAccount(tenantId, 'withdrawing'),
+  owedAtto: tenantAccount(tenantId, 'owed'),
 });
 
-/** What the tenant can spend, what its open jobs hold, and what is on its way. */
+/** Of what the tenant's accounts hold: the ledger has below zero what is owed. */
+export const tenantBalanceFrom = (held: TenantBalance): TenantBalance => ({
+  ...held,
+  owedAtto: -held.owedAtto,
+});
+
+/** What the tenant can spend, what its open jobs hold, what is on its way, and what it owes. */
 export async function balanceOfTenant(em: EntityManager, tenantId: string): Promise<TenantBalance> {
   const accounts = accountsOfTenant(tenantId);
   const rows = await em.find(Balance, { account: { $in: Object.values(accounts) } });
   const held = new Map(rows.map(row => [row.account, row.balanceAtto]));
   const heldBy = (member: keyof TenantBalance) => held.get(accounts[member]) ?? 0n;
-  return {
+  return tenantBalanceFrom({
     availableAtto: heldBy('availableAtto'),
     reservedAtto: heldBy('reservedAtto'),
     incomingAtto: heldBy('incomingAtto'),
     withdrawingAtto: heldBy('withdrawingAtto'),
-  };
+    owedAtto: heldBy('owedAtto'),
+  });
 }
 
 /** What the operator has earned and not yet been paid out. */

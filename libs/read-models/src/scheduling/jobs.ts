@@ -30,6 +30,10 @@ export const Job = defineEntity({
     tasksSucceeded: p.integer(),
     /** Of a service that is in the pool: how many replicas its load asks for. */
     replicasWanted: p.integer().nullable(),
+    /** While it is short of money: how much it lacks, since when, and when it stops where it does. */
+    missingAtto: p.type(Atto).nullable(),
+    shortSince: p.datetime().nullable(),
+    stopsAt: p.datetime().nullable(),
     createdAt: p.datetime(),
     endedAt: p.datetime().nullable(),
     spec: p.json<StoredJson<JobSpec>>(),
@@ -50,6 +54,8 @@ export const jobs: Projection<JobEvent | PoolEvent, EntityManager> = {
         case 'JobSubmitted':
         case 'JobQueued':
         case 'JobScaled':
+        case 'JobShortOfFunds':
+        case 'JobFundedAgain':
         case 'LeaseStarted':
         case 'ServiceScaled':
         case 'TaskSucceeded':
@@ -70,6 +76,8 @@ export const jobs: Projection<JobEvent | PoolEvent, EntityManager> = {
   }),
 };
 
+const enoughMoney = { missingAtto: null, shortSince: null, stopsAt: null } as const;
+
 type Place = Pick<Recorded, 'recordedAt' | 'position'>;
 
 const submitted = (data: JobSubmitted, { recordedAt, position }: Place): Job => ({
@@ -85,6 +93,7 @@ const submitted = (data: JobSubmitted, { recordedAt, position }: Place): Job => 
   taskCount: data.spec.tasks.length,
   tasksSucceeded: 0,
   replicasWanted: data.spec.service?.replicasMin ?? null,
+  ...enoughMoney,
   createdAt: recordedAt,
   endedAt: null,
   spec: storedJson(data.spec),
@@ -94,8 +103,9 @@ const submitted = (data: JobSubmitted, { recordedAt, position }: Place): Job => 
 /** Undefined when the event leaves the job as it is. */
 function changesTo(
   job: Job,
-  { event: { type, data }, recordedAt: endedAt }: Recorded<JobEvent | PoolEvent>,
+  { event: { type, data }, recordedAt }: Recorded<JobEvent | PoolEvent>,
 ): Partial<Job> | undefined {
+  const end = { ...enoughMoney, endedAt: recordedAt };
   switch (type) {
     case 'JobQueued':
       return { status: 'queued' };
@@ -110,14 +120,18 @@ function changesTo(
       return job.status === 'queued' ? { status: 'running' } : undefined;
     case 'TaskSucceeded':
       return { tasksSucceeded: job.tasksSucceeded + 1 };
+    case 'JobShortOfFunds':
+      return { missingAtto: data.missingAtto, shortSince: recordedAt, stopsAt: data.stopsAt ?? null };
+    case 'JobFundedAgain':
+      return enoughMoney;
     case 'JobSucceeded':
-      return { status: 'succeeded', tasksSucceeded: data.tasksSucceeded, endedAt };
+      return { status: 'succeeded', tasksSucceeded: data.tasksSucceeded, ...end };
     case 'JobFailed': {
       const { tasksSucceeded, reason, detail } = data;
-      return { status: 'failed', tasksSucceeded, reason, detail, endedAt };
+      return { status: 'failed', tasksSucceeded, reason, detail, ...end };
     }
     case 'JobCancelled':
-      return { status: 'cancelled', tasksSucceeded: data.tasksSucceeded, endedAt };
+      return { status: 'cancelled', tasksSucceeded: data.tasksSucceeded, ...end };
   }
   return undefined;
 }

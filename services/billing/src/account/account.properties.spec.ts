@@ -5,7 +5,9 @@ import type { AccountCommand, AccountEvent, Posting } from '@astro/messages/bill
 import { escrowCustody, postingsIn, tenantAccount } from '@astro/messages/ledger-accounts';
 import fc from 'fast-check';
 import { account } from './account.js';
-import type { Account } from './state.js';
+import { limitOfBudgets } from './budgets.js';
+import { smaller } from './reservations.js';
+import { spendableAtto, type Account } from './state.js';
 
 const tenantId = 't';
 const incoming = tenantAccount(tenantId, 'incoming');
@@ -47,9 +49,16 @@ const credits = fc
 const scopes = fc.constantFrom({}, { project: 'p' }, { apiKeyId: 'k' }, { project: 'p', apiKeyId: 'k' });
 const moments = fc.integer({ min: 0, max: 3 }).map(day => ({ causedAt: new Date(day * 86_400_000) }));
 const reservations = fc
-  .tuple(jobs, amounts, scopes, moments)
-  .map(([jobId, amountAtto, scope, at]): AccountCommand => {
-    return { type: 'ReserveFunds', data: { tenantId, jobId, amountAtto, ...scope, ...at } };
+  .tuple(jobs, amounts, usually(fc.constant(undefined), amounts), scopes, moments)
+  .map(([jobId, amountAtto, leastAtto, scope, at]): AccountCommand => {
+    const least = leastAtto === undefined ? {} : { leastAtto };
+    return { type: 'ReserveFunds', data: { tenantId, jobId, amountAtto, ...least, ...scope, ...at } };
+  });
+const extensions = fc
+  .tuple(jobs, fc.integer({ min: 1, max: 4 }), amounts, amounts, moments)
+  .map(([jobId, number, leastAtto, more, at]): AccountCommand => {
+    const data = { tenantId, jobId, number, leastAtto, amountAtto: leastAtto + more, ...at };
+    return { type: 'ExtendReservation', data };
   });
 const charges = fc
   .tuple(jobs, tasks, works, fees, moments)
@@ -143,13 +152,14 @@ const budgets = fc.oneof(
 const commands = fc.oneof(
   { arbitrary: credits, weight: 1 },
   { arbitrary: reservations, weight: 2 },
+  { arbitrary: extensions, weight: 2 },
   { arbitrary: charges, weight: 4 },
   { arbitrary: periods, weight: 2 },
   { arbitrary: releases, weight: 1 },
   { arbitrary: writeOffs, weight: 1 },
   { arbitrary: transfers, weight: 1 },
   { arbitrary: receipts, weight: 1 },
-  { arbitrary: withdrawals, weight: 2 },
+  { arbitrary: withdrawals, weight: 3 },
 );
 
 /**
@@ -160,7 +170,7 @@ const histories = fc
   .tuple(
     usually(fc.bigInt(1n, 6_000n), fc.bigInt(1n, 10n ** 25n)),
     fc.array(budgets, { maxLength: 3 }),
-    fc.array(fc.tuple(commands, fc.boolean()), { minLength: 1, maxLength: 40, size: 'max' }),
+    fc.array(fc.tuple(commands, fc.boolean()), { minLength: 1, maxLength: 50, size: 'max' }),
   )
   .map(([amountAtto, settings, rest]): AccountCommand[] => [
     { type: 'CreditAccount', data: { tenantId, creditId: 'credit_0', amountAtto } },
@@ -260,6 +270,7 @@ test('a credit, a transfer, a task and a release of a job each happen at most on
         done,
         'taskId' in data ? data.taskId : '',
         'chargeNumber' in data ? data.chargeNumber : '',
+        'number' in data ? data.number : '',
       ]);
       ok(!seen.has(key), `${key} happened twice`);
       seen.add(key);
@@ -275,6 +286,29 @@ function whatIsDone(data: AccountEvent['data']): string | undefined {
   return 'jobId' in data ? data.jobId : undefined;
 }
 
+test('what waits for money is an open reservation that is not closing, and nothing else waits', () =>
+  holds(steps => {
+    for (const { state } of steps)
+      for (const [jobId, { waitsFor, expectedCharges }] of state.open) {
+        equal(state.waiting.has(jobId), waitsFor !== undefined && expectedCharges === undefined);
+      }
+    for (const { state } of steps) for (const jobId of state.waiting) ok(state.open.has(jobId));
+  }));
+
+test('nobody waits for money that is there, and that budgets let it have, after a decision that something came of', () =>
+  holds(steps => {
+    for (const { state, events } of steps) {
+      const decidedOn = new Set(events.map(({ data }) => ('jobId' in data ? data.jobId : '')));
+      if (events.length === 0) continue;
+      for (const jobId of state.waiting) {
+        if (decidedOn.has(jobId)) continue;
+        const { waitsFor, scope } = state.open.get(jobId)!;
+        const limit = limitOfBudgets(state.budgets, scope, undefined);
+        ok(waitsFor!.leastAtto > smaller(spendableAtto(state), limit?.leftAtto));
+      }
+    }
+  }));
+
 test('histories do reach charges, declined reservations and releases', () => {
   const types = fc
     .sample(histories, { numRuns: RUNS, seed: 7 })
@@ -284,6 +318,7 @@ test('histories do reach charges, declined reservations and releases', () => {
   expect(
     Math.min(count('TaskCharged'), count('ReservationDeclined'), count('FundsReleased')),
   ).toBeGreaterThan(100);
+  expect(Math.min(count('ReservationExtended'), count('ExtensionDeclined'))).toBeGreaterThan(50);
   const ends = [count('WithdrawalReturned'), count('ExitFollowed'), count('ExitLocked')];
   expect(Math.min(count('WithdrawalPaid'), ...ends)).toBeGreaterThan(20);
 });
@@ -298,5 +333,5 @@ test('a state of another shape has another version of its snapshot', () => {
     .sample(histories, { numRuns: RUNS, seed: 7 })
     .flatMap(run)
     .map(({ state }) => state);
-  expect(`${account.snapshot!.version} ${shapeDigestOf(states)}`).toBe('5 71d3f86ed1966715');
+  expect(`${account.snapshot!.version} ${shapeDigestOf(states)}`).toBe('5 c794e9dc04bbb418');
 });

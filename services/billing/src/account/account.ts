@@ -6,6 +6,7 @@ import { escrowCustody, tenantAccount } from '@astro/messages/ledger-accounts';
 import { charge, chargePeriod, writeOff } from './charges.js';
 import type { AccountDecider, AccountDecision } from './decision.js';
 import { evolve } from './evolve.js';
+import { extend, extendingWhenPaid } from './extensions.js';
 import { setLowBalanceAlert } from './low-balance.js';
 import { transfer } from './postings.js';
 import { mayBeForgotten } from './remembered.js';
@@ -20,12 +21,12 @@ import { followPayment, lockForExit, returnWithdrawal, withdraw } from './withdr
 const MAX_SUPPLY_ATTO = 10n ** 28n;
 
 /**
- * One tenant's money: credited, reserved for jobs before they are placed, charged for verified work, released, given
- * to other tenants and received from them, and paid out on the chain; within budgets, and with alerts.
+ * One tenant's money: credited, reserved for jobs before their tasks are placed, charged for verified work, released,
+ * given to other tenants and received from them, and paid out on the chain; within budgets, and with alerts.
  * @param chainId of the chain that money lies on: nothing is credited that was not paid in there
  */
 export const accountRemembering = (memory: Memory, chainId?: number): AccountDecider =>
-  telling(moneyRemembering(memory, chainId));
+  telling(extendingWhenPaid(moneyRemembering(memory, chainId)));
 
 const moneyRemembering = (memory: Memory, chainId: number | undefined): AccountDecider => ({
   get initialState() {
@@ -41,6 +42,8 @@ const moneyRemembering = (memory: Memory, chainId: number | undefined): AccountD
         return credit(data, account, chainId);
       case 'ReserveFunds':
         return reserve(data, account);
+      case 'ExtendReservation':
+        return extend(data, account);
       case 'ChargeTask':
         return charge(data, account);
       case 'ChargePeriod':

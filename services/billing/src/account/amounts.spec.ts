@@ -40,6 +40,10 @@ const commandWith: Readonly<Record<string, (amountAtto: bigint) => AccountComman
     data: { tenantId, creditId: 'second', amountAtto },
   }),
   ReserveFunds: amountAtto => ({ type: 'ReserveFunds', data: { tenantId, jobId: 'job_2', amountAtto } }),
+  ExtendReservation: amountAtto => ({
+    type: 'ExtendReservation',
+    data: { tenantId, jobId: 'job_1', number: 1, amountAtto, leastAtto: amountAtto },
+  }),
   ChargeTask: price => ({ type: 'ChargeTask', data: { ...charged, work: [workAt(price)] } }),
   ChargePeriod: price => ({
     type: 'ChargePeriod',

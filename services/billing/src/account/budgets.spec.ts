@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { specify } from '@astro/event-sourcing/specify';
 import type { AccountCommand, AccountEvent, Budget, ThresholdBasis } from '@astro/messages/billing';
 import { account } from './account.js';
-import { budgetRefusing } from './budgets.js';
+import { limitOfBudgets } from './budgets.js';
 import type { JobScope } from './state.js';
 
 const given = specify(account);
@@ -173,9 +173,9 @@ describe('a hard stop', () => {
   });
   test('counts what was reserved in its scope before it was set', () => {
     const { state } = after(reserve('a', 700n, { project: 'p' }), reserve('c', 50n), set({ project: 'p' }));
-    expect(budgetRefusing(state, { project: 'p' }, 301n, noon(1))).toEqual({ budgetId: 'b', leftAtto: 300n });
-    expect(budgetRefusing(state, { project: 'p' }, 300n, noon(1))).toBeUndefined();
-    expect(budgetRefusing(state, {}, 301n, noon(1))).toBeUndefined();
+    const { budgets } = state;
+    expect(limitOfBudgets(budgets, { project: 'p' }, noon(1))).toEqual({ budgetId: 'b', leftAtto: 300n });
+    expect(limitOfBudgets(budgets, {}, noon(1))).toBeUndefined();
   });
   test('begins anew with each month; what is still reserved goes on counting', () => {
     const spent = [set(), reserve('a', 1_000n), charge('a', 700n)];

@@ -12,31 +12,36 @@ export const isCountedBy = (budget: Budget, { project, apiKeyId }: JobScope): bo
   (budget.project === undefined || budget.project === project) &&
   (budget.apiKeyId === undefined || budget.apiKeyId === apiKeyId);
 
+type Budgets = Account['budgets'];
+/** By the id of the budget. */
+export type Standings = ReadonlyMap<string, BudgetStanding>;
+
 /** The budgets that count a job of this scope: of the tenant, of its project and of its key. */
-export const budgetsOver = (account: Account, scope: JobScope): readonly BudgetAccount[] =>
-  account.budgets.size === 0
-    ? []
-    : [...account.budgets.values()].filter(({ budget }) => isCountedBy(budget, scope));
+export const budgetsOver = (budgets: Budgets, scope: JobScope): readonly BudgetAccount[] =>
+  budgets.size === 0 ? [] : [...budgets.values()].filter(({ budget }) => isCountedBy(budget, scope));
 
 /**
- * The budget with a hard stop that would be passed if `amountAtto` more were reserved; undefined when none would be.
+ * The budget with a hard stop that leaves least to be reserved; undefined when none counts the job.
  * @param at when it was asked for, which tells the period; undefined: in the last one in which anything was counted
+ * @param standings where the same decision has left budgets already
  */
-export function budgetRefusing(
-  account: Account,
+export function limitOfBudgets(
+  budgets: Budgets,
   scope: JobScope,
-  amountAtto: bigint,
   at: Date | undefined,
+  standings: Standings = new Map(),
 ): BudgetRefusal | undefined {
-  // What costs nothing passes nothing, not even a limit that was lowered below what is spent.
-  if (amountAtto <= 0n) return undefined;
-  for (const entry of budgetsOver(account, scope)) {
+  let limit: BudgetRefusal | undefined;
+  for (const entry of budgetsOver(budgets, scope)) {
     if (entry.budget.atLimit !== 'hard_stop') continue;
-    const { budgetId, spentAtto, committedAtto } = standingAt(entry, at);
+    const { budgetId, spentAtto, committedAtto } =
+      standings.get(entry.budget.budgetId) ?? standingAt(entry, at);
     const leftAtto = entry.budget.amountAtto - spentAtto - committedAtto;
-    if (amountAtto > leftAtto) return { budgetId, leftAtto: leftAtto > 0n ? leftAtto : 0n };
+    if (limit === undefined || leftAtto < limit.leftAtto)
+      // A limit may have been lowered below what is spent; what costs nothing passes that too.
+      limit = { budgetId, leftAtto: leftAtto > 0n ? leftAtto : 0n };
   }
-  return undefined;
+  return limit;
 }
 
 /** Where a budget stands at a time: a new period begins with nothing spent, and none ever comes back. */

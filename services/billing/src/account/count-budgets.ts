@@ -1,12 +1,16 @@
 import type { AccountEvent, Budget, BudgetStanding, ThresholdBasis } from '@astro/messages/billing';
 import { changeOf, tenantAccount } from '@astro/messages/ledger-accounts';
-import { budgetsOver, standingAt } from './budgets.js';
+import { budgetsOver, standingAt, type Standings } from './budgets.js';
 import type { Account, BudgetAccount } from './state.js';
 
 /** Whatever changes what is reserved for a job. */
-type Reserving = Extract<AccountEvent, { type: 'FundsReserved' | 'TaskCharged' | 'FundsReleased' }>;
-/** By the id of the budget. */
-type Standings = ReadonlyMap<string, BudgetStanding>;
+type Reserving = Extract<
+  AccountEvent,
+  { type: 'FundsReserved' | 'ReservationExtended' | 'TaskCharged' | 'FundsReleased' }
+>;
+const RESERVING: ReadonlySet<string> = new Set<Reserving['type']>([
+  ...(['FundsReserved', 'ReservationExtended', 'TaskCharged', 'FundsReleased'] as const),
+]);
 
 /**
  * Writes into the events of one decision where they leave the budgets that count them, and adds the thresholds that are
@@ -32,9 +36,22 @@ export function countBudgets(
   return [...counted, ...reached];
 }
 
-function isReserving(event: AccountEvent): event is Reserving {
-  const { type } = event;
-  return type === 'FundsReserved' || type === 'TaskCharged' || type === 'FundsReleased';
+const isReserving = (event: AccountEvent): event is Reserving => RESERVING.has(event.type);
+
+/** Where the events of one decision leave the budgets that count them. */
+export function standingsOf(
+  events: readonly AccountEvent[],
+  account: Account,
+  at: Date | undefined,
+  earlier: Standings = new Map(),
+): Standings {
+  if (account.budgets.size === 0) return earlier;
+  const standings = new Map(earlier);
+  for (const event of events)
+    if (isReserving(event))
+      for (const standing of standingsAfter(event, account, at, standings))
+        standings.set(standing.budgetId, standing);
+  return standings;
 }
 
 const withStandings = (event: Reserving, standings: readonly BudgetStanding[]): AccountEvent =>
@@ -47,7 +64,7 @@ function standingsAfter(
   at: Date | undefined,
   earlier: Standings,
 ): readonly BudgetStanding[] {
-  if (event.type === 'ReservationDeclined') {
+  if (event.type === 'ReservationDeclined' || event.type === 'ExtensionDeclined') {
     const { budget, requiredAtto } = event.data;
     const refusing = budget && account.budgets.get(budget.budgetId);
     if (!refusing) return [];
@@ -60,7 +77,7 @@ function standingsAfter(
   const scope = event.type === 'FundsReserved' ? event.data : account.open.get(jobId)!.scope;
   const reservedAtto = changeOf(tenantAccount(tenantId, 'reserved'), postings);
   const chargedAtto = event.type === 'TaskCharged' ? -reservedAtto : 0n;
-  return budgetsOver(account, scope).map(entry => {
+  return budgetsOver(account.budgets, scope).map(entry => {
     const before = earlier.get(entry.budget.budgetId) ?? standingAt(entry, at);
     const committedAtto = before.committedAtto + reservedAtto;
     return { ...before, spentAtto: before.spentAtto + chargedAtto, committedAtto };

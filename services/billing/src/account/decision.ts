@@ -11,6 +11,7 @@ export type AccountRejection =
   | 'CreditIsNotOnChain'
   | 'CreditIsTooLate'
   | 'AmountIsNegative'
+  | 'AmountIsBelowLeast'
   | 'ReservationExists'
   | 'ReservationNotFound'
   | 'ReservationIsReleased'

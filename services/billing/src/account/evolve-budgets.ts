@@ -42,6 +42,17 @@ export function evolveBudgets(account: Account, { type, data }: BudgetEvent): vo
   }
 }
 
+/** The budgets as the events of one decision would leave them, but for where they stand. */
+export function budgetsAfter(events: readonly AccountEvent[], account: Account): Account['budgets'] {
+  const changes = events.filter(({ type }) => type === 'BudgetSet' || type === 'BudgetRemoved');
+  if (changes.length === 0) return account.budgets;
+  const budgets = new Map(account.budgets);
+  for (const { type, data } of changes)
+    if (type === 'BudgetSet') budgets.set(data.budget.budgetId, budgetSet(data, account));
+    else if (type === 'BudgetRemoved') budgets.delete(data.budgetId);
+  return budgets;
+}
+
 /** Of another amount all thresholds are told anew. */
 function budgetSet({ budget, standing }: BudgetSet, account: Account): BudgetAccount {
   const { spentAtto, committedAtto } = standing;

@@ -3,10 +3,11 @@ import { changeOf, tenantAccount } from '@astro/messages/ledger-accounts';
 import { scopeOf } from './budgets.js';
 import { chargeKey } from './charges.js';
 import { evolveBudgets, followStandings, type BudgetEvent } from './evolve-budgets.js';
+import { evolveExtension, type ExtensionEvent } from './extensions.js';
 import { noCharges, withCharge } from './numbered-charges.js';
 import { remember } from './remembered.js';
 import { evolveWithdrawals, type WithdrawalEvent } from './evolve-withdrawals.js';
-import type { Account, Memory, Reservation } from './state.js';
+import { openReservation, type Account, type Memory, type Reservation } from './state.js';
 
 /** Changes `account` in place: what it costs does not grow with the account's history. */
 export function evolve(account: Account, event: AccountEvent, memory: Memory): Account {
@@ -34,13 +35,16 @@ function evolveWhatItIsFor(account: Account, { type, data }: AccountEvent, memor
       return remember(account.credits, data.creditId, entry, memory.credits);
     }
     case 'FundsReserved': {
-      const amountAtto = changeOf(tenantAccount(data.tenantId, 'reserved'), data.postings);
-      const { jobId, causePosition } = data;
+      const leftAtto = changeOf(tenantAccount(data.tenantId, 'reserved'), data.postings);
+      const { jobId, causePosition, wantedAtto: amountAtto = leftAtto } = data;
       const cause = causePosition === undefined ? {} : { causePosition };
       const charges = { chargedTasks: new Set<string>(), refusedCharges: new Set<string>() };
-      const reservation = { amountAtto, leftAtto: amountAtto, ...charges, ...cause, scope: scopeOf(data) };
-      return void account.open.set(jobId, reservation);
+      const amounts = { amountAtto, leftAtto, extensions: 0 };
+      return void account.open.set(jobId, { ...amounts, ...charges, ...cause, scope: scopeOf(data) });
     }
+    case 'ReservationExtended':
+    case 'ExtensionDeclined':
+      return evolveExtension(account, { type, data } as ExtensionEvent);
     case 'ReservationDeclined': {
       const value = { outcome: 'declined', amountAtto: data.requiredAtto } as const;
       const entry = { order: data.causePosition, weight: 1, value };
@@ -58,6 +62,7 @@ function evolveWhatItIsFor(account: Account, { type, data }: AccountEvent, memor
     case 'ReservationClosing': {
       const reservation = account.open.get(data.jobId);
       if (reservation) {
+        account.waiting.delete(data.jobId);
         reservation.expectedCharges = data.expectedCharges;
         return;
       }
@@ -68,6 +73,7 @@ function evolveWhatItIsFor(account: Account, { type, data }: AccountEvent, memor
     case 'FundsReleased': {
       const { amountAtto, chargedTasks, periods, causePosition } = openReservation(account, data.jobId);
       account.open.delete(data.jobId);
+      account.waiting.delete(data.jobId);
       const value = { outcome: 'released', amountAtto, chargedTasks, ...(periods && { periods }) } as const;
       const entry = { order: causePosition, weight: 1 + chargedTasks.size, value };
       return remember(account.settled, data.jobId, entry, memory.settled);
@@ -100,11 +106,4 @@ function countCharge(reservation: Reservation, charge: Pick<TaskCharged, 'taskId
   reservation.refusedCharges.delete(chargeKey(charge));
   if (charge.chargeNumber === undefined) reservation.chargedTasks.add(charge.taskId);
   else reservation.periods = withCharge(reservation.periods ?? noCharges, charge.chargeNumber);
-}
-
-function openReservation(account: Account, jobId: string): Reservation {
-  const reservation = account.open.get(jobId);
-  if (!reservation)
-    throw new Error(`the history of ${account.tenantId} has no open reservation for ${jobId}`);
-  return reservation;
 }

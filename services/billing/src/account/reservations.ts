@@ -1,39 +1,63 @@
 import { accept, reject } from '@astro/event-sourcing/decider';
-import type { AccountEvent, ReleaseFunds, ReserveFunds } from '@astro/messages/billing';
+import type { AccountEvent, Posting, ReleaseFunds, ReserveFunds } from '@astro/messages/billing';
 import { tenantAccount } from '@astro/messages/ledger-accounts';
-import { budgetRefusing, scopeOf } from './budgets.js';
+import { limitOfBudgets, scopeOf } from './budgets.js';
 import type { AccountDecision } from './decision.js';
 import { chargesMade, noCharges } from './numbered-charges.js';
 import { transfer } from './postings.js';
 import { mayBeForgotten } from './remembered.js';
-import { spendableAtto, type Account, type Reservation } from './state.js';
+import { spendableAtto, type Account, type Reservation, type WantedFunds } from './state.js';
 
 export function reserve(command: ReserveFunds, account: Account): AccountDecision {
-  const { tenantId, jobId, amountAtto, causePosition, causedAt } = command;
+  const { tenantId, jobId, amountAtto, leastAtto = amountAtto, causePosition, causedAt } = command;
   const known = account.open.get(jobId) ?? account.settled.entries.get(jobId)?.value;
   if (known !== undefined) {
     const repeated = !('amountAtto' in known) || known.amountAtto === amountAtto;
     return repeated ? accept() : reject('ReservationExists', `amountAtto: was ${known.amountAtto}`);
   }
   if (amountAtto < 0n) return reject('AmountIsNegative', `amountAtto: ${amountAtto}`);
+  if (leastAtto < 0n) return reject('AmountIsNegative', `leastAtto: ${leastAtto}`);
   const cause = causePosition === undefined ? {} : { causePosition };
   const availableAtto = spendableAtto(account);
   const isTooLate = mayBeForgotten(account.settled, jobId, causePosition);
-  if (isTooLate || availableAtto < amountAtto) {
+  if (isTooLate || availableAtto < leastAtto) {
     const reason = isTooLate ? { reason: 'too_late' as const } : {};
-    const data = { tenantId, jobId, requiredAtto: amountAtto, availableAtto, ...cause, ...reason };
+    const data = { tenantId, jobId, requiredAtto: leastAtto, availableAtto, ...cause, ...reason };
     return accept({ type: 'ReservationDeclined', data });
   }
   const scope = scopeOf(command);
-  const budget = budgetRefusing(account, scope, amountAtto, causedAt);
-  if (budget) {
-    const asked = { tenantId, jobId, requiredAtto: amountAtto, availableAtto, ...cause };
-    return accept({ type: 'ReservationDeclined', data: { ...asked, reason: 'budget', budget } });
+  const limit = limitOfBudgets(account.budgets, scope, causedAt);
+  const allowedAtto = asMuchAsThereIs({ amountAtto, leastAtto }, smaller(availableAtto, limit?.leftAtto));
+  if (allowedAtto === undefined) {
+    const asked = { tenantId, jobId, requiredAtto: leastAtto, availableAtto, ...cause };
+    return accept({
+      type: 'ReservationDeclined',
+      data: { ...asked, reason: 'budget', ...(limit && { budget: limit }) },
+    });
   }
-  const reserved = tenantAccount(tenantId, 'reserved');
-  const postings = transfer(tenantAccount(tenantId, 'available'), [{ to: reserved, amountAtto }]);
-  return accept({ type: 'FundsReserved', data: { tenantId, jobId, postings, ...cause, ...scope } });
+  const wanted = allowedAtto === amountAtto ? {} : { wantedAtto: amountAtto };
+  const postings = setAside(tenantId, allowedAtto);
+  return accept({
+    type: 'FundsReserved',
+    data: { tenantId, jobId, postings, ...cause, ...wanted, ...scope },
+  });
 }
+
+/** Undefined when it would not be enough. */
+export function asMuchAsThereIs(
+  { amountAtto, leastAtto }: WantedFunds,
+  availableAtto: bigint,
+): bigint | undefined {
+  if (availableAtto >= amountAtto) return amountAtto;
+  return availableAtto >= leastAtto ? availableAtto : undefined;
+}
+
+/** @param limitAtto undefined: none */
+export const smaller = (amountAtto: bigint, limitAtto: bigint | undefined): bigint =>
+  limitAtto !== undefined && limitAtto < amountAtto ? limitAtto : amountAtto;
+
+export const setAside = (tenantId: string, amountAtto: bigint): readonly Posting[] =>
+  transfer(tenantAccount(tenantId, 'available'), [{ to: tenantAccount(tenantId, 'reserved'), amountAtto }]);
 
 /**
  * The end of a job and the last of its charges travel apart and may meet in either order; whichever comes second

@@ -4,9 +4,12 @@ import { nothingRemembered, type Remembered } from './remembered.js';
 
 /** What budgets count a job by. */
 export type JobScope = { readonly project?: string | undefined; readonly apiKeyId?: string | undefined };
+/** An amount, and what of it is enough where there is less. */
+export type WantedFunds = { readonly amountAtto: bigint; readonly leastAtto: bigint };
 
 /** Money set aside for one job that has not been released. Changed in place, as the account is. */
 export type Reservation = {
+  /** What was asked for at first. */
   readonly amountAtto: bigint;
   /** What charges have left of it. */
   leftAtto: bigint;
@@ -16,6 +19,10 @@ export type Reservation = {
   periods?: NumberedCharges;
   /** Charges that cannot be made until somebody does something about it. */
   readonly refusedCharges: Set<string>;
+  /** Number of the last extension that was asked for. */
+  extensions: number;
+  /** What it asked for, while there is no money for it. */
+  waitsFor?: WantedFunds;
   /** Set once the job has ended: how many charges must be in before the rest is released. */
   expectedCharges?: number;
   /** Position of the event that it follows from. */
@@ -59,6 +66,8 @@ export type Account = {
   /** What all open reservations have left. */
   reservedAtto: bigint;
   readonly open: Map<string, Reservation>;
+  /** Those of them that wait for money, the one that has waited longest first. */
+  readonly waiting: Set<string>;
   readonly settled: Remembered<Settled>;
   /** Amount of every credit. */
   readonly credits: Remembered<bigint>;
@@ -93,6 +102,7 @@ export const emptyAccount = (): Account => ({
   availableAtto: 0n,
   reservedAtto: 0n,
   open: new Map(),
+  waiting: new Set(),
   settled: nothingRemembered(),
   credits: nothingRemembered(),
   transfers: nothingRemembered(),
@@ -106,5 +116,16 @@ export const emptyAccount = (): Account => ({
 });
 
 /** What can be reserved, given away or paid out: what is owed to the chain comes first. */
-export const spendableAtto = ({ availableAtto, owedAtto }: Pick<Account, 'availableAtto' | 'owedAtto'>) =>
+export const spendableAtto = ({
+  availableAtto,
+  owedAtto,
+}: Pick<Account, 'availableAtto' | 'owedAtto'>): bigint =>
   availableAtto > owedAtto ? availableAtto - owedAtto : 0n;
+
+/** @throws Error when the history is broken */
+export function openReservation(account: Account, jobId: string): Reservation {
+  const reservation = account.open.get(jobId);
+  if (!reservation)
+    throw new Error(`the history of ${account.tenantId} has no open reservation for ${jobId}`);
+  return reservation;
+}

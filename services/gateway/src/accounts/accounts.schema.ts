@@ -11,6 +11,10 @@ const tenantAccount = z
     reservedAtto: atto.meta({ description: 'What open jobs hold' }),
     incomingAtto: atto.meta({ description: 'Received and about to be available' }),
     withdrawingAtto: atto.meta({ description: 'On its way to the chain' }),
+    owedAtto: atto.meta({
+      description:
+        'Taken out of the chain beyond what could be spent; it comes before whatever is spent next',
+    }),
   })
   .meta({ id: 'TenantAccount' });
 

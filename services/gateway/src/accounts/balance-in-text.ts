@@ -6,4 +6,5 @@ export const balanceInText = (held: TenantBalance): Record<keyof TenantBalance, 
   reservedAtto: held.reservedAtto.toString(),
   incomingAtto: held.incomingAtto.toString(),
   withdrawingAtto: held.withdrawingAtto.toString(),
+  owedAtto: held.owedAtto.toString(),
 });

@@ -1,5 +1,5 @@
 import { tenantAccount } from '@astro/messages/ledger-accounts';
-import { accountsOfTenant, balanceOfTenant } from '@astro/read-models/billing/balances';
+import { accountsOfTenant, balanceOfTenant, tenantBalanceFrom } from '@astro/read-models/billing/balances';
 import { balancesAt, entriesOf, type LedgerEntry } from '@astro/read-models/billing/ledger';
 import { Controller, Query } from '@nestjs/common';
 import type { z } from 'zod';
@@ -32,7 +32,7 @@ export class StatementsController {
     if (asOf === undefined) return balanceInText(await this.readModels.query(em => balanceOfTenant(em, id)));
     if (!(await this.readModels.includes(LEDGER, asOf))) throw new Problem('position_not_reached');
     const held = await this.readModels.query(em => balancesAt(em, accountsOfTenant(id), asOf));
-    return { asOf, ...balanceInText(held) };
+    return { asOf, ...balanceInText(tenantBalanceFrom(held)) };
   }
 
   @Operation('GET', '/v1/statement', {

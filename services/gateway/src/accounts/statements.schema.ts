@@ -23,14 +23,18 @@ export const balance = z
     reservedAtto: atto.meta({ description: 'What open jobs hold' }),
     incomingAtto: atto.meta({ description: 'Received and about to be available' }),
     withdrawingAtto: atto.meta({ description: 'On its way to the chain' }),
+    owedAtto: atto.meta({
+      description:
+        'Taken out of the chain beyond what could be spent; it comes before whatever is spent next',
+    }),
   })
   .meta({ id: 'Balance' });
 
 export const statementQuery = pageQuery.extend({
   account: z
-    .enum(['available', 'reserved', 'incoming', 'withdrawing'])
+    .enum(['available', 'reserved', 'incoming', 'withdrawing', 'owed'])
     .default('available')
-    .meta({ description: 'Which part of your balance' }),
+    .meta({ description: 'Which part of your balance; what is owed is below zero' }),
 });
 
 export const statement = pageOf(

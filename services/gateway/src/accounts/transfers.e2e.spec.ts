@@ -49,7 +49,7 @@ test('money that is given can be spent by the receiver, once, and stands in both
     () => balanceOf(receiver),
     ({ json }) => json['availableAtto'] === '300',
   );
-  const nothing = { reservedAtto: '0', incomingAtto: '0', withdrawingAtto: '0' };
+  const nothing = { reservedAtto: '0', incomingAtto: '0', withdrawingAtto: '0', owedAtto: '0' };
   expect((await balanceOf(receiver)).json).toEqual({ availableAtto: '300', ...nothing });
   expect((await balanceOf(giver)).json).toEqual({ availableAtto: '700', ...nothing });
 

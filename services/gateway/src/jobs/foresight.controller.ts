@@ -1,4 +1,5 @@
 import { isId } from '@astro/event-sourcing/ids';
+import { firstReservationAtto } from '@astro/matching/cost';
 import type { PoolCommand, TickChange } from '@astro/messages/scheduling';
 import { findJob } from '@astro/read-models/scheduling/jobs';
 import { Body, Controller, HttpCode, Inject, Param, Query, Req } from '@nestjs/common';
@@ -42,7 +43,12 @@ export class ForesightController {
     const { tenantId, poolId, spec, maxCostAtto } = submitJobCommand(body, request, this.config.POOL_ID);
     const command: PoolCommand = { type: 'PlanJob', data: { poolId, tenantId, spec, now: new Date() } };
     const plan = await this.questions.ask(command, schema.planAnswer, request);
-    return { ...plan, maxCostAtto: maxCostAtto.toString() };
+    const first = firstReservationAtto(spec, BigInt(plan.expectedCostAtto));
+    return {
+      ...plan,
+      maxCostAtto: maxCostAtto.toString(),
+      reservedAtto: `${spec.funding?.mode === 'stepwise' ? first : maxCostAtto}`,
+    };
   }
 
   @Operation('GET', '/v1/jobs/:id/explain', {
@@ -90,13 +96,10 @@ export class ForesightController {
       ...(term !== undefined && weight !== undefined && { termWeight: { term, weight } }),
     };
     const data = { poolId: this.config.POOL_ID, tenantId: caller.id, jobId, position, change };
-    return this.questions.ask(
-      { type: 'ExplainTick', data },
-      schema.tickExplanation,
-      request,
-      'scheduling.tick',
-      TICK_TIMEOUT_MS,
-    );
+    return this.questions.ask({ type: 'ExplainTick', data }, schema.tickExplanation, request, {
+      type: 'scheduling.tick',
+      timeoutMs: TICK_TIMEOUT_MS,
+    });
   }
 
   private async assertKnown(jobId: string, caller: Caller): Promise<void> {

@@ -82,7 +82,16 @@ test('a plan says where the job would run, at what price, when, and what it woul
     placements: [{ nodeId, operatorId: offer.operatorId, pricePerSecondAtto: '900' }],
     startsInMs: { p50: 0, p90: 0 },
     maxCostAtto: '1000',
+    reservedAtto: '1000',
   });
+});
+
+test('a plan says what a job that is funded stepwise would reserve at first', async () => {
+  const tasks = [{ inputs: [] }, { inputs: [] }, { inputs: [] }];
+  const stepwise = { ...jobRequest(), tasks, expectedDurationMs: 500, funding: { mode: 'stepwise' } };
+  const { json } = await plan(stepwise);
+  // Three at 900 a second, for half a second each; one can cost 1,000, and all 3,000.
+  expect(json).toMatchObject({ maxCostAtto: '3000', expectedCostAtto: '1350', reservedAtto: '1350' });
 });
 
 test('a plan of what no node could host names the rule', async () => {

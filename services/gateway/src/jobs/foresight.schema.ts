@@ -10,6 +10,9 @@ export const planAnswer = z.object({
     .int()
     .meta({ description: 'The posted price now, in thousandths of each node’s own; of the kind of device' }),
   replicas: z.int().meta({ description: 'Replicas that the job has in all' }),
+  expectedCostAtto: atto.meta({
+    description: 'What those that can run at once are expected to cost, at the price of now',
+  }),
   placements: z
     .array(z.object({ nodeId: z.string(), operatorId: z.string(), pricePerSecondAtto: atto }))
     .meta({ description: 'Where they would start, the first 20 of them' }),
@@ -25,7 +28,10 @@ export const planAnswer = z.object({
     .meta({ description: 'For each rule, the nodes that it excludes whatever their load' }),
 });
 export const jobPlan = planAnswer
-  .extend({ maxCostAtto: atto.meta({ description: 'What submitting the job would reserve' }) })
+  .extend({
+    maxCostAtto: atto.meta({ description: 'The most that the job can cost' }),
+    reservedAtto: atto.meta({ description: 'What submitting the job would reserve' }),
+  })
   .meta({ id: 'JobPlan' });
 
 const candidate = z.object({

@@ -2,6 +2,8 @@ import { findUsage } from '@astro/read-models/billing/usage';
 import { findJob, type Job } from '@astro/read-models/scheduling/jobs';
 import { runningReplicas } from '@astro/read-models/scheduling/leases';
 import { tasksOf } from '@astro/read-models/scheduling/tasks';
+import type { Funding } from '@astro/messages/scheduling';
+import type { StoredJson } from '@astro/postgres/stored-json';
 import type { EntityManager } from '@mikro-orm/postgresql';
 import type { z } from 'zod';
 import { attestationKind, deviceKind } from '../http/fields.js';
@@ -31,6 +33,7 @@ export async function findJobResource(
       attestations: job.spec.requirements.attestations.map(kind => attestationKind.parse(kind)),
     },
     chargedAtto: (usage?.chargedAtto ?? 0n).toString(),
+    ...(job.spec.funding && { funding: fundingOf(job, job.spec.funding) }),
     ...(service && {
       service: {
         ...service,
@@ -50,6 +53,24 @@ export async function findJobResource(
     tasks: tasks.map(({ taskId, status, outputs }) => ({ id: taskId, status, outputs: [...outputs] })),
   };
 }
+
+const fundingOf = (
+  { missingAtto, shortSince, stopsAt }: Job,
+  funding: StoredJson<Funding>,
+): NonNullable<JobResource['funding']> => ({
+  mode: funding.mode === 'stepwise' ? 'stepwise' : 'whole',
+  onShortage: funding.onShortage === 'pause' ? 'pause' : 'notice_then_stop',
+  noticeMs: funding.noticeMs,
+  ...(missingAtto !== null &&
+    missingAtto !== undefined &&
+    shortSince && {
+      shortage: {
+        missingAtto: `${missingAtto}`,
+        since: shortSince.toISOString(),
+        ...(stopsAt && { stopsAt: stopsAt.toISOString() }),
+      },
+    }),
+});
 
 export const toSummary = (job: Job): z.infer<typeof jobSummary> => ({
   id: job.jobId,

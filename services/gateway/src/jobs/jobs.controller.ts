@@ -18,6 +18,8 @@ import { assertAccepted } from '../rejections.js';
 import { findJobResource, toSummary } from './job-resource.js';
 import { scaleRequest, type ScaleRequest } from './service.schema.js';
 import * as schema from './jobs.schema.js';
+import { withFirstReservation } from './first-reservation.js';
+import { PoolQuestions } from './pool-questions.js';
 import { assertContentStored, submitJobCommand } from './submit-job.js';
 
 /** A job is shown from both, and each is as far as it is. */
@@ -29,12 +31,15 @@ export class JobsController {
     private readonly commands: Commands,
     private readonly readModels: ReadModels,
     private readonly content: ContentStore,
+    private readonly questions: PoolQuestions,
     @Inject(GATEWAY_CONFIG) private readonly config: GatewayConfig,
   ) {}
 
   @Operation('POST', '/v1/jobs', {
     summary: 'Submit a job',
-    description: 'The most that it can cost is reserved before anything is placed.',
+    description:
+      'The most that it can cost is reserved before anything is placed; of a job that is funded stepwise, the most ' +
+      'that what is placed can cost.',
     callers: ['tenant'],
     body: schema.jobRequest,
     answers: {
@@ -49,7 +54,8 @@ export class JobsController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<schema.JobResource | schema.Pending> {
     await assertContentStored(body, this.content);
-    const data = submitJobCommand(body, request, this.config.POOL_ID);
+    const command = submitJobCommand(body, request, this.config.POOL_ID);
+    const data = await withFirstReservation(command, this.questions, request);
     reply.status(201).header('location', `/v1/jobs/${data.jobId}`);
     return this.execute({ type: 'SubmitJob', data }, request, reply);
   }

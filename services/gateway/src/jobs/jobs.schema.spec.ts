@@ -52,6 +52,11 @@ describe('a job request', () => {
   });
 });
 
+test('how it is funded gets defaults', () =>
+  expect(validation.transform({ ...request, funding: { mode: 'stepwise' } }, inBody)).toMatchObject({
+    funding: { mode: 'stepwise', onShortage: 'notice_then_stop', noticeMs: 600_000 },
+  }));
+
 test('an array stands in place of tasks', () => {
   const inputs = [
     { name: 'weights', cids: [cid] },
@@ -74,6 +79,7 @@ const serving = (changes: object) => ({
   quorum: 1,
   service: { replicasMin: 1, replicasMax: 4, runEveryMs: 1_000, budgetAtto: '1000', ...changes },
 });
+const funded = (funding: unknown, changes: object = {}) => ({ ...request, funding, ...changes });
 const arrayOf = (array: object) => ({ ...request, tasks: undefined, array });
 
 const faults: readonly [title: string, body: unknown, field: string][] = [
@@ -102,6 +108,16 @@ const faults: readonly [title: string, body: unknown, field: string][] = [
   ['a most that is less than the least', serving({ replicasMin: 5 }), 'service.replicasMax'],
   ['a service of two tasks', { ...serving({}), tasks: [task, task] }, 'tasks'],
   ['a service whose results are to be compared', { ...serving({}), quorum: 2 }, 'quorum'],
+  ['an unknown way to be funded', funded({ mode: 'credit' }), 'funding.mode'],
+  ['a funding that is a word', funded('stepwise'), 'funding'],
+  ['an unknown end of its money', funded({ mode: 'stepwise', onShortage: 'borrow' }), 'funding.onShortage'],
+  ['a pause of what is reserved whole', funded({ onShortage: 'pause' }), 'funding.onShortage'],
+  ['a notice below nothing', funded({ mode: 'stepwise', noticeMs: -1 }), 'funding.noticeMs'],
+  ['half a millisecond of notice', funded({ mode: 'stepwise', noticeMs: 0.5 }), 'funding.noticeMs'],
+  ['more than a week of notice', funded({ mode: 'stepwise', noticeMs: 604_800_001 }), 'funding.noticeMs'],
+  ['an unknown field of its funding', funded({ mode: 'stepwise', extensions: 3 }), 'funding.extensions'],
+  ['a gang that is funded in parts', funded({ mode: 'stepwise' }, { quorum: 1, gang: {} }), 'funding.mode'],
+  ['a service that is funded in parts', { ...serving({}), funding: { mode: 'stepwise' } }, 'funding.mode'],
   ['an array of nothing', arrayOf({ count: 0 }), 'array.count'],
   ['an array of 1,001', arrayOf({ count: 1_001 }), 'array.count'],
   ['more at once than there are', arrayOf({ count: 2, maxParallel: 3 }), 'array.maxParallel'],

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { pageOf, pageQuery } from '../http/page.js';
 import { atto, plainName, printable } from '../http/fields.js';
+import { fundingRequest, fundingResource } from './funding.schema.js';
 import { program } from './program.schema.js';
 import { requirements } from './requirements.schema.js';
 import { serviceRequest, serviceResource } from './service.schema.js';
@@ -52,6 +53,7 @@ export const jobRequest = z
       .optional()
       .meta({ description: 'All tasks start together or not at all; needs a quorum of 1' }),
     maxParallel: tasksAtOnce,
+    funding: fundingRequest.optional(),
   })
   .refine(({ gang, quorum }) => gang === undefined || quorum === 1, {
     path: ['quorum'],
@@ -80,6 +82,10 @@ export const jobRequest = z
   .refine(({ service, quorum }) => service === undefined || quorum === 1, {
     path: ['quorum'],
     message: 'must be 1 for a service',
+  })
+  .refine(({ gang, service, funding }) => funding?.mode !== 'stepwise' || !(gang ?? service), {
+    path: ['funding.mode'],
+    message: 'must be whole for a gang and for a service',
   })
   .meta({
     id: 'JobRequest',
@@ -123,6 +129,7 @@ export const jobResource = summary
     program,
     requirements,
     chargedAtto: atto.meta({ description: 'Charged until now; only verified work is' }),
+    funding: fundingResource.optional().meta({ description: 'Where the job says how it is funded' }),
     service: serviceResource.optional().meta({ description: 'Where the job is one' }),
     array: arrayResource.optional().meta({ description: 'Where the job was submitted as one' }),
     tasks: z.array(

@@ -4,10 +4,12 @@ import type { PoolCommand, TickCommand } from '@astro/messages/scheduling';
 import { Inject, Injectable } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
 import type { z } from 'zod';
-import { Commands } from '../commands.js';
+import { Commands, type Asking } from '../commands.js';
 import { GATEWAY_CONFIG, type GatewayConfig } from '../gateway.config.js';
 import { Problem } from '../http/problem.js';
 import { assertAccepted } from '../rejections.js';
+
+type Asked = Asking & { readonly type?: AggregateType };
 
 /** Questions to the pool, which answers them from what it knows now and records nothing. */
 @Injectable()
@@ -22,14 +24,13 @@ export class PoolQuestions {
     command: PoolCommand | TickCommand,
     answer: Answer,
     request: FastifyRequest,
-    type: AggregateType = 'scheduling.pool',
-    timeoutMs?: number,
+    { type = 'scheduling.pool', ...asking }: Asked = {},
   ): Promise<z.output<Answer>> {
     const directed: Directed<PoolCommand | TickCommand> = {
       to: { type, id: this.config.POOL_ID },
       ...command,
     };
-    const outcome = await this.commands.request(directed, request, timeoutMs);
+    const outcome = await this.commands.request(directed, request, asking);
     if (outcome === undefined) throw new Problem('pool_unavailable', { headers: { 'retry-after': '2' } });
     if (outcome.rejection === 'JobNotFound') throw new Problem('job_not_in_pool');
     assertAccepted(outcome);

@@ -8,6 +8,7 @@ import { callerOf } from '../http/caller.js';
 import { JSON_BODY_LIMIT_BYTES } from '../http/http-server.js';
 import { invalidField, Problem, type FieldError } from '../http/problem.js';
 import { derivedFrom } from '../http/request-ids.js';
+import { fundingOfService } from './funding.schema.js';
 import type { JobRequest } from './jobs.schema.js';
 import { toProgram } from './program.schema.js';
 
@@ -31,6 +32,7 @@ export function submitJobCommand(body: JobRequest, request: FastifyRequest, pool
     ...(body.service && { service: { ...body.service, budgetAtto: BigInt(body.service.budgetAtto) } }),
     maxParallel: body.array?.maxParallel ?? body.maxParallel,
     ...(body.project !== undefined && { project: body.project }),
+    ...fundingOf(body),
   };
   const jobId = derivedFrom(request, 'job');
   const { id: tenantId, apiKeyId } = callerOf(request);
@@ -38,6 +40,11 @@ export function submitJobCommand(body: JobRequest, request: FastifyRequest, pool
   const command: SubmitJob = { jobId, tenantId, poolId, spec, maxCostAtto: maxCostAtto(spec), ...key };
   if (spec.array) assertFitsMessage(command);
   return command;
+}
+
+function fundingOf({ funding, service }: JobRequest): Pick<JobSpec, 'funding'> {
+  const said = funding ?? (service && fundingOfService);
+  return said ? { funding: said } : {};
 }
 
 /** A list of tasks is bounded by the body that it came in; an array by what is made of it. */

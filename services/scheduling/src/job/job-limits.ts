@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { arrayFault } from '@astro/matching/queue/array-job';
 import { expandArray, inputsFault } from '@astro/matching/queue/array-template';
+import { flawOfFunding } from './funding-limits.js';
 import { flawOfRuntime, isCid } from './program-limits.js';
 import { flawOfService } from './service-limits.js';
 import type { JobSpec, Program, Requirements, TaskSpec } from '@astro/messages/scheduling';
@@ -42,6 +43,7 @@ export const flawOf = (spec: JobSpec): string | undefined =>
   flawOfRequirements(spec.requirements) ??
   flawOfArray(spec) ??
   flawOfService(spec) ??
+  flawOfFunding(spec) ??
   spec.tasks.reduce<string | undefined>((flaw, task, index) => flaw ?? flawOfTask(task, index), undefined);
 
 function flawOfJob({ name, tasks, quorum, project }: JobSpec): string | undefined {

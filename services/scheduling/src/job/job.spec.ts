@@ -86,6 +86,96 @@ const executable: Program = {
   needsNetwork: true,
 };
 const container: Program = { ...executable, runtime: 'container', cid: '', image };
+const funding = { mode: 'stepwise', onShortage: 'notice_then_stop', noticeMs: 60_000 } as const;
+const stepwise = { ...submission, spec: { ...spec, funding }, firstReservationAtto: 30n };
+const stepwiseSubmitted: JobEvent = { type: 'JobSubmitted', data: stepwise };
+const stepwiseQueued: JobEvent = {
+  type: 'JobQueued',
+  data: { ...of, poolId: 'main', spec: stepwise.spec, fundedAtto: 40n },
+};
+const shortage = { missingAtto: 7n, availableAtto: 2n, stopsAt: new Date(99) };
+const note = (number: number): JobCommand => ({
+  type: 'NoteShortage',
+  data: { jobId: 'job_1', number, ...shortage },
+});
+const endOf = (number: number): JobCommand => ({ type: 'EndShortage', data: { jobId: 'job_1', number } });
+const short = (number: number): JobEvent => ({
+  type: 'JobShortOfFunds',
+  data: { ...of, poolId: 'main', number, ...shortage },
+});
+const fundedAgain = (number: number): JobEvent => ({
+  type: 'JobFundedAgain',
+  data: { ...of, poolId: 'main', number },
+});
+
+describe('a job that is funded stepwise', () => {
+  const past = [stepwiseSubmitted, stepwiseQueued];
+  test('is submitted with what is reserved at first', () =>
+    given().when(submit(stepwise)).then(stepwiseSubmitted));
+  test('is the same when another price would have it reserve another amount', () =>
+    given(stepwiseSubmitted)
+      .when(submit({ ...stepwise, firstReservationAtto: 31n }))
+      .thenNothing());
+  test('is queued with what was reserved', () =>
+    given(stepwiseSubmitted)
+      .when({ type: 'QueueJob', data: { jobId: 'job_1', reservedAtto: 40n } })
+      .then(stepwiseQueued));
+  test('and another is queued with all that it can cost', () =>
+    given(jobSubmitted)
+      .when({ type: 'QueueJob', data: { jobId: 'job_1', reservedAtto: 60n } })
+      .then(jobQueued));
+  test.each([29n, 61n])(
+    'reserves at first neither less than a task can cost nor more than all: not %s',
+    first => {
+      const decision = job.decide(submit({ ...stepwise, firstReservationAtto: first }), job.initialState);
+      expect(decision).toMatchObject({ rejection: 'JobIsInvalid', detail: 'firstReservationAtto: 30 to 60' });
+    },
+  );
+  test('says what is reserved at first, and no other job does', () => {
+    const { firstReservationAtto: _first, ...unsaid } = stepwise;
+    given().when({ type: 'SubmitJob', data: unsaid }).thenRejected('JobIsInvalid');
+    given()
+      .when(submit({ firstReservationAtto: 30n }))
+      .thenRejected('JobIsInvalid');
+  });
+
+  test('is told that it is short', () =>
+    given(...past)
+      .when(note(1))
+      .then(short(1)));
+  test('is told so once', () =>
+    given(...past, short(1))
+      .when(note(1))
+      .thenNothing());
+  test('is told when there is money again', () =>
+    given(...past, short(1))
+      .when(endOf(1))
+      .then(fundedAgain(1)));
+  test('is told that once', () =>
+    given(...past, short(1), fundedAgain(1))
+      .when(endOf(1))
+      .thenNothing());
+  test('is not told of what is over', () => {
+    given(...past, short(1), fundedAgain(1))
+      .when(note(1))
+      .thenNothing();
+    given(...past, fundedAgain(2))
+      .when(note(2), note(1), endOf(1))
+      .thenNothing();
+    given(...past, short(2))
+      .when(endOf(1))
+      .thenNothing();
+  });
+  test('is told of the next shortage', () =>
+    given(...past, short(1), fundedAgain(1))
+      .when(note(2))
+      .then(short(2)));
+  test('is told nothing after its end', () =>
+    given(...past, cancelled(0))
+      .when(note(1), endOf(1))
+      .thenNothing());
+  test('that was never submitted is not there', () => given().when(note(1)).thenRejected('JobNotFound'));
+});
 
 describe('submitting', () => {
   test.each([
@@ -148,6 +238,15 @@ describe('submitting', () => {
       submitSpec({ array: { ...array, inputs: [{ name: 'x', cids: [] }] }, tasks: expanded }),
     ],
     ['spec.tasks: must be those', submitSpec({ array, tasks: [expanded[1]!, expanded[0]!] })],
+    ['spec.funding.mode: ', submitSpec({ funding: { ...funding, mode: 'unspecified' } })],
+    ['spec.funding.onShortage: ', submitSpec({ funding: { ...funding, onShortage: 'unspecified' } })],
+    ['spec.funding.noticeMs: ', submitSpec({ funding: { ...funding, noticeMs: 604_800_001 } })],
+    ['spec.funding.noticeMs: ', submitSpec({ funding: { ...funding, noticeMs: 0.5 } })],
+    [
+      'spec.funding.onShortage: ',
+      submitSpec({ funding: { ...funding, mode: 'whole', onShortage: 'pause' } }),
+    ],
+    ['spec.funding.mode: ', submitSpec({ funding, gang: { topology: 'any' }, quorum: 1 })],
     ['spec.quorum: ', submitSpec({ quorum: 0 })],
     ['spec.quorum: ', submitSpec({ quorum: 6 })],
     ['spec.program.cid: ', submitSpec({ program: { ...spec.program, cid: '../etc' } })],
@@ -265,6 +364,9 @@ const anyCommand: fc.Arbitrary<JobCommand> = fc.constantFrom(
   fail,
   cancel(),
   cancel('tenant_2'),
+  note(1),
+  note(2),
+  endOf(1),
 );
 
 test('whatever is asked in whatever order, a job ends at most once and nothing follows its end', () => {
@@ -286,12 +388,17 @@ test('whatever is asked in whatever order, a job ends at most once and nothing f
 });
 
 test('a state comes back from its snapshot as it was, and its shape is that of version 5', () => {
-  const commands = fc.constantFrom(submit(), queue, complete('task_a'), complete('task_b'), fail, cancel());
+  const ends = [complete('task_a'), complete('task_b'), fail, cancel()];
+  const commands = fc.constantFrom(submit(), queue, note(1), endOf(1), ...ends);
   const states: Job[] = [];
   fc.assert(
     fc.property(fc.array(commands, { maxLength: 8 }), rest => {
       let state = job.initialState;
-      for (const command of [submit({ apiKeyId: 'key_1' }), queue, ...rest]) {
+      for (const command of [
+        submit(rest.length % 2 === 0 ? { apiKeyId: 'key_1' } : stepwise),
+        queue,
+        ...rest,
+      ]) {
         const decision = job.decide(command, state);
         if (decision.accepted) state = decision.events.reduce(job.evolve, state);
         comesBack(job.snapshot!, state);
@@ -300,5 +407,5 @@ test('a state comes back from its snapshot as it was, and its shape is that of v
     }),
     { seed: 7 },
   );
-  expect(`${job.snapshot!.version} ${shapeDigestOf(states)}`).toBe('5 6efd91cc75fa0a9e');
+  expect(`${job.snapshot!.version} ${shapeDigestOf(states)}`).toBe('5 9b69397686787912');
 });

@@ -7,10 +7,13 @@ import type {
   JobCommand,
   JobEvent,
   JobSpec,
+  QueueJob,
   ScaleJob,
   SubmitJob,
 } from '@astro/messages/scheduling';
+import { flawOfFirstReservation } from './funding-limits.js';
 import { flawOf, isToken } from './job-limits.js';
+import { endShortage, noteShortage, type Shortage } from './shortage.js';
 
 export type JobRejection =
   | 'JobExists'
@@ -34,6 +37,8 @@ export type Job =
       readonly succeeded: ReadonlySet<string>;
       /** Of a service whose bounds were changed: what holds now. */
       readonly bounds?: Bounds;
+      /** The last that it was told of. */
+      readonly shortage?: Shortage;
     };
 type Bounds = { readonly replicasMin: number; readonly replicasMax: number };
 type SubmittedJob = Exclude<Job, { status: 'absent' }>;
@@ -54,7 +59,7 @@ export const job: Decider<Job, JobCommand, JobEvent, JobRejection> = {
       case 'QueueJob':
         if (job.status === 'queued') return accept();
         if (job.status !== 'submitted') return reject('JobHasEnded');
-        return accept({ type: 'JobQueued', data: { jobId, tenantId, poolId, spec } });
+        return queue(command.data, job);
       case 'CompleteTask':
         return completeTask(command.data, job);
       case 'FailJob': {
@@ -69,6 +74,10 @@ export const job: Decider<Job, JobCommand, JobEvent, JobRejection> = {
       }
       case 'ScaleJob':
         return scaleJob(command.data, job);
+      case 'NoteShortage':
+        return hasEnded(job) ? accept() : noteShortage(command.data, job.submitted, job.shortage);
+      case 'EndShortage':
+        return hasEnded(job) ? accept() : endShortage(command.data, job.submitted, job.shortage);
       case 'CancelJob':
         // A tenant must not learn which jobs of others exist.
         if (command.data.tenantId !== tenantId) return reject('JobNotFound');
@@ -94,6 +103,12 @@ export const job: Decider<Job, JobCommand, JobEvent, JobRejection> = {
       }
       case 'TaskSucceeded':
         return { ...job, succeeded: new Set(job.succeeded).add(event.data.taskId) };
+      case 'JobShortOfFunds':
+      case 'JobFundedAgain':
+        return {
+          ...job,
+          shortage: { number: event.data.number, isOver: event.type === 'JobFundedAgain' },
+        };
       case 'JobSucceeded':
         return { ...job, status: 'succeeded' };
       case 'JobFailed':
@@ -116,16 +131,31 @@ function submit(data: SubmitJob, job: Job): JobDecision {
   if (flaw) return reject('JobIsInvalid', flaw);
   const needed = maxCostAtto(data.spec);
   if (data.maxCostAtto < needed) return reject('MaxCostIsTooLow', `maxCostAtto: at least ${needed}`);
+  const flawOfFirst = flawOfFirstReservation(data);
+  if (flawOfFirst) return reject('JobIsInvalid', flawOfFirst);
   return accept({ type: 'JobSubmitted', data });
 }
 
-/** With whichever of the tenant's keys it is repeated: the first one stands. */
-function isRepeated(
-  { apiKeyId: _key, ...asked }: SubmitJob,
-  { apiKeyId: _first, ...first }: SubmitJob,
-): boolean {
-  return isDeepStrictEqual(asked, first);
+/**
+ * With whichever of the tenant's keys it is repeated: the first one stands. What is reserved at first follows from the
+ * prices of the moment, so that another time it may be another.
+ */
+function isRepeated(data: SubmitJob, submitted: SubmitJob): boolean {
+  const { apiKeyId: _key, firstReservationAtto: _now, ...repeated } = data;
+  const { apiKeyId: _firstKey, firstReservationAtto: _then, ...first } = submitted;
+  return isDeepStrictEqual(repeated, first);
 }
+
+/** A job that is funded stepwise begins with what was set aside at first. */
+function queue({ reservedAtto }: QueueJob, job: SubmittedJob): JobDecision {
+  const { jobId, tenantId, poolId } = job.submitted;
+  const spec = specOf(job);
+  const funded = spec.funding?.mode === 'stepwise' && reservedAtto !== undefined;
+  const data = { jobId, tenantId, poolId, spec, ...(funded && { fundedAtto: reservedAtto }) };
+  return accept({ type: 'JobQueued', data });
+}
+
+const hasEnded = ({ status }: SubmittedJob): boolean => status !== 'submitted' && status !== 'queued';
 
 /** What was submitted, with the bounds that hold now. */
 const specOf = ({ submitted: { spec }, bounds }: SubmittedJob): JobSpec =>

@@ -2,6 +2,7 @@ import type { NodeOffer } from '@astro/matching/engine/offer';
 import type { Requirements } from '@astro/matching/engine/request';
 import { couldHost, countExcluded, type RuleName } from '@astro/matching/rules';
 import type { JobFailure } from '@astro/messages/scheduling';
+import { jobsOutOfFunds } from './funding.js';
 import type { PoolJob, PoolTask } from './pool-job.js';
 import { idlePriceFactorOf } from './market.js';
 import { poolLimits } from './pool-limits.js';
@@ -29,6 +30,10 @@ export function jobsToAbandon(pool: Pool, now: Date, patienceMs: number): readon
     if (isFull()) break;
     const detail = `${named(task)}: ${task.attempts} attempts were made`;
     found.set(task.job, { job: task.job, reason: 'attempts_exhausted', detail });
+  }
+  for (const { job, detail } of jobsOutOfFunds(pool, now)) {
+    if (isFull()) break;
+    found.set(job, { job, reason: 'insufficient_funds', detail });
   }
   for (const group of pool.waiting.groups) {
     const { deadline } = group.spec;

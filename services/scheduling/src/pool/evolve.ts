@@ -3,6 +3,7 @@ import { endLease, expire, moved, replaceLater, revokeAll, takeBack } from './en
 import { admit, expireAttestations, withdraw } from './evolve-nodes.js';
 import { countCharges, release, renew, requeue, scale } from './evolve-service.js';
 import { holdOf, unitsOnNode } from './fleet.js';
+import { add, beginPaidFor, newFunding, requested, runOut, spend } from './funding.js';
 import { install } from './learning/adopt.js';
 import { countArrival } from './learning/mix.js';
 import { forgetOldest, jobOf, leaseOf, nodeOf, taskOf } from './lookups.js';
@@ -76,7 +77,13 @@ function apply(pool: Pool, { type, data }: PoolEvent): void {
       return;
     }
     case 'TaskClosed':
-      return closeTask(pool, taskOf(pool, data.jobId, data.taskId));
+      return closeTask(pool, taskOf(pool, data.jobId, data.taskId), data.costAtto);
+    case 'FundsRequested':
+      return requested(jobOf(pool, data.jobId), data.number);
+    case 'FundsAdded':
+      return add(pool, jobOf(pool, data.jobId), data);
+    case 'FundsRunOut':
+      return runOut(jobOf(pool, data.jobId), data);
     case 'JobClosed':
     case 'JobAbandoned':
       revokeAll(pool, data.revoked);
@@ -86,7 +93,7 @@ function apply(pool: Pool, { type, data }: PoolEvent): void {
   }
 }
 
-function queueJob(pool: Pool, { jobId, tenantId, spec, queuedAt }: TasksQueued): void {
+function queueJob(pool: Pool, { jobId, tenantId, spec, queuedAt, fundedAtto }: TasksQueued): void {
   pool.jobsQueued += 1;
   const job: PoolJob = {
     jobId,
@@ -100,6 +107,7 @@ function queueJob(pool: Pool, { jobId, tenantId, spec, queuedAt }: TasksQueued):
     heldBack: [],
     leases: new Set(),
     service: spec.service && newService(spec.service, queuedAt),
+    funding: newFunding(spec, fundedAtto),
   };
   countArrival(pool.mix, pool.needs.of(job.needsKey, spec, NO_SURGE), spec.tasks.length * spec.quorum);
   pool.shares.passed(queuedAt);
@@ -119,7 +127,7 @@ function queueJob(pool: Pool, { jobId, tenantId, spec, queuedAt }: TasksQueued):
       operators: new Set(),
       failedOn: new Set(),
       isOpen: true,
-      isBegun: spec.maxParallel === 0 || index < spec.maxParallel,
+      isBegun: !job.funding && (spec.maxParallel === 0 || index < spec.maxParallel),
       waitsIn: NOWHERE,
       waitingSince: 0,
     };
@@ -129,6 +137,9 @@ function queueJob(pool: Pool, { jobId, tenantId, spec, queuedAt }: TasksQueued):
   }
   // The next to begin is the last, where it is cheap to take.
   job.heldBack.reverse();
+  if (!job.funding) return;
+  pool.stepwise.add(job);
+  beginPaidFor(pool, job, job.funding);
 }
 
 function grantLease(pool: Pool, grant: Grant): void {
@@ -182,12 +193,16 @@ function renewLease(pool: Pool, data: LeaseRenewed): void {
   renew(pool, job, leaseOf(pool, data.leaseId), data);
 }
 
-function closeTask(pool: Pool, task: PoolTask): void {
+function closeTask(pool: Pool, task: PoolTask, costAtto?: bigint): void {
   task.isOpen = false;
   pool.waiting.refresh(task);
   pool.openTasks -= 1;
   task.job.tasks.delete(task.spec.taskId);
-  if (task.isBegun) beginNext(pool, task.job);
+  const { funding } = task.job;
+  if (funding) {
+    spend(task, funding, costAtto);
+    beginPaidFor(pool, task.job, funding);
+  } else if (task.isBegun) beginNext(pool, task.job);
 }
 
 /** Of an array the next task begins when one has ended. */
@@ -208,6 +223,7 @@ function leave(pool: Pool, jobId: string): void {
   release(pool, job);
   for (const task of job.tasks.values()) closeTask(pool, task);
   pool.byMove.remove(job);
+  pool.stepwise.delete(job);
   pool.jobs.delete(jobId);
   if (pool.jobsQueued % TENANTS_REVIEWED_EVERY === 0) pool.shares.forgetIdle();
 }

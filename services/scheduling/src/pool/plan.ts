@@ -1,3 +1,4 @@
+import { costAtto } from '@astro/matching/cost';
 import type { Placement } from '@astro/matching/engine/engine';
 import { plainRequest, type TaskRequest } from '@astro/matching/engine/request';
 import { earliestFit } from '@astro/matching/queue/earliest-fit';
@@ -27,6 +28,8 @@ export type JobPlan = {
   /** The posted price of its kind of device, in thousandths of each node's own. */
   readonly surgeThousandths: number;
   readonly replicas: number;
+  /** What those that can run at once are expected to cost, at the price that is expected now. */
+  readonly expectedCostAtto: bigint;
   /** The first of them. */
   readonly placements: readonly {
     readonly nodeId: string;
@@ -49,7 +52,7 @@ const REPLICAS_PLANNED_MAX = 1_000;
 const LEASES_MAX = 20_000;
 
 /** A dry run: what the next tick would do if the job were queued now, and when there would be room otherwise. */
-export function planJob({ spec, now }: PlanJob, pool: Pool): JobPlan {
+export function planJob({ tenantId, spec, now }: PlanJob, pool: Pool): JobPlan {
   const needs = needsOf(spec, idlePriceFactorOf(spec));
   const offers = [...pool.nodes.values()].map(({ engineOffer }) => engineOffer);
   const requests = requestsFor(spec, now, priceFactorOf(pool, spec, now));
@@ -78,6 +81,7 @@ export function planJob({ spec, now }: PlanJob, pool: Pool): JobPlan {
     startsNow: placed.length,
     surgeThousandths,
     replicas: spec.service?.replicasMin ?? spec.tasks.length * spec.quorum,
+    expectedCostAtto: expectedCostAtto(pool, { tenantId, spec, prices: placed.map(priceOf) }),
     placements: placed.slice(0, PLACEMENTS_LISTED_MAX).map(placement => ({
       nodeId: placement.nodeId,
       operatorId: placement.operatorId,
@@ -89,6 +93,26 @@ export function planJob({ spec, now }: PlanJob, pool: Pool): JobPlan {
     eligibleNodes,
     excluded: Object.fromEntries(countExcluded(needs, offers)),
   };
+}
+
+type Expected = {
+  readonly tenantId: string;
+  readonly spec: JobSpec;
+  /** Of the replicas that would start now. */
+  readonly prices: readonly bigint[];
+};
+
+/**
+ * Each at the dearest of the prices, for as long as half of such tasks last; at the cap where none would start. Of a
+ * service, for a period.
+ */
+function expectedCostAtto({ durations }: Pool, { tenantId, spec, prices }: Expected): bigint {
+  const cap = spec.requirements.maxPricePerSecondAtto;
+  const dearest = prices.length === 0 ? cap : prices.reduce((most, price) => (price > most ? price : most));
+  const tasks = spec.maxParallel === 0 ? spec.tasks.length : Math.min(spec.maxParallel, spec.tasks.length);
+  const replicas = spec.service?.replicasMin ?? tasks * spec.quorum;
+  const ms = spec.service?.periodMs ?? Math.round(durations.quantileMs(tenantId, spec, 0.5, 0));
+  return BigInt(replicas) * costAtto(ms, dearest);
 }
 
 /** One request for each replica, those of one task after each other. */

@@ -1,4 +1,5 @@
 import type { JobSpec, TaskSpec } from '@astro/messages/scheduling';
+import type { PoolFunding } from './funding.js';
 import type { PoolService } from './pool-service.js';
 import { poolLimits } from './pool-limits.js';
 
@@ -47,6 +48,8 @@ export type PoolJob = {
   readonly leases: Set<string>;
   /** Present for a service, whose one task has as many replicas as are wanted. */
   readonly service: PoolService | undefined;
+  /** Present for a job that is funded stepwise. */
+  readonly funding: PoolFunding | undefined;
 };
 
 export const waitingReplicas = (task: PoolTask): number =>

@@ -9,6 +9,9 @@ export const poolLimits = {
   attestationsOfTick: 1_000,
   /** Well below the 1,000 events of one atomic batch. */
   jobsAbandonedOfTick: 100,
+  /** Jobs that one tick asks for money for, each of them for so many tasks at most. */
+  fundsRequestedOfTick: 100,
+  tasksOfExtension: 64,
   /** Services whose replicas are placed again after a failure. */
   requeuedOfTick: 1_000,
   /** Grants of one task beyond the replicas that are wanted. */

@@ -15,4 +15,6 @@ export type PoolService = {
   failures: number;
   /** Until then no replica is placed, because one has failed; undefined while none has to wait. */
   heldUntil: Date | undefined;
+  /** Whether it was told that its budget will be used up. */
+  isUnderNotice: boolean;
 };

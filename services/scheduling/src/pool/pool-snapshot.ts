@@ -22,7 +22,8 @@ type Indexes =
   | 'durations'
   | 'mix'
   | 'use'
-  | 'interruptible';
+  | 'interruptible'
+  | 'stepwise';
 type Facts = Omit<Pool, Indexes> & {
   readonly shares: SharesRecord;
   readonly durations: DurationsRecord;
@@ -34,7 +35,7 @@ type Facts = Omit<Pool, Indexes> & {
 };
 
 /** Grows with any change of `Pool`'s facts, or of what an event means for them. */
-const facts = structured<Facts>(8);
+const facts = structured<Facts>(9);
 
 /** Only the facts are written down; the indexes over them are made anew. */
 export const poolSnapshot: SnapshotFormat<Pool> = {
@@ -60,6 +61,7 @@ export const poolSnapshot: SnapshotFormat<Pool> = {
       mix,
       use: _use,
       interruptible: _interruptible,
+      stepwise: _stepwise,
       ...rest
     } = written;
     const slots = new Map([...pool.nodes.keys()].map(nodeId => [nodeId, engine.fleet.slotOf(nodeId)!]));
@@ -97,6 +99,7 @@ export const poolSnapshot: SnapshotFormat<Pool> = {
     const tasks = [...pool.jobs.values()].flatMap(job => {
       pool.byMove.add(job);
       if (job.service?.heldUntil) pool.onHold.add(job);
+      if (job.funding) pool.stepwise.add(job);
       return [...job.tasks.values()];
     });
     pool.waiting.restore(tasks, entries);

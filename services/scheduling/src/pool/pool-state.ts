@@ -90,6 +90,8 @@ export type Pool = {
   readonly byAttestation: OrderedList<PoolNode>;
   /** Services of which a replica has failed, the one that waits no more first comes first. */
   readonly onHold: OrderedList<PoolJob>;
+  /** Jobs that are funded stepwise, in the order in which they were queued. */
+  readonly stepwise: Set<PoolJob>;
 };
 
 const newEngine = () => new PlacementEngine({ policy: tightFit, weights: poolWeights });
@@ -110,6 +112,7 @@ const emptyPoolOn = (engine: PlacementEngine): Pool => ({
   posted: undefined,
   use: new PoolUse(),
   interruptible: new Set(),
+  stepwise: new Set(),
   shares: new PoolShares(),
   durations: new Durations(),
   mix: believedMix(),

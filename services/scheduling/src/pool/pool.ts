@@ -14,6 +14,7 @@ import { flawOf } from '../job/job-limits.js';
 import { leasesLostBy } from './attestations.js';
 import { evolve } from './evolve.js';
 import { explainTask } from './explanation.js';
+import { addFunds, declineFunds } from './funding.js';
 import { adoptPolicy, type AdoptionRejection } from './learning/adopt.js';
 import { chargeLastUse } from './last-use.js';
 import { placeTasks } from './place.js';
@@ -71,6 +72,10 @@ export const pool: Decider<Pool, PoolCommand, PoolEvent, PoolRejection> = {
         return renewLease(data, pool);
       case 'ScaleService':
         return scaleByTenant(data, pool) ?? notAService(data, pool);
+      case 'AddFunds':
+        return addFunds(data, pool);
+      case 'DeclineFunds':
+        return declineFunds(data, pool);
       case 'QueueReplica':
         return queueReplica(data, pool);
       case 'CloseTask':

@@ -3,6 +3,7 @@ import { chargeLastUse, type Charged, type LastUse } from './last-use.js';
 import type { PoolJob } from './pool-job.js';
 import type { PoolService } from './pool-service.js';
 import { ended, leasesOfJob, type Lease, type Pool } from './pool-state.js';
+import { noticeOfBudget, replicasWithNotice } from './service-notice.js';
 import { affordableReplicas, replicatedTask } from './service.js';
 
 export type RunningService = {
@@ -37,10 +38,12 @@ export function scaleOrEnd(
   afterwards: Afterwards,
 ): readonly PoolEvent[] {
   const { job, service } = running;
-  const scale = affordableScale(pool, running, replicas, afterwards);
+  const wanted = replicasWithNotice(running, replicas, afterwards.charged);
+  const scale = affordableScale(pool, running, wanted, afterwards);
   if (scale.replicas < service.replicasMin) return outOfFunds(pool, job, scale.replicas, afterwards);
-  if (scale.replicas === replicatedTask(job).replicasWanted) return [];
-  return scaled(running, service, scale, afterwards);
+  const notice = noticeOfBudget(running, scale.replicas, afterwards, scale.lastUse.charged);
+  if (scale.replicas === replicatedTask(job).replicasWanted) return notice;
+  return [...scaled(running, service, scale, afterwards), ...notice];
 }
 
 type Bounds = Pick<ServiceScaled, 'replicasMin' | 'replicasMax'>;

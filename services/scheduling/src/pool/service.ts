@@ -15,6 +15,7 @@ export const newService = ({ replicasMin, replicasMax }: Service, queuedAt: Date
   spentAtto: 0n,
   failures: 0,
   heldUntil: undefined,
+  isUnderNotice: false,
 });
 
 export function serviceOf({ jobId, service }: PoolJob): PoolService {

@@ -34,6 +34,8 @@ export class WaitingTasks {
   refresh(task: PoolTask): void {
     const key = task.isOpen && task.isBegun && waitingReplicas(task) > 0 ? keyOf(task) : NOWHERE;
     if (key === task.waitsIn) return;
+    const { funding } = task.job;
+    if (funding) funding.waiting += Number(key !== NOWHERE) - Number(task.waitsIn !== NOWHERE);
     this.#leave(task);
     task.waitsIn = key;
     if (key === NOWHERE) return;

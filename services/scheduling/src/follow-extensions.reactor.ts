@@ -1,0 +1,33 @@
+import type { Reactor } from '@astro/event-sourcing/reactor';
+import type { AccountEvent } from '@astro/messages/billing';
+import { changeOf, tenantAccount } from '@astro/messages/ledger-accounts';
+import type { PoolCommand } from '@astro/messages/scheduling';
+
+/**
+ * What the pool asked for is there, or is not.
+ * @param poolId the pool of the job, which billing does not know
+ */
+export const followExtensions = (poolId: string): Reactor<AccountEvent, PoolCommand> => ({
+  name: 'scheduling.follow-extensions',
+  reads: ['billing.account'],
+
+  react({ event: { type, data }, recordedAt: at }) {
+    const to = { type: 'scheduling.pool', id: poolId } as const;
+    switch (type) {
+      case 'ReservationExtended': {
+        const { tenantId, jobId, number, postings } = data;
+        const amountAtto = changeOf(tenantAccount(tenantId, 'reserved'), postings);
+        return [{ to, type: 'AddFunds', data: { poolId, jobId, number, amountAtto } }];
+      }
+      case 'ExtensionDeclined': {
+        const { jobId, number, requiredAtto, availableAtto } = data;
+        return [
+          { to, type: 'DeclineFunds', data: { poolId, jobId, number, requiredAtto, availableAtto, at } },
+        ];
+      }
+      default:
+        // The account's other events are another context's own affair.
+        return [];
+    }
+  },
+});
