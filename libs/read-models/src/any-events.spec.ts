@@ -18,6 +18,7 @@ import fc from 'fast-check';
 import { Balance, balances } from './billing/balances.js';
 import { LedgerEntry, ledger } from './billing/ledger.js';
 import { Spending, spending } from './billing/spending.js';
+import { StorageUsage, storageUsage } from './billing/storage.js';
 import { JobUsage, usage } from './billing/usage.js';
 import { Batch, Payout, payouts } from './billing/payouts.js';
 import { ApiKey, apiKeys } from './registry/api-keys.js';
@@ -43,6 +44,7 @@ const readModels: readonly ReadModel[] = [
   [ledger, LedgerEntry],
   [usage, JobUsage],
   [spending, Spending],
+  [storageUsage, StorageUsage],
   [payouts, Batch],
   [payouts, Payout],
   [wallets, Wallet],

@@ -4,6 +4,7 @@ import { Balance } from '@astro/read-models/billing/balances';
 import { LedgerEntry } from '@astro/read-models/billing/ledger';
 import { Batch, Payout } from '@astro/read-models/billing/payouts';
 import { Spending } from '@astro/read-models/billing/spending';
+import { StorageUsage } from '@astro/read-models/billing/storage';
 import { JobUsage } from '@astro/read-models/billing/usage';
 import { chainModels } from '@astro/read-models/chain/models';
 import { ApiKey } from '@astro/read-models/registry/api-keys';
@@ -94,6 +95,7 @@ export class GatewayModule {
             LedgerEntry,
             JobUsage,
             Spending,
+            StorageUsage,
             Batch,
             Payout,
             ...chainEntities,

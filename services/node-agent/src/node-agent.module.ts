@@ -64,11 +64,13 @@ const agentOn = (machine: Machine): Provider => ({
     const inventory = inventoryOf(machine, config, await diskFreeMib(stateDir));
     const identity = await openIdentity(stateDir);
     const { ATTESTATION: attestationClaimed, INTERRUPTIBLE_PRICE_PER_SECOND_ATTO: interruptible } = config;
+    const { PRICE_PER_GIB_TRANSFERRED_ATTO: perGib } = config;
     const offer = {
       region: config.REGION,
       inventory,
       pricePerSecondAtto: config.PRICE_PER_SECOND_ATTO,
       ...(interruptible && { interruptiblePricePerSecondAtto: interruptible }),
+      ...(perGib && { pricePerGibTransferredAtto: perGib }),
       ...(attestationClaimed && { attestationClaimed }),
     };
     const enrolment = new Enrolment(gateway, identity, { stateDir, operatorKey: config.OPERATOR_KEY, offer });

@@ -5,6 +5,7 @@ import { Balance, balances } from '@astro/read-models/billing/balances';
 import { LedgerEntry, ledger } from '@astro/read-models/billing/ledger';
 import { Batch, Payout, payouts } from '@astro/read-models/billing/payouts';
 import { Spending, spending } from '@astro/read-models/billing/spending';
+import { StorageUsage, storageUsage } from '@astro/read-models/billing/storage';
 import { JobUsage, usage } from '@astro/read-models/billing/usage';
 import { chainModels } from '@astro/read-models/chain/models';
 import { ApiKey, apiKeys } from '@astro/read-models/registry/api-keys';
@@ -37,6 +38,7 @@ export const readModels: readonly ReadModel[] = [
   { projection: payouts, entities: [Batch, Payout] },
   { projection: usage, entities: [JobUsage] },
   { projection: spending, entities: [Spending] },
+  { projection: storageUsage, entities: [StorageUsage] },
   { projection: verdicts, entities: [Verdict] },
   ...chainModels,
 ];

@@ -24,6 +24,7 @@ export class NodeColumns {
   reliability = new Float64Array(0);
   price = new Float64Array(0);
   interruptiblePrice = new Float64Array(0);
+  transferPrice = new Float64Array(0);
   /** The terms that depend on the node only. */
   staticTerm = new Float64Array(0);
   /** Hash of the node's state. */
@@ -159,6 +160,7 @@ export class NodeColumns {
     this.reliability = wider(this.reliability);
     this.price = wider(this.price);
     this.interruptiblePrice = wider(this.interruptiblePrice);
+    this.transferPrice = wider(this.transferPrice);
     this.staticTerm = wider(this.staticTerm);
     this.stateHash = wider(this.stateHash);
     this.unitsAt = wider(this.unitsAt);

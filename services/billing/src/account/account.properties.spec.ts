@@ -20,16 +20,26 @@ const usually = <T>(sensible: fc.Arbitrary<T>, wrong: fc.Arbitrary<T>) =>
   fc.oneof({ arbitrary: sensible, weight: 9 }, { arbitrary: wrong, weight: 1 });
 
 const amounts = usually(fc.bigInt(0n, 2_000n), fc.bigInt(-3n, 10n ** 24n));
-const results = fc.record({
-  leaseId: fc.constantFrom('lease_1', 'lease_2', 'lease_3', 'lease_4'),
-  nodeId: fc.constant('n'),
-  operatorId: fc.constantFrom('o1', 'o2', 'o3'),
-  fault: fc.constant('none' as const),
-  digest: fc.constant('d'),
-  outputs: fc.constant([]),
-  meteredMs: usually(fc.nat(3_000), fc.nat(10_000_000)),
-  pricePerSecondAtto: usually(fc.bigInt(0n, 400n), fc.bigInt(-1n, 10n ** 18n)),
-});
+const results = fc
+  .record({
+    leaseId: fc.constantFrom('lease_1', 'lease_2', 'lease_3', 'lease_4'),
+    nodeId: fc.constant('n'),
+    operatorId: fc.constantFrom('o1', 'o2', 'o3'),
+    fault: fc.constant('none' as const),
+    digest: fc.constant('d'),
+    outputs: fc.constant([]),
+    meteredMs: usually(fc.nat(3_000), fc.nat(10_000_000)),
+    pricePerSecondAtto: usually(fc.bigInt(0n, 400n), fc.bigInt(-1n, 10n ** 18n)),
+    pricePerGibTransferredAtto: usually(fc.bigInt(0n, 400n), fc.bigInt(-1n, 10n ** 18n)),
+    transferred: fc.option(
+      fc.record({
+        fetchedBytes: usually(fc.nat(2 ** 30), fc.constantFrom(-1, NaN, 2 ** 60)),
+        uploadedBytes: usually(fc.nat(2 ** 28), fc.constant(-1)),
+      }),
+      { nil: undefined },
+    ),
+  })
+  .map(({ transferred, ...result }) => ({ ...result, ...(transferred && { transferred }) }));
 const works = usually(
   fc.uniqueArray(results, { selector: result => result.leaseId, minLength: 1, maxLength: 4 }),
   fc.array(results, { maxLength: 4 }),
@@ -113,6 +123,25 @@ const withdrawals = fc.oneof(
       return { type: 'FollowPayment', data: { ...paid, ...by } };
     }),
 );
+const storages = fc
+  .tuple(
+    fc.integer({ min: 1, max: 9 }),
+    fc.bigInt(-1n, 10n ** 19n),
+    usually(fc.bigInt(0n, 90n), fc.bigInt(-1n, 10n ** 18n)),
+    fees,
+  )
+  .map(([hour, gibHoursAtto, pricePerGibHourAtto, fee]): AccountCommand => {
+    const through = new Date(hour * 3_600_000);
+    const data = {
+      tenantId,
+      from: new Date(0),
+      through,
+      gibHoursAtto,
+      pricePerGibHourAtto,
+      operatorId: 'o1',
+    };
+    return { type: 'ChargeStorage', data: { ...data, ...fee } };
+  });
 const commands = fc.oneof(
   { arbitrary: credits, weight: 1 },
   { arbitrary: reservations, weight: 2 },
@@ -122,7 +151,8 @@ const commands = fc.oneof(
   { arbitrary: writeOffs, weight: 1 },
   { arbitrary: transfers, weight: 1 },
   { arbitrary: receipts, weight: 1 },
-  { arbitrary: withdrawals, weight: 2 },
+  { arbitrary: withdrawals, weight: 3 },
+  { arbitrary: storages, weight: 1 },
 );
 
 /** Commands in any order, begun with a credit so that many take effect, and each repeated with some chance. */
@@ -206,14 +236,46 @@ test('what is reserved and what leaves is the sum of its parts, the available ba
 test('operators, fees and burned share are exactly what was charged, within the fee schedule', () =>
   holds(steps => {
     for (const event of steps.flatMap(({ events }) => events)) {
-      if (event.type !== 'TaskCharged') continue;
+      if (event.type !== 'TaskCharged' && event.type !== 'StorageCharged') continue;
       const { postings, feeBps, burnBps } = event.data;
-      const gross = -balance(postings, /:reserved$/);
+      const gross = -balance(postings, /^tenant:/);
       const fee = (gross * BigInt(feeBps)) / 10_000n;
       const burned = (fee * BigInt(burnBps)) / 10_000n;
       equal(balance(postings, /^operator:/), gross - fee);
       equal(balance(postings, /^platform:burned$/), burned);
       equal(balance(postings, /^platform:fees$/), fee - burned);
+    }
+  }));
+
+test('what a charge is made of sums to what the tenant paid, each part by its price and amount', () =>
+  holds(steps => {
+    for (const { type, data } of steps.flatMap(({ events }) => events)) {
+      if (type !== 'TaskCharged') continue;
+      let gross = 0n;
+      for (const { timeAtto, transferAtto, ...used } of data.work!.results) {
+        const timesMs = BigInt(used.meteredMs) * used.pricePerSecondAtto;
+        const timesBytes = BigInt(used.transferredBytes) * used.pricePerGibTransferredAtto;
+        ok(timeAtto * 1_000n >= timesMs && (timeAtto - 1n) * 1_000n < timesMs);
+        ok(transferAtto << 30n >= timesBytes && (transferAtto - 1n) << 30n < timesBytes);
+        gross += timeAtto + transferAtto;
+      }
+      equal(gross, -balance(data.postings, /:reserved$/));
+    }
+  }));
+
+test('what is kept in any periods is paid or due, each period once', () =>
+  holds(steps => {
+    let due = 0n;
+    let through = 0;
+    for (const { type, data } of steps.flatMap(({ events }) => events)) {
+      if (type !== 'StorageCharged' && type !== 'StorageUnpaid') continue;
+      ok(data.through.getTime() > through);
+      through = data.through.getTime();
+      const product = data.gibHoursAtto * data.pricePerGibHourAtto;
+      const asked = due + (product + 10n ** 18n - 1n) / 10n ** 18n;
+      if (type === 'StorageCharged') equal(-balance(data.postings, /^tenant:/), asked);
+      due = type === 'StorageCharged' ? 0n : data.dueAtto;
+      if (type === 'StorageUnpaid') ok(due === asked && due > data.availableAtto);
     }
   }));
 
@@ -240,6 +302,7 @@ function whatIsDone(
   if ('creditId' in data) return data.creditId;
   if ('transferId' in data) return data.transferId;
   if ('factId' in data) return data.factId;
+  if ('through' in data) return data.through;
   return 'withdrawalId' in data ? data.withdrawalId : data.jobId;
 }
 
@@ -254,6 +317,7 @@ test('histories do reach charges, declined reservations and releases', () => {
   ).toBeGreaterThan(100);
   const ends = [count('WithdrawalReturned'), count('ExitFollowed'), count('ExitLocked')];
   expect(Math.min(count('WithdrawalPaid'), ...ends)).toBeGreaterThan(20);
+  expect(Math.min(count('StorageCharged'), count('StorageUnpaid'))).toBeGreaterThan(100);
 });
 
 test('a state comes back from its snapshot as it was', () =>
@@ -266,5 +330,5 @@ test('a state of another shape has another version of its snapshot', () => {
     .sample(histories, { numRuns: RUNS, seed: 7 })
     .flatMap(run)
     .map(({ state }) => state);
-  expect(`${account.snapshot!.version} ${shapeDigestOf(states)}`).toBe('4 d0106d2e8da6c39d');
+  expect(`${account.snapshot!.version} ${shapeDigestOf(states)}`).toBe('5 555119eacd92af75');
 });

@@ -9,6 +9,7 @@ import { transfer } from './postings.js';
 import { mayBeForgotten } from './remembered.js';
 import { release, reserve } from './reservations.js';
 import { emptyAccount, type Account, type Memory } from './state.js';
+import { chargeStorage } from './storage-charges.js';
 import { receive, transferFunds } from './transfers.js';
 import { followPayment, lockForExit, returnWithdrawal, withdraw } from './withdrawals.js';
 
@@ -43,6 +44,8 @@ export const accountRemembering = (
         return writeOff(data, account);
       case 'ReleaseFunds':
         return release(data, account);
+      case 'ChargeStorage':
+        return chargeStorage(data, account);
       case 'TransferFunds':
         return transferFunds(data, account);
       case 'ReceiveTransfers':
@@ -59,7 +62,7 @@ export const accountRemembering = (
   },
 
   evolve: (state, event) => evolve(state, event, memory),
-  snapshot: structured(4),
+  snapshot: structured(5),
 });
 
 const outgoing = { withdrawals: 4_096, facts: 4_096 };

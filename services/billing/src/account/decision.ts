@@ -23,6 +23,7 @@ export type AccountRejection =
   | 'WithdrawalExists'
   | 'WithdrawalIsInvalid'
   | 'WithdrawalIsTooLate'
-  | 'TooManyWithdrawals';
+  | 'TooManyWithdrawals'
+  | 'StorageChargeIsInvalid';
 
 export type AccountDecision = Decision<AccountEvent, AccountRejection>;

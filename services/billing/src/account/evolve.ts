@@ -77,6 +77,12 @@ function evolveWhatItIsFor(account: Account, { type, data }: AccountEvent, memor
     case 'TransfersReceived':
       account.receivedThrough = data.throughPosition;
       return;
+    case 'StorageCharged':
+      account.storage = { throughMs: data.through.getTime(), dueAtto: 0n };
+      return;
+    case 'StorageUnpaid':
+      account.storage = { throughMs: data.through.getTime(), dueAtto: data.dueAtto };
+      return;
     case 'WithdrawalRequested':
     case 'WithdrawalReturned':
     case 'WithdrawalPaid':

@@ -18,7 +18,7 @@ import { assertAccepted } from '../rejections.js';
 import { findJobResource, toSummary } from './job-resource.js';
 import { scaleRequest, type ScaleRequest } from './service.schema.js';
 import * as schema from './jobs.schema.js';
-import { assertContentStored, submitJobCommand } from './submit-job.js';
+import { assertContentStored, sizesOf, submitJobCommand } from './submit-job.js';
 
 /** A job is shown from both, and each is as far as it is. */
 const JOB_PROJECTIONS = ['scheduling.jobs', 'scheduling.tasks'];
@@ -48,8 +48,9 @@ export class JobsController {
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<schema.JobResource | schema.Pending> {
-    await assertContentStored(body, this.content);
-    const data = submitJobCommand(body, request, this.config.POOL_ID);
+    const sizes = await sizesOf(body, this.content);
+    assertContentStored(body, sizes);
+    const data = submitJobCommand(body, request, { poolId: this.config.POOL_ID, sizes });
     reply.status(201).header('location', `/v1/jobs/${data.jobId}`);
     return this.execute({ type: 'SubmitJob', data }, request, reply);
   }

@@ -20,7 +20,7 @@ export type Answer = {
   readonly headers?: Readonly<Record<string, z.ZodType>>;
 };
 
-export type Method = 'GET' | 'HEAD' | 'POST' | 'PUT';
+export type Method = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'DELETE';
 
 /**
  * One route, whole: what the server does with a request and what the OpenAPI document says are the same

@@ -28,6 +28,7 @@ export function needsOf(spec: JobSpec, surgePermille: number): Requirements {
     isInterruptible: spec.leaseClass === 'interruptible',
     reliabilityMin: requirements.minReliabilityThousandths / 1_000,
     priceCapAtto: askCapAtto(spec, surgePermille),
+    transferPriceCapAtto: requirements.maxPricePerGibTransferredAtto ?? 0n,
     datasets: [program.cid, ...sharedInputs(tasks)].slice(0, DATASETS_MAX),
     expectedDurationMs: expectedMs(spec),
   };
