@@ -373,6 +373,7 @@ describe('a node', () => {
       status: 'offline',
       ...offer,
       interruptiblePricePerSecondAtto: '500',
+      pricePerGibTransferredAtto: '0',
       inventory: { ...inventory, bandwidthMbps: 0, devices },
     });
   });
