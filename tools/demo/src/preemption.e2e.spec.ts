@@ -103,7 +103,7 @@ test('a preempted lease is charged for what it completed, which is nothing, and 
   expect(audit.ledgerSumAtto).toBe(0n);
 }, 240_000);
 
-test('a node that asks for transfer is paid for exactly the time and the bytes, and nothing for its own cache', async () => {
+test('a node that asks for transfer is paid for exactly the time and the bytes, but not for its cache', async () => {
   const { apiKey } = await platform.administration().registerOperator('Carrier Ltd');
   await platform.startAgent({ ...carrier, operatorKey: apiKey });
   const input = new Uint8Array(1_000_003).fill(7);

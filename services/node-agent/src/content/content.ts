@@ -7,7 +7,7 @@ export class ContentMismatch extends Error {
   override readonly name = 'ContentMismatch';
 }
 
-/** Bytes that a lease has moved: content that was in the cache, or that another lease was fetching, is not among them. */
+/** Bytes that a lease has moved: not those of the cache, nor those that another lease was fetching. */
 export type Moved = { fetchedBytes: number; uploadedBytes: number };
 
 /** Inputs come from the gateway by their content id, and outputs go there; both are kept on disk for the next task. */
