@@ -83,7 +83,7 @@ describe('a node that asks for transfer', () => {
       type: 'JobAbandoned',
       data: {
         reason: 'price_cap_unmet',
-        detail: expect.stringContaining('transferPriceCap excludes 1') as string,
+        detail: expect.stringContaining('transferPriceCap excludes 1') as unknown,
       },
     });
   });
@@ -93,7 +93,7 @@ const anyBytes = fc.oneof(fc.nat(2 * inputBytes), fc.constantFrom(0, 2 ** 32, Nu
 const anyClaim = fc.record({
   transferred: fc.option(fc.record({ fetchedBytes: anyBytes, uploadedBytes: anyBytes }), { nil: undefined }),
   outputs: fc.array(fc.nat(2 * outputLimitBytes), { maxLength: 3 }).map(sizes => outputsOf(...sizes)),
-  digest: fc.constantFrom('', 'd1', 'd2'),
+  digest: fc.constantFrom<string>('', 'd1', 'd2'),
   afterMs: fc.integer({ min: 0, max: periodMs }),
 });
 
