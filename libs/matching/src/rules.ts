@@ -5,6 +5,7 @@ import { ShapeTable, type UnitGroup } from './engine/shape.js';
 
 export type RuleName =
   | 'priceCap'
+  | 'transferPriceCap'
   | 'deviceKind'
   | 'deviceVendor'
   | 'deviceModel'
@@ -63,6 +64,11 @@ export const rules: readonly Rule[] = [
       priceCapAtto === undefined ||
       ((isInterruptible ? interruptiblePriceAtto : undefined) ?? pricePerDeviceSecondAtto) <= priceCapAtto,
   ),
+  rule(
+    'transferPriceCap',
+    ({ transferPriceCapAtto: capAtto }, { transferPriceAtto = 0n }) =>
+      capAtto === undefined || transferPriceAtto <= capAtto,
+  ),
   rule('region', ({ regions }, { region }) => permits(regions, region)),
   rule('country', ({ countries }, { country }) => permits(countries, country)),
   rule('runtime', ({ runtime }, { runtimes }) => runtime === '' || runtimes.includes(runtime)),
@@ -84,11 +90,14 @@ export const rules: readonly Rule[] = [
 ];
 
 /**
- * Whether the node could host the task when nothing else runs on it. `ignoring` asks what one rule costs.
+ * Whether the node could host the task when nothing else runs on it. `ignoring` asks what rules cost.
  * Maintenance and deadlines are no rules here: time settles them.
  */
-export const couldHost = (needs: Requirements, node: NodeOffer, ignoring?: RuleName): boolean =>
-  rules.every(({ name, allows }) => name === ignoring || allows(needs, node));
+export const couldHost = (
+  needs: Requirements,
+  node: NodeOffer,
+  ignoring: readonly RuleName[] = [],
+): boolean => rules.every(({ name, allows }) => ignoring.includes(name) || allows(needs, node));
 
 /** For each rule, how many nodes it excludes whatever their load. One that fails two rules counts under both. */
 export function countExcluded(

@@ -21,6 +21,7 @@ import { CustodyEntry, custody } from './billing/custody.js';
 import { Budget, budgets } from './billing/budgets.js';
 import { LedgerEntry, ledger } from './billing/ledger.js';
 import { Spending, spending } from './billing/spending.js';
+import { StorageUsage, storageUsage } from './billing/storage.js';
 import { JobUsage, usage } from './billing/usage.js';
 import { Batch, Payout, payouts } from './billing/payouts.js';
 import { ApiKey, apiKeys } from './registry/api-keys.js';
@@ -50,6 +51,7 @@ const readModels: readonly ReadModel[] = [
   [budgets, Budget],
   [alerts, Alert],
   [alerts, BalanceAlert],
+  [storageUsage, StorageUsage],
   [payouts, Batch],
   [payouts, Payout],
   [wallets, Wallet],

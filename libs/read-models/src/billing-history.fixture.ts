@@ -21,6 +21,14 @@ const charged = (taskId: string): AccountEvent => ({
     ],
   },
 });
+const withTransfer = (event: AccountEvent): AccountEvent => {
+  if (event.type !== 'TaskCharged') throw new Error(`${event.type} charges no task`);
+  const result = {
+    ...{ leaseId: 'lease_1', operatorId: 'operator_1', meteredMs: 3000, pricePerSecondAtto: 200n },
+    ...{ transferredBytes: 2 ** 31, pricePerGibTransferredAtto: 200n, timeAtto: 600n, transferAtto: 400n },
+  };
+  return { ...event, data: { ...event.data, work: { results: [result] } } };
+};
 const move = (amountAtto: bigint) => [
   posting(tenantAccount('available'), -amountAtto),
   posting(tenantAccount('reserved'), amountAtto),
@@ -38,6 +46,6 @@ export const billingHistory: readonly AccountEvent[] = [
   { type: 'FundsReserved', data: { ...job1, postings: move(5000n) } },
   { type: 'ReservationDeclined', data: { ...job2, requiredAtto: 9n, availableAtto: 1n } },
   charged('task_1'),
-  charged('task_2'),
+  withTransfer(charged('task_2')),
   { type: 'FundsReleased', data: { ...job1, postings: move(-3000n) } },
 ];

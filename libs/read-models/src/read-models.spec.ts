@@ -26,6 +26,7 @@ import { changeOf } from '@astro/messages/ledger-accounts';
 import { CustodyEntry, custody, custodyTotals, differing } from './billing/custody.js';
 import { LedgerEntry, balancesAt, entriesOf, entriesOfJob, ledger, ledgerSum } from './billing/ledger.js';
 import { Spending, spending, spentWithin } from './billing/spending.js';
+import { StorageUsage, findStorageUsage, storageUsage, tenantsToMeter } from './billing/storage.js';
 import { JobUsage, findUsage, pageOfUsage, usage } from './billing/usage.js';
 import { Batch, findPayout, pageOfPayouts, Payout, payouts, payoutsOf } from './billing/payouts.js';
 import { InvalidCursor } from './page.js';
@@ -42,6 +43,7 @@ import { plainJob, plainRequirements } from '@astro/messages/unconstrained';
 import { custodyHistory, depositReference, refundReference } from './custody-history.fixture.js';
 import { billingHistory, credit } from './billing-history.fixture.js';
 import { attestation, offer, registryHistory } from './registry-history.fixture.js';
+import { storageHistory } from './storage-history.fixture.js';
 import { settlementHistory } from './settlement-history.fixture.js';
 
 const spec = (name: string, taskIds: readonly string[]): JobSpec => ({
@@ -243,6 +245,7 @@ const readModels: readonly ReadModel[] = [
   { projection: budgets, entity: Budget, history: budgetsHistory },
   { projection: alerts, entity: Alert, history: budgetsHistory },
   { projection: alerts, entity: BalanceAlert, history: budgetsHistory },
+  { projection: storageUsage, entity: StorageUsage, history: storageHistory },
   { projection: payouts, entity: Payout, history: settlementHistory },
   { projection: payouts, entity: Batch, history: settlementHistory },
   { projection: verdicts, entity: Verdict, history: verificationHistory },
@@ -461,12 +464,31 @@ test('every position has its balances: the sums of the postings up to it', async
 
 test('usage says what a job cost and where it went', async () => {
   const em = await built('billing');
-  const cost = { chargedAtto: 2000n, feeAtto: 50n, burnedAtto: 10n, meteredMs: 6000, tasksCharged: 2 };
+  const cost = {
+    ...{ chargedAtto: 2000n, feeAtto: 50n, burnedAtto: 10n, meteredMs: 6000, tasksCharged: 2 },
+    // One of the charges was recorded before transfer was metered.
+    ...{ transferredBytes: 2n ** 31n, transferAtto: 400n },
+  };
   expect(await findUsage(em, 'tenant_1', 'job_1')).toMatchObject(cost);
   expect(await findUsage(em, 'tenant_2', 'job_1')).toBeNull();
   expect((await pageOfUsage(em, 'tenant_1', { limit: 5 })).items).toMatchObject([
     { jobId: 'job_1', ...cost },
   ]);
+});
+
+test('what is kept for a tenant, what that has cost, and who is to be metered', async () => {
+  const em = await built('billing');
+  expect(await findStorageUsage(em, 'tenant_1')).toMatchObject({
+    ...{ contents: 1, bytes: 2n ** 30n, gibHoursAtto: 2n * 10n ** 18n },
+    ...{ chargedAtto: 2n * 10n ** 20n, dueAtto: 0n, meteredThrough: new Date(3 * 3_600_000) },
+  });
+  expect(await findStorageUsage(em, 'tenant_2')).toMatchObject({ gibHoursAtto: 0n, meteredThrough: null });
+  const dueAt = (hours: number, afterTenantId = '', limit = 9) =>
+    tenantsToMeter(em, new Date(hours * 3_600_000), { afterTenantId, limit });
+  expect(await dueAt(3)).toEqual([]);
+  expect(await dueAt(4)).toEqual(['tenant_1', 'tenant_2']);
+  expect(await dueAt(4, '', 1)).toEqual(['tenant_1']);
+  expect(await dueAt(4, 'tenant_1')).toEqual(['tenant_2']);
 });
 
 test('what was charged lately is told from whole ten minutes on, each tenant’s alone', async () => {

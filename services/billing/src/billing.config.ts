@@ -1,7 +1,7 @@
 import { commonConfig } from '@astro/runtime/config';
 import { z } from 'zod';
 
-export const billingConfig = z.object({
+const fields = z.object({
   ...commonConfig,
   /** The platform's part of every charge, on a platform without a chain; the protocol allows 1 to 5 per cent. */
   FEE_BPS: z.coerce.number().int().min(100).max(500).default(250),
@@ -27,6 +27,23 @@ export const billingConfig = z.object({
   RECONCILE_EVERY_MS: z.coerce.number().int().min(100).max(86_400_000).default(60_000),
   /** How long a difference has to last before it counts: a fact and its booking are recorded one after the other. */
   RECONCILE_GRACE_MS: z.coerce.number().int().min(1_000).max(86_400_000).default(600_000),
+  /** What a tenant pays for each GiB of its content that is kept for an hour, in base units. */
+  STORAGE_PRICE_PER_GIB_HOUR_ATTO: z
+    .string()
+    .regex(/^(0|[1-9]\d{0,29})$/, 'must be a whole number of base units')
+    .default('0'),
+  /** The operator that keeps it, and earns that. */
+  STORAGE_OPERATOR_ID: z
+    .string()
+    .regex(/^operator_[0-9a-z]{26}$/, 'must be the id of an operator')
+    .optional(),
+  /** How long a period is at whose end storage is charged. */
+  STORAGE_CHARGE_EVERY_MS: z.coerce.number().int().min(100).max(86_400_000).default(3_600_000),
 });
+
+export const billingConfig = fields.refine(
+  config => config.STORAGE_PRICE_PER_GIB_HOUR_ATTO === '0' || config.STORAGE_OPERATOR_ID !== undefined,
+  { path: ['STORAGE_OPERATOR_ID'], message: 'is needed where storage has a price' },
+);
 
 export type BillingConfig = z.infer<typeof billingConfig>;

@@ -4,12 +4,13 @@ import { newId } from '@astro/event-sourcing/ids';
 import { CommandBus } from '@astro/jetstream/command-bus';
 import { EventStore } from '@astro/jetstream/event-store';
 import { Snapshots } from '@astro/jetstream/snapshots';
-import type { AccountCommand } from '@astro/messages/billing';
+import type { AccountCommand, AccountEvent, StorageCommand } from '@astro/messages/billing';
 import type { JobEvent, JobSpec, Result } from '@astro/messages/scheduling';
 import { pageOfAlerts } from '@astro/read-models/billing/alerts';
 import { balanceOfTenant, earningsOfOperator } from '@astro/read-models/billing/balances';
 import { budgetsOf, spentAt } from '@astro/read-models/billing/budgets';
 import { entriesOfJob, ledgerSum } from '@astro/read-models/billing/ledger';
+import { findStorageUsage } from '@astro/read-models/billing/storage';
 import { findUsage } from '@astro/read-models/billing/usage';
 import { readConfig } from '@astro/runtime/config';
 import { jsonLog } from '@astro/runtime/logging';
@@ -21,12 +22,22 @@ import { billingConfig } from './billing.config.js';
 import { BillingModule } from './billing.module.js';
 import { plainJob, plainRequirements } from '@astro/messages/unconstrained';
 
+type StorageChargedEvent = Extract<AccountEvent, { type: 'StorageCharged' }>;
+
 let ground: Ground;
 let service: Service;
 let commands: CommandBus;
 
+const keeper = newId('operator');
+/** A base unit for each GiB and millisecond; a period is short, so that none is waited for. */
+const storageTerms = {
+  STORAGE_PRICE_PER_GIB_HOUR_ATTO: '3600000',
+  STORAGE_OPERATOR_ID: keeper,
+  STORAGE_CHARGE_EVERY_MS: '200',
+};
+
 function openBilling(): Promise<Service> {
-  const config = readConfig(billingConfig, { ...ground.environment });
+  const config = readConfig(billingConfig, { ...ground.environment, ...storageTerms });
   const log = jsonLog('billing', config.LOG_LEVEL);
   return openService({ name: 'billing', module: BillingModule.with(config), config }, log);
 }
@@ -181,3 +192,37 @@ test('a restarted service goes on from the snapshot of a long account', async ()
   const [last] = (await new EventStore(ground.bus).load(aggregate)).slice(-1);
   expect(last!.event).toMatchObject({ type: 'FundsReserved', data: { jobId } });
 }, 120_000);
+
+test('what is kept for a tenant is charged by size and time, period by period, until it is given back', async () => {
+  const tenantId = newId('tenant');
+  await credit(tenantId, 'credit_1', 10n ** 12n);
+  const send = (command: StorageCommand) =>
+    commands.request(
+      { to: { type: 'billing.storage', id: tenantId }, ...command },
+      { id: newId('cmd'), metadata, timeoutMs: 30_000 },
+    );
+  const storedAt = new Date(Date.now() - 3_600_000);
+  const contents = [{ cid: 'cid_1', sizeBytes: 2 ** 30 }];
+  await send({ type: 'StoreContent', data: { tenantId, contents, at: storedAt } });
+  const used = () => findStorageUsage(database(), tenantId);
+  const paid = await eventually(used, row => row !== null && row.chargedAtto > 0n);
+  expect(paid).toMatchObject({ contents: 1, bytes: 2n ** 30n, dueAtto: 0n });
+  const releasedAt = new Date();
+  await send({ type: 'ReleaseContent', data: { tenantId, cid: 'cid_1', at: releasedAt } });
+  const last = await eventually(used, row => row !== null && row.unmeteredSince === null);
+  expect(last!.contents).toBe(0);
+
+  const charges = (await new EventStore(ground.bus).load({ type: 'billing.account', id: tenantId })).flatMap(
+    ({ event }) => (event.type === 'StorageCharged' ? [(event as StorageChargedEvent).data] : []),
+  );
+  const [first] = charges;
+  expect(first!.from).toEqual(storedAt);
+  charges.slice(1).forEach(({ from }, index) => expect(from).toEqual(charges[index]!.through));
+  // Each period is rounded by itself, down when it is metered and up when it is charged.
+  const keptMs = BigInt(releasedAt.getTime() - storedAt.getTime());
+  const all = await eventually(used, row => row!.chargedAtto >= keptMs);
+  expect(all!.chargedAtto - keptMs <= BigInt(charges.length)).toBe(true);
+  const earned = await earningsOfOperator(database(), keeper);
+  expect(earned).toBeGreaterThan((keptMs * 97n) / 100n);
+  expect(await ledgerSum(database())).toBe(0n);
+}, 60_000);

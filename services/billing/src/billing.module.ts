@@ -11,6 +11,7 @@ import { CustodyEntry, custody } from '@astro/read-models/billing/custody';
 import { LedgerEntry, ledger } from '@astro/read-models/billing/ledger';
 import { Batch, Payout, payouts } from '@astro/read-models/billing/payouts';
 import { Spending, spending } from '@astro/read-models/billing/spending';
+import { StorageUsage, storageUsage, tenantsToMeter } from '@astro/read-models/billing/storage';
 import { JobUsage, usage } from '@astro/read-models/billing/usage';
 import { logFor } from '@astro/runtime/logging';
 import { aggregateToken, PlatformModule } from '@astro/runtime/platform.module';
@@ -20,6 +21,7 @@ import pg from 'pg';
 import { accountOn } from './account/account.js';
 import type { BillingConfig } from './billing.config.js';
 import { chainAccess, type ChainAccess } from './chain/chain-access.config.js';
+import { chargeMeteredStorage, type StorageTerms } from './charge-metered-storage.reactor.js';
 import { chargeServicePeriods } from './charge-service-periods.reactor.js';
 import { chargeSucceededTasks, type FeeSchedule } from './charge-succeeded-tasks.reactor.js';
 import { extendReservations } from './extend-reservations.reactor.js';
@@ -27,6 +29,7 @@ import { escrow } from './escrow/escrow.js';
 import { FeeInForce } from './fee-in-force.provider.js';
 import { followChain } from './follow-chain.reactor.js';
 import { followFinalFacts } from './follow-final-facts.reactor.js';
+import { keepOutputs } from './keep-outputs.reactor.js';
 import { queueWithdrawals } from './queue-withdrawals.reactor.js';
 import { recogniseWallets } from './recognise-wallets.reactor.js';
 import { receiveTransfers } from './receive-transfers.reactor.js';
@@ -38,6 +41,8 @@ import { SETTLED_CHAIN, SettlementHealthController } from './settlement-health.c
 import { chainWorkUnit } from './settlement/chain-work.unit.js';
 import type { SettleOptions } from './settlement/settle.unit.js';
 import { settlement } from './settlement/settlement.js';
+import { meterStorageUnit } from './storage/meter-storage.unit.js';
+import { storage } from './storage/storage.js';
 
 @Module({})
 export class BillingModule {
@@ -52,8 +57,12 @@ export class BillingModule {
         PlatformModule.forService({
           context: 'billing',
           config,
-          aggregates: { account: accountOn(chain?.deployment.chainId), ...(chain && { escrow, settlement }) },
-          projections: [balances, ledger, usage, spending, budgets, alerts, payouts, custody],
+          aggregates: {
+            account: accountOn(chain?.deployment.chainId),
+            storage,
+            ...(chain && { escrow, settlement }),
+          },
+          projections: [balances, ledger, usage, spending, budgets, alerts, payouts, custody, storageUsage],
           reactors: [
             reserveForSubmittedJobs,
             extendReservations,
@@ -61,21 +70,53 @@ export class BillingModule {
             chargeServicePeriods(inForce),
             releaseAfterJobs,
             releaseAfterServices,
+            keepOutputs,
+            chargeMeteredStorage(storageTermsOf(config), inForce),
             queueWithdrawals(chain?.deployment.chainId),
             ...(chain ? [followChain, recogniseWallets, followFinalFacts, returnWithdrawals] : []),
           ],
           gatheringReactors: [receiveTransfers],
           entities: [
             ...[Balance, LedgerEntry, JobUsage, Spending, Budget, Alert, BalanceAlert],
-            ...[Batch, Payout, CustodyEntry],
+            ...[Batch, Payout, CustodyEntry, StorageUsage],
           ],
         }),
       ],
       controllers: chain ? [SettlementHealthController] : [],
-      providers: chain ? [following(chain, fee), settling(config, chain), settledChain(chain)] : [],
+      providers: [
+        metering(config),
+        ...(chain ? [following(chain, fee), settling(config, chain), settledChain(chain)] : []),
+      ],
     };
   }
 }
+
+function storageTermsOf(config: BillingConfig): StorageTerms | undefined {
+  const { STORAGE_PRICE_PER_GIB_HOUR_ATTO: price, STORAGE_OPERATOR_ID: operatorId } = config;
+  return operatorId === undefined ? undefined : { pricePerGibHourAtto: BigInt(price), operatorId };
+}
+
+/** Tenants that are metered at a time. */
+const meteredAtOnce = 500;
+
+/** Of the unit that meters storage, which the work of the service is given. */
+const METERING = Symbol('storage metering');
+
+const metering = (config: BillingConfig): Provider => ({
+  provide: METERING,
+  inject: [MikroORM, CommandBus, SharedWork],
+  useFactory(orm: MikroORM, commands: CommandBus, work: SharedWork) {
+    const unit = meterStorageUnit({
+      commands,
+      everyMs: config.STORAGE_CHARGE_EVERY_MS,
+      dueBefore: (through, afterTenantId) =>
+        tenantsToMeter(orm.em.fork(), through, { afterTenantId, limit: meteredAtOnce }),
+      log: logFor('storage'),
+    });
+    work.add(unit);
+    return unit;
+  },
+});
 
 function feeOf({ followed }: { readonly followed?: FeeInForce }): FeeSchedule {
   if (!followed) throw new Error('the fee is not followed yet');

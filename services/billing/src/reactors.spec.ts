@@ -1,8 +1,10 @@
 import { describe, expect, test } from '@jest/globals';
 import type { Recorded } from '@astro/event-sourcing/recorded';
 import type { JobEvent, JobSpec, PoolEvent, Result } from '@astro/messages/scheduling';
+import { chargeMeteredStorage } from './charge-metered-storage.reactor.js';
 import { chargeServicePeriods } from './charge-service-periods.reactor.js';
 import { extendReservations } from './extend-reservations.reactor.js';
+import { keepOutputs } from './keep-outputs.reactor.js';
 import { releaseAfterServices } from './release-after-services.reactor.js';
 import { chargeSucceededTasks } from './charge-succeeded-tasks.reactor.js';
 import { releaseAfterJobs } from './release-after-jobs.reactor.js';
@@ -179,3 +181,49 @@ test.each(ends)('$type releases the rest once all charges are in', end =>
     { to, type: 'ReleaseFunds', data: { ...ids, expectedCharges: 3, causePosition: 1 } },
   ]),
 );
+
+describe('content of a tenant', () => {
+  const output = (cid: string, sizeBytes: number) => ({ name: cid, cid, sizeBytes });
+  const result = (...outputs: readonly ReturnType<typeof output>[]): Result => ({
+    ...{
+      leaseId: 'lease_1',
+      nodeId: 'node_1',
+      operatorId: 'operator_1',
+      fault: 'none',
+      digest: 'd',
+      outputs,
+    },
+    ...{ meteredMs: 1, pricePerSecondAtto: 1n },
+  });
+
+  test('is what its tasks have made, as small as any of the agreeing nodes says', () => {
+    const work = [result(output('a', 9), output('b', 5)), result(output('a', 3), output('b', 8))];
+    const data = { ...ids, taskId: 'task_1', outputs: work[0]!.outputs, digest: 'd', work };
+    const contents = [
+      { cid: 'a', sizeBytes: 3 },
+      { cid: 'b', sizeBytes: 5 },
+    ];
+    expect(keepOutputs.react(recorded({ type: 'TaskSucceeded', data }))).toEqual([
+      {
+        to: { type: 'billing.storage', id: 'tenant_1' },
+        type: 'StoreContent',
+        data: { tenantId: 'tenant_1', contents, at: new Date(0) },
+      },
+    ]);
+    expect(keepOutputs.react(recorded(succeeded))).toEqual([]);
+  });
+
+  const metered = { tenantId: 'tenant_1', from: new Date(1), through: new Date(2), gibHoursAtto: 5n };
+  const terms = { pricePerGibHourAtto: 7n, operatorId: 'operator_1' };
+  const fees = { feeBps: 250, burnBps: 2_000 };
+  const react = (asked: typeof terms | undefined, gibHoursAtto = 5n) =>
+    chargeMeteredStorage(asked, () => fees).react({
+      ...recorded(succeeded),
+      event: { type: 'StorageMetered', data: { ...metered, gibHoursAtto } },
+    });
+
+  test('is charged when it was metered, at the price and the fee of now', () =>
+    expect(react(terms)).toEqual([{ to, type: 'ChargeStorage', data: { ...metered, ...terms, ...fees } }]));
+  test('costs nothing where nothing is asked, or nothing was kept', () =>
+    expect([react(undefined), react(terms, 0n)]).toEqual([[], []]));
+});

@@ -81,6 +81,7 @@ const guarded: readonly [method: string, path: string, wrongKind?: 'tenant' | 'o
   ['POST', `/v1/jobs/${someJob}/cancel`, 'operator'],
   ['POST', `/v1/jobs/${someJob}/scale`, 'operator'],
   ['GET', '/v1/usage', 'operator'],
+  ['DELETE', `/v1/content/${someCid}`, 'operator'],
   ['GET', '/v1/balance/forecast', 'operator'],
   ['GET', '/v1/balance', 'operator'],
   ['GET', '/v1/balance/alert', 'operator'],
@@ -277,6 +278,31 @@ describe('content', () => {
     expect([known.status, known.text]).toEqual([304, '']);
   });
 
+  test('is kept for the tenants that stored it, each until it gives it back', async () => {
+    const owner = await gateway.platform.administration().registerTenant('Keeps content');
+    const bytes = randomBytes(1_000);
+    const cid = cidOf(bytes);
+    const path = `/v1/content/${cid}`;
+    const call = (method: string, body?: Uint8Array) =>
+      gateway.call(method, path, { key: owner.apiKey, body });
+    const kept = (count: number) =>
+      until(
+        () => gateway.call('GET', '/v1/usage', { key: owner.apiKey }),
+        ({ json }) => (json['storage'] as { contents?: number } | undefined)?.contents === count,
+      );
+    await until(() => gateway.call('GET', '/v1/account', { key: owner.apiKey }), isOk);
+    expect((await put(cid, bytes)).status).toBe(201);
+    expect((await call('PUT', bytes)).status).toBe(200);
+    expect((await call('PUT', bytes)).status).toBe(200);
+    expect((await kept(1)).json['storage']).toEqual({
+      ...{ contents: 1, bytes: '1000', gibHoursAtto: '0', chargedAtto: '0', dueAtto: '0' },
+    });
+    expect([(await call('DELETE')).status, (await call('DELETE')).status]).toEqual([204, 204]);
+    await kept(0);
+    // The other tenant holds it still, and its id is all that one needs to read it.
+    expect((await call('GET')).status).toBe(200);
+  });
+
   test('of nothing is content too', async () => {
     expect((await put(cidOf(Buffer.alloc(0)), new Uint8Array())).status).toBe(201);
   });
@@ -355,6 +381,7 @@ describe('a node', () => {
       status: 'offline',
       ...offer,
       interruptiblePricePerSecondAtto: '500',
+      pricePerGibTransferredAtto: '0',
       inventory: { ...inventory, bandwidthMbps: 0, devices },
     });
   });

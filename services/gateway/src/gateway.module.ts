@@ -6,6 +6,7 @@ import { Budget } from '@astro/read-models/billing/budgets';
 import { LedgerEntry } from '@astro/read-models/billing/ledger';
 import { Batch, Payout } from '@astro/read-models/billing/payouts';
 import { Spending } from '@astro/read-models/billing/spending';
+import { StorageUsage } from '@astro/read-models/billing/storage';
 import { JobUsage } from '@astro/read-models/billing/usage';
 import { chainModels } from '@astro/read-models/chain/models';
 import { ApiKey } from '@astro/read-models/registry/api-keys';
@@ -103,6 +104,7 @@ export class GatewayModule {
             Budget,
             Alert,
             BalanceAlert,
+            StorageUsage,
             Batch,
             Payout,
             ...chainEntities,

@@ -29,6 +29,8 @@ export const nodeAgentConfig = z.object({
   PRICE_PER_SECOND_ATTO: baseUnits,
   /** The least for a lease that may be stopped with notice; half of the other when it is not given. */
   INTERRUPTIBLE_PRICE_PER_SECOND_ATTO: baseUnits.optional(),
+  /** For each GiB that is fetched or uploaded for a lease; nothing when it is not given. */
+  PRICE_PER_GIB_TRANSFERRED_ATTO: baseUnits.optional(),
   /** How this machine can prove what it runs. A claim: jobs that need it come once evidence was accepted. */
   ATTESTATION: z.enum(attestationKinds).optional(),
   /** What is offered of this machine; more than it has is refused at start. Unless told, most of it. */

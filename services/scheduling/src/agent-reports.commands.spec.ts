@@ -60,6 +60,14 @@ describe('a report becomes a command', () => {
     ['the digest is not 64 hexadecimal digits', { digest: report.digest.toUpperCase() }],
     ['digest does not match outputs', { outputs: outputs.slice(1) }],
     ['digest does not match outputs', { fault: 'program_trapped' }],
+    ...[-1, NaN, 0.5, 2 ** 64].map((fetchedBytes): [string, Partial<TaskCompleted>] => [
+      'transferred.fetchedBytes: must be a whole number from 0 to below 2^53',
+      { transferred: { fetchedBytes, uploadedBytes: 0 } },
+    ]),
+    [
+      'transferred.uploadedBytes: must be a whole number from 0 to below 2^53',
+      { transferred: { fetchedBytes: 0, uploadedBytes: Infinity } },
+    ],
   ])('an unsound result is a failure of the node: %s', (reason, change) =>
     expect(completionOf({ ...report, ...change }, origin)).toEqual({
       type: 'FailLease',

@@ -21,24 +21,31 @@ export const startOf = (
 
 /** A result that is unsound is no result: the lease has failed, and another node is asked. */
 export function completionOf(report: TaskCompleted, origin: ReportOrigin): PoolCommand {
-  const { poolId, leaseId, fencingToken, fault, digest, outputs } = report;
-  const flaw = flawOf(report);
+  const { poolId, leaseId, fencingToken, fault, digest, outputs, transferred } = report;
+  const flaw = flawOf(report) ?? flawOfTransfer(transferred);
   if (flaw) return failureOf({ poolId, leaseId, fencingToken, reason: flaw }, origin);
   return {
     type: 'CompleteLease',
-    data: { poolId, leaseId, fencingToken, ...origin, fault, digest, outputs },
+    data: {
+      ...{ poolId, leaseId, fencingToken, ...origin, fault, digest, outputs },
+      ...(transferred && { transferred }),
+    },
   };
 }
 
 /** The last run's outputs count as a result's do. Before the first run has ended there are none. */
 export function renewalOf(report: ReplicaRunning, origin: ReportOrigin): PoolCommand {
-  const { poolId, leaseId, fencingToken, runs, busyMs, digest, outputs } = report;
+  const { poolId, leaseId, fencingToken, runs, busyMs, digest, outputs, transferred } = report;
   const hasRun = digest !== '' || outputs.length > 0;
-  const flaw = hasRun ? flawOf({ fault: 'none', digest, outputs }) : undefined;
+  const flaw =
+    (hasRun ? flawOf({ fault: 'none', digest, outputs }) : undefined) ?? flawOfTransfer(transferred);
   if (flaw) return failureOf({ poolId, leaseId, fencingToken, reason: flaw }, origin);
   return {
     type: 'RenewLease',
-    data: { poolId, leaseId, fencingToken, ...origin, runs, busyMs, digest, outputs },
+    data: {
+      ...{ poolId, leaseId, fencingToken, ...origin, runs, busyMs, digest, outputs },
+      ...(transferred && { transferred }),
+    },
   };
 }
 
@@ -63,5 +70,12 @@ function flawOf({
   if (!outputs.every(output => isCid(output.cid))) return 'an output has no content id';
   if (!DIGEST.test(digest)) return 'the digest is not 64 hexadecimal digits';
   if (digest !== resultDigest(fault, outputs)) return 'digest does not match outputs';
+  return undefined;
+}
+
+function flawOfTransfer(transferred: TaskCompleted['transferred']): string | undefined {
+  for (const [direction, bytes] of Object.entries(transferred ?? {}))
+    if (!Number.isSafeInteger(bytes) || bytes < 0)
+      return `transferred.${direction}: must be a whole number from 0 to below 2^53`;
   return undefined;
 }

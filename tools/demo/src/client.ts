@@ -24,6 +24,7 @@ export type JobRequest = {
     readonly cpuMillis: number;
     readonly memoryMib: number;
     readonly maxPricePerSecondAtto: string;
+    readonly maxPricePerGibTransferredAtto?: string;
     readonly regions?: readonly string[];
     readonly attestations?: readonly string[];
   };

@@ -42,6 +42,9 @@ afterAll(async () => {
   await rm(stateDir, { recursive: true, force: true });
 }, 60_000);
 
+/** Another that asks for what it moves. */
+const carrier = { ...node, name: 'carrier', region: 'ca-van', pricePerGibTransferredAtto: 10n ** 20n };
+
 const jobOf = (cid: string, timeLimitMs: number): JobRequest => ({
   name: 'a task that fills the node',
   program: { cid, timeLimitMs, memoryLimitMib: 4, outputLimitBytes: 1_024 },
@@ -99,3 +102,53 @@ test('a preempted lease is charged for what it completed, which is nothing, and 
   expect(audit.unbalanced).toEqual([]);
   expect(audit.ledgerSumAtto).toBe(0n);
 }, 240_000);
+
+test('a node that asks for transfer is paid for exactly the time and the bytes, but not for its cache', async () => {
+  const { apiKey } = await platform.administration().registerOperator('Carrier Ltd');
+  await platform.startAgent({ ...carrier, operatorKey: apiKey });
+  const input = new Uint8Array(1_000_003).fill(7);
+  const free = jobOf(await client.putContent(idleProgram), 5_000);
+  const job: JobRequest = {
+    ...free,
+    requirements: {
+      ...free.requirements,
+      regions: [carrier.region],
+      maxPricePerGibTransferredAtto: String(2n * carrier.pricePerGibTransferredAtto),
+    },
+    tasks: [{ inputs: [{ name: 'input', cid: await client.putContent(input) }] }],
+  };
+  const chargeOf = async (name: string) => {
+    const { id } = await client.submit(job, name);
+    for await (const event of client.events(id)) void event;
+    expect(await client.ended(id)).toMatchObject({ status: 'succeeded' });
+    await untilSettled(client);
+    return id;
+  };
+  const ids = [await chargeOf('carried'), await chargeOf('cached')];
+  const results = (await poolEvents()).flatMap(event =>
+    event.type === 'LeaseCompleted' && ids.includes(event.data.jobId) ? [event.data.result] : [],
+  );
+  const bytes = [idleProgram.length + input.length, 0];
+  expect(results.map(({ transferred }) => transferred)).toEqual(
+    bytes.map(fetchedBytes => ({ fetchedBytes, uploadedBytes: 0 })),
+  );
+  const { items } = await client.json<{ readonly items: readonly Usage[] }>('/v1/usage');
+  for (const [index, jobId] of ids.entries()) {
+    const timeAtto = (BigInt(results[index]!.meteredMs) * results[index]!.pricePerSecondAtto + 999n) / 1_000n;
+    const product = BigInt(bytes[index]!) * carrier.pricePerGibTransferredAtto;
+    const transferAtto = (product + 2n ** 30n - 1n) / 2n ** 30n;
+    expect(items.find(usage => usage.jobId === jobId)).toMatchObject({
+      chargedAtto: `${timeAtto + transferAtto}`,
+      transferAtto: `${transferAtto}`,
+      transferredBytes: `${bytes[index]}`,
+    });
+  }
+  expect((await auditEvents(bus)).ledgerSumAtto).toBe(0n);
+}, 240_000);
+
+type Usage = {
+  readonly jobId: string;
+  readonly chargedAtto: string;
+  readonly transferAtto: string;
+  readonly transferredBytes: string;
+};

@@ -9,6 +9,7 @@ export type AgentPlan = {
   readonly operatorKey: string;
   readonly region: string;
   readonly pricePerSecondAtto: bigint;
+  readonly pricePerGibTransferredAtto?: bigint;
   readonly cpuMillis: number;
   readonly memoryMib: number;
   readonly heartbeatMs?: number;
@@ -40,6 +41,9 @@ export const agentEnvironment = (plan: AgentPlan, place: AgentPlace): Record<str
   HTTP_HOST: '127.0.0.1',
   HTTP_PORT: String(place.httpPort),
   LOG_LEVEL: place.logLevel,
+  ...(plan.pricePerGibTransferredAtto === undefined
+    ? {}
+    : { PRICE_PER_GIB_TRANSFERRED_ATTO: String(plan.pricePerGibTransferredAtto) }),
   ...(plan.attestation === undefined ? {} : { ATTESTATION: plan.attestation }),
   ...(plan.heartbeatMs === undefined ? {} : { HEARTBEAT_MS: String(plan.heartbeatMs) }),
 });

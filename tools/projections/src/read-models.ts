@@ -8,6 +8,7 @@ import { Budget, budgets } from '@astro/read-models/billing/budgets';
 import { LedgerEntry, ledger } from '@astro/read-models/billing/ledger';
 import { Batch, Payout, payouts } from '@astro/read-models/billing/payouts';
 import { Spending, spending } from '@astro/read-models/billing/spending';
+import { StorageUsage, storageUsage } from '@astro/read-models/billing/storage';
 import { JobUsage, usage } from '@astro/read-models/billing/usage';
 import { chainModels } from '@astro/read-models/chain/models';
 import { ApiKey, apiKeys } from '@astro/read-models/registry/api-keys';
@@ -43,6 +44,7 @@ export const readModels: readonly ReadModel[] = [
   { projection: custody, entities: [CustodyEntry] },
   { projection: budgets, entities: [Budget] },
   { projection: alerts, entities: [Alert, BalanceAlert] },
+  { projection: storageUsage, entities: [StorageUsage] },
   { projection: verdicts, entities: [Verdict] },
   ...chainModels,
 ];

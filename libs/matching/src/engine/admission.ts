@@ -46,6 +46,7 @@ export function problemsOfOffer(offer: NodeOffer, catalogue: Catalogue): readonl
   review.number('performance', offer.performance, 0.001, limits.performance);
   review.number('reliability', offer.reliability, 0, 1);
   review.price('pricePerDeviceSecondAtto', offer.pricePerDeviceSecondAtto);
+  review.price('transferPriceAtto', offer.transferPriceAtto ?? 0n);
   review.whole('cpuPower.socketMillis', offer.cpuPower.socketMillis, 1, limits.cpuMillis);
   review.number('cpuPower.idleWatts', offer.cpuPower.idleWatts, 0, limits.watts);
   review.number('cpuPower.fullWatts', offer.cpuPower.fullWatts, 0, limits.watts);
@@ -109,7 +110,8 @@ function reviewNeeds(review: Review, at: string, needs: Requirements, catalogue:
   review.whole(`${at}bandwidthMbps`, needs.bandwidthMbps, 0, limits.bandwidthMbps);
   review.number(`${at}reliabilityMin`, needs.reliabilityMin, 0, 1);
   review.number(`${at}expectedDurationMs`, needs.expectedDurationMs, 0, limits.durationMs);
-  if (needs.priceCapAtto !== undefined) review.price(`${at}priceCapAtto`, needs.priceCapAtto);
+  for (const cap of ['priceCapAtto', 'transferPriceCapAtto'] as const)
+    if (needs[cap] !== undefined) review.price(`${at}${cap}`, needs[cap]);
   if (needs.runtime !== '') review.oneOf(`${at}runtime`, needs.runtime, catalogue.runtimes);
   review.names(`${at}attestations`, needs.attestations);
   review.names(`${at}datasets`, needs.datasets);

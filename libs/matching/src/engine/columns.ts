@@ -24,6 +24,7 @@ export class NodeColumns {
   reliability = new Float64Array(0);
   price = new Float64Array(0);
   interruptiblePrice = new Float64Array(0);
+  transferPrice = new Float64Array(0);
   /** The terms that depend on the node only, with its price on demand, and with what it asks of interruptible work. */
   staticTerm = new Float64Array(0);
   interruptibleStaticTerm = new Float64Array(0);
@@ -169,6 +170,7 @@ export class NodeColumns {
     this.reliability = wider(this.reliability);
     this.price = wider(this.price);
     this.interruptiblePrice = wider(this.interruptiblePrice);
+    this.transferPrice = wider(this.transferPrice);
     this.staticTerm = wider(this.staticTerm);
     this.interruptibleStaticTerm = wider(this.interruptibleStaticTerm);
     this.stateHash = wider(this.stateHash);

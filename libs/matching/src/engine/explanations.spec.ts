@@ -33,6 +33,8 @@ test.each<[FilterName, Partial<Requirements>, Partial<NodeOffer>, Partial<TaskRe
   ['reliability', { reliabilityMin: 0.99 }, { reliability: 0.9 }, {}],
   ['priceCap', { priceCapAtto: 1n, isInterruptible: true }, { interruptiblePriceAtto: 2n }, {}],
   ['priceCap', { priceCapAtto: 10n ** 30n }, { pricePerDeviceSecondAtto: 10n ** 30n + 1n }, {}],
+  ['transferPriceCap', { transferPriceCapAtto: 0n }, { transferPriceAtto: 1n }, {}],
+  ['transferPriceCap', { transferPriceCapAtto: 10n ** 30n }, { transferPriceAtto: 10n ** 30n + 1n }, {}],
   ['nodeExcluded', {}, {}, { nodesExcluded: new Set(['a']) }],
   ['operatorExcluded', {}, {}, { operatorsExcluded: new Set(['operator-of-a']) }],
   ['deadline', {}, { performance: 0.5 }, { deadlineMs: 60_000 }],

@@ -20,6 +20,7 @@ export class FilterPlan {
   private readonly noneOf: Bitmap[] = [];
   private readonly attributesVersion: number;
   private readonly priceCap: number;
+  private readonly transferPriceCap: number;
   readonly demand: Demand;
   /** Which of a node's prices counts. */
   readonly isInterruptible: boolean;
@@ -36,7 +37,8 @@ export class FilterPlan {
     this.attributesVersion = versionOf(fleet);
     this.demand = demands.intern(needs);
     this.isInterruptible = needs.isInterruptible === true;
-    this.priceCap = needs.priceCapAtto === undefined ? Number.POSITIVE_INFINITY : Number(needs.priceCapAtto);
+    this.priceCap = numberOf(needs.priceCapAtto);
+    this.transferPriceCap = numberOf(needs.transferPriceCapAtto);
     if (needs.runtime !== '') this.require(fleet.runtimes, [needs.runtime]);
     if (needs.attestations.length > 0) this.require(fleet.attestations, needs.attestations);
     this.rule(fleet.regions, needs.regions);
@@ -97,7 +99,12 @@ export class FilterPlan {
   }
 
   meetsTerms(slot: number): boolean {
-    return this.fleet.columns.reliability[slot]! >= this.needs.reliabilityMin && this.isAffordable(slot);
+    const { reliability } = this.fleet.columns;
+    return (
+      reliability[slot]! >= this.needs.reliabilityMin &&
+      this.isAffordable(slot) &&
+      this.isTransferAffordable(slot)
+    );
   }
 
   /** Exact: numbers order as their bigints do, unless they are equal. */
@@ -106,6 +113,12 @@ export class FilterPlan {
     if (price !== this.priceCap) return price < this.priceCap;
     const { priceAtto, interruptiblePriceAtto } = this.fleet.factsOf(slot);
     return (this.isInterruptible ? interruptiblePriceAtto : priceAtto) <= this.needs.priceCapAtto!;
+  }
+
+  isTransferAffordable(slot: number): boolean {
+    const price = this.fleet.columns.transferPrice[slot]!;
+    if (price !== this.transferPriceCap) return price < this.transferPriceCap;
+    return this.fleet.factsOf(slot).transferPriceAtto <= this.needs.transferPriceCapAtto!;
   }
 
   private rule(attributes: AttributeIndex, { allowed, denied }: PlaceRule): void {
@@ -117,6 +130,9 @@ export class FilterPlan {
     this.anyOf.push(bitmapsOf(attributes, values));
   }
 }
+
+const numberOf = (capAtto: bigint | undefined): number =>
+  capAtto === undefined ? Number.POSITIVE_INFINITY : Number(capAtto);
 
 const bitmapsOf = (attributes: AttributeIndex, values: readonly string[]): readonly Bitmap[] =>
   values.flatMap(value => attributes.bitmapOf(value) ?? []);

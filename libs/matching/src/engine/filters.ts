@@ -16,6 +16,7 @@ export const filterNames = [
   'attestation',
   'reliability',
   'priceCap',
+  'transferPriceCap',
   'nodeExcluded',
   'operatorExcluded',
   'deadline',
@@ -49,6 +50,7 @@ export function failedFilters(engine: PlacementEngine, query: Query, slot: numbe
   check(needs.attestations.length === 0 || needs.attestations.includes(attestation), 'attestation');
   check(columns.reliability[slot]! >= needs.reliabilityMin, 'reliability');
   check(query.plan.isAffordable(slot), 'priceCap');
+  check(query.plan.isTransferAffordable(slot), 'transferPriceCap');
   check(!query.isExcludedNode(slot), 'nodeExcluded');
   check(!query.isExcludedOperator(slot), 'operatorExcluded');
   check(query.meetsDeadline(slot), 'deadline');

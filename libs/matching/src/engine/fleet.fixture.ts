@@ -126,6 +126,7 @@ const anyNode = fc.record({
   reliability: fc.constantFrom(0.9, 0.99, 1),
   pricePerDeviceSecondAtto: fc.bigInt({ min: 1n, max: 4n }).map(price => price * 10n ** 18n),
   interruptiblePriceAtto: fc.constantFrom(undefined, 2n * 10n ** 18n - 1n, 10n ** 18n),
+  transferPriceAtto: fc.constantFrom(undefined, undefined, 10n ** 18n, 10n ** 18n + 1n),
   datasets: fc.subarray(['imagenet', 'pile']),
   maintenance: fc.constantFrom([], [{ fromMs: 50_000, untilMs: 90_000 }]),
 });
@@ -171,6 +172,7 @@ const anyNeeds = fc
     reliabilityMin: fc.constantFrom(0, 0, 0.95),
     isInterruptible: fc.boolean(),
     priceCapAtto: fc.constantFrom(undefined, 3n * 10n ** 18n, 2n * 10n ** 18n - 1n),
+    transferPriceCapAtto: fc.constantFrom(undefined, undefined, 10n ** 18n),
     datasets: fc.constantFrom([], ['imagenet'], ['imagenet', 'pile']),
     expectedDurationMs: fc.constantFrom(1_000, 60_000),
   })

@@ -13,6 +13,7 @@ import type { TermWeights } from './weights.js';
 export type NodeFacts = Pick<NodeOffer, 'nodeId' | 'runtimes' | 'datasets' | 'fabric'> & {
   readonly priceAtto: bigint;
   readonly interruptiblePriceAtto: bigint;
+  readonly transferPriceAtto: bigint;
 };
 
 export type UpdateOutcome = 'updated' | 'NodeNotFound' | 'DevicesAreHeld';
@@ -179,8 +180,9 @@ export class Fleet {
   private describe(slot: number, offer: NodeOffer): void {
     const { columns } = this;
     const { nodeId, runtimes, datasets, fabric, pricePerDeviceSecondAtto: priceAtto } = offer;
-    const { interruptiblePriceAtto = priceAtto } = offer;
-    this.facts[slot] = { nodeId, runtimes, datasets, fabric, priceAtto, interruptiblePriceAtto };
+    const { interruptiblePriceAtto = priceAtto, transferPriceAtto = 0n } = offer;
+    const prices = { priceAtto, interruptiblePriceAtto, transferPriceAtto };
+    this.facts[slot] = { nodeId, runtimes, datasets, fabric, ...prices };
     columns.diskMib[slot] = offer.diskMib;
     columns.bandwidthMbps[slot] = offer.bandwidthMbps;
     columns.operator[slot] = this.operators.intern(offer.operatorId);
@@ -191,6 +193,7 @@ export class Fleet {
     columns.reliability[slot] = offer.reliability;
     columns.price[slot] = Number(priceAtto);
     columns.interruptiblePrice[slot] = Number(interruptiblePriceAtto);
+    columns.transferPrice[slot] = Number(transferPriceAtto);
     this.weigh(slot);
     for (const runtime of runtimes) this.runtimes.add(runtime, slot);
     for (const dataset of datasets) this.byDataset.add(dataset, slot);

@@ -54,6 +54,8 @@ export type NodeOffer = {
   readonly pricePerDeviceSecondAtto: bigint;
   /** The least for what may be stopped with notice. Absent: as for all else. */
   readonly interruptiblePriceAtto?: bigint | undefined;
+  /** For each GiB that it moves for a task. Absent: nothing. */
+  readonly transferPriceAtto?: bigint | undefined;
   readonly datasets: readonly string[];
   readonly maintenance: readonly MaintenanceWindow[];
 };

@@ -74,6 +74,8 @@ export class Oracle {
       (needs.attestations.length === 0 || needs.attestations.includes(node.attestation)) &&
       node.reliability >= needs.reliabilityMin &&
       (needs.priceCapAtto === undefined || askOf(node, needs) <= needs.priceCapAtto) &&
+      (needs.transferPriceCapAtto === undefined ||
+        (node.transferPriceAtto ?? 0n) <= needs.transferPriceCapAtto) &&
       !request.nodesExcluded.has(node.nodeId) &&
       !request.operatorsExcluded.has(node.operatorId) &&
       (deadlineMs === undefined || endMs <= deadlineMs) &&

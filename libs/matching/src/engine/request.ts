@@ -45,6 +45,8 @@ export type Requirements = {
   readonly isInterruptible?: boolean | undefined;
   /** Absent: no cap. */
   readonly priceCapAtto?: bigint | undefined;
+  /** The same for each GiB that the node moves. */
+  readonly transferPriceCapAtto?: bigint | undefined;
   /** Datasets that the task reads; a node that holds them all is preferred by the weight of locality. */
   readonly datasets: readonly string[];
   /** On a machine of performance 1. */

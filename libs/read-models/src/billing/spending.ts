@@ -31,16 +31,20 @@ const slotOf = (at: Date): Date => new Date(at.getTime() - (at.getTime() % SPEND
 
 export const spending: Projection<AccountEvent, EntityManager> = {
   name: 'billing.spending',
-  version: 1,
+  version: 2,
   tables: ['spending'],
   reads: ['billing.account'],
   ...folding<AccountEvent, Spending>(Spending, {
     keysOf: ({ type, data }, recordedAt) =>
-      type === 'TaskCharged' ? [`${data.tenantId} ${slotOf(recordedAt).getTime()}`] : [],
-    evolve(spent, { event: { type, data }, recordedAt, position }, id) {
-      if (type !== 'TaskCharged' || (spent !== undefined && spent.position >= position)) return spent;
-      const { tenantId, postings } = data;
-      const chargedAtto = -changeOf(tenantAccount(tenantId, 'reserved'), postings);
+      type === 'TaskCharged' || type === 'StorageCharged'
+        ? [`${data.tenantId} ${slotOf(recordedAt).getTime()}`]
+        : [],
+    evolve(spent, { event, recordedAt, position }, id) {
+      const isCharge = event.type === 'TaskCharged' || event.type === 'StorageCharged';
+      if (!isCharge || (spent !== undefined && spent.position >= position)) return spent;
+      const { tenantId, postings } = event.data;
+      const paidFrom = tenantAccount(tenantId, event.type === 'TaskCharged' ? 'reserved' : 'available');
+      const chargedAtto = -changeOf(paidFrom, postings);
       const before = spent ?? { id, tenantId, slot: slotOf(recordedAt), chargedAtto: 0n };
       return { ...before, chargedAtto: before.chargedAtto + chargedAtto, position };
     },

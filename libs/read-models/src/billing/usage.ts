@@ -1,5 +1,5 @@
 import type { Projection } from '@astro/event-sourcing/projection';
-import type { AccountEvent } from '@astro/messages/billing';
+import type { AccountEvent, TaskCharged } from '@astro/messages/billing';
 import { changeOf, platformBurned, platformFees, tenantAccount } from '@astro/messages/ledger-accounts';
 import { Atto } from '@astro/postgres/atto';
 import { defineEntity, type EntityManager, type InferEntity } from '@mikro-orm/postgresql';
@@ -21,6 +21,9 @@ export const JobUsage = defineEntity({
     /** The burned share of the fee. */
     burnedAtto: p.type(Atto),
     meteredMs: p.bigint('number'),
+    transferredBytes: p.type(Atto),
+    /** Part of what was charged. */
+    transferAtto: p.type(Atto),
     tasksCharged: p.integer(),
     firstChargedAt: p.datetime(),
     /** Of the last event that was added: an older one, repeated, is not added again. */
@@ -31,7 +34,7 @@ export type JobUsage = InferEntity<typeof JobUsage>;
 
 export const usage: Projection<AccountEvent, EntityManager> = {
   name: 'billing.usage',
-  version: 1,
+  version: 2,
   tables: ['usage'],
   reads: ['billing.account'],
   ...folding<AccountEvent, JobUsage>(JobUsage, {
@@ -47,6 +50,7 @@ export const usage: Projection<AccountEvent, EntityManager> = {
         feeAtto: before.feeAtto + changeOf(platformFees, postings) + burnedAtto,
         burnedAtto: before.burnedAtto + burnedAtto,
         meteredMs: before.meteredMs + data.meteredMs,
+        ...transfersWith(before, data),
         tasksCharged: before.tasksCharged + 1,
         position,
       };
@@ -54,7 +58,21 @@ export const usage: Projection<AccountEvent, EntityManager> = {
   }),
 };
 
-const nothingCharged = { chargedAtto: 0n, feeAtto: 0n, burnedAtto: 0n, meteredMs: 0, tasksCharged: 0 };
+const nothingCharged = {
+  ...{ chargedAtto: 0n, feeAtto: 0n, burnedAtto: 0n, meteredMs: 0, tasksCharged: 0 },
+  ...{ transferredBytes: 0n, transferAtto: 0n },
+};
+
+type Transfers = Pick<JobUsage, 'transferredBytes' | 'transferAtto'>;
+
+const transfersWith = (before: Transfers, { work }: TaskCharged): Transfers =>
+  (work?.results ?? []).reduce<Transfers>(
+    (sum, { transferredBytes, transferAtto }) => ({
+      transferredBytes: sum.transferredBytes + BigInt(transferredBytes),
+      transferAtto: sum.transferAtto + transferAtto,
+    }),
+    { transferredBytes: before.transferredBytes, transferAtto: before.transferAtto },
+  );
 
 export const findUsage = (em: EntityManager, tenantId: string, jobId: string) =>
   em.findOne(JobUsage, { jobId, tenantId });

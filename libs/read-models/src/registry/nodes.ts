@@ -22,6 +22,7 @@ export const Node = defineEntity({
     inventory: p.json<StoredJson<Inventory>>(),
     pricePerSecondAtto: p.type(Atto),
     interruptiblePricePerSecondAtto: p.type(Atto),
+    pricePerGibTransferredAtto: p.type(Atto),
     status: p.text().$type<NodeStatus>(),
     /** What it says that it can prove. */
     attestationClaimed: p.text().$type<AttestationKind>().nullable(),
@@ -37,7 +38,7 @@ export type Node = InferEntity<typeof Node>;
 
 export const nodes: Projection<NodeEvent, EntityManager> = {
   name: 'registry.nodes',
-  version: 2,
+  version: 3,
   tables: ['nodes'],
   reads: ['registry.node'],
   async apply(em, { event: { type, data }, recordedAt, position }) {
@@ -92,6 +93,7 @@ const offered = (offer: Offer) => ({
   inventory: storedJson(offer.inventory),
   pricePerSecondAtto: offer.pricePerSecondAtto,
   interruptiblePricePerSecondAtto: interruptibleAskAtto(offer),
+  pricePerGibTransferredAtto: offer.pricePerGibTransferredAtto ?? 0n,
   attestationClaimed: offer.attestationClaimed ?? null,
 });
 

@@ -21,17 +21,35 @@ const tasks = fc.constantFrom('task_1', 'task_2', 'task_3');
 const usually = <T>(sensible: fc.Arbitrary<T>, wrong: fc.Arbitrary<T>) =>
   fc.oneof({ arbitrary: sensible, weight: 9 }, { arbitrary: wrong, weight: 1 });
 
+/** Of what several must be right together. */
+const rarely = <T>(sensible: fc.Arbitrary<T>, wrong: fc.Arbitrary<T>) =>
+  fc.oneof({ arbitrary: sensible, weight: 99 }, { arbitrary: wrong, weight: 1 });
+
 const amounts = usually(fc.bigInt(0n, 2_000n), fc.bigInt(-3n, 10n ** 24n));
-const results = fc.record({
-  leaseId: fc.constantFrom('lease_1', 'lease_2', 'lease_3', 'lease_4'),
-  nodeId: fc.constant('n'),
-  operatorId: fc.constantFrom('o1', 'o2', 'o3'),
-  fault: fc.constant('none' as const),
-  digest: fc.constant('d'),
-  outputs: fc.constant([]),
-  meteredMs: usually(fc.nat(3_000), fc.nat(10_000_000)),
-  pricePerSecondAtto: usually(fc.bigInt(0n, 400n), fc.bigInt(-1n, 10n ** 18n)),
-});
+const results = fc
+  .record({
+    leaseId: fc.constantFrom('lease_1', 'lease_2', 'lease_3', 'lease_4'),
+    nodeId: fc.constant('n'),
+    operatorId: fc.constantFrom('o1', 'o2', 'o3'),
+    fault: fc.constant('none' as const),
+    digest: fc.constant('d'),
+    outputs: fc.constant([]),
+    meteredMs: usually(fc.nat(3_000), fc.nat(10_000_000)),
+    pricePerSecondAtto: usually(fc.bigInt(0n, 400n), fc.bigInt(-1n, 10n ** 18n)),
+    pricePerGibTransferredAtto: rarely(fc.bigInt(0n, 400n), fc.constant(-1n)),
+    transferred: fc.option(
+      rarely(
+        fc.record({ fetchedBytes: fc.nat(2 ** 30), uploadedBytes: fc.nat(2 ** 28) }),
+        fc.constantFrom(
+          { fetchedBytes: -1, uploadedBytes: 0 },
+          { fetchedBytes: 0, uploadedBytes: NaN },
+          { fetchedBytes: 2 ** 60, uploadedBytes: 0 },
+        ),
+      ),
+      { nil: undefined },
+    ),
+  })
+  .map(({ transferred, ...result }) => ({ ...result, ...(transferred && { transferred }) }));
 const works = usually(
   fc.uniqueArray(results, { selector: result => result.leaseId, minLength: 1, maxLength: 4 }),
   fc.array(results, { maxLength: 4 }),
@@ -149,17 +167,37 @@ const budgets = fc.oneof(
     return { type: 'SetLowBalanceAlert', data: { tenantId, ...amount } };
   }),
 );
+const storages = fc
+  .tuple(
+    fc.integer({ min: 1, max: 9 }),
+    fc.bigInt(-1n, 10n ** 19n),
+    usually(fc.bigInt(0n, 90n), fc.bigInt(-1n, 10n ** 18n)),
+    fees,
+  )
+  .map(([hour, gibHoursAtto, pricePerGibHourAtto, fee]): AccountCommand => {
+    const through = new Date(hour * 3_600_000);
+    const data = {
+      tenantId,
+      from: new Date(0),
+      through,
+      gibHoursAtto,
+      pricePerGibHourAtto,
+      operatorId: 'o1',
+    };
+    return { type: 'ChargeStorage', data: { ...data, ...fee } };
+  });
 const commands = fc.oneof(
   { arbitrary: credits, weight: 1 },
   { arbitrary: reservations, weight: 2 },
   { arbitrary: extensions, weight: 2 },
-  { arbitrary: charges, weight: 4 },
+  { arbitrary: charges, weight: 5 },
   { arbitrary: periods, weight: 2 },
-  { arbitrary: releases, weight: 1 },
+  { arbitrary: releases, weight: 2 },
   { arbitrary: writeOffs, weight: 1 },
   { arbitrary: transfers, weight: 1 },
   { arbitrary: receipts, weight: 1 },
-  { arbitrary: withdrawals, weight: 3 },
+  { arbitrary: withdrawals, weight: 4 },
+  { arbitrary: storages, weight: 1 },
 );
 
 /**
@@ -248,14 +286,46 @@ test('what is reserved and what leaves is the sum of its parts, the available ba
 test('operators, fees and burned share are exactly what was charged, within the fee schedule', () =>
   holds(steps => {
     for (const event of steps.flatMap(({ events }) => events)) {
-      if (event.type !== 'TaskCharged') continue;
+      if (event.type !== 'TaskCharged' && event.type !== 'StorageCharged') continue;
       const { postings, feeBps, burnBps } = event.data;
-      const gross = -balance(postings, /:reserved$/);
+      const gross = -balance(postings, /^tenant:/);
       const fee = (gross * BigInt(feeBps)) / 10_000n;
       const burned = (fee * BigInt(burnBps)) / 10_000n;
       equal(balance(postings, /^operator:/), gross - fee);
       equal(balance(postings, /^platform:burned$/), burned);
       equal(balance(postings, /^platform:fees$/), fee - burned);
+    }
+  }));
+
+test('what a charge is made of sums to what the tenant paid, each part by its price and amount', () =>
+  holds(steps => {
+    for (const { type, data } of steps.flatMap(({ events }) => events)) {
+      if (type !== 'TaskCharged') continue;
+      let gross = 0n;
+      for (const { timeAtto, transferAtto, ...used } of data.work!.results) {
+        const timesMs = BigInt(used.meteredMs) * used.pricePerSecondAtto;
+        const timesBytes = BigInt(used.transferredBytes) * used.pricePerGibTransferredAtto;
+        ok(timeAtto * 1_000n >= timesMs && (timeAtto - 1n) * 1_000n < timesMs);
+        ok(transferAtto << 30n >= timesBytes && (transferAtto - 1n) << 30n < timesBytes);
+        gross += timeAtto + transferAtto;
+      }
+      equal(gross, -balance(data.postings, /:reserved$/));
+    }
+  }));
+
+test('what is kept in any periods is paid or due, each period once', () =>
+  holds(steps => {
+    let due = 0n;
+    let through = 0;
+    for (const { type, data } of steps.flatMap(({ events }) => events)) {
+      if (type !== 'StorageCharged' && type !== 'StorageUnpaid') continue;
+      ok(data.through.getTime() > through);
+      through = data.through.getTime();
+      const product = data.gibHoursAtto * data.pricePerGibHourAtto;
+      const asked = due + (product + 10n ** 18n - 1n) / 10n ** 18n;
+      if (type === 'StorageCharged') equal(-balance(data.postings, /^tenant:/), asked);
+      due = type === 'StorageCharged' ? 0n : data.dueAtto;
+      if (type === 'StorageUnpaid') ok(due === asked && due > data.availableAtto);
     }
   }));
 
@@ -283,6 +353,7 @@ function whatIsDone(data: AccountEvent['data']): string | undefined {
   if ('transferId' in data) return data.transferId;
   if ('factId' in data) return data.factId;
   if ('withdrawalId' in data) return data.withdrawalId;
+  if ('through' in data) return data.through.toISOString();
   return 'jobId' in data ? data.jobId : undefined;
 }
 
@@ -321,6 +392,7 @@ test('histories do reach charges, declined reservations and releases', () => {
   expect(Math.min(count('ReservationExtended'), count('ExtensionDeclined'))).toBeGreaterThan(50);
   const ends = [count('WithdrawalReturned'), count('ExitFollowed'), count('ExitLocked')];
   expect(Math.min(count('WithdrawalPaid'), ...ends)).toBeGreaterThan(20);
+  expect(Math.min(count('StorageCharged'), count('StorageUnpaid'))).toBeGreaterThan(100);
 });
 
 test('a state comes back from its snapshot as it was', () =>

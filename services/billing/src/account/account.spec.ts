@@ -56,6 +56,10 @@ const resultOf = (operator: string, meteredMs: number, pricePerSecondAtto: bigin
 });
 /** 1,234 ms at 100 a second are 123.4, so 124 base units; 500 ms at 151 are 75.5, so 76: 200 together. */
 const work = [resultOf('a', 1_234, 100n), resultOf('b', 500, 151n)];
+const chargedFor = ({ leaseId, operatorId, meteredMs, pricePerSecondAtto }: Result, timeAtto: bigint) => ({
+  ...{ leaseId, operatorId, meteredMs, pricePerSecondAtto, timeAtto },
+  ...{ transferredBytes: 0, pricePerGibTransferredAtto: 0n, transferAtto: 0n },
+});
 const charge = (changes: Partial<ChargeTask> = {}): AccountCommand => ({
   type: 'ChargeTask',
   data: { tenantId, jobId, taskId: 'task_1', work, feeBps: 250, burnBps: 2_000, ...changes },
@@ -77,6 +81,7 @@ const charged = (taskId = 'task_1'): AccountEvent => ({
       { account: 'platform:fees', amountAtto: 4n },
       { account: 'platform:burned', amountAtto: 1n },
     ],
+    work: { results: work.map((result, index) => chargedFor(result, [124n, 76n][index]!)) },
   },
 });
 const refused = (rejection: string, detail: string, taskId = 'task_1'): AccountEvent => ({

@@ -14,6 +14,7 @@ import { release, reserve } from './reservations.js';
 import { removeBudget, setBudget } from './set-budget.js';
 import { emptyAccount, type Account, type Memory } from './state.js';
 import { telling } from './telling.js';
+import { chargeStorage } from './storage-charges.js';
 import { receive, transferFunds } from './transfers.js';
 import { followPayment, lockForExit, returnWithdrawal, withdraw } from './withdrawals.js';
 
@@ -52,6 +53,8 @@ const moneyRemembering = (memory: Memory, chainId: number | undefined): AccountD
         return writeOff(data, account);
       case 'ReleaseFunds':
         return release(data, account);
+      case 'ChargeStorage':
+        return chargeStorage(data, account);
       case 'TransferFunds':
         return transferFunds(data, account);
       case 'ReceiveTransfers':

@@ -49,6 +49,25 @@ const commandWith: Readonly<Record<string, (amountAtto: bigint) => AccountComman
     type: 'ChargePeriod',
     data: { ...charged, chargeNumber: 1, work: workAt(price) },
   }),
+  'ChargeTask with transfer': pricePerGibTransferredAtto => ({
+    type: 'ChargeTask',
+    data: {
+      ...charged,
+      work: [
+        {
+          ...{ ...workAt(0n), pricePerGibTransferredAtto },
+          transferred: { fetchedBytes: 2 ** 29, uploadedBytes: 2 ** 29 },
+        },
+      ],
+    },
+  }),
+  ChargeStorage: pricePerGibHourAtto => ({
+    type: 'ChargeStorage',
+    data: {
+      ...{ tenantId, from: new Date(1), through: new Date(2), gibHoursAtto: 10n ** 18n },
+      ...{ pricePerGibHourAtto, operatorId: 'operator_1', ...fee },
+    },
+  }),
   TransferFunds: amountAtto => ({
     type: 'TransferFunds',
     data: {

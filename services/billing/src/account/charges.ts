@@ -77,9 +77,10 @@ function chargeWork(command: Work, reservation: Reservation): AccountDecision {
     };
     return accept({ type: 'ChargeRefused', data: { tenantId, jobId, taskId, ...number, ...refusal } });
   }
-  const { grossAtto, meteredMs, parts } = charged;
+  const { grossAtto, meteredMs, results, parts } = charged;
   const postings = transfer(tenantAccount(tenantId, 'reserved'), parts);
-  const data = { tenantId, jobId, taskId, feeBps, burnBps, meteredMs, postings, ...number };
+  const which = { tenantId, jobId, taskId, ...number };
+  const data = { ...which, feeBps, burnBps, meteredMs, postings, work: { results } };
   return withRelease({ type: 'TaskCharged', data }, reservation, reservation.leftAtto - grossAtto);
 }
 

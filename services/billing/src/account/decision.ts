@@ -31,7 +31,8 @@ export type AccountRejection =
   | 'BudgetIsFixed'
   | 'BudgetExists'
   | 'BudgetNotFound'
-  | 'TooManyBudgets';
+  | 'TooManyBudgets'
+  | 'StorageChargeIsInvalid';
 
 export type AccountDecider = Decider<Account, AccountCommand, AccountEvent, AccountRejection>;
 export type AccountDecision = Decision<AccountEvent, AccountRejection>;

@@ -93,6 +93,12 @@ function evolveWhatItIsFor(account: Account, { type, data }: AccountEvent, memor
     case 'LowBalanceAlertSet':
     case 'LowBalanceReached':
       return evolveBudgets(account, { type, data } as BudgetEvent);
+    case 'StorageCharged':
+      account.storage = { throughMs: data.through.getTime(), dueAtto: 0n };
+      return;
+    case 'StorageUnpaid':
+      account.storage = { throughMs: data.through.getTime(), dueAtto: data.dueAtto };
+      return;
     case 'WithdrawalRequested':
     case 'WithdrawalReturned':
     case 'WithdrawalPaid':

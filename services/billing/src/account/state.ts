@@ -81,6 +81,8 @@ export type Account = {
   readonly exits: Map<string, bigint>;
   /** Facts of the chain that were followed. */
   readonly facts: Remembered<true>;
+  /** How far the keeping of content was charged, and what of it could not be paid. */
+  storage: { readonly throughMs: number; readonly dueAtto: bigint };
   /** Position of the last transfer to this account that was received. */
   receivedThrough: number;
   readonly budgets: Map<string, BudgetAccount>;
@@ -107,6 +109,7 @@ export const emptyAccount = (): Account => ({
   credits: nothingRemembered(),
   transfers: nothingRemembered(),
   receivedThrough: 0,
+  storage: { throughMs: 0, dueAtto: 0n },
   owedAtto: 0n,
   leaving: new Map(),
   withdrawals: nothingRemembered(),

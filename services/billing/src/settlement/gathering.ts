@@ -20,7 +20,8 @@ export class Gathering {
   /** Takes the next event of the ledger in. @returns false when it belongs into the next batch */
   take({ event, position, recordedAt }: Recorded<AccountEvent>): boolean {
     if (this.#isFull) return false;
-    if (event.type !== 'TaskCharged' || position <= this.#to) return true;
+    if (event.type !== 'TaskCharged' && event.type !== 'StorageCharged') return true;
+    if (position <= this.#to) return true;
     const { feeBps, burnBps } = event.data;
     const shares = sharesOf(event.data);
     const { tenants, operators, size } = this.#shares.with(shares);

@@ -1,11 +1,14 @@
 import type { Share, TaskCharged } from '@astro/messages/billing';
 import { ledgerAccountIn, platformBurned, platformFees } from '@astro/messages/ledger-accounts';
 
+/** Whatever was charged, with the fee that it was charged with. */
+type Charged = Pick<TaskCharged, 'tenantId' | 'feeBps' | 'burnBps' | 'postings'>;
+
 /**
  * What each operator earned by one charge, with its part of the fee: in proportion to what it earned, by
  * running totals, so that the parts sum to the charge's fee, and what is burned of it, exactly.
  */
-export function sharesOf({ tenantId, feeBps, burnBps, postings }: TaskCharged): readonly Share[] {
+export function sharesOf({ tenantId, feeBps, burnBps, postings }: Charged): readonly Share[] {
   const earned: { readonly operatorId: string; readonly netAtto: bigint }[] = [];
   let feeAtto = 0n;
   let burnedAtto = 0n;

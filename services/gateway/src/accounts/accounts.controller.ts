@@ -1,4 +1,5 @@
 import { balanceOfTenant, earningsOfOperator } from '@astro/read-models/billing/balances';
+import { findStorageUsage, type StorageUsage } from '@astro/read-models/billing/storage';
 import { pageOfUsage, type JobUsage } from '@astro/read-models/billing/usage';
 import { findOperator } from '@astro/read-models/registry/operators';
 import { findTenant } from '@astro/read-models/registry/tenants';
@@ -27,7 +28,7 @@ export class AccountsController {
   }
 
   @Operation('GET', '/v1/usage', {
-    summary: 'List charged jobs, newest first',
+    summary: 'List charged jobs, newest first, and what is kept',
     callers: ['tenant'],
     query: schema.usageQuery,
     answers: { 200: { description: 'A page', schema: schema.usagePage } },
@@ -39,7 +40,11 @@ export class AccountsController {
   ): Promise<z.infer<typeof schema.usagePage>> {
     const scope = `usage ${tenantId}`;
     const query = { limit, cursor: decodeCursor(scope, cursor) };
-    return toPage(await this.readModels.query(em => pageOfUsage(em, tenantId, query)), scope, toUsage);
+    const [page, kept] = await this.readModels.query(async em => [
+      await pageOfUsage(em, tenantId, query),
+      await findStorageUsage(em, tenantId),
+    ]);
+    return { ...toPage(page, scope, toUsage), storage: toStorage(kept) };
   }
 }
 
@@ -66,6 +71,17 @@ const toUsage = (row: JobUsage) => ({
   feeAtto: row.feeAtto.toString(),
   burnedAtto: row.burnedAtto.toString(),
   meteredMs: row.meteredMs,
+  transferredBytes: row.transferredBytes.toString(),
+  transferAtto: row.transferAtto.toString(),
   tasksCharged: row.tasksCharged,
   firstChargedAt: row.firstChargedAt.toISOString(),
+});
+
+const toStorage = (row: StorageUsage | null) => ({
+  contents: row?.contents ?? 0,
+  bytes: `${row?.bytes ?? 0n}`,
+  gibHoursAtto: `${row?.gibHoursAtto ?? 0n}`,
+  ...(row?.meteredThrough && { meteredThrough: row.meteredThrough.toISOString() }),
+  chargedAtto: `${row?.chargedAtto ?? 0n}`,
+  dueAtto: `${row?.dueAtto ?? 0n}`,
 });

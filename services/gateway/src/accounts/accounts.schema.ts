@@ -30,6 +30,19 @@ const operatorAccount = z
 export const account = z.discriminatedUnion('owner', [tenantAccount, operatorAccount]);
 
 export const usageQuery = pageQuery;
+const usedStorage = z
+  .object({
+    contents: z.int().meta({ description: 'Kept now' }),
+    bytes: z.string().meta({ example: '1048576' }),
+    gibHoursAtto: z.string().meta({ description: 'Kept until now and metered, in 10^-18 GiB-hours' }),
+    meteredThrough: z.iso.datetime().optional(),
+    chargedAtto: atto.meta({ description: 'All that the tenant paid for it' }),
+    dueAtto: atto.meta({
+      description: 'What could not be paid: it is charged at the end of the next period',
+    }),
+  })
+  .meta({ id: 'StorageUsage' });
+
 export const usagePage = pageOf(
   z
     .object({
@@ -38,8 +51,14 @@ export const usagePage = pageOf(
       feeAtto: atto.meta({ description: 'Of which this is the fee; operators earned the rest' }),
       burnedAtto: atto.meta({ description: 'Of which this was burned' }),
       meteredMs: z.int(),
+      transferredBytes: z
+        .string()
+        .meta({ description: 'Moved by nodes, in both directions', example: '1048576' }),
+      transferAtto: atto.meta({ description: 'What of chargedAtto was for that; the rest was for time' }),
       tasksCharged: z.int(),
       firstChargedAt: z.iso.datetime(),
     })
     .meta({ id: 'JobUsage' }),
-).meta({ id: 'UsagePage' });
+)
+  .extend({ storage: usedStorage })
+  .meta({ id: 'UsagePage' });

@@ -1,11 +1,15 @@
 import { Readable } from 'node:stream';
-import { Controller, Param, Req, Res, StreamableFile } from '@nestjs/common';
+import type { Directed } from '@astro/event-sourcing/reactor';
+import type { StorageCommand } from '@astro/messages/billing';
+import { Controller, HttpCode, Param, Req, Res, StreamableFile } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import type { CallerKind } from '../http/caller.js';
+import { Commands } from '../commands.js';
+import { callerOf, FromCaller, type Caller, type CallerKind } from '../http/caller.js';
 import { Problem } from '../http/problem.js';
 import { Slots } from '../http/slots.js';
 import { Operation } from '../openapi/operation.js';
+import { assertAccepted } from '../rejections.js';
 import { parseCid, type ContentId } from '@astro/messages/content-id';
 import { contentId } from './cid.schema.js';
 import { CONTENT_LIMIT_BYTES, ContentStore, contentTooLarge } from './content-store.js';
@@ -21,12 +25,17 @@ const stored = z.object({ cid: contentId }).meta({ id: 'StoredContent' });
 export class ContentController {
   private readonly uploads = new Slots(UPLOADS_MAX);
 
-  constructor(private readonly store: ContentStore) {}
+  constructor(
+    private readonly store: ContentStore,
+    private readonly commands: Commands,
+  ) {}
 
   @Operation('PUT', '/v1/content/:cid', {
     callers,
     summary: 'Store content',
-    description: `The body is at most ${CONTENT_LIMIT_BYTES} bytes and must have the digest in the id.`,
+    description:
+      `The body is at most ${CONTENT_LIMIT_BYTES} bytes and must have the digest in the id. ` +
+      'It is kept for the tenant that stored it, who pays for that until it gives it back.',
     pathParameters: { cid: contentId },
     binaryBody: true,
     answers: {
@@ -40,6 +49,8 @@ export class ContentController {
       'media_type_unsupported',
       'too_many_uploads',
       'storage_full',
+      'commands_unavailable',
+      'command_refused',
     ],
   })
   async put(
@@ -55,11 +66,46 @@ export class ContentController {
       // A request with an empty body has no content type, so that nothing was parsed.
       const body = request.body instanceof Readable ? request.body : Readable.from([]);
       const outcome = await this.store.put(cid, body);
+      const caller = callerOf(request);
+      if (caller.kind === 'tenant') await this.hold(cid.text, caller.id, request);
       reply.status(outcome === 'stored' ? 201 : 200).header('location', `/v1/content/${cid.text}`);
       return { cid: cid.text };
     } finally {
       release();
     }
+  }
+
+  @HttpCode(204)
+  @Operation('DELETE', '/v1/content/:cid', {
+    callers: ['tenant'],
+    summary: 'Give content back',
+    description:
+      'It is not kept for the tenant any more. What others need stays; what is not held changes nothing.',
+    pathParameters: { cid: contentId },
+    answers: { 204: { description: 'Given back' } },
+    problems: ['cid_invalid', 'commands_unavailable', 'command_refused'],
+  })
+  async release(
+    @Param('cid') text: string,
+    @FromCaller() { id: tenantId }: Caller,
+    @Req() request: FastifyRequest,
+  ): Promise<void> {
+    const data = { tenantId, cid: contentIdOf(text).text, at: new Date() };
+    await this.account({ to: storageOf(tenantId), type: 'ReleaseContent', data }, request);
+  }
+
+  /** From now on it is kept for the tenant. */
+  private async hold(cid: string, tenantId: string, request: FastifyRequest): Promise<void> {
+    const sizeBytes = await this.store.sizeOf(cid);
+    if (sizeBytes === undefined) throw new Problem('content_not_stored', { detail: cid });
+    const data = { tenantId, contents: [{ cid, sizeBytes }], at: new Date() };
+    await this.account({ to: storageOf(tenantId), type: 'StoreContent', data }, request);
+  }
+
+  /** What is not decided in time is durable, and will be. */
+  private async account(command: Directed<StorageCommand>, request: FastifyRequest): Promise<void> {
+    const outcome = await this.commands.request(command, request);
+    if (outcome) assertAccepted(outcome);
   }
 
   // Declared before GET: otherwise the server derives HEAD from it and opens the file for nothing.
@@ -109,6 +155,8 @@ export class ContentController {
     return { cid, sizeBytes };
   }
 }
+
+const storageOf = (tenantId: string) => ({ type: 'billing.storage', id: tenantId }) as const;
 
 function contentIdOf(text: string): ContentId {
   const cid = parseCid(text);

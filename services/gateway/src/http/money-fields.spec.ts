@@ -63,11 +63,13 @@ test('the routes that take money are known', () => {
   expect(fields.map(({ route, name }) => `${route} ${name}`)).toEqual(
     expect.arrayContaining([
       'POST /v1/jobs requirements.maxPricePerSecondAtto',
+      'POST /v1/jobs requirements.maxPricePerGibTransferredAtto',
       'POST /v1/jobs service.budgetAtto',
       'POST /v1/jobs/plan requirements.maxPricePerSecondAtto',
       'GET /v1/jobs/:id/explain/tick nodePrice',
       'POST /v1/nodes offer.pricePerSecondAtto',
       'POST /v1/nodes offer.interruptiblePricePerSecondAtto',
+      'POST /v1/nodes offer.pricePerGibTransferredAtto',
       'POST /v1/transfers amountAtto',
       'PUT /v1/budgets/:id amountAtto',
       'PUT /v1/balance/alert amountAtto',

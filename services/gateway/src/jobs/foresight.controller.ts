@@ -5,6 +5,7 @@ import { findJob } from '@astro/read-models/scheduling/jobs';
 import { Body, Controller, HttpCode, Inject, Param, Query, Req } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
+import { ContentStore } from '../content/content-store.js';
 import { GATEWAY_CONFIG, type GatewayConfig } from '../gateway.config.js';
 import { FromCaller, type Caller } from '../http/caller.js';
 import { Problem } from '../http/problem.js';
@@ -13,7 +14,7 @@ import { ReadModels } from '../read-models.js';
 import * as schema from './foresight.schema.js';
 import { jobPath, jobRequest, type JobRequest } from './jobs.schema.js';
 import { PoolQuestions } from './pool-questions.js';
-import { submitJobCommand } from './submit-job.js';
+import { sizesOf, submitJobCommand } from './submit-job.js';
 
 /** A pool is rebuilt for the answer; who answers gives up some seconds before. */
 const TICK_TIMEOUT_MS = 30_000;
@@ -24,6 +25,7 @@ export class ForesightController {
   constructor(
     private readonly questions: PoolQuestions,
     private readonly readModels: ReadModels,
+    private readonly content: ContentStore,
     @Inject(GATEWAY_CONFIG) private readonly config: GatewayConfig,
   ) {}
 
@@ -40,7 +42,9 @@ export class ForesightController {
     @Body() body: JobRequest,
     @Req() request: FastifyRequest,
   ): Promise<z.infer<typeof schema.jobPlan>> {
-    const { tenantId, poolId, spec, maxCostAtto } = submitJobCommand(body, request, this.config.POOL_ID);
+    const sizes = await sizesOf(body, this.content);
+    const asked = submitJobCommand(body, request, { poolId: this.config.POOL_ID, sizes });
+    const { tenantId, poolId, spec, maxCostAtto } = asked;
     const command: PoolCommand = { type: 'PlanJob', data: { poolId, tenantId, spec, now: new Date() } };
     const plan = await this.questions.ask(command, schema.planAnswer, request);
     const first = firstReservationAtto(spec, BigInt(plan.expectedCostAtto));

@@ -20,7 +20,7 @@ import { scaleRequest, type ScaleRequest } from './service.schema.js';
 import * as schema from './jobs.schema.js';
 import { withFirstReservation } from './first-reservation.js';
 import { PoolQuestions } from './pool-questions.js';
-import { assertContentStored, submitJobCommand } from './submit-job.js';
+import { assertContentStored, sizesOf, submitJobCommand } from './submit-job.js';
 
 /** A job is shown from both, and each is as far as it is. */
 const JOB_PROJECTIONS = ['scheduling.jobs', 'scheduling.tasks'];
@@ -53,8 +53,9 @@ export class JobsController {
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<schema.JobResource | schema.Pending> {
-    await assertContentStored(body, this.content);
-    const command = submitJobCommand(body, request, this.config.POOL_ID);
+    const sizes = await sizesOf(body, this.content);
+    assertContentStored(body, sizes);
+    const command = submitJobCommand(body, request, { poolId: this.config.POOL_ID, sizes });
     const data = await withFirstReservation(command, this.questions, request);
     reply.status(201).header('location', `/v1/jobs/${data.jobId}`);
     return this.execute({ type: 'SubmitJob', data }, request, reply);

@@ -66,6 +66,10 @@ export const requirements = z
           'Evidence of one of these kinds must have been accepted of the node. Empty: none is needed',
       }),
     maxPricePerSecondAtto: positiveAtto.meta({ description: 'For each second of a lease' }),
+    maxPricePerGibTransferredAtto: positiveAtto.optional().meta({
+      description:
+        'For each GiB of program, inputs and outputs that a node moves. Absent: only nodes that ask nothing for it',
+    }),
   })
   .refine(({ deviceKind, deviceCount }) => deviceKind !== 'cpu' || deviceCount === 1, {
     path: ['deviceCount'],

@@ -1,9 +1,9 @@
 import { maxCostAtto } from '@astro/matching/cost';
 import { expandArray } from '@astro/matching/queue/array-template';
 import { encode, typeNameOf } from '@astro/messages/codec';
-import type { JobSpec, SubmitJob } from '@astro/messages/scheduling';
+import type { JobSpec, SubmitJob, TaskSpec } from '@astro/messages/scheduling';
 import type { FastifyRequest } from 'fastify';
-import type { ContentStore } from '../content/content-store.js';
+import { CONTENT_LIMIT_BYTES, type ContentStore } from '../content/content-store.js';
 import { callerOf } from '../http/caller.js';
 import { JSON_BODY_LIMIT_BYTES } from '../http/http-server.js';
 import { invalidField, Problem, type FieldError } from '../http/problem.js';
@@ -16,13 +16,26 @@ const LOOKUPS_AT_ONCE = 32;
 const ERRORS_MAX = 20;
 
 /** The command that a valid request means. Ids are made here, at the edge. */
-export function submitJobCommand(body: JobRequest, request: FastifyRequest, poolId: string): SubmitJob {
-  const { maxPricePerSecondAtto, ...requirements } = body.requirements;
+export function submitJobCommand(
+  body: JobRequest,
+  request: FastifyRequest,
+  { poolId, sizes }: { readonly poolId: string; readonly sizes: ContentSizes },
+): SubmitJob {
+  const { maxPricePerSecondAtto, maxPricePerGibTransferredAtto, ...requirements } = body.requirements;
+  const { tasks, ...array } = tasksOf(body, request);
   const spec: JobSpec = {
     name: body.name,
     program: toProgram(body.program),
-    requirements: { ...requirements, maxPricePerSecondAtto: BigInt(maxPricePerSecondAtto) },
-    ...tasksOf(body, request),
+    requirements: {
+      ...requirements,
+      maxPricePerSecondAtto: BigInt(maxPricePerSecondAtto),
+      ...(maxPricePerGibTransferredAtto !== undefined && {
+        maxPricePerGibTransferredAtto: BigInt(maxPricePerGibTransferredAtto),
+      }),
+    },
+    ...array,
+    tasks,
+    inputSizes: { taskBytes: tasks.map(task => bytesFor(body, task, sizes)) },
     quorum: body.quorum,
     leaseClass: body.leaseClass,
     priority: body.priority,
@@ -66,21 +79,40 @@ function tasksOf({ tasks, array }: JobRequest, request: FastifyRequest): Pick<Jo
   return { array: template, tasks: expandArray(template, taskIdOf) };
 }
 
-/** @throws Problem `content_not_found` naming each field whose content is not stored, up to a limit */
-export async function assertContentStored(body: JobRequest, store: ContentStore): Promise<void> {
-  const references = referencesIn(body);
-  const cids = [...new Set(references.map(({ cid }) => cid))];
-  const missing = new Set<string>();
+/** What a node of the task has to fetch at most; content that is not stored yet may be as large as any. */
+function bytesFor({ program }: JobRequest, { inputs }: TaskSpec, sizes: ContentSizes): number {
+  const cids = new Set(inputs.map(({ cid }) => cid));
+  // An image is fetched by the engine that runs it.
+  if (program.cid !== undefined) cids.add(program.cid);
+  let bytes = 0;
+  for (const cid of cids) bytes += sizes.get(cid) ?? CONTENT_LIMIT_BYTES;
+  return bytes;
+}
+
+/** Bytes of the contents that the job names, of those that are stored. */
+export type ContentSizes = ReadonlyMap<string, number>;
+
+export async function sizesOf(body: JobRequest, store: ContentStore): Promise<ContentSizes> {
+  const cids = [...new Set(referencesIn(body).map(({ cid }) => cid))];
+  const sizes = new Map<string, number>();
   for (let start = 0; start < cids.length; start += LOOKUPS_AT_ONCE) {
     const looked = cids.slice(start, start + LOOKUPS_AT_ONCE);
-    const found = await Promise.all(looked.map(cid => store.has(cid)));
-    looked.filter((_cid, index) => !found[index]).forEach(cid => missing.add(cid));
+    const found = await Promise.all(looked.map(cid => store.sizeOf(cid)));
+    for (const [index, cid] of looked.entries()) {
+      const size = found[index];
+      if (size !== undefined) sizes.set(cid, size);
+    }
   }
-  if (missing.size === 0) return;
-  const errors: FieldError[] = references
-    .filter(({ cid }) => missing.has(cid))
+  return sizes;
+}
+
+/** @throws Problem `content_not_found` naming each field whose content is not stored, up to a limit */
+export function assertContentStored(body: JobRequest, sizes: ContentSizes): void {
+  const errors: FieldError[] = referencesIn(body)
+    .filter(({ cid }) => !sizes.has(cid))
     .slice(0, ERRORS_MAX)
     .map(({ field, cid }) => ({ field, rule: `${cid} must be uploaded first` }));
+  if (errors.length === 0) return;
   throw new Problem('content_not_found', { detail: `${errors[0]!.field}: ${errors[0]!.rule}`, errors });
 }
 

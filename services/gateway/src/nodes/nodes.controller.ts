@@ -45,7 +45,8 @@ export class NodesController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<z.infer<typeof schema.enrolled>> {
     assertPublicKey(publicKey);
-    const { attestationClaimed, interruptiblePricePerSecondAtto, ...rest } = offer;
+    const { attestationClaimed, interruptiblePricePerSecondAtto, pricePerGibTransferredAtto, ...rest } =
+      offer;
     const nodeId = derivedId('node', operator.id, publicKey);
     const command: Directed<NodeCommand> = {
       to: { type: 'registry.node', id: nodeId },
@@ -59,6 +60,9 @@ export class NodesController {
           pricePerSecondAtto: BigInt(offer.pricePerSecondAtto),
           ...(interruptiblePricePerSecondAtto !== undefined && {
             interruptiblePricePerSecondAtto: BigInt(interruptiblePricePerSecondAtto),
+          }),
+          ...(pricePerGibTransferredAtto !== undefined && {
+            pricePerGibTransferredAtto: BigInt(pricePerGibTransferredAtto),
           }),
           maintenance: offer.maintenance.map(({ from, until }) => ({
             from: new Date(from),
@@ -124,6 +128,7 @@ const toResource = (node: Node): z.infer<typeof schema.nodeResource> => ({
   },
   pricePerSecondAtto: node.pricePerSecondAtto.toString(),
   interruptiblePricePerSecondAtto: node.interruptiblePricePerSecondAtto.toString(),
+  pricePerGibTransferredAtto: node.pricePerGibTransferredAtto.toString(),
   status: node.status,
   ...(node.attestationClaimed && { attestationClaimed: attestationKind.parse(node.attestationClaimed) }),
   ...(node.attestation && {

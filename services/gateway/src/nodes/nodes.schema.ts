@@ -65,6 +65,9 @@ export const enrolment = z
         description:
           'The same for a lease that may be stopped with notice; not above the other. Else half of the other',
       }),
+      pricePerGibTransferredAtto: positiveAtto.optional().meta({
+        description: 'For each GiB that the node moves for a lease. Absent: nothing',
+      }),
       attestationClaimed: attestationKind
         .optional()
         .meta({ description: 'What the node can prove. It counts once its evidence was accepted' }),
@@ -115,6 +118,7 @@ export const nodeResource = z
     interruptiblePricePerSecondAtto: atto.meta({
       description: 'The least that is taken for a lease that may be stopped with notice',
     }),
+    pricePerGibTransferredAtto: atto.meta({ description: 'For each GiB that it moves for a lease' }),
     status: z.enum(['online', 'offline']),
     attestationClaimed: attestationKind.optional(),
     attestation: z

@@ -29,6 +29,7 @@ export type EnrolmentOptions = {
     readonly inventory: Inventory;
     readonly pricePerSecondAtto: string;
     readonly interruptiblePricePerSecondAtto?: string;
+    readonly pricePerGibTransferredAtto?: string;
     readonly attestationClaimed?: AttestationKind;
     readonly maintenance: readonly MaintenanceWindow[];
   };

@@ -116,10 +116,23 @@ describe('content', () => {
 
   test('is fetched once, however many leases want it', async () => {
     behaviours = [answer(200, bytes)];
-    const wanted = [1, 2, 3].map(() => content.fetch(cidOf(bytes), never));
+    const leases = [1, 2, 3].map(() => ({ fetchedBytes: 0, uploadedBytes: 0 }));
+    const wanted = leases.map(moved => content.fetch(cidOf(bytes), never, moved));
     expect(await Promise.all(wanted)).toEqual([bytes, bytes, bytes]);
-    expect(await content.fetch(cidOf(bytes), never)).toEqual(bytes);
+    expect(await content.fetch(cidOf(bytes), never, leases[1])).toEqual(bytes);
     expect(requests).toHaveLength(1);
+    // The first has moved it; the others took it from this machine.
+    expect(leases.map(({ fetchedBytes }) => fetchedBytes)).toEqual([bytes.length, 0, 0]);
+  });
+
+  test('that is stored counts as moved once it is there', async () => {
+    const moved = { fetchedBytes: 0, uploadedBytes: 0 };
+    behaviours = [answer(400, bytes)];
+    await expect(content.store(bytes, never, moved)).rejects.toThrow();
+    expect(moved.uploadedBytes).toBe(0);
+    behaviours = [answer(201, bytes)];
+    await content.store(bytes, never, moved);
+    expect(moved).toEqual({ fetchedBytes: 0, uploadedBytes: bytes.length });
   });
 
   test('that is not what its id says is refused and not kept', async () => {

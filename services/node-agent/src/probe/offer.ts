@@ -102,6 +102,7 @@ export function offerOf(
   now: Date,
 ): EnrolmentOptions['offer'] {
   const { OFFER_HOURS, OFFER_TIME_ZONE, INTERRUPTIBLE_PRICE_PER_SECOND_ATTO: interruptible } = config;
+  const { PRICE_PER_GIB_TRANSFERRED_ATTO: perGib } = config;
   return {
     region: config.REGION,
     inventory: inventoryOf(machine, config, found),
@@ -110,6 +111,7 @@ export function offerOf(
       ? closedWindows(offerHoursIn(OFFER_HOURS, OFFER_TIME_ZONE), now)
       : plainOffer.maintenance,
     ...(interruptible && { interruptiblePricePerSecondAtto: interruptible }),
+    ...(perGib && { pricePerGibTransferredAtto: perGib }),
     ...(config.ATTESTATION && { attestationClaimed: config.ATTESTATION }),
   };
 }

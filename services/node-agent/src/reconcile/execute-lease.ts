@@ -1,6 +1,6 @@
 import type { Assignment } from '@astro/messages/agent';
 import type { Output } from '@astro/messages/scheduling';
-import type { Content } from '../content/content.js';
+import type { Content, Moved } from '../content/content.js';
 import type { TaskFiles, TaskRunner } from '../runtime/task-runtime.js';
 import type { ProgramResult } from '../sandbox/program-run.js';
 import type { EndReport } from './lease-journal.js';
@@ -32,9 +32,10 @@ export async function executeLease(
     return failedReport(assignment, what, error);
   };
 
+  const moved = { fetchedBytes: 0, uploadedBytes: 0 };
   let files: TaskFiles;
   try {
-    files = await fetchFiles(assignment, content, signal);
+    files = await fetchFiles(assignment, content, signal, moved);
   } catch (error) {
     return failed('the inputs are not available', error);
   }
@@ -46,9 +47,10 @@ export async function executeLease(
     return failed('the program could not be run', error);
   }
   try {
-    const outputs = await storeOutputs(result, content, signal);
-    const digest = resultDigest(result.fault, outputs);
-    return { type: 'TaskCompleted', data: { ...lease, fault: result.fault, digest, outputs } };
+    const { fault } = result;
+    const outputs = await storeOutputs(result, content, signal, moved);
+    const digest = resultDigest(fault, outputs);
+    return { type: 'TaskCompleted', data: { ...lease, fault, digest, outputs, transferred: moved } };
   } catch (error) {
     return failed('the outputs could not be stored', error);
   }
@@ -58,13 +60,14 @@ export async function fetchFiles(
   assignment: Assignment,
   content: Content,
   signal: AbortSignal,
+  moved: Moved,
 ): Promise<TaskFiles> {
   // An image is fetched by the engine that runs it.
   const { cid } = assignment.program;
-  const program = cid === '' ? new Uint8Array() : await content.fetch(cid, signal);
+  const program = cid === '' ? new Uint8Array() : await content.fetch(cid, signal, moved);
   const inputs: { name: string; bytes: Uint8Array }[] = [];
   for (const { name, cid } of assignment.inputs)
-    inputs.push({ name, bytes: await content.fetch(cid, signal) });
+    inputs.push({ name, bytes: await content.fetch(cid, signal, moved) });
   return { program, inputs };
 }
 
@@ -72,10 +75,11 @@ export async function storeOutputs(
   result: ProgramResult,
   content: Content,
   signal: AbortSignal,
+  moved: Moved,
 ): Promise<Output[]> {
   const outputs: Output[] = [];
   for (const { name, bytes } of result.outputs) {
-    outputs.push({ name, cid: await content.store(bytes, signal), sizeBytes: bytes.length });
+    outputs.push({ name, cid: await content.store(bytes, signal, moved), sizeBytes: bytes.length });
   }
   return outputs;
 }

@@ -2,6 +2,7 @@ import type { Assignment, NodeReport, ReplicaOrders, ReplicaRunning } from '@ast
 import { reasonOf, type Log } from '@astro/jetstream/log';
 import { delay } from '@astro/jetstream/delay';
 import { resultDigest } from '@astro/messages/result-digest';
+import type { Moved } from '../content/content.js';
 import { failedReport, fetchFiles, storeOutputs, type Execution } from './execute-lease.js';
 import type { EndReport } from './lease-journal.js';
 import type { TaskFiles } from '../runtime/task-runtime.js';
@@ -23,6 +24,7 @@ type Replica = {
   readonly execution: ReplicaExecution;
   readonly files: TaskFiles;
   readonly tally: { -readonly [Field in keyof Tally]: Tally[Field] };
+  readonly moved: Moved;
   runningSinceMs: number | undefined;
 };
 
@@ -40,15 +42,16 @@ export async function executeReplica(
     signal.throwIfAborted();
     return failedReport(assignment, what, error);
   };
+  const moved = { fetchedBytes: 0, uploadedBytes: 0 };
   let files: TaskFiles;
   try {
-    files = await fetchFiles(assignment, execution.content, signal);
+    files = await fetchFiles(assignment, execution.content, signal, moved);
   } catch (error) {
     return failed('the inputs are not available', error);
   }
   await execution.started();
   const tally = { runs: 0, busyMs: 0, digest: '', outputs: [] };
-  const replica: Replica = { assignment, execution, files, tally, runningSinceMs: undefined };
+  const replica: Replica = { assignment, execution, files, tally, moved, runningSinceMs: undefined };
   const ended = new AbortController();
   const reporting = keepReporting(replica, AbortSignal.any([signal, ended.signal]));
   try {
@@ -63,7 +66,7 @@ export async function executeReplica(
 
 /** Each run begins a while after the one before, or at once when that took longer. The last fault, after too many. */
 async function runUntilItFails(replica: Replica, signal: AbortSignal): Promise<Error> {
-  const { assignment, execution, files, tally } = replica;
+  const { assignment, execution, files, tally, moved } = replica;
   let faults = 0;
   for (;;) {
     signal.throwIfAborted();
@@ -77,7 +80,7 @@ async function runUntilItFails(replica: Replica, signal: AbortSignal): Promise<E
     faults = fault === 'none' ? 0 : faults + 1;
     if (faults === FAULTS_MAX) return new Error(`${fault}, ${FAULTS_MAX} times in a row`);
     if (fault === 'none') {
-      tally.outputs = await storeOutputs(result, execution.content, signal);
+      tally.outputs = await storeOutputs(result, execution.content, signal, moved);
       tally.digest = resultDigest('none', tally.outputs);
     }
     await delay(Math.max(0, execution.orders().runEveryMs - (performance.now() - beganMs)), signal);
@@ -94,13 +97,13 @@ function countBusy(replica: Replica): void {
 
 /** One report after the other. What could not be reported is part of the next. */
 async function keepReporting(replica: Replica, signal: AbortSignal): Promise<void> {
-  const { execution, assignment, tally } = replica;
+  const { execution, assignment, tally, moved } = replica;
   const { poolId, leaseId, fencingToken } = assignment;
   for (;;) {
     await delay(execution.orders().reportEveryMs, signal);
     if (signal.aborted) return;
     countBusy(replica);
-    const told = { ...tally, busyMs: Math.round(tally.busyMs) };
+    const told = { ...tally, busyMs: Math.round(tally.busyMs), transferred: { ...moved } };
     try {
       await execution.report({ type: 'ReplicaRunning', data: { poolId, leaseId, fencingToken, ...told } });
     } catch (error) {
@@ -110,5 +113,7 @@ async function keepReporting(replica: Replica, signal: AbortSignal): Promise<voi
     }
     tally.runs -= told.runs;
     tally.busyMs = Math.max(0, tally.busyMs - told.busyMs);
+    moved.fetchedBytes -= told.transferred.fetchedBytes;
+    moved.uploadedBytes -= told.transferred.uploadedBytes;
   }
 }

@@ -23,13 +23,18 @@ const fault = z.enum([
   'output_too_large',
   'program_invalid',
 ]);
+const transferred = z.object({ fetchedBytes: z.number(), uploadedBytes: z.number() });
 const output = z.object({ name: z.string(), cid: z.string(), sizeBytes: z.number() });
 const stored = z.object({
   reportedAtMs: z.number().optional(),
   report: z.discriminatedUnion('type', [
     z.object({
       type: z.literal('TaskCompleted'),
-      data: z.object({ ...lease, fault, digest: z.string(), outputs: z.array(output) }),
+      data: z.object({
+        ...{ ...lease, fault, digest: z.string(), outputs: z.array(output) },
+        // Absent in what was written before transfer was metered.
+        transferred: transferred.optional(),
+      }),
     }),
     z.object({ type: z.literal('TaskFailed'), data: z.object({ ...lease, reason: z.string() }) }),
   ]),

@@ -128,6 +128,18 @@ const refused: readonly [title: string, command: NodeCommand, rejection: string,
     'OfferIsInvalid',
     'offer.interruptiblePricePerSecondAtto',
   ],
+  [
+    'a price of nothing for transfer',
+    enrol({ pricePerGibTransferredAtto: 0n }),
+    'OfferIsInvalid',
+    'offer.pricePerGibTransferredAtto',
+  ],
+  [
+    'a price beyond all money for transfer',
+    enrol({ pricePerGibTransferredAtto: 10n ** 24n + 1n }),
+    'OfferIsInvalid',
+    'offer.pricePerGibTransferredAtto',
+  ],
   ['no price', enrol({ pricePerSecondAtto: 0n }), 'OfferIsInvalid', 'offer.pricePerSecondAtto'],
   [
     'a price beyond all money',

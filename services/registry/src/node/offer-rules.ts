@@ -35,6 +35,10 @@ export function offerProblem(offer: Offer): string | undefined {
   if (interruptible !== undefined && (interruptible <= 0n || interruptible > offer.pricePerSecondAtto)) {
     return 'interruptiblePricePerSecondAtto: must be from 1 to pricePerSecondAtto';
   }
+  const { pricePerGibTransferredAtto: perGib } = offer;
+  if (perGib !== undefined && (perGib <= 0n || perGib > MAX_PRICE_ATTO)) {
+    return `pricePerGibTransferredAtto: must be from 1 to ${MAX_PRICE_ATTO}, or absent`;
+  }
   if (offer.attestationClaimed === 'unspecified') return 'attestationClaimed: must be specified, or absent';
   return optionalLabelProblem('fabric', offer.fabric) ?? maintenanceProblem(offer.maintenance);
 }

@@ -18,6 +18,7 @@ export const jobLimits = {
   timeLimitMs: 3_600_000,
   memoryLimitMib: 1_048_576,
   outputLimitBytes: 1 << 30,
+  inputBytesOfTask: 2 ** 40,
   cpuMillis: 1_024_000,
   memoryMib: 16_777_216,
   diskMib: 4_294_967_295,
@@ -44,6 +45,7 @@ export const flawOf = (spec: JobSpec): string | undefined =>
   flawOfArray(spec) ??
   flawOfService(spec) ??
   flawOfFunding(spec) ??
+  flawOfTransfer(spec) ??
   spec.tasks.reduce<string | undefined>((flaw, task, index) => flaw ?? flawOfTask(task, index), undefined);
 
 function flawOfJob({ name, tasks, quorum, project }: JobSpec): string | undefined {
@@ -123,6 +125,22 @@ function flawOfDevices(needs: Requirements): string | undefined {
   if (isShared && sliceProfile !== '')
     return at('deviceShareThousandths', 'must be 1000 for slices, which are held whole');
   return undefined;
+}
+
+/** What may have to be moved must be known where it costs something: the reservation covers it. */
+function flawOfTransfer({ requirements, inputSizes, tasks }: JobSpec): string | undefined {
+  const { maxPricePerGibTransferredAtto: maxPriceAtto } = requirements;
+  if (maxPriceAtto !== undefined && maxPriceAtto < 1n)
+    return 'spec.requirements.maxPricePerGibTransferredAtto: at least 1, or absent';
+  if (!inputSizes)
+    return maxPriceAtto === undefined
+      ? undefined
+      : 'spec.inputSizes: must be there where maxPricePerGibTransferredAtto is';
+  const { taskBytes } = inputSizes;
+  if (taskBytes.length !== tasks.length)
+    return `spec.inputSizes.taskBytes: one for each of ${tasks.length} tasks`;
+  const wrong = taskBytes.findIndex(bytes => !upTo(bytes, jobLimits.inputBytesOfTask));
+  return wrong < 0 ? undefined : `spec.inputSizes.taskBytes[${wrong}]: 0 to ${jobLimits.inputBytesOfTask}`;
 }
 
 /** What an array says of itself is shown to people, so that it must be what its tasks are. */

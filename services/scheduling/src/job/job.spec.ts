@@ -278,6 +278,18 @@ describe('submitting', () => {
       'spec.requirements.maxPricePerSecondAtto: ',
       submitSpec({ requirements: { ...spec.requirements, maxPricePerSecondAtto: -1n } }),
     ],
+    [
+      'spec.requirements.maxPricePerGibTransferredAtto: ',
+      submitSpec({ requirements: { ...spec.requirements, maxPricePerGibTransferredAtto: 0n } }),
+    ],
+    [
+      'spec.inputSizes: ',
+      submitSpec({ requirements: { ...spec.requirements, maxPricePerGibTransferredAtto: 1n } }),
+    ],
+    ['spec.inputSizes.taskBytes: ', submitSpec({ inputSizes: { taskBytes: [1] } })],
+    ['spec.inputSizes.taskBytes[1]: ', submitSpec({ inputSizes: { taskBytes: [1, -1] } })],
+    ['spec.inputSizes.taskBytes[0]: ', submitSpec({ inputSizes: { taskBytes: [NaN, 1] } })],
+    ['spec.inputSizes.taskBytes[0]: ', submitSpec({ inputSizes: { taskBytes: [2 ** 64, 1] } })],
     ['spec.tasks[0].taskId: ', submitSpec({ tasks: [{ ...task, taskId: 'a b' }] })],
     ['spec.tasks[0].inputs: name', submitSpec({ tasks: [{ ...task, inputs: [{ name: '../x', cid }] }] })],
     ['spec.tasks[0].inputs: cid', submitSpec({ tasks: [{ ...task, inputs: [{ name: 'x', cid: '' }] }] })],

@@ -109,16 +109,18 @@ function findVerdict(group: WaitingGroup, pool: Pool, now: Date): Verdict {
       reason: 'attempts_exhausted',
       detail: `${detail}; it failed on ${nodesExcluded.size} nodes`,
     };
-  const atAnyPrice = operatorsFor(group, nodes, needs, 'priceCap');
+  const atAnyPrice = operatorsFor(group, nodes, needs, priceRules);
   return { reason: atAnyPrice >= replicas ? 'price_cap_unmet' : 'no_eligible_node', detail };
 }
+
+const priceRules: readonly RuleName[] = ['priceCap', 'transferPriceCap'];
 
 /** How many operators have a node that could host it when idle; no more than are needed are counted. */
 function operatorsFor(
   { nodesExcluded, operatorsExcluded, replicas }: WaitingGroup,
   nodes: readonly NodeOffer[],
   needs: Requirements,
-  ignoring?: RuleName,
+  ignoring?: readonly RuleName[],
 ): number {
   const found = new Set<string>();
   for (const node of nodes) {

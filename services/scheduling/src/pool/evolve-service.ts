@@ -1,4 +1,4 @@
-import { costAtto } from '@astro/matching/cost';
+import { usedAtto } from '@astro/matching/cost';
 import type {
   LeaseRenewed,
   ReplicasMetered,
@@ -14,10 +14,12 @@ import { replacementDelayMs, replicatedTask, serviceOf } from './service.js';
 export function renew(pool: Pool, job: PoolJob, lease: Lease, data: LeaseRenewed): void {
   const service = serviceOf(job);
   const { recent, busyShare } = scaleSeen(pool, job, { type: 'LeaseRenewed', data });
-  const renewed = { at: data.renewedAt, busyShare };
+  const { digest, transferred } = data.work;
+  const fetchedBytes = (lease.renewed?.fetchedBytes ?? 0) + (transferred?.fetchedBytes ?? 0);
+  const renewed = { at: data.renewedAt, busyShare, fetchedBytes, digest };
   service.recent = recent;
   service.charges = data.chargeNumber;
-  service.spentAtto += costAtto(data.work.meteredMs, data.work.pricePerSecondAtto);
+  service.spentAtto += usedAtto(data.work);
   service.failures = 0;
   pool.byDeadline.remove(lease);
   lease.renewed = renewed;
@@ -29,8 +31,7 @@ export function renew(pool: Pool, job: PoolJob, lease: Lease, data: LeaseRenewed
 export function countCharges(job: PoolJob, { chargeNumber, work }: ReplicasMetered): void {
   const service = serviceOf(job);
   service.charges = chargeNumber + work.length - 1;
-  for (const { meteredMs, pricePerSecondAtto } of work)
-    service.spentAtto += costAtto(meteredMs, pricePerSecondAtto);
+  for (const used of work) service.spentAtto += usedAtto(used);
 }
 
 export function scale(pool: Pool, job: PoolJob, data: ServiceScaled): void {

@@ -38,6 +38,7 @@ export function engineOfferOf(
     reliability: reliabilityOf(record),
     pricePerDeviceSecondAtto: offer.pricePerSecondAtto,
     interruptiblePriceAtto: interruptibleAskAtto(offer),
+    transferPriceAtto: offer.pricePerGibTransferredAtto ?? 0n,
     datasets: [...record.datasets],
     maintenance: maintenance.map(({ from, until }) => ({ fromMs: from.getTime(), untilMs: until.getTime() })),
   };

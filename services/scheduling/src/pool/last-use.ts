@@ -1,4 +1,4 @@
-import { costAtto } from '@astro/matching/cost';
+import { usedAtto } from '@astro/matching/cost';
 import type { PoolEvent, Result, Service } from '@astro/messages/scheduling';
 import type { PoolJob } from './pool-job.js';
 import type { Lease } from './pool-state.js';
@@ -32,12 +32,11 @@ export function chargeLastUse(
   if (work.length === 0) return { events: [], charged: { charges, spentAtto } };
   const { taskId } = replicatedTask(job).spec;
   const data = { poolId, jobId, taskId, tenantId, chargeNumber: charges + 1, work };
-  const costs = work.map(({ meteredMs, pricePerSecondAtto }) => costAtto(meteredMs, pricePerSecondAtto));
   return {
     events: [{ type: 'ReplicasMetered', data }],
     charged: {
       charges: charges + work.length,
-      spentAtto: costs.reduce((sum, cost) => sum + cost, spentAtto),
+      spentAtto: work.reduce((sum, used) => sum + usedAtto(used), spentAtto),
     },
   };
 }

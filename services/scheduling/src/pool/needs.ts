@@ -27,6 +27,7 @@ export function needsOf(spec: JobSpec, surgePermille: number): Requirements {
     isInterruptible: spec.leaseClass === 'interruptible',
     reliabilityMin: requirements.minReliabilityThousandths / 1_000,
     priceCapAtto: askCapAtto(spec, surgePermille),
+    transferPriceCapAtto: requirements.maxPricePerGibTransferredAtto ?? 0n,
     datasets: [codeOf(program), ...sharedInputs(tasks)].slice(0, DATASETS_MAX),
     expectedDurationMs: expectedMs(spec),
   };

@@ -24,8 +24,18 @@ export type Lease = Omit<Grant, 'deadline'> & {
   deadline: Date;
   /** Whether it was told to make room for another. */
   isPreempted: boolean;
-  /** Of a service's replica: when its use was last charged, and how busy it was, where that is known. */
-  renewed: { readonly at: Date; busyShare: number | undefined } | undefined;
+  renewed: RenewedLease | undefined;
+};
+
+/** Of a service's replica, up to when its use was last charged. */
+export type RenewedLease = {
+  readonly at: Date;
+  /** How busy it was, where that is known. */
+  busyShare: number | undefined;
+  /** What of its inputs has been charged, since its lease began. */
+  readonly fetchedBytes: number;
+  /** Of the outputs that have been charged. */
+  readonly digest: string;
 };
 
 export type LeaseEnd = 'completed' | 'failed' | 'expired' | 'revoked';

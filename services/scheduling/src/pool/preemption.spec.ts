@@ -204,6 +204,8 @@ describe('work that finds no room', () => {
   });
 });
 
+const said = (_key: string, value: unknown) => (typeof value === 'bigint' ? `${value}` : value);
+
 describe('a lease under notice', () => {
   const [preempted] = told(after(...noticed).events);
   const given = (...commands: readonly PoolCommand[]) => specify(pool)(...after(...commands).events);
@@ -216,6 +218,16 @@ describe('a lease under notice', () => {
         type: 'LeaseCompleted',
         data: { result: { meteredMs: noticeEnds - 11, pricePerSecondAtto: 3n } },
       },
+    ]);
+  });
+
+  test('is paid nothing when it was stopped without a result: there is nothing to verify', () => {
+    const { events } = after(...history, tick(at(noticeEnds + 1)), tick(at(noticeEnds + 2)));
+    const ofLease = events.filter(event =>
+      JSON.stringify(event.data, said).includes(grantOf(preempted!).leaseId),
+    );
+    expect(ofLease.map(({ type }) => type)).toEqual([
+      ...['LeasesGranted', 'LeasesPreempted', 'LeaseStarted', 'LeasesRevoked'],
     ]);
   });
 

@@ -1,4 +1,4 @@
-import { costAtto } from '@astro/matching/cost';
+import { usedAtto } from '@astro/matching/cost';
 import { accept, reject } from '@astro/event-sourcing/decider';
 import type {
   PoolEvent,
@@ -16,6 +16,7 @@ import { onEndedLease, refusalOf, type ReportDecision } from './reports.js';
 import type { PoolService } from './pool-service.js';
 import { replicatedTask, scaleAfter, serviceOf } from './service.js';
 import { affordableScale, runningService, scaled, scaleOrEnd, type RunningService } from './service-scale.js';
+import { transferOf } from './transfer.js';
 
 /**
  * A replica that was reported running keeps its lease for another period, and what it used is charged. What is
@@ -48,7 +49,17 @@ function renewal(
 ): Renewed {
   const { poolId, leaseId, at: renewedAt, digest, outputs, runs } = data;
   const { jobId, taskId, nodeId, operatorId, pricePerSecondAtto } = lease;
-  const work = { leaseId, nodeId, operatorId, digest, outputs, meteredMs: usedMs, pricePerSecondAtto };
+  const moved = transferOf(lease, replicatedTask(job), data);
+  const work = {
+    leaseId,
+    nodeId,
+    operatorId,
+    digest,
+    outputs,
+    meteredMs: usedMs,
+    pricePerSecondAtto,
+    ...moved,
+  };
   return {
     type: 'LeaseRenewed',
     data: {
@@ -70,7 +81,7 @@ function renewal(
 
 function consequences(pool: Pool, running: RunningService, { data }: Renewed): readonly PoolEvent[] {
   const { poolId, leaseId, renewedAt: at, work, chargeNumber: charges } = data;
-  const spentAtto = running.service.spentAtto + costAtto(work.meteredMs, work.pricePerSecondAtto);
+  const spentAtto = running.service.spentAtto + usedAtto(work);
   const { replicas } = scaleSeen(pool, running.job, { type: 'LeaseRenewed', data });
   const afterwards = { poolId, at, charged: { charges, spentAtto }, gone: new Set<string>(), heard: leaseId };
   return scaleOrEnd(pool, running, replicas, afterwards);

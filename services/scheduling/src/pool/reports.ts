@@ -1,6 +1,7 @@
 import { accept, reject, type Decision, type Rejected } from '@astro/event-sourcing/decider';
 import type { CompleteLease, FailLease, PoolEvent, StartLease } from '@astro/messages/scheduling';
 import { isOverdue, jobOfLease, type Lease, type LeaseEnd, type Pool } from './pool-state.js';
+import { bytesOf, transferOf } from './transfer.js';
 
 export type ReportRejection =
   | 'LeaseNotFound'
@@ -27,7 +28,8 @@ export function startLease(data: StartLease, pool: Pool): ReportDecision {
 
 /**
  * Use is metered from start to end by the bus's clock, never by the node's word. A result whose start is not
- * known is refused: metering it from the grant would charge the client for the node's waiting and fetching.
+ * known is refused: metering it from the grant would charge the client for the node's waiting and fetching. Transfer
+ * is the node's word within bounds.
  */
 export function completeLease(data: CompleteLease, pool: Pool): ReportDecision {
   const lease = pool.leases.get(data.leaseId);
@@ -39,14 +41,19 @@ export function completeLease(data: CompleteLease, pool: Pool): ReportDecision {
 
   const { poolId, leaseId, nodeId, fault, digest, outputs } = data;
   const { jobId, taskId, operatorId, pricePerSecondAtto } = lease;
-  if (job.service) {
-    const failed = { poolId, leaseId, jobId, taskId, nodeId, failedAt: data.at };
-    return accept({ type: 'LeaseFailed', data: { ...failed, reason: 'a replica does not end by itself' } });
-  }
-  const { quorum, program } = job.spec;
+  const { quorum, program, service } = job.spec;
+  const failed = (reason: string) =>
+    accept<PoolEvent>({
+      type: 'LeaseFailed',
+      data: { poolId, leaseId, jobId, taskId, nodeId, reason, failedAt: data.at },
+    });
+  if (service) return failed('a replica does not end by itself');
+  if (bytesOf(outputs) > program.outputLimitBytes) return failed('the outputs are larger than they may be');
   const usedMs = data.at.getTime() - lease.startedAt.getTime();
   const meteredMs = Math.min(Math.max(1, usedMs), program.timeLimitMs);
-  const result = { leaseId, nodeId, operatorId, fault, digest, outputs, meteredMs, pricePerSecondAtto };
+  const moved = transferOf(lease, job.tasks.get(taskId), data);
+  const committed = { leaseId, nodeId, operatorId, fault, digest, outputs };
+  const result = { ...committed, meteredMs, pricePerSecondAtto, ...moved };
   return accept({ type: 'LeaseCompleted', data: { poolId, leaseId, jobId, taskId, quorum, result } });
 }
 

@@ -1,4 +1,4 @@
-import { costAtto } from '@astro/matching/cost';
+import { costAtto, maxTransferAtto } from '@astro/matching/cost';
 import { scaleService, type ServiceBounds, type ServiceScale } from '@astro/matching/queue/replicas';
 import type { JobSpec, Service, ServiceSettlement } from '@astro/messages/scheduling';
 import type { PoolJob, PoolTask } from './pool-job.js';
@@ -37,8 +37,8 @@ export const replacementDelayMs = (failures: number): number =>
   Math.min(BACK_OFF.maxMs, BACK_OFF.baseMs * 2 ** Math.min(failures - 1, 20));
 
 /** The most that one replica can cost between two charges: a lease that is not renewed has ended by then. */
-export const reserveOfReplicaAtto = ({ requirements }: JobSpec, { periodMs }: Service): bigint =>
-  costAtto(periodMs + LEASE_GRACE_MS, requirements.maxPricePerSecondAtto);
+export const reserveOfReplicaAtto = (spec: JobSpec, { periodMs }: Service): bigint =>
+  costAtto(periodMs + LEASE_GRACE_MS, spec.requirements.maxPricePerSecondAtto) + maxTransferAtto(spec, 0);
 
 /** So many replicas can run without costing more than the budget, whatever happens to them. */
 export const affordableReplicas = (spec: JobSpec, service: Service, spentAtto: bigint): number =>

@@ -49,7 +49,7 @@ export function requestBesideReserved({ pool, now, reservation }: Tick, task: Po
 export const upperMs = ({ job }: PoolTask, now: Date): number =>
   job.service ? Infinity : deadlineOf(job.spec, now).getTime() - now.getTime();
 
-/** Fixes the price, the deadline and the fencing token of a lease. */
+/** Fixes the prices, the deadline and the fencing token of a lease. */
 export function grant(
   { pool, now, grants, taken, served }: Tick,
   task: PoolTask,
@@ -58,6 +58,7 @@ export function grant(
 ): void {
   const { job, spec } = task;
   const { nodeId, operatorId, hold } = placed;
+  const { pricePerGibTransferredAtto } = pool.nodes.get(nodeId)!.offer;
   const deadline = deadlineOf(job.spec, now);
   // A service gives its room back some time or never.
   if (!job.service) taken.push({ hold, deadline });
@@ -74,5 +75,6 @@ export function grant(
     deadline,
     fencingToken: pool.nextFencingToken + grants.length,
     units: hold.units.map(heldUnit),
+    ...(pricePerGibTransferredAtto !== undefined && { pricePerGibTransferredAtto }),
   });
 }

@@ -1,0 +1,21 @@
+import type { Reactor } from '@astro/event-sourcing/reactor';
+import type { AccountCommand, StorageEvent } from '@astro/messages/billing';
+import type { FeeSchedule } from './charge-succeeded-tasks.reactor.js';
+
+/** What the platform asks for keeping content, and who keeps it. */
+export type StorageTerms = { readonly pricePerGibHourAtto: bigint; readonly operatorId: string };
+
+/** What was metered is charged at the price of now. Without terms it costs nothing. */
+export const chargeMeteredStorage = (
+  terms: StorageTerms | undefined,
+  inForce: () => FeeSchedule,
+): Reactor<StorageEvent, AccountCommand> => ({
+  name: 'billing.charge-metered-storage',
+  reads: ['billing.storage'],
+
+  react({ event: { type, data } }) {
+    if (type !== 'StorageMetered' || !terms || data.gibHoursAtto === 0n) return [];
+    const to = { type: 'billing.account', id: data.tenantId } as const;
+    return [{ to, type: 'ChargeStorage', data: { ...data, ...terms, ...inForce() } }];
+  },
+});
