@@ -5,14 +5,17 @@ export type Priced = {
   readonly tasks: readonly unknown[];
   readonly quorum: number;
   readonly service?: { readonly budgetAtto: bigint };
+  readonly bookingId?: string;
 };
 
 /**
  * The most a job can cost, in base units: every replica of every task uses its whole time at the price cap.
  * Only agreeing results are charged, so a replica that was asked for after a disagreement adds nothing.
- * A service runs until it is ended, and so it is ended before its budget is spent.
+ * A service runs until it is ended, and so it is ended before its budget is spent. What runs on booked capacity is
+ * paid with that.
  */
-export function maxCostAtto({ program, requirements, tasks, quorum, service }: Priced): bigint {
+export function maxCostAtto({ program, requirements, tasks, quorum, service, bookingId }: Priced): bigint {
+  if (bookingId !== undefined) return 0n;
   if (service) return service.budgetAtto;
   const replicaAtto = costAtto(program.timeLimitMs, requirements.maxPricePerSecondAtto);
   return BigInt(tasks.length) * BigInt(quorum) * replicaAtto;

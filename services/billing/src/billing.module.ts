@@ -22,6 +22,7 @@ import { escrow } from './escrow/escrow.js';
 import { FeeInForce } from './fee-in-force.provider.js';
 import { followChain } from './follow-chain.reactor.js';
 import { followFinalFacts } from './follow-final-facts.reactor.js';
+import { payForBookings } from './pay-for-bookings.reactor.js';
 import { queueWithdrawals } from './queue-withdrawals.reactor.js';
 import { recogniseWallets } from './recognise-wallets.reactor.js';
 import { receiveTransfers } from './receive-transfers.reactor.js';
@@ -52,6 +53,7 @@ export class BillingModule {
             reserveForSubmittedJobs,
             chargeSucceededTasks(inForce),
             chargeServicePeriods(inForce),
+            payForBookings(inForce),
             releaseAfterJobs,
             releaseAfterServices,
             queueWithdrawals(chain?.deployment.chainId),

@@ -63,6 +63,7 @@ export function touchedNodes({ type, data }: PoolEvent): ReadonlySet<string> {
     case 'AttestationsExpired':
     case 'JobClosed':
     case 'JobAbandoned':
+    case 'BookingEnded':
       return of(data.revoked);
     case 'TasksQueued':
     case 'LeaseStarted':
@@ -71,6 +72,11 @@ export function touchedNodes({ type, data }: PoolEvent): ReadonlySet<string> {
     case 'ReplicasMetered':
     case 'ReplicasRequeued':
     case 'PolicyAdopted':
+    case 'CapacityBooked':
+    case 'BookingConfirmed':
+    case 'BookingStarted':
+    case 'BookingMoved':
+    case 'BookingMetered':
     // A task is closed when its last lease has completed, which has told that lease's node already.
     case 'TaskClosed':
       return of([]);

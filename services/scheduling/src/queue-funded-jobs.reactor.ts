@@ -1,6 +1,7 @@
 import type { Reactor } from '@astro/event-sourcing/reactor';
 import type { AccountEvent } from '@astro/messages/billing';
 import type { JobCommand } from '@astro/messages/scheduling';
+import { isBookingId } from './confirm-funded-bookings.reactor.js';
 
 /** A job is queued once its money is reserved, and fails when it cannot be. */
 export const queueFundedJobs: Reactor<AccountEvent, JobCommand> = {
@@ -8,6 +9,7 @@ export const queueFundedJobs: Reactor<AccountEvent, JobCommand> = {
   reads: ['billing.account'],
 
   react({ event: { type, data } }) {
+    if ('jobId' in data && isBookingId(data.jobId)) return [];
     switch (type) {
       case 'FundsReserved':
         return [{ to: toJob(data.jobId), type: 'QueueJob', data: { jobId: data.jobId } }];

@@ -2,6 +2,7 @@ import type { SnapshotFormat } from '@astro/event-sourcing/decider';
 import { structured } from '@astro/event-sourcing/snapshot-format';
 import type { NodeOffer } from '@astro/matching/engine/offer';
 import type { ArrivalMixRecord } from '@astro/matching/policy/learning/arrival-mix';
+import { countUse } from './booking/evolve-bookings.js';
 import { Durations, type DurationsRecord } from './durations.js';
 import { install } from './learning/adopt.js';
 import { mixFrom } from './learning/mix.js';
@@ -34,7 +35,7 @@ type Facts = Omit<Pool, Indexes> & {
 };
 
 /** Grows with any change of `Pool`'s facts, or of what an event means for them. */
-const facts = structured<Facts>(8);
+const facts = structured<Facts>(9);
 
 /** Only the facts are written down; the indexes over them are made anew. */
 export const poolSnapshot: SnapshotFormat<Pool> = {
@@ -92,6 +93,8 @@ export const poolSnapshot: SnapshotFormat<Pool> = {
       if (node.attestation) pool.byAttestation.add(node);
     }
     for (const lease of pool.leases.values()) takeUp(pool, lease);
+    for (const booking of pool.bookings.values())
+      if (booking.isStarted) countUse(pool, booking, booking.units);
     const tasks = [...pool.jobs.values()].flatMap(job => {
       pool.byMove.add(job);
       if (job.service?.heldUntil) pool.onHold.add(job);
@@ -105,7 +108,8 @@ export const poolSnapshot: SnapshotFormat<Pool> = {
 function takeUp({ byDeadline, use, jobs }: Pool, lease: Lease): void {
   const { spec } = jobs.get(lease.jobId)!;
   byDeadline.add(lease);
-  use.hold(spec);
+  // What is in a booking is counted with it.
+  if (lease.bookingId === undefined) use.hold(spec);
 }
 
 /** Every node in its old place; strangers keep the places of those that left until all are in. */
@@ -124,7 +128,9 @@ function fillEngines(pool: Pool, slots: ReadonlyMap<string, number>, vacantSlots
 /** A node that shrank below what its leases hold is first as large as they need it. */
 function addWithLeases(pool: Pool, { engineOffer, leases: leaseIds }: PoolNode): void {
   const { engine, room, interruptible } = pool;
-  const leases = [...leaseIds].map(leaseId => pool.leases.get(leaseId)!);
+  const leases = [...leaseIds]
+    .map(leaseId => pool.leases.get(leaseId)!)
+    .filter(({ bookingId }) => bookingId === undefined);
   const held = (field: 'cpuMillis' | 'memoryMib' | 'diskMib' | 'bandwidthMbps') =>
     Math.max(
       engineOffer[field],
