@@ -15,14 +15,23 @@ export const payForBookings = (inForce: () => FeeSchedule): Reactor<PoolEvent, A
     switch (type) {
       case 'CapacityBooked': {
         const { tenantId, bookingId: jobId, amountAtto } = data;
-        return [{ to: toAccount(tenantId), type: 'ReserveFunds', data: { tenantId, jobId, amountAtto, causePosition } }];
+        return [
+          {
+            to: toAccount(tenantId),
+            type: 'ReserveFunds',
+            data: { tenantId, jobId, amountAtto, causePosition },
+          },
+        ];
       }
       case 'BookingMetered':
         return chargesOf(data, inForce());
       case 'BookingEnded': {
         const { tenantId, bookingId: jobId, charges: expectedCharges } = data;
         const released = { tenantId, jobId, expectedCharges, causePosition };
-        return [...chargesOf(data, inForce()), { to: toAccount(tenantId), type: 'ReleaseFunds', data: released }];
+        return [
+          ...chargesOf(data, inForce()),
+          { to: toAccount(tenantId), type: 'ReleaseFunds', data: released },
+        ];
       }
       default:
         return [];

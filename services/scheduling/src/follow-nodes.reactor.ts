@@ -16,7 +16,7 @@ export const followNodes = (poolId: string): Reactor<NodeEvent, PoolCommand> => 
       case 'NodeCameOnline':
         return [{ to, type: 'AdmitNode', data: { poolId, ...data, at } }];
       case 'NodeWentOffline':
-        return [{ to, type: 'WithdrawNode', data: { poolId, nodeId: data.nodeId, at } }];
+        return [{ to, type: 'WithdrawNode', data: { poolId, nodeId: data.nodeId, at: data.lastSeenAt } }];
       case 'NodeEnrolled':
       // Of a node that is online they come with its coming online anew.
       case 'NodeAttested':

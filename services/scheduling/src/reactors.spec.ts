@@ -152,13 +152,15 @@ describe('nodes', () => {
   const offer = offerOf('node_a');
   test('a node that comes online is admitted with its offer', () =>
     expect(reaction(followNodes('main'), { type: 'NodeCameOnline', data: { offer } })).toEqual([
-      { to: pool, type: 'AdmitNode', data: { poolId: 'main', offer } },
+      { to: pool, type: 'AdmitNode', data: { poolId: 'main', offer, at: recordedAt } },
     ]));
-  test('a node that goes offline is withdrawn', () =>
+  test('a node that goes offline is withdrawn as of when it was seen last', () =>
     expect(
       reaction(followNodes('main'), {
         type: 'NodeWentOffline',
-        data: { nodeId: 'node_a', lastSeenAt: recordedAt },
+        data: { nodeId: 'node_a', lastSeenAt: new Date(900) },
       }),
-    ).toEqual([{ to: pool, type: 'WithdrawNode', data: { poolId: 'main', nodeId: 'node_a' } }]));
+    ).toEqual([
+      { to: pool, type: 'WithdrawNode', data: { poolId: 'main', nodeId: 'node_a', at: new Date(900) } },
+    ]));
 });

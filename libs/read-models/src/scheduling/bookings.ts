@@ -1,6 +1,12 @@
 import type { Projection } from '@astro/event-sourcing/projection';
 import type { Recorded } from '@astro/event-sourcing/recorded';
-import type { BookedUnit, BookingEnd, BookingSpec, CapacityBooked, PoolEvent } from '@astro/messages/scheduling';
+import type {
+  BookedUnit,
+  BookingEnd,
+  BookingSpec,
+  CapacityBooked,
+  PoolEvent,
+} from '@astro/messages/scheduling';
 import { Atto } from '@astro/postgres/atto';
 import { storedJson, type StoredJson } from '@astro/postgres/stored-json';
 import { defineEntity, type EntityManager, type InferEntity } from '@mikro-orm/postgresql';
@@ -62,7 +68,10 @@ export const bookings: Projection<PoolEvent, EntityManager> = {
   }),
 };
 
-const booked = (data: CapacityBooked, { recordedAt, position }: Pick<Recorded, 'recordedAt' | 'position'>): Booking => ({
+const booked = (
+  data: CapacityBooked,
+  { recordedAt, position }: Pick<Recorded, 'recordedAt' | 'position'>,
+): Booking => ({
   bookingId: data.bookingId,
   tenantId: data.tenantId,
   poolId: data.poolId,

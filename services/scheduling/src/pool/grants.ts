@@ -129,7 +129,12 @@ function grantGang(tick: Tick, group: WaitingGroup, topology: GangTopology): voi
   const capacity = capacityFor(tick, members[0]!);
   if (!capacity) return;
   const { engine, requestOf, priceAtto } = capacity;
-  const placements = placeMembers({ engine, leases: tick.pool.leases }, job, members.map(requestOf), topology);
+  const placements = placeMembers(
+    { engine, leases: tick.pool.leases },
+    job,
+    members.map(requestOf),
+    topology,
+  );
   placements.forEach((placed, index) => {
     const member = members[index]!;
     grant(tick, member, 1, { placed, pricePerSecondAtto: priceAtto(member, placed) });

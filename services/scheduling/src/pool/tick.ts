@@ -43,8 +43,10 @@ export function requestBeside(tick: Tick, task: PoolTask): TaskRequest {
   return { ...request, nodesExcluded: new Set([...request.nodesExcluded, ...nodeIds]) };
 }
 
-export function requestBesideReserved({ pool, now, reservation, booked }: Tick, task: PoolTask): TaskRequest {
-  booked.keepUntil(occupiesUntilMs(task.job.spec, now));
+export function requestBesideReserved(tick: Tick, task: PoolTask): TaskRequest {
+  const { pool, now, reservation, booked, preemptions } = tick;
+  // Where room is promised, it is to what is gone before anything booked begins; nothing else is placed there.
+  booked.keepUntil(occupiesUntilMs(task.job.spec, now), preemptions.nodeIds);
   const request = requestFor(pool, task, now);
   if (!reservation) return request;
   const isGoneByThen = !task.job.service && deadlineOf(task.job.spec, now).getTime() <= reservation.fromMs;

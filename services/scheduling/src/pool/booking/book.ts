@@ -127,9 +127,13 @@ export function dropBooking({ poolId, bookingId, at }: DropBooking, pool: Pool):
   return booking ? accept(endOf(pool, booking, { poolId, reason: 'insufficient_funds', at })) : accept();
 }
 
-export function cancelBooking({ poolId, bookingId, tenantId, at }: CancelBooking, pool: Pool): BookingDecision {
+export function cancelBooking(
+  { poolId, bookingId, tenantId, at }: CancelBooking,
+  pool: Pool,
+): BookingDecision {
   const booking = pool.bookings.get(bookingId);
-  if (booking?.tenantId === tenantId) return accept(endOf(pool, booking, { poolId, reason: 'cancelled', at }));
+  if (booking?.tenantId === tenantId)
+    return accept(endOf(pool, booking, { poolId, reason: 'cancelled', at }));
   const ended = pool.endedBookings.get(bookingId);
   // A tenant must not learn which bookings of others exist.
   if (ended?.tenantId !== tenantId) return reject('BookingNotFound');

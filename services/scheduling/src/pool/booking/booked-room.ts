@@ -46,14 +46,15 @@ export class BookedRoom {
   /**
    * Takes what is booked before `untilMs`, as far as it is free: what is not is held by what ends before the start,
    * and nothing else gets it meanwhile. Replaces what was taken before. In a simulation only.
+   * @param spared nodes that nothing is placed on which could be in the way
    */
-  keepUntil(untilMs: number): void {
+  keepUntil(untilMs: number, spared: ReadonlySet<string> = new Set()): void {
     const taking = countBefore(this.#starts, untilMs);
     if (taking === this.#taking) return;
     this.#taking = taking;
     for (const { fleet, hold } of this.#taken.splice(0)) fleet.release(hold);
     for (const nodeId of this.#byNode.keys()) {
-      const peak = this.#peakOn(nodeId, untilMs);
+      const peak = spared.has(nodeId) ? undefined : this.#peakOn(nodeId, untilMs);
       if (!peak) continue;
       for (const fleet of this.fleets) {
         const hold = freePartOf(fleet, peak);

@@ -55,7 +55,9 @@ function flawOfTimes(spec: BookingSpec, now: Date): string | undefined {
     return `spec.startsAt: at most ${horizonMs / DAY_MS} days ahead`;
   if (!isWholeSecond(endsAt)) return 'spec.endsAt: must be a whole second';
   const durationMs = endsAt.getTime() - startsAt.getTime();
-  if (!(durationMs >= durationMinMs)) return `spec.endsAt: at least ${durationMinMs / 1_000} s after the start`;
-  if (durationMs > durationMaxMs) return `spec.endsAt: at most ${durationMaxMs / DAY_MS} days after the start`;
+  if (!(durationMs >= durationMinMs))
+    return `spec.endsAt: at least ${durationMinMs / 1_000} s after the start`;
+  if (durationMs > durationMaxMs)
+    return `spec.endsAt: at most ${durationMaxMs / DAY_MS} days after the start`;
   return undefined;
 }

@@ -28,7 +28,9 @@ function stepOf(pool: Pool, booking: Booking, poolId: string, now: Date): PoolEv
   const { bookingId, tenantId, isConfirmed, isStarted } = booking;
   const isPast = (ms: number) => now.getTime() > ms;
   if (!isConfirmed)
-    return isPast(payableUntilMs(booking)) ? endOf(pool, booking, { poolId, reason: 'unpaid', at: now }) : undefined;
+    return isPast(payableUntilMs(booking))
+      ? endOf(pool, booking, { poolId, reason: 'unpaid', at: now })
+      : undefined;
   if (isPast(booking.spec.endsAt.getTime()))
     return endOf(pool, booking, { poolId, reason: 'completed', at: now });
   // Leases end by their deadlines, at which they still count: what begins there begins thereafter.
@@ -47,7 +49,10 @@ function moveUnits(pool: Pool, poolId: string, now: Date): readonly PoolEvent[] 
     if (homeless.length === 0) continue;
     const from = startsAt > now ? startsAt : now;
     if (from >= spec.endsAt) continue;
-    const wanted = homeless.map(({ number, pricePerSecondAtto }) => ({ number, priceCapAtto: pricePerSecondAtto }));
+    const wanted = homeless.map(({ number, pricePerSecondAtto }) => ({
+      number,
+      priceCapAtto: pricePerSecondAtto,
+    }));
     const beside = units.filter(isHoused).map(({ home }) => home);
     const priceFactor = idlePriceFactorOf(workOf(spec, startsAt));
     const found = findHomes(pool, { spec, from, units: wanted, priceFactor, beside }, now);
@@ -55,7 +60,14 @@ function moveUnits(pool: Pool, poolId: string, now: Date): readonly PoolEvent[] 
     const away = homeless.filter(({ number }) => !housed.has(number));
     if (found.length === 0 && away.every(({ isKnownAway }) => isKnownAway)) continue;
     const moved = found.map(home => bookedUnit(home, units[home.number - 1]!.pricePerSecondAtto));
-    const data = { poolId, bookingId, tenantId, units: moved, away: away.map(({ number }) => number), movedAt: now };
+    const data = {
+      poolId,
+      bookingId,
+      tenantId,
+      units: moved,
+      away: away.map(({ number }) => number),
+      movedAt: now,
+    };
     return [{ type: 'BookingMoved', data }];
   }
   return [];
@@ -79,7 +91,8 @@ export function bookingsDueAtMs({ bookings }: Pool, now: Date): number {
 /** The moments that lie before a booking; each is in the past for as long as nothing was done about it. */
 function momentsOf(booking: Booking): readonly number[] {
   const { isConfirmed, isStarted, startsAt, spec } = booking;
-  if (!isConfirmed) return [payableUntilMs(booking) + 1, startsAt.getTime() - CLEARING_MS];
-  if (!isStarted) return [startsAt.getTime() - CLEARING_MS, startsAt.getTime() + 1, spec.endsAt.getTime() + 1];
+  if (!isConfirmed) return [payableUntilMs(booking) + 1, startsAt.getTime() - CLEARING_MS + 1];
+  if (!isStarted)
+    return [startsAt.getTime() - CLEARING_MS + 1, startsAt.getTime() + 1, spec.endsAt.getTime() + 1];
   return [periodEndMs(booking) + 1, spec.endsAt.getTime() + 1];
 }

@@ -1,6 +1,13 @@
 import type { BookingEnd, PoolEvent, Result } from '@astro/messages/scheduling';
 import { ended, type Pool } from '../pool-state.js';
-import { isHoused, type Booking, type BookingUnit, type Home, type HousedUnit, type Served } from './booking.js';
+import {
+  isHoused,
+  type Booking,
+  type BookingUnit,
+  type Home,
+  type HousedUnit,
+  type Served,
+} from './booking.js';
 import { BOOKING_PERIOD_MS, CANCELLATION_NOTICE_MS } from './booking-limits.js';
 import { ceilSecondMs, floorSecondMs } from './whole-seconds.js';
 

@@ -1,9 +1,4 @@
-import type {
-  BookingEnded,
-  BookingMetered,
-  BookingMoved,
-  CapacityBooked,
-} from '@astro/messages/scheduling';
+import type { BookingEnded, BookingMetered, BookingMoved, CapacityBooked } from '@astro/messages/scheduling';
 import { takeBack } from '../end-lease.js';
 import { forgetOldest } from '../lookups.js';
 import type { Pool } from '../pool-state.js';

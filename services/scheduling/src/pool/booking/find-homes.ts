@@ -91,10 +91,7 @@ function placeBeside(
   return found;
 }
 
-export const bookedUnit = (
-  { number, placed }: FoundHome,
-  pricePerSecondAtto: bigint,
-): BookedUnit => ({
+export const bookedUnit = ({ number, placed }: FoundHome, pricePerSecondAtto: bigint): BookedUnit => ({
   number,
   nodeId: placed.nodeId,
   operatorId: placed.operatorId,

@@ -61,7 +61,11 @@ export function openBookingOf({ bookings }: Pool, { tenantId, spec }: PoolJob): 
 }
 
 /** Whether a lease that is granted now, or at the start, ends with the booking at the latest. */
-export function endsInTime({ startsAt, spec: { endsAt } }: Booking, { program }: JobSpec, now: Date): boolean {
+export function endsInTime(
+  { startsAt, spec: { endsAt } }: Booking,
+  { program }: JobSpec,
+  now: Date,
+): boolean {
   const beginMs = Math.max(now.getTime(), startsAt.getTime());
   return beginMs + program.timeLimitMs + LEASE_GRACE_MS <= endsAt.getTime();
 }

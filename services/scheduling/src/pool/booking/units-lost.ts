@@ -25,7 +25,12 @@ export function bookingsLostBy(
   offer: Offer,
   attestation: Attestation | undefined,
 ): readonly Booking[] {
-  const whatCounts = ({ operatorId, region, fabric, inventory }: Offer) => [operatorId, region, fabric, inventory];
+  const whatCounts = ({ operatorId, region, fabric, inventory }: Offer) => [
+    operatorId,
+    region,
+    fabric,
+    inventory,
+  ];
   return isDeepStrictEqual(whatCounts(node.offer), whatCounts(offer))
     ? bookingsWithout(pool, node, attestation?.kind)
     : bookingsOn(pool, offer.nodeId);

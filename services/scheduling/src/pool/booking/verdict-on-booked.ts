@@ -17,12 +17,16 @@ export function tooLateForBooking({ bookings }: Pool, spec: JobSpec, now: Date):
   if (!booking) return { reason, detail: `reservation ${bookingId} has ended` };
   if (endsInTime(booking, spec, now)) return undefined;
   const until = booking.spec.endsAt.toISOString();
-  return { reason, detail: `it may run for ${program.timeLimitMs} ms, reservation ${bookingId} ends at ${until}` };
+  return {
+    reason,
+    detail: `it may run for ${program.timeLimitMs} ms, reservation ${bookingId} ends at ${until}`,
+  };
 }
 
 /** Why it would find no room even if nothing else ran in the booking; a unit that is away may come back. */
 export function verdictOnBooked(pool: Pool, booking: Booking, group: WaitingGroup, now: Date): Verdict {
-  if (!booking.isStarted || !booking.units.every(isHoused) || fitsAlone(pool, booking, group, now)) return undefined;
+  if (!booking.isStarted || !booking.units.every(isHoused) || fitsAlone(pool, booking, group, now))
+    return undefined;
   const reason = group.nodesExcluded.size > 0 ? 'attempts_exhausted' : 'no_eligible_node';
   return { reason, detail: `reservation ${booking.bookingId} has no room for it, whatever else runs there` };
 }
