@@ -68,6 +68,7 @@ test('the routes that take money are known', () => {
       'GET /v1/jobs/:id/explain/tick nodePrice',
       'POST /v1/nodes offer.pricePerSecondAtto',
       'POST /v1/nodes offer.interruptiblePricePerSecondAtto',
+      'POST /v1/reservations requirements.maxPricePerSecondAtto',
       'POST /v1/transfers amountAtto',
     ]),
   );

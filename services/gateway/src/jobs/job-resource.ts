@@ -23,6 +23,7 @@ export async function findJobResource(
     quorum: job.spec.quorum,
     // Recorded before there were classes: on demand.
     leaseClass: job.spec.leaseClass === 'unspecified' ? 'on_demand' : job.spec.leaseClass,
+    ...(job.spec.bookingId !== undefined && { reservationId: job.spec.bookingId }),
     program: job.spec.program,
     requirements: {
       ...job.spec.requirements,

@@ -23,6 +23,7 @@ export function submitJobCommand(body: JobRequest, request: FastifyRequest, pool
     ...tasksOf(body, request),
     quorum: body.quorum,
     leaseClass: body.leaseClass,
+    ...(body.reservationId !== undefined && { bookingId: body.reservationId }),
     priority: body.priority,
     ...(body.deadline !== undefined && { deadline: new Date(body.deadline) }),
     expectedDurationMs: body.expectedDurationMs,
