@@ -7,6 +7,7 @@ import type { ResultVerified } from '@astro/messages/verification';
 import { actOnVerdicts } from './act-on-verdicts.reactor.js';
 import { failAbandonedJobs } from './fail-abandoned-jobs.reactor.js';
 import { followJobs } from './follow-jobs.reactor.js';
+import { confirmFundedBookings } from './confirm-funded-bookings.reactor.js';
 import { followNodes } from './follow-nodes.reactor.js';
 import { offerOf, specOf } from './pool/pool-examples.js';
 import { queueFundedJobs } from './queue-funded-jobs.reactor.js';
@@ -73,6 +74,29 @@ describe('jobs and their money', () => {
         data: { tenantId: 'tenant_1', creditId: 'c', postings: [] },
       }),
     ).toEqual([]));
+});
+
+describe('bookings and their money', () => {
+  const reactor = confirmFundedBookings('main');
+  const booking = { tenantId: 'tenant_1', jobId: 'booking_1' };
+  const reserved = { type: 'FundsReserved', data: { ...booking, postings: [] } } as const;
+  const declined = {
+    type: 'ReservationDeclined',
+    data: { ...booking, requiredAtto: 9n, availableAtto: 2n },
+  } as const;
+  const data = { poolId: 'main', bookingId: 'booking_1' };
+
+  test('a booking whose money is reserved is confirmed', () =>
+    expect(reaction(reactor, reserved)).toEqual([{ to: pool, type: 'ConfirmBooking', data }]));
+  test('one whose money cannot be is dropped', () =>
+    expect(reaction(reactor, declined)).toEqual([
+      { to: pool, type: 'DropBooking', data: { ...data, at: recordedAt } },
+    ]));
+  test('neither is taken for a job, nor a job for a booking', () => {
+    for (const event of [reserved, declined]) expect(reaction(queueFundedJobs, event)).toEqual([]);
+    const ofAJob = { ...reserved, data: { ...reserved.data, jobId: 'job_1' } };
+    expect(reaction(reactor, ofAJob)).toEqual([]);
+  });
 });
 
 describe('jobs in the pool', () => {
