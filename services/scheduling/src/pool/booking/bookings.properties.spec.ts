@@ -1,5 +1,6 @@
 import { expect, test } from '@jest/globals';
 import type { BookingSpec, Grant, PoolCommand, PoolEvent } from '@astro/messages/scheduling';
+import { shapeDigestOf } from '@astro/event-sourcing/specify-snapshot';
 import fc from 'fast-check';
 import { admit, at, complete, grantsIn, queue, specOf, start, tick, withdraw } from '../pool-examples.js';
 import { machineOffer } from '../learning/learning.fixture.js';
@@ -411,3 +412,12 @@ test(
     }, 30),
   120_000,
 );
+
+test('a booking of another shape has another version of the snapshot', () => {
+  const shapes = fc.sample(anySteps, { numRuns: 60, seed: 5 }).flatMap(steps => {
+    const seen: unknown[] = [];
+    run(steps, ({ state }) => seen.push([...state.bookings.values(), ...state.endedBookings.values()]));
+    return seen.slice(-5);
+  });
+  expect(`${pool.snapshot!.version} ${shapeDigestOf(shapes)}`).toBe('9 e55bdaaecf33c13e');
+}, 60_000);

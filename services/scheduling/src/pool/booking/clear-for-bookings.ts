@@ -4,6 +4,7 @@ import type { PoolEvent } from '@astro/messages/scheduling';
 import { PREEMPTION_NOTICE_MS } from '../pool-limits.js';
 import { ended, jobOfLease, type Lease, type Pool } from '../pool-state.js';
 import { BookedRoom, isFree } from './booked-room.js';
+import type { Booking } from './booking.js';
 import { bookingLimits, CLEARING_MS } from './booking-limits.js';
 
 /**
@@ -11,8 +12,10 @@ import { bookingLimits, CLEARING_MS } from './booking-limits.js';
  * because the capacity is promised from the start on.
  */
 export function clearForBookings(pool: Pool, poolId: string, now: Date): readonly PoolEvent[] {
-  const booked = new BookedRoom(pool, now.getTime());
   const soonMs = now.getTime() + CLEARING_MS;
+  const isSoon = ({ isStarted, startsAt }: Booking) => !isStarted && startsAt.getTime() < soonMs;
+  if (![...pool.bookings.values()].some(isSoon)) return [];
+  const booked = new BookedRoom(pool, now.getTime());
   const notices: PoolEvent[] = [];
   for (const nodeId of booked.nodesBookedBefore(soonMs)) {
     if (notices.length === bookingLimits.eventsOfTick) break;
