@@ -9,6 +9,7 @@ export type Priced = {
   readonly quorum: number;
   readonly inputSizes?: { readonly taskBytes: readonly number[] };
   readonly service?: { readonly budgetAtto: bigint };
+  readonly bookingId?: string;
 };
 
 /** What one lease used, at its prices. */
@@ -26,9 +27,11 @@ const BYTES_PER_GIB = 2n ** 30n;
  * The most a job can cost, in base units: every replica of every task uses its whole time at the price cap, and moves
  * all its inputs and as much output as it may at the other cap.
  * Only agreeing results are charged, so a replica that was asked for after a disagreement adds nothing.
- * A service runs until it is ended, and so it is ended before its budget is spent.
+ * A service runs until it is ended, and so it is ended before its budget is spent. What runs on booked capacity is
+ * paid with that.
  */
 export function maxCostAtto(job: Priced): bigint {
+  if (job.bookingId !== undefined) return 0n;
   if (job.service) return job.service.budgetAtto;
   const transfersAtto = job.tasks.reduce<bigint>(
     (sum, _task, index) => sum + maxTransferAtto(job, index),

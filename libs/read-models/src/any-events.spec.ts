@@ -29,6 +29,7 @@ import { Node, nodes } from './registry/nodes.js';
 import { Operator, operators } from './registry/operators.js';
 import { Tenant, tenants } from './registry/tenants.js';
 import { Wallet, wallets } from './registry/wallets.js';
+import { Booking, bookings } from './scheduling/bookings.js';
 import { Job, jobs } from './scheduling/jobs.js';
 import { Lease, leases } from './scheduling/leases.js';
 import { Task, tasks } from './scheduling/tasks.js';
@@ -43,6 +44,7 @@ const readModels: readonly ReadModel[] = [
   [jobs, Job],
   [tasks, Task],
   [leases, Lease],
+  [bookings, Booking],
   [balances, Balance],
   [ledger, LedgerEntry],
   [usage, JobUsage],

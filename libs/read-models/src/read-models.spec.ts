@@ -35,6 +35,7 @@ import { Node, findNode, nodes, pageOfNodes } from './registry/nodes.js';
 import { Operator, findOperator, operators } from './registry/operators.js';
 import { Tenant, findTenant, tenants } from './registry/tenants.js';
 import { Wallet, wallets, walletOf } from './registry/wallets.js';
+import { Booking, bookings, findBooking, pageOfBookings } from './scheduling/bookings.js';
 import { Job, findJob, jobs, pageOfJobs } from './scheduling/jobs.js';
 import { Lease, leases, leasesOf, runningPriceOf } from './scheduling/leases.js';
 import { Task, tasks, tasksOf } from './scheduling/tasks.js';
@@ -42,6 +43,7 @@ import { Verdict, findVerdict, verdicts, verdictsOf } from './verification/verdi
 import { plainJob, plainRequirements } from '@astro/messages/unconstrained';
 import { custodyHistory, depositReference, refundReference } from './custody-history.fixture.js';
 import { billingHistory, credit } from './billing-history.fixture.js';
+import { bookingHistory } from './booking-history.fixture.js';
 import { attestation, offer, registryHistory } from './registry-history.fixture.js';
 import { storageHistory } from './storage-history.fixture.js';
 import { settlementHistory } from './settlement-history.fixture.js';
@@ -237,6 +239,7 @@ const readModels: readonly ReadModel[] = [
   { projection: jobs, entity: Job, history: schedulingHistory },
   { projection: tasks, entity: Task, history: schedulingHistory },
   { projection: leases, entity: Lease, history: schedulingHistory },
+  { projection: bookings, entity: Booking, history: bookingHistory },
   { projection: balances, entity: Balance, history: billingHistory },
   { projection: ledger, entity: LedgerEntry, history: billingHistory },
   { projection: usage, entity: JobUsage, history: billingHistory },
@@ -509,6 +512,25 @@ test('what runs costs what its started leases do, together', async () => {
   );
   expect(await runningPriceOf(em, 'tenant_1')).toBe(10n);
   expect(await runningPriceOf(em, 'tenant_2')).toBe(0n);
+});
+
+test('a tenant sees its bookings, newest first, and which nodes hold their units', async () => {
+  const em = await built('scheduling');
+  expect(await findBooking(em, 'tenant_1', 'booking_1')).toMatchObject({
+    status: 'active',
+    amountAtto: 98_000n,
+    units: [
+      { number: 1, nodeId: '', operatorId: '', pricePerSecondAtto: '7' },
+      { number: 2, nodeId: 'node_3', operatorId: 'operator_of_node_3' },
+    ],
+  });
+  expect(await findBooking(em, 'tenant_2', 'booking_1')).toBeNull();
+  const page = await pageOfBookings(em, 'tenant_1', { limit: 1 });
+  expect(page.items).toMatchObject([{ bookingId: 'booking_2', status: 'ended', reason: 'cancelled' }]);
+  const rest = await pageOfBookings(em, 'tenant_1', { limit: 5, cursor: page.nextCursor });
+  expect(rest.items.map(({ bookingId }) => bookingId)).toEqual(['booking_1']);
+  const ended = await pageOfBookings(em, 'tenant_2', { limit: 5, status: 'ended' });
+  expect(ended.items).toEqual([]);
 });
 
 test('a verdict names who agreed and who was refuted', async () => {

@@ -30,6 +30,7 @@ import { FeeInForce } from './fee-in-force.provider.js';
 import { followChain } from './follow-chain.reactor.js';
 import { followFinalFacts } from './follow-final-facts.reactor.js';
 import { keepOutputs } from './keep-outputs.reactor.js';
+import { payForBookings } from './pay-for-bookings.reactor.js';
 import { queueWithdrawals } from './queue-withdrawals.reactor.js';
 import { recogniseWallets } from './recognise-wallets.reactor.js';
 import { receiveTransfers } from './receive-transfers.reactor.js';
@@ -68,6 +69,7 @@ export class BillingModule {
             extendReservations,
             chargeSucceededTasks(inForce),
             chargeServicePeriods(inForce),
+            payForBookings(inForce),
             releaseAfterJobs,
             releaseAfterServices,
             keepOutputs,

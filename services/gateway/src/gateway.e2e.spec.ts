@@ -67,6 +67,7 @@ const jobRequest = (changes: object = {}) => ({
 
 const someJob = newId('job');
 const someNode = newId('node');
+const someBooking = newId('booking');
 const someAddress = `0x${'0a'.repeat(20)}`;
 const someCid = cidOf(Buffer.from('never uploaded'));
 /** Every route that needs a caller, with a caller of the wrong kind. */
@@ -112,6 +113,11 @@ const guarded: readonly [method: string, path: string, wrongKind?: 'tenant' | 'o
   ['GET', '/v1/chain/proposals/1'],
   ['GET', '/v1/chain/grants'],
   ['GET', '/v1/quotes', 'operator'],
+  ['POST', '/v1/reservations', 'operator'],
+  ['POST', '/v1/reservations/plan', 'operator'],
+  ['GET', '/v1/reservations', 'operator'],
+  ['GET', `/v1/reservations/${someBooking}`, 'operator'],
+  ['POST', `/v1/reservations/${someBooking}/cancel`, 'operator'],
   ['PUT', '/v1/wallet'],
   ['GET', '/v1/wallet'],
   ['GET', '/v1/wallet/statement'],

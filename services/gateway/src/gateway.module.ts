@@ -14,6 +14,7 @@ import { Node } from '@astro/read-models/registry/nodes';
 import { Operator } from '@astro/read-models/registry/operators';
 import { Tenant } from '@astro/read-models/registry/tenants';
 import { Wallet } from '@astro/read-models/registry/wallets';
+import { Booking } from '@astro/read-models/scheduling/bookings';
 import { Job } from '@astro/read-models/scheduling/jobs';
 import { Lease } from '@astro/read-models/scheduling/leases';
 import { Task } from '@astro/read-models/scheduling/tasks';
@@ -51,6 +52,7 @@ import { OPENAPI_DOCUMENT, OpenApiController } from './openapi/openapi.controlle
 import { PayoutsController } from './payouts/payouts.controller.js';
 import { QuotesController } from './quotes/quotes.controller.js';
 import { ReadModels } from './read-models.js';
+import { ReservationsController } from './reservations/reservations.controller.js';
 import { WalletsController } from './wallets/wallets.controller.js';
 
 export const controllers = [
@@ -70,6 +72,7 @@ export const controllers = [
   WalletsController,
   PayoutsController,
   QuotesController,
+  ReservationsController,
   OpenApiController,
 ];
 
@@ -97,6 +100,7 @@ export class GatewayModule {
             Job,
             Lease,
             Task,
+            Booking,
             Balance,
             LedgerEntry,
             JobUsage,

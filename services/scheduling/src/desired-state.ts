@@ -65,6 +65,7 @@ export function touchedNodes({ type, data }: PoolEvent): ReadonlySet<string> {
     case 'AttestationsExpired':
     case 'JobClosed':
     case 'JobAbandoned':
+    case 'BookingEnded':
       return of(data.revoked);
     case 'TasksQueued':
     case 'LeaseStarted':
@@ -76,6 +77,11 @@ export function touchedNodes({ type, data }: PoolEvent): ReadonlySet<string> {
     case 'FundsRequested':
     case 'FundsAdded':
     case 'FundsRunOut':
+    case 'CapacityBooked':
+    case 'BookingConfirmed':
+    case 'BookingStarted':
+    case 'BookingMoved':
+    case 'BookingMetered':
     // A task is closed when its last lease has completed, which has told that lease's node already.
     case 'TaskClosed':
       return of([]);

@@ -10,13 +10,13 @@ export const followNodes = (poolId: string): Reactor<NodeEvent, PoolCommand> => 
   name: 'scheduling.follow-nodes',
   reads: ['registry.node'],
 
-  react({ event: { type, data } }) {
+  react({ event: { type, data }, recordedAt: at }) {
     const to = { type: 'scheduling.pool', id: poolId } as const;
     switch (type) {
       case 'NodeCameOnline':
-        return [{ to, type: 'AdmitNode', data: { poolId, ...data } }];
+        return [{ to, type: 'AdmitNode', data: { poolId, ...data, at } }];
       case 'NodeWentOffline':
-        return [{ to, type: 'WithdrawNode', data: { poolId, nodeId: data.nodeId } }];
+        return [{ to, type: 'WithdrawNode', data: { poolId, nodeId: data.nodeId, at: data.lastSeenAt } }];
       case 'NodeEnrolled':
       // Of a node that is online they come with its coming online anew.
       case 'NodeAttested':

@@ -2,6 +2,7 @@ import type { Reactor } from '@astro/event-sourcing/reactor';
 import type { AccountEvent, ReservationDeclined } from '@astro/messages/billing';
 import { changeOf, tenantAccount } from '@astro/messages/ledger-accounts';
 import type { FailJob, JobCommand } from '@astro/messages/scheduling';
+import { isBookingId } from './confirm-funded-bookings.reactor.js';
 
 /** A job is queued once its money is reserved, and fails when it cannot be. */
 export const queueFundedJobs: Reactor<AccountEvent, JobCommand> = {
@@ -9,6 +10,7 @@ export const queueFundedJobs: Reactor<AccountEvent, JobCommand> = {
   reads: ['billing.account'],
 
   react({ event: { type, data } }) {
+    if ('jobId' in data && isBookingId(data.jobId)) return [];
     switch (type) {
       case 'FundsReserved': {
         const { tenantId, jobId, postings } = data;

@@ -8,6 +8,7 @@ import { actOnVerdicts } from './act-on-verdicts.reactor.js';
 import { failAbandonedJobs } from './fail-abandoned-jobs.reactor.js';
 import { followExtensions } from './follow-extensions.reactor.js';
 import { followJobs } from './follow-jobs.reactor.js';
+import { confirmFundedBookings } from './confirm-funded-bookings.reactor.js';
 import { followNodes } from './follow-nodes.reactor.js';
 import { offerOf, specOf } from './pool/pool-examples.js';
 import { queueFundedJobs } from './queue-funded-jobs.reactor.js';
@@ -131,6 +132,29 @@ describe('jobs that are funded stepwise', () => {
   });
 });
 
+describe('bookings and their money', () => {
+  const reactor = confirmFundedBookings('main');
+  const booking = { tenantId: 'tenant_1', jobId: 'booking_1' };
+  const reserved = { type: 'FundsReserved', data: { ...booking, postings: [] } } as const;
+  const declined = {
+    type: 'ReservationDeclined',
+    data: { ...booking, requiredAtto: 9n, availableAtto: 2n },
+  } as const;
+  const data = { poolId: 'main', bookingId: 'booking_1' };
+
+  test('a booking whose money is reserved is confirmed', () =>
+    expect(reaction(reactor, reserved)).toEqual([{ to: pool, type: 'ConfirmBooking', data }]));
+  test('one whose money cannot be is dropped', () =>
+    expect(reaction(reactor, declined)).toEqual([
+      { to: pool, type: 'DropBooking', data: { ...data, at: recordedAt } },
+    ]));
+  test('neither is taken for a job, nor a job for a booking', () => {
+    for (const event of [reserved, declined]) expect(reaction(queueFundedJobs, event)).toEqual([]);
+    const ofAJob = { ...reserved, data: { ...reserved.data, jobId: 'job_1' } };
+    expect(reaction(reactor, ofAJob)).toEqual([]);
+  });
+});
+
 describe('jobs in the pool', () => {
   const tenantId = 'tenant_1';
   test('a queued job brings its tasks, with the time of its event', () =>
@@ -208,13 +232,15 @@ describe('nodes', () => {
   const offer = offerOf('node_a');
   test('a node that comes online is admitted with its offer', () =>
     expect(reaction(followNodes('main'), { type: 'NodeCameOnline', data: { offer } })).toEqual([
-      { to: pool, type: 'AdmitNode', data: { poolId: 'main', offer } },
+      { to: pool, type: 'AdmitNode', data: { poolId: 'main', offer, at: recordedAt } },
     ]));
-  test('a node that goes offline is withdrawn', () =>
+  test('a node that goes offline is withdrawn as of when it was seen last', () =>
     expect(
       reaction(followNodes('main'), {
         type: 'NodeWentOffline',
-        data: { nodeId: 'node_a', lastSeenAt: recordedAt },
+        data: { nodeId: 'node_a', lastSeenAt: new Date(900) },
       }),
-    ).toEqual([{ to: pool, type: 'WithdrawNode', data: { poolId: 'main', nodeId: 'node_a' } }]));
+    ).toEqual([
+      { to: pool, type: 'WithdrawNode', data: { poolId: 'main', nodeId: 'node_a', at: new Date(900) } },
+    ]));
 });

@@ -1,5 +1,6 @@
 import { Bus } from '@astro/jetstream/bus';
 import { DesiredStates } from '@astro/jetstream/desired-state';
+import { Booking, bookings } from '@astro/read-models/scheduling/bookings';
 import { Job, jobs } from '@astro/read-models/scheduling/jobs';
 import { Lease, leases } from '@astro/read-models/scheduling/leases';
 import { Task, tasks } from '@astro/read-models/scheduling/tasks';
@@ -7,6 +8,7 @@ import { PlatformModule } from '@astro/runtime/platform.module';
 import { Module, type DynamicModule } from '@nestjs/common';
 import { actOnVerdicts } from './act-on-verdicts.reactor.js';
 import { AgentReportsController } from './agent-reports.controller.js';
+import { confirmFundedBookings } from './confirm-funded-bookings.reactor.js';
 import { DesiredStateController } from './desired-state.controller.js';
 import { DesiredStatePublisher } from './desired-state.publisher.js';
 import { TickQuestions } from './explaining/tick-questions.loop.js';
@@ -33,9 +35,10 @@ export class SchedulingModule {
           config,
           aggregates: { job, pool },
           questions: { tick: new TickQuestions(config) },
-          projections: [jobs, tasks, leases],
+          projections: [jobs, tasks, leases, bookings],
           reactors: [
             queueFundedJobs,
+            confirmFundedBookings(config.POOL_ID),
             followJobs(config.POOL_ID),
             followNodes(config.POOL_ID),
             actOnVerdicts,
@@ -43,7 +46,7 @@ export class SchedulingModule {
             followExtensions(config.POOL_ID),
             tellOfShortages,
           ],
-          entities: [Job, Task, Lease],
+          entities: [Job, Task, Lease, Booking],
         }),
       ],
       controllers: [AgentReportsController, DesiredStateController],

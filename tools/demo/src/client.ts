@@ -30,11 +30,22 @@ export type JobRequest = {
   };
   readonly quorum?: number;
   readonly leaseClass?: 'on_demand' | 'interruptible' | 'reserved';
+  readonly reservationId?: string;
   readonly tasks: readonly {
     readonly inputs: readonly { readonly name: string; readonly cid: string }[];
     readonly args?: readonly string[];
   }[];
   readonly funding?: { readonly mode: 'whole' | 'stepwise'; readonly noticeMs: number };
+};
+export type ReservationRequest = {
+  readonly requirements: JobRequest['requirements'];
+  readonly endsAt: string;
+};
+export type Reservation = {
+  readonly id: string;
+  readonly status: 'booked' | 'confirmed' | 'active' | 'ended';
+  readonly amountAtto: string;
+  readonly chargedAtto: string;
 };
 export type Plan = {
   readonly eligibleNodes: number;
@@ -109,6 +120,27 @@ export class Client {
 
   async cancel(id: string): Promise<void> {
     await this.request('POST', `/v1/jobs/${id}/cancel`);
+  }
+
+  /** Capacity from now on that only jobs which cite it run on. */
+  async reserve(capacity: ReservationRequest, idempotencyKey: string): Promise<{ readonly id: string }> {
+    const response = await this.request(
+      'POST',
+      '/v1/reservations',
+      JSON.stringify(capacity),
+      'application/json',
+      { 'idempotency-key': idempotencyKey },
+    );
+    if (response.status === 201) return (await response.json()) as Reservation;
+    return { id: response.headers.get('location')!.split('/').at(-1)! };
+  }
+
+  async cancelReservation(id: string): Promise<void> {
+    await this.request('POST', `/v1/reservations/${id}/cancel`);
+  }
+
+  async reservation(id: string): Promise<Reservation> {
+    return this.json<Reservation>(`/v1/reservations/${id}`);
   }
 
   async job(id: string): Promise<Job> {

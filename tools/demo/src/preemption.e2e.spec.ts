@@ -26,14 +26,19 @@ const node = {
 let stateDir: string;
 let platform: Platform;
 let client: Client;
+let stranger: Client;
 let bus: Bus;
 
 beforeAll(async () => {
   stateDir = await mkdtemp(join(tmpdir(), 'astro-preemption-'));
   platform = await Platform.start({ stateDir });
   client = new Client(platform.gatewayUrl, (await openHonestMarket(platform)).tenantKey);
-  const { apiKey } = await platform.administration().registerOperator('Alone Ltd');
+  const administration = platform.administration();
+  const { apiKey } = await administration.registerOperator('Alone Ltd');
   await platform.startAgent({ ...node, operatorKey: apiKey });
+  const other = await administration.registerTenant('a stranger');
+  await administration.credit(other.tenantId, 10n ** 18n);
+  stranger = new Client(platform.gatewayUrl, other.apiKey);
   bus = await platform.connectBus('spec');
 }, 180_000);
 
@@ -152,3 +157,52 @@ type Usage = {
   readonly transferAtto: string;
   readonly transferredBytes: string;
 };
+test('booked capacity is its tenant’s alone, paid by the second and not again for what runs in it', async () => {
+  const cid = await client.putContent(idleProgram);
+  const job = jobOf(cid, 5_000);
+  const endsAt = new Date(Math.ceil(Date.now() / 1_000) * 1_000 + 3_600_000).toISOString();
+  const { id } = await client.reserve({ requirements: job.requirements, endsAt }, 'reserve');
+  while ((await client.reservation(id)).status !== 'active') await sleep(50);
+  const { amountAtto } = await client.reservation(id);
+
+  const within = { ...job, leaseClass: 'reserved' as const, reservationId: id };
+  const intruder = await stranger.submit(within, 'intruder');
+  for await (const event of stranger.events(intruder.id)) void event;
+  expect(await stranger.ended(intruder.id)).toMatchObject({
+    status: 'failed',
+    reason: 'booking_unavailable',
+  });
+  const waiting = await stranger.submit(job, 'waiting');
+  const own = await client.submit(within, 'own');
+  for await (const event of client.events(own.id)) void event;
+  expect(await client.ended(own.id)).toMatchObject({ status: 'succeeded' });
+  expect(await stranger.job(waiting.id)).toMatchObject({ status: 'queued' });
+
+  await client.cancelReservation(id);
+  for await (const event of stranger.events(waiting.id)) void event;
+  expect(await stranger.ended(waiting.id)).toMatchObject({ status: 'succeeded' });
+  await untilSettled(client);
+
+  const events = (await poolEvents()).filter(({ data }) => 'bookingId' in data && data.bookingId === id);
+  expect(events.map(({ type }) => type)).toEqual([
+    'CapacityBooked',
+    'BookingConfirmed',
+    'BookingStarted',
+    'BookingEnded',
+  ]);
+  const [booked] = events.flatMap(({ type, data }) => (type === 'CapacityBooked' ? [data] : []));
+  const [ended] = events.flatMap(({ type, data }) => (type === 'BookingEnded' ? [data] : []));
+  const priceAtto = (node.pricePerSecondAtto * 5n) / 4n;
+  expect(booked!.units).toMatchObject([{ pricePerSecondAtto: priceAtto }]);
+  expect(amountAtto).toBe(String(booked!.amountAtto));
+  const noticeSeconds = 900;
+  const begun = Math.ceil(ended!.endedAt.getTime() / 1_000) - booked!.startsAt.getTime() / 1_000;
+  const chargedForIt = BigInt(begun + noticeSeconds) * priceAtto;
+  expect(await client.reservation(id)).toMatchObject({ status: 'ended', chargedAtto: String(chargedForIt) });
+  const { chargedAtto: forTheJob } = await client.json<{ chargedAtto: string }>(`/v1/jobs/${own.id}`);
+  expect(forTheJob).toBe('0');
+
+  const audit = await auditEvents(bus);
+  expect(audit.unbalanced).toEqual([]);
+  expect(audit.ledgerSumAtto).toBe(0n);
+}, 240_000);

@@ -74,6 +74,7 @@ export const leases: Projection<PoolEvent, EntityManager> = {
         case 'ServiceScaled':
         case 'JobClosed':
         case 'JobAbandoned':
+        case 'BookingEnded':
           return idsOf(data.revoked);
       }
       return [];
@@ -134,6 +135,8 @@ function endBy({ type, data }: PoolEvent): Partial<Lease> {
     case 'NodeAdmitted':
     case 'AttestationsExpired':
       return { status: 'revoked', reason: 'attestation_ended' };
+    case 'BookingEnded':
+      return { status: 'revoked', reason: 'booking_ended' };
     case 'ServiceScaled':
       return { status: 'revoked', reason: 'service_scaled' };
     case 'LeasesRevoked':

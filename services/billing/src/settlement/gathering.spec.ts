@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import type { Recorded } from '@astro/event-sourcing/recorded';
-import type { AccountEvent } from '@astro/messages/billing';
+import type { AccountEvent, Posting } from '@astro/messages/billing';
 import { Gathering } from './gathering.js';
 
 const fees = { feeBps: 250, burnBps: 2_000 };
@@ -47,4 +47,38 @@ describe('a batch', () => {
     batch.take(recorded(kept, 5));
     expect([batch.shares, batch.terms]).toEqual([[], undefined]);
   });
+});
+
+const charged = (position: number, postings: readonly Posting[]): Recorded<AccountEvent> => ({
+  id: `event_${position}`,
+  aggregate: { type: 'billing.account', id: 'tenant_1' },
+  event: {
+    type: 'TaskCharged',
+    data: {
+      tenantId: 'tenant_1',
+      jobId: 'job_1',
+      taskId: 'task_1',
+      feeBps: 250,
+      burnBps: 0,
+      meteredMs: 1,
+      postings,
+    },
+  },
+  position,
+  recordedAt: new Date(0),
+  metadata: { correlationId: 'c', causationId: 'c', actor: 'service:billing' },
+});
+const earned = [
+  { account: 'operator:one:earned', amountAtto: 39n },
+  { account: 'platform:fees', amountAtto: 1n },
+];
+const limits = { chargesMax: 1, everyMs: 0, nowMs: 1 };
+
+test('a charge of nothing makes no batch, and none larger', () => {
+  const gathering = new Gathering(0);
+  expect(gathering.take(charged(7, []))).toBe(true);
+  expect([gathering.isDue(limits), gathering.terms, gathering.to]).toEqual([false, undefined, 0]);
+  gathering.take(charged(9, earned));
+  gathering.take(charged(11, []));
+  expect([gathering.isDue(limits), gathering.to, gathering.shares.length]).toEqual([true, 9, 1]);
 });

@@ -24,6 +24,8 @@ export class Gathering {
     if (position <= this.#to) return true;
     const { feeBps, burnBps } = event.data;
     const shares = sharesOf(event.data);
+    // What ran on booked capacity was paid with that: a batch of nothing would be none.
+    if (shares.length === 0) return true;
     const { tenants, operators, size } = this.#shares.with(shares);
     const isOfAnotherFee = this.#terms !== undefined && !isSame(this.#terms, { feeBps, burnBps });
     if (isOfAnotherFee || tenants > MAX_TENANTS || operators > MAX_PAYOUTS || size > MAX_PAYOUTS) {

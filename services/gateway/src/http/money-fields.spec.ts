@@ -70,6 +70,7 @@ test('the routes that take money are known', () => {
       'POST /v1/nodes offer.pricePerSecondAtto',
       'POST /v1/nodes offer.interruptiblePricePerSecondAtto',
       'POST /v1/nodes offer.pricePerGibTransferredAtto',
+      'POST /v1/reservations requirements.maxPricePerSecondAtto',
       'POST /v1/transfers amountAtto',
       'PUT /v1/budgets/:id amountAtto',
       'PUT /v1/balance/alert amountAtto',

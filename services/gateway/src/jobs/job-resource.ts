@@ -26,6 +26,7 @@ export async function findJobResource(
     quorum: job.spec.quorum,
     // Recorded before there were classes: on demand.
     leaseClass: job.spec.leaseClass === 'unspecified' ? 'on_demand' : job.spec.leaseClass,
+    ...(job.spec.bookingId !== undefined && { reservationId: job.spec.bookingId }),
     program: toProgramResource(job.spec.program),
     requirements: {
       ...job.spec.requirements,

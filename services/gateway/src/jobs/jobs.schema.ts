@@ -1,3 +1,4 @@
+import { isId } from '@astro/event-sourcing/ids';
 import { z } from 'zod';
 import { pageOf, pageQuery } from '../http/page.js';
 import { atto, plainName, printable } from '../http/fields.js';
@@ -16,6 +17,14 @@ const leaseClass = z.enum(['on_demand', 'interruptible', 'reserved']).meta({
     'reserved goes first, is never stopped for others, and pays a quarter more',
 });
 
+const reservationId = z
+  .string()
+  .refine(text => isId('booking', text), 'must be the id of a reservation')
+  .meta({
+    description: 'It runs in this reservation only, and costs nothing more',
+    example: 'booking_01h455vb4pex5vsknk084sn02q',
+  });
+
 export const jobRequest = z
   .strictObject({
     name: printable.min(1).max(120).meta({ example: 'digits, round 1' }),
@@ -32,6 +41,7 @@ export const jobRequest = z
     service: serviceRequest.optional().meta({ description: 'Of one task; needs a quorum of 1' }),
     array: arrayRequest.optional().meta({ description: 'In place of tasks' }),
     leaseClass: leaseClass.default('on_demand'),
+    reservationId: reservationId.optional(),
     priority: z.int().min(0).max(9).default(0).meta({ description: 'The higher goes first' }),
     deadline: z.iso
       .datetime()
@@ -54,6 +64,14 @@ export const jobRequest = z
       .meta({ description: 'All tasks start together or not at all; needs a quorum of 1' }),
     maxParallel: tasksAtOnce,
     funding: fundingRequest.optional(),
+  })
+  .refine(({ reservationId, leaseClass }) => reservationId === undefined || leaseClass === 'reserved', {
+    path: ['leaseClass'],
+    message: 'must be reserved for a job in a reservation',
+  })
+  .refine(({ reservationId, service }) => reservationId === undefined || service === undefined, {
+    path: ['reservationId'],
+    message: 'must be absent for a service',
   })
   .refine(({ gang, quorum }) => gang === undefined || quorum === 1, {
     path: ['quorum'],
@@ -126,6 +144,7 @@ export const jobResource = summary
   .extend({
     quorum: z.int(),
     leaseClass,
+    reservationId: reservationId.optional(),
     program,
     requirements,
     chargedAtto: atto.meta({ description: 'Charged until now; only verified work is' }),

@@ -1,3 +1,4 @@
+import type { Requirements } from '@astro/messages/scheduling';
 import { z } from 'zod';
 import {
   attestationKind,
@@ -94,3 +95,18 @@ export const requirements = z
     },
   )
   .meta({ id: 'Requirements' });
+
+/** The same as the pool has it, with amounts that can be counted with. */
+export function toRequirements({
+  maxPricePerSecondAtto,
+  maxPricePerGibTransferredAtto,
+  ...others
+}: z.output<typeof requirements>): Requirements {
+  return {
+    ...others,
+    maxPricePerSecondAtto: BigInt(maxPricePerSecondAtto),
+    ...(maxPricePerGibTransferredAtto !== undefined && {
+      maxPricePerGibTransferredAtto: BigInt(maxPricePerGibTransferredAtto),
+    }),
+  };
+}

@@ -11,6 +11,7 @@ import { derivedFrom } from '../http/request-ids.js';
 import { fundingOfService } from './funding.schema.js';
 import type { JobRequest } from './jobs.schema.js';
 import { toProgram } from './program.schema.js';
+import { toRequirements } from './requirements.schema.js';
 
 const LOOKUPS_AT_ONCE = 32;
 const ERRORS_MAX = 20;
@@ -21,23 +22,17 @@ export function submitJobCommand(
   request: FastifyRequest,
   { poolId, sizes }: { readonly poolId: string; readonly sizes: ContentSizes },
 ): SubmitJob {
-  const { maxPricePerSecondAtto, maxPricePerGibTransferredAtto, ...requirements } = body.requirements;
   const { tasks, ...array } = tasksOf(body, request);
   const spec: JobSpec = {
     name: body.name,
     program: toProgram(body.program),
-    requirements: {
-      ...requirements,
-      maxPricePerSecondAtto: BigInt(maxPricePerSecondAtto),
-      ...(maxPricePerGibTransferredAtto !== undefined && {
-        maxPricePerGibTransferredAtto: BigInt(maxPricePerGibTransferredAtto),
-      }),
-    },
+    requirements: toRequirements(body.requirements),
     ...array,
     tasks,
     inputSizes: { taskBytes: tasks.map(task => bytesFor(body, task, sizes)) },
     quorum: body.quorum,
     leaseClass: body.leaseClass,
+    ...(body.reservationId !== undefined && { bookingId: body.reservationId }),
     priority: body.priority,
     ...(body.deadline !== undefined && { deadline: new Date(body.deadline) }),
     expectedDurationMs: body.expectedDurationMs,

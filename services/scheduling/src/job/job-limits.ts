@@ -64,6 +64,8 @@ function flawOfOrder(spec: JobSpec): string | undefined {
   if (!upTo(expectedDurationMs, program.timeLimitMs))
     return `spec.expectedDurationMs: 0 to the program's limit of ${program.timeLimitMs}`;
   if (!upTo(maxParallel, jobLimits.tasks)) return `spec.maxParallel: 0 to ${jobLimits.tasks}`;
+  const booking = flawOfBooked(spec);
+  if (booking) return booking;
   if (gang === undefined) return undefined;
   if (spec.leaseClass === 'interruptible')
     return 'spec.leaseClass: must not be interruptible for a gang, which a lost member would leave incomplete';
@@ -72,6 +74,15 @@ function flawOfOrder(spec: JobSpec): string | undefined {
   if (quorum !== 1) return 'spec.quorum: must be 1 for a gang';
   if (maxParallel !== 0) return 'spec.maxParallel: must be 0 for a gang';
   return undefined;
+}
+
+/** What runs in a booking is paid with it. A service has no end that would lie before that of the booking. */
+function flawOfBooked({ bookingId, leaseClass, service, funding }: JobSpec): string | undefined {
+  if (bookingId === undefined) return undefined;
+  if (!isToken(bookingId)) return 'spec.bookingId: must be an id';
+  if (leaseClass !== 'reserved') return 'spec.leaseClass: must be reserved for a job in a reservation';
+  if (funding) return 'spec.funding: must be absent for a job in a reservation';
+  return service ? 'spec.bookingId: must be absent for a service' : undefined;
 }
 
 function flawOfProgram(program: Program): string | undefined {
@@ -85,7 +96,7 @@ function flawOfProgram(program: Program): string | undefined {
   return flawOfRuntime(program);
 }
 
-function flawOfRequirements(needs: Requirements): string | undefined {
+export function flawOfRequirements(needs: Requirements): string | undefined {
   if (needs.deviceKind === 'unspecified') return 'spec.requirements.deviceKind: must be specified';
   if (!within(needs.cpuMillis, jobLimits.cpuMillis))
     return `spec.requirements.cpuMillis: 1 to ${jobLimits.cpuMillis}`;

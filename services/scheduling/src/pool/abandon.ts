@@ -1,7 +1,8 @@
 import type { NodeOffer } from '@astro/matching/engine/offer';
 import type { Requirements } from '@astro/matching/engine/request';
 import { couldHost, countExcluded, type RuleName } from '@astro/matching/rules';
-import type { JobFailure } from '@astro/messages/scheduling';
+import type { JobFailure, JobSpec } from '@astro/messages/scheduling';
+import { basisOfBooked, tooLateForBooking, verdictOnBooked } from './booking/verdict-on-booked.js';
 import { jobsOutOfFunds } from './funding.js';
 import type { PoolJob, PoolTask } from './pool-job.js';
 import { idlePriceFactorOf } from './market.js';
@@ -36,13 +37,13 @@ export function jobsToAbandon(pool: Pool, now: Date, patienceMs: number): readon
     found.set(job, { job, reason: 'insufficient_funds', detail });
   }
   for (const group of pool.waiting.groups) {
-    const { deadline } = group.spec;
-    if (!deadline || now.getTime() + expectedMs(group.spec) <= deadline.getTime()) continue;
+    const verdict = tooLateForDeadline(group.spec, now) ?? tooLateForBooking(pool, group.spec, now);
+    if (!verdict) continue;
     for (const task of group.tasks) {
       if (isFull()) return [...found.values()];
-      const until = deadline.toISOString();
-      const detail = `${named(task)}: ${expectedMs(group.spec)} ms are expected, its deadline is ${until}`;
-      if (!found.has(task.job)) found.set(task.job, { job: task.job, reason: 'deadline_unmet', detail });
+      const { reason, detail } = verdict;
+      if (!found.has(task.job))
+        found.set(task.job, { job: task.job, reason, detail: `${named(task)}: ${detail}` });
     }
   }
   const oldest = pool.byMove.first;
@@ -62,6 +63,13 @@ export function jobsToAbandon(pool: Pool, now: Date, patienceMs: number): readon
   return [...found.values()];
 }
 
+function tooLateForDeadline(spec: JobSpec, now: Date): Verdict {
+  const { deadline } = spec;
+  if (!deadline || now.getTime() + expectedMs(spec) <= deadline.getTime()) return undefined;
+  const detail = `${expectedMs(spec)} ms are expected, its deadline is ${deadline.toISOString()}`;
+  return { reason: 'deadline_unmet', detail };
+}
+
 const isOutOfPatience = (job: PoolJob, now: Date, patienceMs: number) =>
   now.getTime() - job.movedAt.getTime() > patienceMs;
 
@@ -73,12 +81,16 @@ const verdicts = new WeakMap<WaitingGroup, { readonly basis: string; readonly ve
 
 function verdictOn(group: WaitingGroup, pool: Pool, now: Date): Verdict {
   const known = verdicts.get(group);
-  const basis = `${pool.nodeChanges} ${membersOf(group)}`;
+  const booking = bookingOf(pool, group);
+  const basis = `${pool.nodeChanges} ${membersOf(group)}${booking ? basisOfBooked(booking) : ''}`;
   if (known?.basis === basis) return known.verdict;
-  const verdict = findVerdict(group, pool, now);
+  const verdict = booking ? verdictOnBooked(pool, booking, group, now) : findVerdict(group, pool, now);
   verdicts.set(group, { basis, verdict });
   return verdict;
 }
+
+const bookingOf = ({ bookings }: Pool, { spec: { bookingId } }: WaitingGroup) =>
+  bookingId === undefined ? undefined : bookings.get(bookingId);
 
 /** Another text whenever another set of a gang's members waits; a task that waits again does so with a new number. */
 function membersOf({ spec, tasks }: WaitingGroup): string {

@@ -1,29 +1,31 @@
 import type { AttestationKind } from '@astro/messages/registry';
 import type { AdmitNode, ExpiredLease, PoolEvent } from '@astro/messages/scheduling';
+import type { Booking } from './booking/booking.js';
+import { bookingsLostBy, bookingsWithout } from './booking/units-lost.js';
+import { suffices } from './evidence.js';
 import { engineOfferOf } from './fleet.js';
 import { newRecord } from './node-record.js';
 import { poolLimits } from './pool-limits.js';
 import { ended, jobOfLease, type Lease, type Pool, type PoolNode } from './pool-state.js';
 
-/** Whether what was accepted of a node is what the job asks for; most ask for nothing. */
-const suffices = (asked: readonly AttestationKind[], accepted: AttestationKind | undefined): boolean =>
-  asked.length === 0 || (accepted !== undefined && asked.includes(accepted));
-
-/** The node's leases that could not go on with no more than this accepted of it. */
+/** The node's leases that could not go on with no more than this accepted of it, and without these bookings there. */
 function leasesWithout(
   pool: Pool,
   node: PoolNode,
   accepted: AttestationKind | undefined,
+  lost: readonly Booking[],
 ): readonly ExpiredLease[] {
   const leases = [...node.leases].map(leaseId => pool.leases.get(leaseId)!);
   const needs = (lease: Lease) => jobOfLease(pool, lease).spec.requirements.attestations;
-  return leases.filter(lease => !suffices(needs(lease), accepted)).map(ended);
+  const isLost = (lease: Lease) => lost.some(({ bookingId }) => bookingId === lease.bookingId);
+  return leases.filter(lease => isLost(lease) || !suffices(needs(lease), accepted)).map(ended);
 }
 
-/** What a node has to give back that comes with another attestation than it had, or with none. */
+/** What a node has to give back that comes as another than it was: with less accepted of it, or with what is booked gone. */
 export function leasesLostBy({ offer, attestation }: AdmitNode, pool: Pool): readonly ExpiredLease[] {
   const node = pool.nodes.get(offer.nodeId);
-  return node ? leasesWithout(pool, node, attestation?.kind) : [];
+  if (!node) return [];
+  return leasesWithout(pool, node, attestation?.kind, bookingsLostBy(pool, node, offer, attestation));
 }
 
 export const hasExpired = ({ attestation }: PoolNode, now: Date): boolean =>
@@ -38,7 +40,7 @@ export function attestationsExpired(pool: Pool, poolId: string, now: Date): read
   const revoked: ExpiredLease[] = [];
   for (const node of pool.byAttestation) {
     if (!hasExpired(node, now)) break;
-    const lost = leasesWithout(pool, node, undefined);
+    const lost = leasesWithout(pool, node, undefined, bookingsWithout(pool, node, undefined));
     // A node has far fewer leases than one event may end.
     const isFull =
       nodeIds.length === poolLimits.attestationsOfTick ||

@@ -23,11 +23,12 @@ export function endLease(pool: Pool, leaseId: string, end: LeaseEnd): void {
   pool.interruptible.delete(lease);
   const job = jobOf(pool, jobId);
   job.leases.delete(leaseId);
-  pool.use.giveBack(job.spec);
-  pool.shares.giveBack(job.tenantId, job.spec);
-
   const node = nodeOf(pool, nodeId);
-  pool.room.ended(lease);
+  if (lease.bookingId === undefined) {
+    pool.use.giveBack(job.spec);
+    pool.shares.giveBack(job.tenantId, job.spec);
+    pool.room.ended(lease);
+  }
   node.leases.delete(leaseId);
   node.endedLeases.set(leaseId, end);
   forgetOldest(node.endedLeases, poolLimits.endedLeasesOfNode);

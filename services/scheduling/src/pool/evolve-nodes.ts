@@ -1,17 +1,20 @@
 import type { PlacementEngine } from '@astro/matching/engine/engine';
 import type { Hold } from '@astro/matching/engine/hold';
 import type { NodeOffer } from '@astro/matching/engine/offer';
-import type { AttestationsExpired, NodeAdmitted } from '@astro/messages/scheduling';
+import type { AttestationsExpired, NodeAdmitted, NodeWithdrawn } from '@astro/messages/scheduling';
 import { forgetAttestation } from './attestations.js';
+import { loseUnits } from './booking/evolve-bookings.js';
+import { bookingsLostBy, bookingsOn, bookingsWithout } from './booking/units-lost.js';
 import { endLease, recordOf, takeBack } from './end-lease.js';
 import { engineOfferOf } from './fleet.js';
 import { leaseOf, nodeOf } from './lookups.js';
 import type { LeaseEnd, Pool, PoolNode } from './pool-state.js';
 
-export function admit(pool: Pool, { offer, attestation, revoked }: NodeAdmitted): void {
+export function admit(pool: Pool, { offer, attestation, revoked, at }: NodeAdmitted): void {
   takeBack(pool, revoked);
   const { nodeId } = offer;
   const known = pool.nodes.get(nodeId);
+  if (known) loseUnits(pool, nodeId, bookingsLostBy(pool, known, offer, attestation), at);
   const engineOffer = engineOfferOf(offer, recordOf(pool, nodeId), attestation);
   if (known) pool.shares.withdraw(known.offer.inventory);
   if (known) pool.use.withdraw(known.offer.inventory);
@@ -28,13 +31,14 @@ export function admit(pool: Pool, { offer, attestation, revoked }: NodeAdmitted)
   pool.nodeChanges += 1;
 }
 
-export function withdraw(pool: Pool, nodeId: string): void {
+export function withdraw(pool: Pool, { nodeId, at }: NodeWithdrawn): void {
   const node = nodeOf(pool, nodeId);
   const { offer, leases } = node;
   if (node.attestation) pool.byAttestation.remove(node);
   pool.shares.withdraw(offer.inventory);
   pool.use.withdraw(offer.inventory);
   for (const leaseId of leases) endLease(pool, leaseId, 'revoked');
+  loseUnits(pool, nodeId, bookingsOn(pool, nodeId), at);
   pool.nodes.delete(nodeId);
   pool.room.removeNode(nodeId);
   pool.nodeChanges += 1;
@@ -45,7 +49,11 @@ export function withdraw(pool: Pool, nodeId: string): void {
 export function expireAttestations(pool: Pool, { nodeIds, expiredAt, revoked }: AttestationsExpired): void {
   pool.shares.passed(expiredAt);
   takeBack(pool, revoked);
-  for (const nodeId of nodeIds) forgetAttestation(pool, nodeOf(pool, nodeId));
+  for (const nodeId of nodeIds) {
+    const node = nodeOf(pool, nodeId);
+    loseUnits(pool, nodeId, bookingsWithout(pool, node, undefined), expiredAt);
+    forgetAttestation(pool, node);
+  }
 }
 
 /**
@@ -59,6 +67,7 @@ function readmit(pool: Pool, node: PoolNode, engineOffer: NodeOffer): void {
   room.addNode(engineOffer);
   for (const leaseId of node.leases) {
     const lease = leaseOf(pool, leaseId);
+    if (lease.bookingId !== undefined) continue;
     const without = { ...lease.hold, units: [] };
     const nothing = { ...without, cpuMillis: 0, memoryMib: 0, diskMib: 0, bandwidthMbps: 0 };
     lease.hold = [lease.hold, without, nothing].find(hold => canTake(engine, hold)) ?? nothing;

@@ -1,4 +1,5 @@
 import type { ExpiredLease, Grant, LeaseRenewed, PoolEvent, TasksQueued } from '@astro/messages/scheduling';
+import { book, confirm, endBooking, meter, move, start } from './booking/evolve-bookings.js';
 import { endLease, expire, moved, replaceLater, revokeAll, takeBack } from './end-lease.js';
 import { admit, expireAttestations, withdraw } from './evolve-nodes.js';
 import { countCharges, release, renew, requeue, scale } from './evolve-service.js';
@@ -12,6 +13,7 @@ import { needsKey, NO_SURGE } from './needs.js';
 import type { PoolJob, PoolTask } from './pool-job.js';
 import { poolLimits } from './pool-limits.js';
 import type { Lease, Pool } from './pool-state.js';
+import { nothingOf } from './booking/booked-room.js';
 import { newService } from './service.js';
 import { NOWHERE } from './waiting-tasks.js';
 
@@ -31,7 +33,7 @@ function apply(pool: Pool, { type, data }: PoolEvent): void {
     case 'AttestationsExpired':
       return expireAttestations(pool, data);
     case 'NodeWithdrawn':
-      return withdraw(pool, data.nodeId);
+      return withdraw(pool, data);
     case 'TasksQueued':
       return queueJob(pool, data);
     case 'LeasesGranted':
@@ -90,6 +92,18 @@ function apply(pool: Pool, { type, data }: PoolEvent): void {
       return leave(pool, data.jobId);
     case 'PolicyAdopted':
       return install(pool, data.policy);
+    case 'CapacityBooked':
+      return book(pool, data);
+    case 'BookingConfirmed':
+      return confirm(pool, data.bookingId);
+    case 'BookingStarted':
+      return start(pool, data.bookingId);
+    case 'BookingMoved':
+      return move(pool, data);
+    case 'BookingMetered':
+      return meter(pool, data);
+    case 'BookingEnded':
+      return endBooking(pool, data);
   }
 }
 
@@ -145,10 +159,12 @@ function queueJob(pool: Pool, { jobId, tenantId, spec, queuedAt, fundedAtto }: T
 function grantLease(pool: Pool, grant: Grant): void {
   const node = nodeOf(pool, grant.nodeId);
   const task = taskOf(pool, grant.jobId, grant.taskId);
-  const needs = pool.needs.of(task.job.needsKey, task.job.spec, NO_SURGE);
+  const { spec } = task.job;
+  const needs = pool.needs.of(task.job.needsKey, spec, NO_SURGE);
   const units = grant.units.length > 0 ? grant.units : unitsOnNode(pool.engine, grant.nodeId, needs);
-  const hold = holdOf(pool.engine, grant.nodeId, needs, units);
-  pool.engine.take(hold);
+  const { bookingId } = spec;
+  const hold =
+    bookingId === undefined ? holdOf(pool.engine, grant.nodeId, needs, units) : nothingOf(grant.nodeId);
   const lease: Lease = {
     ...grant,
     units,
@@ -156,13 +172,11 @@ function grantLease(pool: Pool, grant: Grant): void {
     startedAt: undefined,
     isPreempted: false,
     renewed: undefined,
+    bookingId,
   };
   pool.leases.set(grant.leaseId, lease);
   pool.byDeadline.add(lease);
-  pool.use.hold(task.job.spec);
-  if (isInterruptible(task.job.spec)) pool.interruptible.add(lease);
-  pool.room.granted(lease, isInterruptible(task.job.spec));
-  pool.shares.hold(task.job.tenantId, task.job.spec);
+  if (bookingId === undefined) takeRoom(pool, task.job, lease);
   task.job.leases.add(grant.leaseId);
   node.leases.add(grant.leaseId);
   pool.nextFencingToken = grant.fencingToken + 1;
@@ -171,6 +185,15 @@ function grantLease(pool: Pool, grant: Grant): void {
   // Nobody compares what replicas of a service make, so that one operator may have several.
   if (!task.job.service) task.operators.add(grant.operatorId);
   pool.waiting.refresh(task);
+}
+
+/** In the fleets, and in what is counted of their use. What is in a booking was counted with it. */
+function takeRoom(pool: Pool, { tenantId, spec }: PoolJob, lease: Lease): void {
+  pool.engine.take(lease.hold);
+  pool.use.hold(spec);
+  if (isInterruptible(spec)) pool.interruptible.add(lease);
+  pool.room.granted(lease, isInterruptible(spec));
+  pool.shares.hold(tenantId, spec);
 }
 
 /** It goes on until then; that is its deadline from now on. */

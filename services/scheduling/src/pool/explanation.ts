@@ -4,7 +4,10 @@ import { policyNameOf } from './learning/adopt.js';
 import type { PoolTask } from './pool-job.js';
 import { waitingReplicas } from './pool-job.js';
 import type { Lease, Pool } from './pool-state.js';
+import { BookedRoom } from './booking/booked-room.js';
+import { openBookingOf, roomOf } from './booking/room-of-booking.js';
 import { requestFor } from './request.js';
+import { occupiesUntilMs } from './tick.js';
 
 /** Why a task is where it is, or nowhere. Every node counts under `filters`; the lists are bounded. */
 export type TaskExplanation = {
@@ -42,9 +45,14 @@ export function explainTask(task: PoolTask, { now }: ExplainTask, pool: Pool): T
   const working = new Set(own.map(({ operatorId }) => operatorId));
   const operatorsExcluded = new Set([...task.operators].filter(operator => !working.has(operator)));
   const request = { ...requestFor(pool, task, now), operatorsExcluded };
-  const { weightsVersion, nodes, passing, filters, best, nearest } = pool.engine.simulate(() => {
-    for (const { hold } of own) pool.engine.release(hold);
-    return explain(pool.engine, request, LISTED);
+  const booking = openBookingOf(pool, job);
+  const engine = booking ? roomOf(pool, booking) : pool.engine;
+  const { weightsVersion, nodes, passing, filters, best, nearest } = engine.simulate(() => {
+    if (!booking) {
+      for (const { hold } of own) engine.release(hold);
+      new BookedRoom(pool, now.getTime(), [engine]).keepUntil(occupiesUntilMs(job.spec, now));
+    }
+    return explain(engine, request, LISTED);
   });
   return {
     taskId: spec.taskId,

@@ -54,7 +54,7 @@ function engineDeviceOf({ kind, ...device }: Device): DeviceOffer {
 export function holdOf(
   engine: PlacementEngine,
   nodeId: string,
-  needs: Requirements,
+  needs: Pick<Requirements, 'cpuMillis' | 'memoryMib' | 'diskMib' | 'bandwidthMbps'>,
   units: readonly HeldUnit[],
 ): Hold {
   const { cpuMillis, memoryMib, diskMib, bandwidthMbps } = needs;

@@ -35,7 +35,11 @@ export function placeWhole(
 }
 
 /** Where the gang of a member on this node is bound to; undefined where it may be anywhere. */
-function domainOf({ fleet }: PlacementEngine, nodeId: string, topology: GangTopology): Domain | undefined {
+export function domainOf(
+  { fleet }: PlacementEngine,
+  nodeId: string,
+  topology: GangTopology,
+): Domain | undefined {
   const slot = fleet.slotOf(nodeId);
   if (slot === undefined) throw new Error(`a lease is on node ${nodeId}, which the pool does not have`);
   switch (topology) {
@@ -53,7 +57,7 @@ function domainOf({ fleet }: PlacementEngine, nodeId: string, topology: GangTopo
   }
 }
 
-function placeIn(
+export function placeIn(
   engine: PlacementEngine,
   members: readonly TaskRequest[],
   domain: Domain,

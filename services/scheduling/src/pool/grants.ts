@@ -1,7 +1,10 @@
-import type { Placement } from '@astro/matching/engine/engine';
+import type { Placement, PlacementEngine } from '@astro/matching/engine/engine';
+import type { TaskRequest } from '@astro/matching/engine/request';
 import { admit, type AdmissionRules } from '@astro/matching/queue/admit';
 import type { GangTopology, Grant } from '@astro/messages/scheduling';
 import { sellIdleCapacity } from './auction.js';
+import { BookedRoom } from './booking/booked-room.js';
+import { RoomsOfTick } from './booking/rooms-of-tick.js';
 import { placeMembers } from './gang.js';
 import { priceFactorOf } from './market.js';
 import { leasePriceAtto } from './needs.js';
@@ -12,8 +15,9 @@ import type { Pool } from './pool-state.js';
 import type { PricedKind } from './pool-use.js';
 import { Preemptions, type Preemption } from './preemption.js';
 import type { QueuedTask } from './queued-task.js';
+import { requestFor } from './request.js';
 import { hasWaitedLong, reservationFor, type KeptNodes } from './reservation.js';
-import { grant, isFull, requestBeside, requestBesideReserved, upperMs, type Tick } from './tick.js';
+import { grant, isFull, requestBeside, requestForRoomMade, upperMs, type Tick } from './tick.js';
 import type { WaitingGroup } from './waiting-group.js';
 
 export type TickDecision = {
@@ -54,6 +58,8 @@ export function placeInOrder(pool: Pool, now: Date): Tick {
     served: new Set(),
     taken: [],
     preemptions: new Preemptions(pool, now),
+    booked: new BookedRoom(pool, now.getTime()),
+    rooms: new RoomsOfTick(pool, now),
     reservation: undefined,
     reservationsTried: 0,
   };
@@ -66,13 +72,15 @@ export function placeInOrder(pool: Pool, now: Date): Tick {
       start,
       // What is granted leaves the tick's reservation alone by itself.
       startBeside: start,
-      makeRoom: ({ group }) => makeRoomFor(tick, group),
-      reserve: ({ group }) => reserveFor(tick, group),
+      // What is booked counts against nobody's share, and nothing can be told to leave it.
+      makeRoom: ({ task, group }) => !isBooked(task) && makeRoomFor(tick, group),
+      reserve: ({ task, group }) => (isBooked(task) ? undefined : reserveFor(tick, group)),
     },
     nowMs: now.getTime(),
     upperMs: ({ task }) => upperMs(task, now),
-    onStart({ task: { job }, classKey }) {
-      shares.give(job.tenantId, job.spec);
+    onStart({ task, classKey }) {
+      const { job } = task;
+      if (!isBooked(task)) shares.give(job.tenantId, job.spec);
       // All of its members were granted together.
       if (job.spec.gang) walk.leaveOut(classKey);
     },
@@ -81,6 +89,8 @@ export function placeInOrder(pool: Pool, now: Date): Tick {
   });
   return tick;
 }
+
+const isBooked = ({ job }: PoolTask): boolean => job.spec.bookingId !== undefined;
 
 /** The head of those that wait long is the one that matters; one that would never fit must not hide it for ever. */
 function reserveFor(tick: Tick, group: WaitingGroup): KeptNodes | undefined {
@@ -99,17 +109,41 @@ function grantTo(tick: Tick, group: WaitingGroup, task: PoolTask): boolean {
   return tick.grants.length > before;
 }
 
+/** Where a task finds room, and for what. */
+type Capacity = {
+  readonly engine: PlacementEngine;
+  readonly requestOf: (task: PoolTask) => TaskRequest;
+  readonly priceAtto: (task: PoolTask, placed: Placement) => bigint;
+};
+
+/** Everybody's, at the posted price; or what is booked, which is paid already. Nothing while that is not there. */
+function capacityFor(tick: Tick, { job }: PoolTask): Capacity | undefined {
+  const { pool, now } = tick;
+  if (job.spec.bookingId === undefined)
+    return {
+      engine: pool.engine,
+      requestOf: task => requestBeside(tick, task),
+      priceAtto: ({ job: { spec } }, placed) =>
+        leasePriceAtto(spec, placed.priceAtto, priceFactorOf(pool, spec, now)),
+    };
+  const engine = tick.rooms.of(job);
+  return engine && { engine, requestOf: task => requestFor(pool, task, now), priceAtto: () => 0n };
+}
+
 function grantTask(tick: Tick, group: WaitingGroup, task: PoolTask): void {
-  const request = requestBeside(tick, task);
+  const capacity = capacityFor(tick, task);
+  if (!capacity) return;
+  const { engine, requestOf, priceAtto } = capacity;
+  const request = requestOf(task);
   const operatorsExcluded = new Set(task.operators);
   const { service } = task.job;
   const replicas = service ? waitingReplicas(task) : group.replicas;
   for (let replica = 1; replica <= replicas; replica += 1) {
     if (isFull(tick)) return;
-    const placed = tick.pool.engine.place({ ...request, operatorsExcluded });
+    const placed = engine.place({ ...request, operatorsExcluded });
     if (placed === 'NoNodeFits') return;
     if (!service) operatorsExcluded.add(placed.operatorId);
-    grant(tick, task, replica, atPostedPrice(tick, task, placed));
+    grant(tick, task, replica, { placed, pricePerSecondAtto: priceAtto(task, placed) });
   }
 }
 
@@ -117,30 +151,33 @@ function grantTask(tick: Tick, group: WaitingGroup, task: PoolTask): void {
 function grantGang(tick: Tick, group: WaitingGroup, topology: GangTopology): void {
   const members = [...group.tasks];
   if (tick.grants.length > 0 && tick.grants.length + members.length > poolLimits.grantsOfTick) return;
-  const requests = members.map(task => requestBeside(tick, task));
-  const placements = placeMembers(tick.pool, members[0]!.job, requests, topology);
+  const { job } = members[0]!;
+  const capacity = capacityFor(tick, members[0]!);
+  if (!capacity) return;
+  const { engine, requestOf, priceAtto } = capacity;
+  const placements = placeMembers(
+    { engine, leases: tick.pool.leases },
+    job,
+    members.map(requestOf),
+    topology,
+  );
   placements.forEach((placed, index) => {
     const member = members[index]!;
-    grant(tick, member, 1, atPostedPrice(tick, member, placed));
+    grant(tick, member, 1, { placed, pricePerSecondAtto: priceAtto(member, placed) });
   });
-}
-
-function atPostedPrice({ pool, now }: Tick, { job: { spec } }: PoolTask, placed: Placement) {
-  const pricePerSecondAtto = leasePriceAtto(spec, placed.priceAtto, priceFactorOf(pool, spec, now));
-  return { placed, pricePerSecondAtto };
 }
 
 /** Whether the first of the group is promised room; more of its tasks are, as far as the limits of a tick go. */
 function makeRoomFor(tick: Tick, { spec, tasks, replicas }: WaitingGroup): boolean {
   const { preemptions } = tick;
   if (spec.gang) {
-    const requests = [...tasks].map(task => requestBesideReserved(tick, task));
+    const requests = [...tasks].map(task => requestForRoomMade(tick, task));
     return preemptions.makeRoom({ task: tasks.first!, requests }) !== undefined;
   }
   let isFirst = true;
   for (const task of tasks) {
     if (tick.served.has(task)) continue;
-    const request = requestBesideReserved(tick, task);
+    const request = requestForRoomMade(tick, task);
     const operatorsExcluded = new Set(task.operators);
     for (let replica = 1; replica <= replicas; replica += 1) {
       const operators = preemptions.makeRoom({ task, requests: [{ ...request, operatorsExcluded }] });

@@ -35,8 +35,9 @@ export function needsOf(spec: JobSpec, surgePermille: number): Requirements {
 
 /** Text that is equal for jobs whose tasks can take each other's place, in any node's eyes. */
 export const needsKey = (spec: JobSpec): string =>
-  JSON.stringify([needsOf(spec, NO_SURGE), spec.deadline, spec.leaseClass], (_key, value: unknown) =>
-    typeof value === 'bigint' ? `${value}` : value,
+  JSON.stringify(
+    [needsOf(spec, NO_SURGE), spec.deadline, spec.leaseClass, ...(spec.bookingId ? [spec.bookingId] : [])],
+    (_key, value: unknown) => (typeof value === 'bigint' ? `${value}` : value),
   );
 
 export const expectedMs = ({ expectedDurationMs, program }: JobSpec): number =>

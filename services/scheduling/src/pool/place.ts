@@ -1,6 +1,7 @@
 import type { PlaceTasks, PoolEvent } from '@astro/messages/scheduling';
 import { attestationsExpired, hasExpired } from './attestations.js';
 import { jobsToAbandon } from './abandon.js';
+import { bookingsDue, bookingsDueAtMs, needsBookingTick } from './booking/booking-ticks.js';
 import { fundsRequested, hasFundsToSettle, noticeEndsAt } from './funding.js';
 import { decideTick } from './grants.js';
 import { isDue, replicasDue } from './renewals.js';
@@ -14,9 +15,10 @@ import { poolLimits } from './pool-limits.js';
 import { ended, isOverdue, leasesOfJob, type Lease, type Pool } from './pool-state.js';
 
 /**
- * One tick. It does the first of six that there is to do: evidence of nodes expires, what is overdue expires,
- * replicas that waited after a failure may be placed again, what cannot be served is given up, money is asked for
- * where more could run, what waits is placed where it fits. So each decision rests on recorded facts alone: capacity that comes free by one tick is given away
+ * One tick. It does the first of seven that there is to do: evidence of nodes expires, what is overdue expires,
+ * bookings start, end and move, replicas that waited after a failure may be placed again, what cannot be served is
+ * given up, money is asked for where more could run, what waits is placed where it fits. So each decision rests on
+ * recorded facts alone: capacity that comes free by one tick is given away
  * by the next.
  */
 export function placeTasks({ poolId, now, patienceMs }: PlaceTasks, pool: Pool): readonly PoolEvent[] {
@@ -25,6 +27,9 @@ export function placeTasks({ poolId, now, patienceMs }: PlaceTasks, pool: Pool):
 
   const overdue = overdueLeases(pool, now);
   if (overdue.length > 0) return endsOf(poolId, overdue, now, pool);
+
+  const booked = bookingsDue(pool, poolId, now);
+  if (booked.length > 0) return booked;
 
   const due = replicasDue(pool, poolId, now);
   if (due.length > 0) return due;
@@ -111,6 +116,7 @@ export function needsTick(pool: Pool, now: Date): boolean {
     (attested !== undefined && hasExpired(attested, now)) ||
     pool.waiting.size > 0 ||
     hasFundsToSettle(pool, now) ||
+    needsBookingTick(pool, now) ||
     (ending !== undefined && isOverdue(ending, now)) ||
     (held !== undefined && isDue(held, now))
   );
@@ -118,7 +124,7 @@ export function needsTick(pool: Pool, now: Date): boolean {
 
 /**
  * When time alone next changes what a tick decides: a lease becomes overdue, a failed replica's wait ends, a job's
- * patience or notice ends, a price falls.
+ * patience or notice ends, a price falls, a booking begins or ends.
  * Until then a pool on which a tick found nothing to do needs none.
  */
 export function nextDueAt(pool: Pool, now: Date, patienceMs: number): Date | undefined {
@@ -131,6 +137,7 @@ export function nextDueAt(pool: Pool, now: Date, patienceMs: number): Date | und
     attested?.attestation?.expiresAt.getTime() ?? Infinity,
     held?.service?.heldUntil?.getTime() ?? Infinity,
     noticeEndsAt(pool, now)?.getTime() ?? Infinity,
+    bookingsDueAtMs(pool, now),
     cheaper ? cheaper.getTime() : Infinity,
     ending ? ending.deadline.getTime() + 1 : Infinity,
     patient ? patient.movedAt.getTime() + patienceMs + 1 : Infinity,

@@ -1,5 +1,5 @@
 import { costAtto } from '@astro/matching/cost';
-import type { Placement } from '@astro/matching/engine/engine';
+import type { Placement, PlacementEngine } from '@astro/matching/engine/engine';
 import { plainRequest, type TaskRequest } from '@astro/matching/engine/request';
 import { earliestFit } from '@astro/matching/queue/earliest-fit';
 import { couldHost, countExcluded } from '@astro/matching/rules';
@@ -15,11 +15,14 @@ import {
   priceFactorOf,
   surgeOf,
 } from './market.js';
-import { leasePriceAtto, needsOf } from './needs.js';
+import { BookedRoom } from './booking/booked-room.js';
+import { endsInTime, roomOf } from './booking/room-of-booking.js';
+import { leasePriceAtto, needsOf, NO_SURGE } from './needs.js';
 import { PREEMPTION_NOTICE_MS } from './pool-limits.js';
 import { kindOf, type PricedKind } from './pool-use.js';
 import { LOOKS } from './reservation.js';
 import { jobOfLease, type Lease, type Pool } from './pool-state.js';
+import { occupiesUntilMs } from './tick.js';
 
 /** What a plan says; prices in base units for each second of a lease, times from the asking. */
 export type JobPlan = {
@@ -52,14 +55,19 @@ const REPLICAS_PLANNED_MAX = 1_000;
 const LEASES_MAX = 20_000;
 
 /** A dry run: what the next tick would do if the job were queued now, and when there would be room otherwise. */
-export function planJob({ tenantId, spec, now }: PlanJob, pool: Pool): JobPlan {
+export function planJob(question: PlanJob, pool: Pool): JobPlan {
+  return question.spec.bookingId === undefined ? planInPool(question, pool) : planInBooking(question, pool);
+}
+
+function planInPool({ tenantId, spec, now }: PlanJob, pool: Pool): JobPlan {
   const needs = needsOf(spec, idlePriceFactorOf(spec));
   const offers = [...pool.nodes.values()].map(({ engineOffer }) => engineOffer);
   const requests = requestsFor(spec, now, priceFactorOf(pool, spec, now));
   const { placed, clearingAtto } = pool.room.simulate(() => {
     const tick = placeInOrder(pool, now);
     const clearings = isInterruptible(spec) ? sellIdleCapacity(tick) : new Map<PricedKind, bigint>();
-    return { placed: place(pool, spec, requests), clearingAtto: clearings.get(kindOf(spec)) ?? 0n };
+    tick.booked.keepUntil(occupiesUntilMs(spec, now));
+    return { placed: place(pool.engine, spec, requests), clearingAtto: clearings.get(kindOf(spec)) ?? 0n };
   });
   const surgeThousandths = surgeOf(pool, kindOf(spec), now);
   const mostAtto = bidAtto(spec);
@@ -115,6 +123,34 @@ function expectedCostAtto({ durations }: Pool, { tenantId, spec, prices }: Expec
   return BigInt(replicas) * costAtto(ms, dearest);
 }
 
+/** What the tenant booked, as if nothing else of it waited; what runs there is paid already. */
+function planInBooking({ tenantId, spec, now }: PlanJob, pool: Pool): JobPlan {
+  const needs = needsOf(spec, NO_SURGE);
+  const booking = spec.bookingId === undefined ? undefined : pool.bookings.get(spec.bookingId);
+  const own = booking?.tenantId === tenantId && endsInTime(booking, spec, now) ? booking : undefined;
+  const nodeIds = new Set(own?.units.flatMap(({ home }) => (home ? [home.nodeId] : [])));
+  const offers = [...nodeIds].map(nodeId => ({
+    ...pool.nodes.get(nodeId)!.engineOffer,
+    pricePerDeviceSecondAtto: 0n,
+  }));
+  const placed = own ? place(roomOf(pool, own), spec, requestsFor(spec, now, NO_SURGE)) : [];
+  const startsInMs = own?.isStarted ? 0 : Math.max(0, (own?.startsAt.getTime() ?? 0) - now.getTime());
+  return {
+    startsNow: own?.isStarted ? placed.length : 0,
+    expectedCostAtto: 0n,
+    surgeThousandths: surgeOf(pool, kindOf(spec), now),
+    replicas: spec.tasks.length * spec.quorum,
+    placements: placed
+      .slice(0, PLACEMENTS_LISTED_MAX)
+      .map(({ nodeId, operatorId }) => ({ nodeId, operatorId, pricePerSecondAtto: 0n })),
+    ...(placed.length > 0 && { startsInMs: { p50: startsInMs, p90: startsInMs } }),
+    waitingTasks: pool.waiting.size,
+    nodes: offers.length,
+    eligibleNodes: offers.filter(offer => couldHost(needs, offer)).length,
+    excluded: Object.fromEntries(countExcluded(needs, offers)),
+  };
+}
+
 /** One request for each replica, those of one task after each other. */
 function requestsFor(spec: JobSpec, now: Date, priceFactor: number): readonly TaskRequest[] {
   const requirements = needsOf(spec, priceFactor);
@@ -130,14 +166,18 @@ function requestsFor(spec: JobSpec, now: Date, priceFactor: number): readonly Ta
 }
 
 /** Takes room as a tick would, replicas of a task on different operators; a gang whole or not at all. */
-function place(pool: Pool, spec: JobSpec, requests: readonly TaskRequest[]): readonly Placement[] {
-  if (spec.gang) return placeWhole(pool.engine, '', requests, spec.gang.topology);
+function place(
+  engine: PlacementEngine,
+  spec: JobSpec,
+  requests: readonly TaskRequest[],
+): readonly Placement[] {
+  if (spec.gang) return placeWhole(engine, '', requests, spec.gang.topology);
   const placed: Placement[] = [];
   const operators = new Map<string, Set<string>>();
   for (const request of requests) {
     const operatorsExcluded = operators.get(request.taskId) ?? new Set<string>();
     operators.set(request.taskId, operatorsExcluded);
-    const placement = pool.engine.place({ ...request, operatorsExcluded });
+    const placement = engine.place({ ...request, operatorsExcluded });
     if (placement === 'NoNodeFits') {
       // The first replica of a task found no room, so that no other task will.
       if (operatorsExcluded.size === 0) break;
@@ -164,8 +204,11 @@ function startIn(pool: Pool, { spec, first, now, quantile }: Start): number | un
     .map(lease => ({ hold: lease.hold, endsMs: endIn(pool, lease, { spec, now, quantile }) }))
     .sort((left, right) => left.endsMs - right.endsMs);
   const { engine } = pool;
-  const isRoom = () => engine.simulate(() => place(pool, spec, first)).length > 0 || undefined;
-  return engine.simulate(() => earliestFit(ends, ({ hold }) => engine.release(hold), isRoom, LOOKS)?.fromMs);
+  const isRoom = () => engine.simulate(() => place(engine, spec, first)).length > 0 || undefined;
+  return engine.simulate(() => {
+    new BookedRoom(pool, now.getTime(), [engine]).keepUntil(occupiesUntilMs(spec, now));
+    return earliestFit(ends, ({ hold }) => engine.release(hold), isRoom, LOOKS)?.fromMs;
+  });
 }
 
 /** A replica gives its room back never, unless it is told to. */

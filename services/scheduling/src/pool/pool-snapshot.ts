@@ -2,6 +2,7 @@ import type { SnapshotFormat } from '@astro/event-sourcing/decider';
 import { structured } from '@astro/event-sourcing/snapshot-format';
 import type { NodeOffer } from '@astro/matching/engine/offer';
 import type { ArrivalMixRecord } from '@astro/matching/policy/learning/arrival-mix';
+import { countUse } from './booking/evolve-bookings.js';
 import { Durations, type DurationsRecord } from './durations.js';
 import { install } from './learning/adopt.js';
 import { mixFrom } from './learning/mix.js';
@@ -96,6 +97,8 @@ export const poolSnapshot: SnapshotFormat<Pool> = {
       if (node.attestation) pool.byAttestation.add(node);
     }
     for (const lease of pool.leases.values()) takeUp(pool, lease);
+    for (const booking of pool.bookings.values())
+      if (booking.isStarted) countUse(pool, booking, booking.units);
     const tasks = [...pool.jobs.values()].flatMap(job => {
       pool.byMove.add(job);
       if (job.service?.heldUntil) pool.onHold.add(job);
@@ -110,7 +113,8 @@ export const poolSnapshot: SnapshotFormat<Pool> = {
 function takeUp({ byDeadline, use, jobs }: Pool, lease: Lease): void {
   const { spec } = jobs.get(lease.jobId)!;
   byDeadline.add(lease);
-  use.hold(spec);
+  // What is in a booking is counted with it.
+  if (lease.bookingId === undefined) use.hold(spec);
 }
 
 /** Every node in its old place; strangers keep the places of those that left until all are in. */
@@ -129,7 +133,9 @@ function fillEngines(pool: Pool, slots: ReadonlyMap<string, number>, vacantSlots
 /** A node that shrank below what its leases hold is first as large as they need it. */
 function addWithLeases(pool: Pool, { engineOffer, leases: leaseIds }: PoolNode): void {
   const { engine, room, interruptible } = pool;
-  const leases = [...leaseIds].map(leaseId => pool.leases.get(leaseId)!);
+  const leases = [...leaseIds]
+    .map(leaseId => pool.leases.get(leaseId)!)
+    .filter(({ bookingId }) => bookingId === undefined);
   const held = (field: 'cpuMillis' | 'memoryMib' | 'diskMib' | 'bandwidthMbps') =>
     Math.max(
       engineOffer[field],

@@ -5,6 +5,7 @@ import type { ExpiredLease, Grant, LearnedPolicy } from '@astro/messages/schedul
 import { PreemptibleRoom } from '@astro/matching/queue/preemptible-room';
 import type { ArrivalMix } from '@astro/matching/policy/learning/arrival-mix';
 import type { Attestation, Offer } from '@astro/messages/registry';
+import type { Booking, EndedBooking } from './booking/booking.js';
 import { Durations } from './durations.js';
 import type { PostedPrices } from './market.js';
 import { believedMix } from './learning/mix.js';
@@ -25,6 +26,8 @@ export type Lease = Omit<Grant, 'deadline'> & {
   /** Whether it was told to make room for another. */
   isPreempted: boolean;
   renewed: RenewedLease | undefined;
+  /** The booking that it is in: then it holds what is booked, and nothing of the pool's fleets. */
+  readonly bookingId: string | undefined;
 };
 
 /** Of a service's replica, up to when its use was last charged. */
@@ -64,6 +67,9 @@ export type Pool = {
   readonly leases: Map<string, Lease>;
   nextFencingToken: number;
   readonly endedJobs: Set<string>;
+  /** Capacity that is kept for tenants, in the order in which it was booked. */
+  readonly bookings: Map<string, Booking>;
+  readonly endedBookings: Map<string, EndedBooking>;
   jobsQueued: number;
   /** How often nodes were admitted or withdrawn. */
   nodeChanges: number;
@@ -114,6 +120,8 @@ const emptyPoolOn = (engine: PlacementEngine): Pool => ({
   leases: new Map(),
   nextFencingToken: 1,
   endedJobs: new Set(),
+  bookings: new Map(),
+  endedBookings: new Map(),
   jobsQueued: 0,
   nodeChanges: 0,
   nodesLost: 0,

@@ -12,6 +12,14 @@ import type {
 } from '@astro/messages/scheduling';
 import { flawOf } from '../job/job-limits.js';
 import { leasesLostBy } from './attestations.js';
+import {
+  bookCapacity,
+  cancelBooking,
+  confirmBooking,
+  dropBooking,
+  planBooking,
+  type BookingRejection,
+} from './booking/book.js';
 import { evolve } from './evolve.js';
 import { explainTask } from './explanation.js';
 import { addFunds, declineFunds } from './funding.js';
@@ -30,6 +38,7 @@ import { emptyPool, ended, leasesOfJob, type Pool } from './pool-state.js';
 export type PoolRejection =
   | ReportRejection
   | AdoptionRejection
+  | BookingRejection
   | 'JobExists'
   | 'JobIsInvalid'
   | 'JobNotFound'
@@ -90,6 +99,16 @@ export const pool: Decider<Pool, PoolCommand, PoolEvent, PoolRejection> = {
         return explainIt(data, pool);
       case 'AdoptPolicy':
         return adoptPolicy(data, pool);
+      case 'BookCapacity':
+        return bookCapacity(data, pool);
+      case 'PlanBooking':
+        return planBooking(data, pool);
+      case 'ConfirmBooking':
+        return confirmBooking(data, pool);
+      case 'DropBooking':
+        return dropBooking(data, pool);
+      case 'CancelBooking':
+        return cancelBooking(data, pool);
     }
   },
 
@@ -103,14 +122,20 @@ function queueTasks(data: QueueTasks, pool: Pool): PoolDecision {
   if (pool.endedJobs.has(jobId)) return reject('JobHasEnded');
   const known = pool.jobs.get(jobId);
   if (known) return isDeepStrictEqual(known.spec, spec) ? accept() : reject('JobExists');
-  if (pool.openTasks + spec.tasks.length <= poolLimits.tasks) return accept({ type: 'TasksQueued', data });
-  // An event and no rejection, because the job must hear of it and end.
+  // Events and no rejections, because the job must hear of it and end.
   const settlement = spec.service && { settlement: { tenantId: data.tenantId, charges: 0 } };
-  const detail = `the pool's queue is full: it holds at most ${poolLimits.tasks} tasks`;
-  return accept({
-    type: 'JobAbandoned',
-    data: { poolId, jobId, reason: 'no_eligible_node', detail, revoked: [], ...settlement },
-  });
+  const abandoned = { poolId, jobId, revoked: [], ...settlement };
+  if (pool.openTasks + spec.tasks.length > poolLimits.tasks) {
+    const detail = `the pool's queue is full: it holds at most ${poolLimits.tasks} tasks`;
+    return accept({ type: 'JobAbandoned', data: { ...abandoned, reason: 'no_eligible_node', detail } });
+  }
+  const { bookingId } = spec;
+  // A tenant must not learn which bookings of others exist.
+  if (bookingId !== undefined && pool.bookings.get(bookingId)?.tenantId !== data.tenantId) {
+    const detail = `there is no reservation ${bookingId}, or it has ended`;
+    return accept({ type: 'JobAbandoned', data: { ...abandoned, reason: 'booking_unavailable', detail } });
+  }
+  return accept({ type: 'TasksQueued', data });
 }
 
 /**

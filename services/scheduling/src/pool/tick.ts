@@ -2,11 +2,14 @@ import { derivedId } from '@astro/event-sourcing/ids';
 import type { Placement } from '@astro/matching/engine/engine';
 import type { TaskRequest } from '@astro/matching/engine/request';
 import { keptFrom } from '@astro/matching/queue/admit';
-import type { Grant } from '@astro/messages/scheduling';
+import type { Grant, JobSpec } from '@astro/messages/scheduling';
 import { heldUnit } from './fleet.js';
 import type { PoolTask } from './pool-job.js';
 import { isInterruptible } from './market.js';
-import { poolLimits } from './pool-limits.js';
+import { poolLimits, PREEMPTION_NOTICE_MS } from './pool-limits.js';
+import type { BookedRoom } from './booking/booked-room.js';
+import type { RoomsOfTick } from './booking/rooms-of-tick.js';
+import { CLEARING_MS } from './booking/booking-limits.js';
 import type { Pool } from './pool-state.js';
 import type { Preemptions } from './preemption.js';
 import { deadlineOf, requestFor } from './request.js';
@@ -22,6 +25,9 @@ export type Tick = {
   /** What the grants hold, and until when at the latest. */
   readonly taken: Ending[];
   readonly preemptions: Preemptions;
+  /** What is booked is taken out as far as it matters for what is placed next. */
+  readonly booked: BookedRoom;
+  readonly rooms: RoomsOfTick;
   reservation: KeptNodes | undefined;
   reservationsTried: number;
 };
@@ -38,7 +44,10 @@ export function requestBeside(tick: Tick, task: PoolTask): TaskRequest {
   return { ...request, nodesExcluded: new Set([...request.nodesExcluded, ...nodeIds]) };
 }
 
-export function requestBesideReserved({ pool, now, reservation }: Tick, task: PoolTask): TaskRequest {
+export function requestBesideReserved(tick: Tick, task: PoolTask): TaskRequest {
+  const { pool, now, reservation, booked, preemptions } = tick;
+  // Where room is promised, it is to what is gone before anything booked begins; nothing else is placed there.
+  booked.keepUntil(occupiesUntilMs(task.job.spec, now), preemptions.nodeIds);
   const request = requestFor(pool, task, now);
   const kept = keptFrom(reservation, now.getTime() + upperMs(task, now));
   if (!kept) return request;
@@ -48,6 +57,24 @@ export function requestBesideReserved({ pool, now, reservation }: Tick, task: Po
 /** How long a task runs at most; nobody knows how long a replica of a service will. */
 export const upperMs = ({ job }: PoolTask, now: Date): number =>
   job.service ? Infinity : deadlineOf(job.spec, now).getTime() - now.getTime();
+
+/** Until when a lease that is granted now may be in the way of others; one that may be stopped is not for longer than that takes. */
+export function occupiesUntilMs(spec: JobSpec, now: Date): number {
+  if (isInterruptible(spec)) return now.getTime() + CLEARING_MS;
+  return spec.service ? Infinity : deadlineOf(spec, now).getTime();
+}
+
+/**
+ * A request that waits for room that others make. None of them is told to go where something is booked that the
+ * task might be in the way of.
+ */
+export function requestForRoomMade(tick: Tick, task: PoolTask): TaskRequest {
+  const request = requestBesideReserved(tick, task);
+  const untilMs = occupiesUntilMs(task.job.spec, tick.now) + PREEMPTION_NOTICE_MS;
+  const nodeIds = tick.booked.nodesBookedBefore(untilMs);
+  if (nodeIds.length === 0) return request;
+  return { ...request, nodesExcluded: new Set([...request.nodesExcluded, ...nodeIds]) };
+}
 
 /** Fixes the prices, the deadline and the fencing token of a lease. */
 export function grant(
@@ -60,10 +87,12 @@ export function grant(
   const { nodeId, operatorId, hold } = placed;
   const { pricePerGibTransferredAtto } = pool.nodes.get(nodeId)!.offer;
   const deadline = deadlineOf(job.spec, now);
-  // A service gives its room back some time or never.
-  if (!job.service) taken.push({ hold, deadline });
   served.add(task);
-  if (!isInterruptible(job.spec)) pool.room.tookFirm(hold);
+  if (job.spec.bookingId === undefined) {
+    // A service gives its room back some time or never.
+    if (!job.service) taken.push({ hold, deadline });
+    if (!isInterruptible(job.spec)) pool.room.tookFirm(hold);
+  }
   grants.push({
     // A replica that is passed over leaves its number unused in this tick: numbers only have to differ.
     leaseId: derivedId('lease', job.jobId, spec.taskId, task.attempts + replica),
@@ -75,6 +104,8 @@ export function grant(
     deadline,
     fencingToken: pool.nextFencingToken + grants.length,
     units: hold.units.map(heldUnit),
-    ...(pricePerGibTransferredAtto !== undefined && { pricePerGibTransferredAtto }),
+    // What runs in a booking is paid already.
+    ...(pricePerGibTransferredAtto !== undefined &&
+      job.spec.bookingId === undefined && { pricePerGibTransferredAtto }),
   });
 }
