@@ -15,6 +15,7 @@ const task: AccountEvent = {
   data: {
     ...{ tenantId: 'tenant_1', jobId: 'job_1', taskId: 'task_1', meteredMs: 1, ...fees },
     postings: postingsOf('reserved', 'worker'),
+    work: [],
   },
 };
 const kept: AccountEvent = {
