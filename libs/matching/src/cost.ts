@@ -42,9 +42,11 @@ export function maxCostAtto(job: Priced): bigint {
 
 /** The most that one task can cost, all its replicas together: that of the task that moves most. */
 export function taskCostAtto(job: Omit<Priced, 'service'>): bigint {
+  const replicaAtto = replicaCostAtto(job);
+  if (job.requirements.maxPricePerGibTransferredAtto === undefined) return BigInt(job.quorum) * replicaAtto;
   const transfers = job.tasks.map((_task, index) => maxTransferAtto(job, index));
   const transferAtto = transfers.reduce((most, atto) => (atto > most ? atto : most), 0n);
-  return BigInt(job.quorum) * (replicaCostAtto(job) + transferAtto);
+  return BigInt(job.quorum) * (replicaAtto + transferAtto);
 }
 
 const replicaCostAtto = ({ program, requirements }: Pick<Priced, 'program' | 'requirements'>): bigint =>
@@ -77,10 +79,8 @@ export function maxTransferAtto(
 }
 
 /** What results cost that were agreed on. */
-export const workCostAtto = (
-  work: readonly { readonly meteredMs: number; readonly pricePerSecondAtto: bigint }[],
-): bigint =>
-  work.reduce((sum, { meteredMs, pricePerSecondAtto }) => sum + costAtto(meteredMs, pricePerSecondAtto), 0n);
+export const workCostAtto = (work: readonly Used[]): bigint =>
+  work.reduce((sum, used) => sum + usedAtto(used), 0n);
 
 /** What the time costs, rounded up to a base unit. */
 export const costAtto = (ms: number, pricePerSecondAtto: bigint): bigint =>

@@ -19,15 +19,18 @@ const charged = (taskId: string): AccountEvent => ({
       posting('platform:fees', 20n),
       posting('platform:burned', 5n),
     ],
+    work: ['lease_1', 'lease_2'].map((leaseId, index) => ({
+      ...{ leaseId, nodeId: `node_${index + 1}`, operatorId: 'operator_1', meteredMs: 1500 },
+      ...{ pricePerSecondAtto: 333n, grossAtto: 500n, feeAtto: index === 0 ? 0n : 25n },
+    })),
   },
 });
+/** The first of its leases has moved something. */
 const withTransfer = (event: AccountEvent): AccountEvent => {
   if (event.type !== 'TaskCharged') throw new Error(`${event.type} charges no task`);
-  const result = {
-    ...{ leaseId: 'lease_1', operatorId: 'operator_1', meteredMs: 3000, pricePerSecondAtto: 200n },
-    ...{ transferredBytes: 2 ** 31, pricePerGibTransferredAtto: 200n, timeAtto: 600n, transferAtto: 400n },
-  };
-  return { ...event, data: { ...event.data, work: { results: [result] } } };
+  const [first, ...others] = event.data.work;
+  const moved = { transferredBytes: 2 ** 31, pricePerGibTransferredAtto: 200n, transferAtto: 400n };
+  return { ...event, data: { ...event.data, work: [{ ...first!, ...moved }, ...others] } };
 };
 const move = (amountAtto: bigint) => [
   posting(tenantAccount('available'), -amountAtto),

@@ -45,7 +45,7 @@ export const budgetsHistory: readonly AccountEvent[] = [
   {
     type: 'TaskCharged',
     data: {
-      ...{ ...job, taskId: 'task_1', feeBps: 250, burnBps: 0, meteredMs: 1, postings: [] },
+      ...{ ...job, taskId: 'task_1', feeBps: 250, burnBps: 0, meteredMs: 1, postings: [], work: [] },
       budgets: { standings: [standing('digits', 500n, 500n), standing('all', 500n, 500n, new Date(0))] },
     },
   },

@@ -65,7 +65,7 @@ export const custodyHistory: readonly (AccountEvent | EscrowEvent | SettlementEv
     type: 'TaskCharged',
     data: {
       ...{ tenantId: 'tenant_1', jobId: 'job_1', taskId: 'task_1', feeBps: 250, burnBps: 2_000 },
-      ...{ meteredMs: 1, postings: booking(-1n) },
+      ...{ meteredMs: 1, work: [], postings: booking(-1n) },
     },
   },
 ];

@@ -469,7 +469,7 @@ test('usage says what a job cost and where it went', async () => {
   const em = await built('billing');
   const cost = {
     ...{ chargedAtto: 2000n, feeAtto: 50n, burnedAtto: 10n, meteredMs: 6000, tasksCharged: 2 },
-    // One of the charges was recorded before transfer was metered.
+    // One of the charges has no transfer.
     ...{ transferredBytes: 2n ** 31n, transferAtto: 400n },
   };
   expect(await findUsage(em, 'tenant_1', 'job_1')).toMatchObject(cost);

@@ -65,14 +65,13 @@ const nothingCharged = {
 
 type Transfers = Pick<JobUsage, 'transferredBytes' | 'transferAtto'>;
 
-const transfersWith = (before: Transfers, { work }: TaskCharged): Transfers =>
-  (work?.results ?? []).reduce<Transfers>(
-    (sum, { transferredBytes, transferAtto }) => ({
-      transferredBytes: sum.transferredBytes + BigInt(transferredBytes),
-      transferAtto: sum.transferAtto + transferAtto,
-    }),
-    { transferredBytes: before.transferredBytes, transferAtto: before.transferAtto },
-  );
+const transfersWith = (before: Transfers, { work }: TaskCharged): Transfers => ({
+  transferredBytes: work.reduce(
+    (sum, lease) => sum + BigInt(lease.transferredBytes ?? 0),
+    before.transferredBytes,
+  ),
+  transferAtto: work.reduce((sum, lease) => sum + (lease.transferAtto ?? 0n), before.transferAtto),
+});
 
 export const findUsage = (em: EntityManager, tenantId: string, jobId: string) =>
   em.findOne(JobUsage, { jobId, tenantId });

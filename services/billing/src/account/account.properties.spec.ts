@@ -302,12 +302,13 @@ test('what a charge is made of sums to what the tenant paid, each part by its pr
     for (const { type, data } of steps.flatMap(({ events }) => events)) {
       if (type !== 'TaskCharged') continue;
       let gross = 0n;
-      for (const { timeAtto, transferAtto, ...used } of data.work!.results) {
+      for (const { grossAtto, transferAtto = 0n, ...used } of data.work) {
         const timesMs = BigInt(used.meteredMs) * used.pricePerSecondAtto;
-        const timesBytes = BigInt(used.transferredBytes) * used.pricePerGibTransferredAtto;
+        const timesBytes = BigInt(used.transferredBytes ?? 0) * (used.pricePerGibTransferredAtto ?? 0n);
+        const timeAtto = grossAtto - transferAtto;
         ok(timeAtto * 1_000n >= timesMs && (timeAtto - 1n) * 1_000n < timesMs);
         ok(transferAtto << 30n >= timesBytes && (transferAtto - 1n) << 30n < timesBytes);
-        gross += timeAtto + transferAtto;
+        gross += grossAtto;
       }
       equal(gross, -balance(data.postings, /:reserved$/));
     }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { specify } from '@astro/event-sourcing/specify';
-import type { AccountCommand, AccountEvent, ChargeTask } from '@astro/messages/billing';
+import type { AccountCommand, AccountEvent, ChargedWork, ChargeTask } from '@astro/messages/billing';
 import type { Result } from '@astro/messages/scheduling';
 import { account, accountOn } from './account.js';
 
@@ -56,13 +56,16 @@ const resultOf = (operator: string, meteredMs: number, pricePerSecondAtto: bigin
 });
 /** 1,234 ms at 100 a second are 123.4, so 124 base units; 500 ms at 151 are 75.5, so 76: 200 together. */
 const work = [resultOf('a', 1_234, 100n), resultOf('b', 500, 151n)];
-const chargedFor = ({ leaseId, operatorId, meteredMs, pricePerSecondAtto }: Result, timeAtto: bigint) => ({
-  ...{ leaseId, operatorId, meteredMs, pricePerSecondAtto, timeAtto },
-  ...{ transferredBytes: 0, pricePerGibTransferredAtto: 0n, transferAtto: 0n },
-});
 const charge = (changes: Partial<ChargeTask> = {}): AccountCommand => ({
   type: 'ChargeTask',
   data: { tenantId, jobId, taskId: 'task_1', work, feeBps: 250, burnBps: 2_000, ...changes },
+});
+const workOf = (
+  operator: string,
+  of: Omit<ChargedWork, 'leaseId' | 'nodeId' | 'operatorId'>,
+): ChargedWork => ({
+  ...{ leaseId: `lease_${operator}`, nodeId: `node_${operator}`, operatorId: operator },
+  ...of,
 });
 /** The fee of 200 is 5, of which 1 is burned; of it `a` bears 3 (2.5 % of 124) and `b` the other 2. */
 const charged = (taskId = 'task_1'): AccountEvent => ({
@@ -81,7 +84,10 @@ const charged = (taskId = 'task_1'): AccountEvent => ({
       { account: 'platform:fees', amountAtto: 4n },
       { account: 'platform:burned', amountAtto: 1n },
     ],
-    work: { results: work.map((result, index) => chargedFor(result, [124n, 76n][index]!)) },
+    work: [
+      workOf('a', { meteredMs: 1_234, pricePerSecondAtto: 100n, grossAtto: 124n, feeAtto: 3n }),
+      workOf('b', { meteredMs: 500, pricePerSecondAtto: 151n, grossAtto: 76n, feeAtto: 2n }),
+    ],
   },
 });
 const refused = (rejection: string, detail: string, taskId = 'task_1'): AccountEvent => ({

@@ -1,5 +1,5 @@
-import { bytesMoved, costAtto, transferAtto } from '@astro/matching/cost';
-import type { ChargedResult, ChargeTask } from '@astro/messages/billing';
+import { bytesMoved, transferAtto, usedAtto } from '@astro/matching/cost';
+import type { ChargedWork, ChargeTask } from '@astro/messages/billing';
 import type { Transferred } from '@astro/messages/scheduling';
 import { operatorAccount, platformBurned, platformFees } from '@astro/messages/ledger-accounts';
 import type { Part } from './postings.js';
@@ -16,8 +16,9 @@ const MAX_BYTES = 2 ** 52 - 1;
 export type Charge = {
   readonly grossAtto: bigint;
   readonly meteredMs: number;
-  readonly results: readonly ChargedResult[];
   readonly parts: readonly Part[];
+  /** What each result has of it. */
+  readonly work: readonly ChargedWork[];
 };
 
 export const isFee = (feeBps: number, burnBps: number): boolean =>
@@ -49,47 +50,51 @@ const isMoved = ({ fetchedBytes, uploadedBytes }: Transferred): boolean =>
  * each rounded up to a base unit.
  */
 export function chargeFor({ work, ...fees }: Pick<ChargeTask, 'work' | 'feeBps' | 'burnBps'>): Charge {
-  const results = work.map(chargedResult);
-  const earned = results.map(({ operatorId, timeAtto, transferAtto }) => ({
-    operatorId,
-    grossAtto: timeAtto + transferAtto,
-  }));
+  const earned = work.map(result => ({ operatorId: result.operatorId, ownAtto: usedAtto(result) }));
+  const { grossAtto, feesAtto, parts } = splitFee(earned, fees);
+  const charged = work.map((result, index) => {
+    const { leaseId, nodeId, operatorId, meteredMs, pricePerSecondAtto } = result;
+    return {
+      ...{ leaseId, nodeId, operatorId, meteredMs, pricePerSecondAtto },
+      ...{ grossAtto: earned[index]!.ownAtto, feeAtto: feesAtto[index]! },
+      ...transferIn(result),
+    };
+  });
   const meteredMs = work.reduce((sum, result) => sum + result.meteredMs, 0);
-  return { results, meteredMs, ...splitFee(earned, fees) };
+  return { grossAtto, meteredMs, parts, work: charged };
 }
 
-function chargedResult(result: ChargeTask['work'][number]): ChargedResult {
-  const { leaseId, operatorId, meteredMs, pricePerSecondAtto, pricePerGibTransferredAtto = 0n } = result;
+/** Nothing where transfer is not metered. */
+function transferIn(result: ChargeTask['work'][number]): Partial<ChargedWork> {
+  const { transferred, pricePerGibTransferredAtto = 0n } = result;
+  if (!transferred) return {};
   const transferredBytes = bytesMoved(result);
-  return {
-    ...{ leaseId, operatorId, meteredMs, pricePerSecondAtto, transferredBytes, pricePerGibTransferredAtto },
-    timeAtto: costAtto(meteredMs, pricePerSecondAtto),
-    transferAtto: transferAtto(transferredBytes, pricePerGibTransferredAtto),
-  };
+  const cost = transferAtto(transferredBytes, pricePerGibTransferredAtto);
+  return { transferredBytes, pricePerGibTransferredAtto, transferAtto: cost };
 }
 
 type Fees = Pick<ChargeTask, 'feeBps' | 'burnBps'>;
-type Earned = { readonly operatorId: string; readonly grossAtto: bigint };
+type Earned = { readonly operatorId: string; readonly ownAtto: bigint };
+type Split = Pick<Charge, 'grossAtto' | 'parts'> & { readonly feesAtto: readonly bigint[] };
 
 /**
  * The fee is rounded down on the whole charge. Each operator bears the part of the fee by which the running total of
  * the fee grows with what is paid to it, so that the shares sum to the fee exactly and none exceeds its gross.
  */
-export function splitFee(
-  earned: readonly Earned[],
-  { feeBps, burnBps }: Fees,
-): Pick<Charge, 'grossAtto' | 'parts'> {
+export function splitFee(earned: readonly Earned[], { feeBps, burnBps }: Fees): Split {
   const feeOn = (amountAtto: bigint) => (amountAtto * BigInt(feeBps)) / BPS;
   const parts: Part[] = [];
+  const feesAtto: bigint[] = [];
   let grossAtto = 0n;
-  for (const { operatorId, grossAtto: ownAtto } of earned) {
+  for (const { operatorId, ownAtto } of earned) {
     const shareOfFeeAtto = feeOn(grossAtto + ownAtto) - feeOn(grossAtto);
     parts.push({ to: operatorAccount(operatorId, 'earned'), amountAtto: ownAtto - shareOfFeeAtto });
+    feesAtto.push(shareOfFeeAtto);
     grossAtto += ownAtto;
   }
   const feeAtto = feeOn(grossAtto);
   const burnedAtto = (feeAtto * BigInt(burnBps)) / BPS;
   parts.push({ to: platformFees, amountAtto: feeAtto - burnedAtto });
   parts.push({ to: platformBurned, amountAtto: burnedAtto });
-  return { grossAtto, parts };
+  return { grossAtto, feesAtto, parts };
 }

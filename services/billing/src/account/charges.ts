@@ -77,10 +77,9 @@ function chargeWork(command: Work, reservation: Reservation): AccountDecision {
     };
     return accept({ type: 'ChargeRefused', data: { tenantId, jobId, taskId, ...number, ...refusal } });
   }
-  const { grossAtto, meteredMs, results, parts } = charged;
+  const { grossAtto, meteredMs, parts, work } = charged;
   const postings = transfer(tenantAccount(tenantId, 'reserved'), parts);
-  const which = { tenantId, jobId, taskId, ...number };
-  const data = { ...which, feeBps, burnBps, meteredMs, postings, work: { results } };
+  const data = { tenantId, jobId, taskId, feeBps, burnBps, meteredMs, postings, work, ...number };
   return withRelease({ type: 'TaskCharged', data }, reservation, reservation.leftAtto - grossAtto);
 }
 

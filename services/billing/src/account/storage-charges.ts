@@ -29,7 +29,7 @@ export function chargeStorage(command: ChargeStorage, account: Account): Account
   if (availableAtto < dueAtto)
     return accept({ type: 'StorageUnpaid', data: { ...period, dueAtto, availableAtto } });
   const fees = { feeBps, burnBps };
-  const { parts } = splitFee([{ operatorId, grossAtto: dueAtto }], fees);
+  const { parts } = splitFee([{ operatorId, ownAtto: dueAtto }], fees);
   const postings = transfer(tenantAccount(tenantId, 'available'), parts);
   const data = { ...period, arrearsAtto: storage.dueAtto, operatorId, ...fees, postings };
   return accept({ type: 'StorageCharged', data });

@@ -47,9 +47,11 @@ function charged(
       outputs: [],
     },
   }));
-  const { parts, meteredMs } = chargeFor({ work: results, feeBps, burnBps });
-  const postings = transfer(`tenant:${tenantId}:reserved`, parts);
-  return { tenantId, jobId: 'job_1', taskId: 'task_1', feeBps, burnBps, meteredMs, postings };
+  const charge = chargeFor({ work: results, feeBps, burnBps });
+  const postings = transfer(`tenant:${tenantId}:reserved`, charge.parts);
+  const { meteredMs } = charge;
+  const about = { tenantId, jobId: 'job_1', taskId: 'task_1', feeBps, burnBps, meteredMs };
+  return { ...about, postings, work: charge.work };
 }
 
 test('the shares of a charge are the whole charge, to the base unit', () =>

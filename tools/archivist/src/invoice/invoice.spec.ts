@@ -72,6 +72,7 @@ const charged = (tenantId: string, index: number, amountAtto: bigint): AccountEv
       { account: `tenant:${tenantId}:reserved`, amountAtto: -amountAtto },
       { account: 'operator:operator_1:earned', amountAtto },
     ],
+    work: [],
   },
 });
 
