@@ -145,11 +145,11 @@ test('what a budget says is the sum of the charges in its scope and period, and 
     });
   }));
 
-test('each threshold is told at most once in a period, until the amount is another', () =>
+test('each threshold that is reached is told once in a period, until the amount is another', () =>
   holds(history => {
     const told = new Set<string>();
     const amounts = new Map<string, bigint>();
-    run(history, (_state, { events }) => {
+    run(history, (state, { events }) => {
       for (const { type, data } of events) {
         if (type === 'BudgetSet' && amounts.get(data.budget.budgetId) !== data.budget.amountAtto) {
           const { budgetId, amountAtto } = data.budget;
@@ -162,6 +162,13 @@ test('each threshold is told at most once in a period, until the amount is anoth
         const key = `${budgetId} ${basis} ${threshold} ${start.toISOString()}`;
         ok(!told.has(key), `${key} was told twice`);
         told.add(key);
+      }
+      for (const { budgetId, periodStart: start, spentAtto } of events.flatMap(standingsIn)) {
+        const { amountAtto, thresholds } = state.budgets.get(budgetId)!.budget;
+        for (const threshold of thresholds) {
+          if (spentAtto * 100n < amountAtto * BigInt(threshold)) continue;
+          ok(told.has(`${budgetId} charged ${threshold} ${start.toISOString()}`), 'it was not told');
+        }
       }
     });
   }));
