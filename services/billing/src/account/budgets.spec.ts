@@ -208,9 +208,9 @@ describe('a notice', () => {
     expect(after(...commands, reserve('c', 1n)).types).toEqual(['FundsReserved']);
   });
   test('is told again in the next month', () => {
-    const november = [notice, reserve('a', 1_000n), charge('a', 900n), reserve('b', 1n)];
+    const before = [notice, reserve('a', 1_000n), charge('a', 900n), reserve('b', 1n)];
     const december = { causedAt: noon(1, 12) };
-    const commands = [...november, reserve('c', 1n, december), reserve('d', 899n, december)];
+    const commands = [...before, reserve('c', 1n, december), reserve('d', 899n, december)];
     expect(told(after(...commands).events)).toEqual([['committed', 100]]);
   });
 });
