@@ -40,7 +40,7 @@ const readModels: Readonly<Record<Context, readonly ReadModel[]>> = {
     model(JobUsage, usage),
     model(Spending, spending),
     model(Budget, budgets),
-    { entities: [Alert, BalanceAlert], projection: alerts as Projection<Message, EntityManager> },
+    { entities: [Alert, BalanceAlert], projection: alerts },
     { entities: [Batch, Payout], projection: payouts },
   ],
   chain: chainModels,
