@@ -113,7 +113,7 @@ test('a job is paid for out of its reservation, and the rest comes back', async 
   const jobId = newId('job');
   const ids = { tenantId, jobId };
   expect(await credit(tenantId, 'credit_1', 10_000n)).toMatchObject({ accepted: true, changed: true });
-  const budget = { budgetId: 'b', amountAtto: 8_000n, period: 'month', atLimit: 'hard_stop' } as const;
+  const budget = { budgetId: 'b', amountAtto: 8_000n, period: 'none', atLimit: 'hard_stop' } as const;
   await request({ type: 'SetBudget', data: { tenantId, budget: { ...budget, thresholds: [50, 51] } } });
   await record(jobId, [
     { type: 'JobSubmitted', data: { ...ids, poolId: 'main', spec, maxCostAtto: 6_000n } },

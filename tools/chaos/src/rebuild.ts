@@ -42,7 +42,7 @@ const readModels: Readonly<Record<Context, readonly ReadModel[]>> = {
     model(Spending, spending),
     model(CustodyEntry, custody),
     model(Budget, budgets),
-    { entities: [Alert, BalanceAlert], projection: alerts as Projection<Message, EntityManager> },
+    { entities: [Alert, BalanceAlert], projection: alerts },
     { entities: [Batch, Payout], projection: payouts },
   ],
   chain: chainModels,

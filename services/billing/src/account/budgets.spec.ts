@@ -207,6 +207,12 @@ describe('a notice', () => {
     expect(after(...commands).types).toEqual(['FundsReserved', 'BudgetThresholdReached']);
     expect(after(...commands, reserve('c', 1n)).types).toEqual(['FundsReserved']);
   });
+  test('is told again in the next month', () => {
+    const before = [notice, reserve('a', 1_000n), charge('a', 900n), reserve('b', 1n)];
+    const december = { causedAt: noon(1, 12) };
+    const commands = [...before, reserve('c', 1n, december), reserve('d', 899n, december)];
+    expect(told(after(...commands).events)).toEqual([['committed', 100]]);
+  });
 });
 
 describe('what is recorded', () => {
@@ -254,6 +260,10 @@ describe('a threshold', () => {
     expect(told(after(...begun, spent(500n), spent(10n, noon(2), 't2')).all)).toEqual([['charged', 50]]));
   test('is told again in the next', () => {
     const next = [spent(500n, noon(1, 12), 't2')];
+    expect(told(after(...begun, spent(500n), ...next).events)).toEqual([['charged', 50]]);
+  });
+  test('is told in a period that a reservation began', () => {
+    const next = [reserve('b', 1n, { causedAt: noon(1, 12) }), spent(500n, noon(1, 12), 't2')];
     expect(told(after(...begun, spent(500n), ...next).events)).toEqual([['charged', 50]]);
   });
   test('is told with others that one charge reaches', () =>

@@ -1,10 +1,9 @@
 import { accept, reject } from '@astro/event-sourcing/decider';
 import type { AccountEvent, SetLowBalanceAlert } from '@astro/messages/billing';
 import { changeOf, postingsIn, tenantAccount } from '@astro/messages/ledger-accounts';
+import { MAX_UINT256 } from './amounts.js';
 import type { AccountDecision } from './decision.js';
 import { spendableAtto, type Account } from './state.js';
-
-const MAX_UINT256 = 2n ** 256n - 1n;
 
 /** What is too little already is told at once. */
 export function setLowBalanceAlert(

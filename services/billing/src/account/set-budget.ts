@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { accept, reject } from '@astro/event-sourcing/decider';
 import type { Budget, RemoveBudget, SetBudget } from '@astro/messages/billing';
+import { MAX_UINT256 } from './amounts.js';
 import type { AccountDecision } from './decision.js';
 import { isCountedBy, standingAt } from './budgets.js';
 import type { Account } from './state.js';
@@ -8,7 +9,6 @@ import type { Account } from './state.js';
 /** Every reservation and charge looks through them. */
 const MAX_BUDGETS = 64;
 const MAX_THRESHOLDS = 10;
-const MAX_UINT256 = 2n ** 256n - 1n;
 
 /** A new budget counts from now on; of what was before, only what is still reserved. */
 export function setBudget({ tenantId, budget }: SetBudget, account: Account): AccountDecision {

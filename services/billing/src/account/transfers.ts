@@ -1,6 +1,7 @@
 import { accept, reject } from '@astro/event-sourcing/decider';
 import type { ReceiveTransfers, TransferFunds } from '@astro/messages/billing';
 import { tenantAccount } from '@astro/messages/ledger-accounts';
+import { MAX_UINT256 } from './amounts.js';
 import type { AccountDecision } from './decision.js';
 import { transfer } from './postings.js';
 import { mayBeForgotten } from './remembered.js';
@@ -8,7 +9,6 @@ import { spendableAtto, type Account } from './state.js';
 
 /** The one currency of the ledger. */
 const CURRENCY = 'ASTRO';
-const MAX_UINT256 = 2n ** 256n - 1n;
 
 /** Gives money to another tenant. Both postings are in one event; the receiver makes it spendable by receiving it. */
 export function transferFunds(command: TransferFunds, account: Account): AccountDecision {

@@ -7,6 +7,7 @@ import type {
   WithdrawFunds,
 } from '@astro/messages/billing';
 import { escrowCustody, tenantAccount } from '@astro/messages/ledger-accounts';
+import { MAX_UINT256 } from './amounts.js';
 import type { AccountDecision } from './decision.js';
 import { transfer } from './postings.js';
 import { mayBeForgotten } from './remembered.js';
@@ -14,7 +15,6 @@ import { spendableAtto, type Account } from './state.js';
 
 /** Withdrawals of one tenant that the chain has not paid. */
 const MAX_OPEN = 16;
-const MAX_UINT256 = 2n ** 256n - 1n;
 
 /** Sets money aside that is to be paid out. Whether the address is the tenant's own, the escrow knows. */
 export function withdraw(command: WithdrawFunds, account: Account): AccountDecision {

@@ -24,7 +24,7 @@ const atLimit = z.enum(['notice', 'hard_stop']).meta({
 const thresholds = z
   .array(z.int().min(1).max(100))
   .max(10)
-  .refine(percents => percents.every((percent, index) => percent > (percents[index - 1] ?? 0)), {
+  .refine(percents => percents.every((percent, index) => index === 0 || percent > percents[index - 1]!), {
     message: 'must ascend, none twice',
   })
   .meta({ description: 'Percent of the amount: an alert tells once in a period that this much was charged' });
