@@ -171,8 +171,9 @@ export function* jobsOutOfFunds(
   for (const job of pool.stepwise) {
     const { spec, tasks, funding } = job;
     if (!funding?.stopsAt || funding.stopsAt.getTime() > now.getTime() || isUnderWay(job)) continue;
-    const done = `${spec.tasks.length - tasks.size} of ${spec.tasks.length} tasks are done and cost ${funding.spentAtto} atto`;
-    yield { job, detail: `${done}; ${funding.missingAtto} atto were missing for another` };
+    const { spentAtto, missingAtto } = funding;
+    const done = `${spec.tasks.length - tasks.size} of ${spec.tasks.length} tasks are done and cost ${spentAtto} atto`;
+    yield { job, detail: `${done}; ${missingAtto} atto were missing for another` };
   }
 }
 
