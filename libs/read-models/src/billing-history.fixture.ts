@@ -51,4 +51,16 @@ export const billingHistory: readonly AccountEvent[] = [
   charged('task_1'),
   withTransfer(charged('task_2')),
   { type: 'FundsReleased', data: { ...job1, postings: move(-3000n) } },
+  {
+    type: 'ExitFollowed',
+    data: {
+      tenantId: 'tenant_2',
+      factId: 'fact_1',
+      address: '0xa',
+      endsExit: true,
+      transactionHash: '0xt',
+      causePosition: 1,
+      postings: [posting('tenant:tenant_2:owed', -5n), posting('escrow:custody', 5n)],
+    },
+  },
 ];

@@ -434,6 +434,7 @@ test('balances are the sums of the postings, and the ledger sums to zero', async
   const held = { ...nothing, availableAtto: credit - 2000n };
   expect(await balanceOfTenant(em, 'tenant_1')).toEqual(held);
   expect(await balanceOfTenant(em, 'nobody')).toEqual(nothing);
+  expect(await balanceOfTenant(em, 'tenant_2')).toEqual({ ...nothing, owedAtto: 5n });
   expect(await earningsOfOperator(em, 'operator_1')).toBe(1950n);
   expect(await ledgerSum(em)).toBe(0n);
   expect(await entriesOfJob(em, 'job_1')).toHaveLength(14);

@@ -4,7 +4,7 @@ import type { AccountCommand } from '@astro/messages/billing';
 import type { JobEvent } from '@astro/messages/scheduling';
 import { scopeOf } from './account/budgets.js';
 
-/** Money is reserved before anything is placed: the most the job can cost, or its first tasks when it is funded stepwise. */
+/** Money is reserved before anything is placed: for the whole job, or its first tasks when it is funded stepwise. */
 export const reserveForSubmittedJobs: Reactor<JobEvent, AccountCommand> = {
   name: 'billing.reserve-for-submitted-jobs',
   reads: ['scheduling.job'],

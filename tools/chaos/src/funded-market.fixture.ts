@@ -123,7 +123,7 @@ export class FundedMarket {
       to.type as string
     ];
     if (!decider) throw new Error(`${to.type} has no rules here`);
-    const known = this.#aggregates.get(key) ?? ({ state: decider.initialState, decider } as AnyState);
+    const known = this.#aggregates.get(key) ?? { state: decider.initialState, decider };
     this.#aggregates.set(key, known);
     return known;
   }

@@ -1,4 +1,4 @@
-import type { AccountEvent, Posting, TaskCharged } from '@astro/messages/billing';
+import type { AccountEvent, FundsReserved, Posting, TaskCharged } from '@astro/messages/billing';
 import { changeOf, tenantAccount } from '@astro/messages/ledger-accounts';
 import { scopeOf } from './budgets.js';
 import { chargeKey } from './charges.js';
@@ -34,14 +34,8 @@ function evolveWhatItIsFor(account: Account, { type, data }: AccountEvent, memor
       const entry = { order: data.causePosition, weight: 1, value };
       return remember(account.credits, data.creditId, entry, memory.credits);
     }
-    case 'FundsReserved': {
-      const leftAtto = changeOf(tenantAccount(data.tenantId, 'reserved'), data.postings);
-      const { jobId, causePosition, wantedAtto: amountAtto = leftAtto } = data;
-      const cause = causePosition === undefined ? {} : { causePosition };
-      const charges = { chargedTasks: new Set<string>(), refusedCharges: new Set<string>() };
-      const amounts = { amountAtto, leftAtto, extensions: 0 };
-      return void account.open.set(jobId, { ...amounts, ...charges, ...cause, scope: scopeOf(data) });
-    }
+    case 'FundsReserved':
+      return open(account, data);
     case 'ReservationExtended':
     case 'ExtensionDeclined':
       return evolveExtension(account, { type, data } as ExtensionEvent);
@@ -106,6 +100,19 @@ function evolveWhatItIsFor(account: Account, { type, data }: AccountEvent, memor
     case 'ExitFollowed':
       evolveWithdrawals(account, { type, data } as WithdrawalEvent, memory);
   }
+}
+
+function open(account: Account, data: FundsReserved): void {
+  const { tenantId, jobId, postings, wantedAtto, causePosition } = data;
+  const leftAtto = changeOf(tenantAccount(tenantId, 'reserved'), postings);
+  const cause = causePosition === undefined ? {} : { causePosition };
+  const charges = { chargedTasks: new Set<string>(), refusedCharges: new Set<string>() };
+  const amountAtto = wantedAtto ?? leftAtto;
+  account.open.set(jobId, {
+    ...{ amountAtto, leftAtto, extensions: 0, scope: scopeOf(data) },
+    ...charges,
+    ...cause,
+  });
 }
 
 function countCharge(reservation: Reservation, charge: Pick<TaskCharged, 'taskId' | 'chargeNumber'>): void {

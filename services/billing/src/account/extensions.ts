@@ -57,11 +57,7 @@ export const extendingWhenPaid = (rules: AccountDecider): AccountDecider => ({
 function withExtensions(decision: AccountDecision, account: Account, at: Date | undefined): AccountDecision {
   if (!decision.accepted || decision.events.length === 0 || account.waiting.size === 0) return decision;
   const { events } = decision;
-  const [
-    {
-      data: { tenantId },
-    },
-  ] = events as [AccountEvent];
+  const { tenantId } = events[0]!.data;
   // What this decision does to a job's own reservation comes first.
   const decidedOn = new Set(events.map(({ data }) => ('jobId' in data ? data.jobId : undefined)));
   const extensions: AccountEvent[] = [];

@@ -62,15 +62,13 @@ const fundingOf = (
   mode: funding.mode === 'stepwise' ? 'stepwise' : 'whole',
   onShortage: funding.onShortage === 'pause' ? 'pause' : 'notice_then_stop',
   noticeMs: funding.noticeMs,
-  ...(missingAtto !== null &&
-    missingAtto !== undefined &&
-    shortSince && {
-      shortage: {
-        missingAtto: `${missingAtto}`,
-        since: shortSince.toISOString(),
-        ...(stopsAt && { stopsAt: stopsAt.toISOString() }),
-      },
-    }),
+  ...(shortSince && {
+    shortage: {
+      missingAtto: `${missingAtto ?? 0n}`,
+      since: shortSince.toISOString(),
+      ...(stopsAt && { stopsAt: stopsAt.toISOString() }),
+    },
+  }),
 });
 
 export const toSummary = (job: Job): z.infer<typeof jobSummary> => ({

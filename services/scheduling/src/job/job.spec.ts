@@ -165,6 +165,9 @@ describe('a job that is funded stepwise', () => {
     given(...past, short(2))
       .when(endOf(1))
       .thenNothing();
+    given(...past)
+      .when(endOf(2))
+      .then(fundedAgain(2));
   });
   test('is told of the next shortage', () =>
     given(...past, short(1), fundedAgain(1))

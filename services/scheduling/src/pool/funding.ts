@@ -8,29 +8,11 @@ import type {
   JobSpec,
   PoolEvent,
 } from '@astro/messages/scheduling';
+import type { PoolFunding } from './pool-funding.js';
 import type { PoolJob, PoolTask } from './pool-job.js';
 import { poolLimits } from './pool-limits.js';
 import type { Pool } from './pool-state.js';
 import type { ReportDecision } from './reports.js';
-
-/** What the pool knows of the money of a job that is funded stepwise. */
-export type PoolFunding = {
-  /** All that was set aside for it so far. */
-  fundedAtto: bigint;
-  /** What its closed tasks cost. */
-  spentAtto: bigint;
-  /** The most that those of its open tasks can cost that have begun. Never more than is left beside what was spent. */
-  committedAtto: bigint;
-  /** Those tasks, and how many of them wait for a node. */
-  begun: number;
-  waiting: number;
-  /** Requests for more so far, and what became of the last. */
-  requests: number;
-  lastRequest: 'granted' | 'open' | 'declined';
-  /** Of a request that was declined: what is missing, and when the notice is over. */
-  missingAtto: bigint;
-  stopsAt: Date | undefined;
-};
 
 export function newFunding({ funding }: JobSpec, fundedAtto: bigint | undefined): PoolFunding | undefined {
   if (funding?.mode !== 'stepwise') return undefined;
@@ -171,8 +153,9 @@ export function* jobsOutOfFunds(
   for (const job of pool.stepwise) {
     const { spec, tasks, funding } = job;
     if (!funding?.stopsAt || funding.stopsAt.getTime() > now.getTime() || isUnderWay(job)) continue;
-    const done = `${spec.tasks.length - tasks.size} of ${spec.tasks.length} tasks are done and cost ${funding.spentAtto} atto`;
-    yield { job, detail: `${done}; ${funding.missingAtto} atto were missing for another` };
+    const { spentAtto, missingAtto } = funding;
+    const done = `${spec.tasks.length - tasks.size} of ${spec.tasks.length} tasks are done and cost ${spentAtto} atto`;
+    yield { job, detail: `${done}; ${missingAtto} atto were missing for another` };
   }
 }
 

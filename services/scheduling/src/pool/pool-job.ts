@@ -1,5 +1,5 @@
 import type { JobSpec, TaskSpec } from '@astro/messages/scheduling';
-import type { PoolFunding } from './funding.js';
+import type { PoolFunding } from './pool-funding.js';
 import type { PoolService } from './pool-service.js';
 import { poolLimits } from './pool-limits.js';
 

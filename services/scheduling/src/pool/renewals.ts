@@ -14,8 +14,8 @@ import { LEASE_GRACE_MS, poolLimits } from './pool-limits.js';
 import { leasesOfJob, type Lease, type Pool } from './pool-state.js';
 import { onEndedLease, refusalOf, type ReportDecision } from './reports.js';
 import type { PoolService } from './pool-service.js';
-import { replicatedTask, scaleAfter, serviceOf } from './service.js';
-import { affordableScale, runningService, scaled, scaleOrEnd, type RunningService } from './service-scale.js';
+import { replicatedTask, scaleAfter, serviceOf, type RunningService } from './service.js';
+import { affordableScale, runningService, scaled, scaleOrEnd } from './service-scale.js';
 import { transferOf } from './transfer.js';
 
 /**

@@ -53,7 +53,7 @@ describe('a service whose budget will be used up', () => {
     const [notice] = noticesIn(events);
     const renewals = events.flatMap(event => (event.type === 'LeaseRenewed' ? [event.data.renewedAt] : []));
     expect(events.at(-1)).toMatchObject({ type: 'JobAbandoned', data: { reason: 'insufficient_funds' } });
-    expect(renewals.at(-1)!.getTime()).toBeGreaterThanOrEqual(notice!.stopsAt!.getTime());
+    expect(renewals.at(-1).getTime()).toBeGreaterThanOrEqual(notice!.stopsAt!.getTime());
   });
 
   test('does not grow so far that there is no time for it', () => {

@@ -1,8 +1,7 @@
 import { costAtto } from '@astro/matching/cost';
 import type { PoolEvent } from '@astro/messages/scheduling';
 import { LEASE_GRACE_MS } from './pool-limits.js';
-import type { Afterwards, RunningService } from './service-scale.js';
-import { replicatedTask, reserveOfReplicaAtto } from './service.js';
+import { replicatedTask, reserveOfReplicaAtto, type RunningService } from './service.js';
 
 type Spent = { readonly spentAtto: bigint };
 
@@ -34,7 +33,7 @@ export function replicasWithNotice(running: RunningService, wanted: number, char
 export function noticeOfBudget(
   running: RunningService,
   replicas: number,
-  { poolId, at }: Pick<Afterwards, 'poolId' | 'at'>,
+  { poolId, at }: { readonly poolId: string; readonly at: Date },
   charged: Spent,
 ): readonly PoolEvent[] {
   const { job, service, spec } = running;

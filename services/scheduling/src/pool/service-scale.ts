@@ -1,16 +1,9 @@
-import type { JobAbandoned, PoolEvent, Service, ServiceScaled } from '@astro/messages/scheduling';
+import type { JobAbandoned, PoolEvent, ServiceScaled } from '@astro/messages/scheduling';
 import { chargeLastUse, type Charged, type LastUse } from './last-use.js';
 import type { PoolJob } from './pool-job.js';
-import type { PoolService } from './pool-service.js';
 import { ended, leasesOfJob, type Lease, type Pool } from './pool-state.js';
 import { noticeOfBudget, replicasWithNotice } from './service-notice.js';
-import { affordableReplicas, replicatedTask } from './service.js';
-
-export type RunningService = {
-  readonly job: PoolJob;
-  readonly service: PoolService;
-  readonly spec: Service;
-};
+import { affordableReplicas, replicatedTask, type RunningService } from './service.js';
 
 /** What the pool does not know yet of a service, because the decision that is made records it. */
 export type Afterwards = {

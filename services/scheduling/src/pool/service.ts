@@ -18,6 +18,12 @@ export const newService = ({ replicasMin, replicasMax }: Service, queuedAt: Date
   isUnderNotice: false,
 });
 
+export type RunningService = {
+  readonly job: PoolJob;
+  readonly service: PoolService;
+  readonly spec: Service;
+};
+
 export function serviceOf({ jobId, service }: PoolJob): PoolService {
   if (!service) throw new Error(`job ${jobId} is no service`);
   return service;
