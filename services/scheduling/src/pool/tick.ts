@@ -40,7 +40,7 @@ export function requestBeside(tick: Tick, task: PoolTask): TaskRequest {
 
 export function requestBesideReserved({ pool, now, reservation }: Tick, task: PoolTask): TaskRequest {
   const request = requestFor(pool, task, now);
-  const kept = keptFrom(reservation, now.getTime() + upperMs(task, now));
+  const kept = reservation && keptFrom(reservation, now.getTime() + upperMs(task, now));
   if (!kept) return request;
   return { ...request, nodesExcluded: new Set([...request.nodesExcluded, ...kept.nodeIds]) };
 }
