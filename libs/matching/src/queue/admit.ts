@@ -68,8 +68,8 @@ export type Tick<Task extends WaitingTask, Kept extends Reservation> = {
 
 /**
  * One tick of EASY backfilling (Lifka, JSSPP 1995): in order, everything that fits; the first that does not and can
- * have a reservation is the head, and others pass it only when they are gone by then, or where it needs nothing. Where a
- * promise has slipped by more than the grace, because predictions were wrong, its place stays the same until the head
+ * have a reservation is the head, and others pass it only when they are gone by then, or where it needs nothing. Where
+ * a promise has slipped by more than the grace, because predictions were wrong, its place stays the same until the head
  * starts, and only what the head leaves over there is given to others: it waits for what runs there already and for
  * nothing else.
  */
