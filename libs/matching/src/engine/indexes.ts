@@ -8,10 +8,10 @@ import { doesNotFit, type Scorer } from './scorer.js';
 type Scored = Pick<FilterPlan, 'demand' | 'isInterruptible'>;
 
 /**
- * The score indexes of the demands that were asked for lately, on demand and interruptible apart. An index is brought up to date when its demand
- * is asked for: only nodes that changed since are scored, each once however often it changed. When all indexes
- * together would take over `bytesMax`, the one that was used longest ago goes, and is built anew if its demand
- * comes back.
+ * The score indexes of the demands that were asked for lately, of interruptible work apart. An index is brought up to
+ * date when its demand is asked for: only nodes that changed since are scored, each once however often it changed. When
+ * all indexes together would take over `bytesMax`, the one that was used longest ago goes, and is built anew if its
+ * demand comes back.
  */
 export class ScoreIndexes {
   private readonly kept = new Map<number, { readonly index: ScoreIndex; usedAt: number }>();

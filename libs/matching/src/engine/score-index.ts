@@ -6,8 +6,8 @@ const blockBits = 5;
 const superBits = 10;
 
 /**
- * Scores of one demand on every node, at one of the two prices of each, with the maximum of each 32 and each 1,024 nodes above them, so that the
- * best is found by looking at few. 8.3 bytes a node.
+ * Scores of one demand on every node, at one of the two prices of each, with the maximum of each 32 and each 1,024
+ * nodes above them, so that the best is found by looking at few. 8.3 bytes a node.
  */
 export class ScoreIndex {
   leaves = new Float64Array(0);

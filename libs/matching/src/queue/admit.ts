@@ -68,8 +68,8 @@ export type Tick<Task extends WaitingTask, Kept extends Reservation> = {
 
 /**
  * One tick of EASY backfilling (Lifka, JSSPP 1995): in order, everything that fits; the first that does not and can
- * have a reservation is the head, and others pass it only when they are gone by then, or where it needs nothing. Where a
- * promise has slipped by more than the grace, because predictions were wrong, its place stays the same until the head
+ * have a reservation is the head, and others pass it only when they are gone by then, or where it needs nothing. Where
+ * a promise has slipped by more than the grace, because predictions were wrong, its place stays the same until the head
  * starts, and only what the head leaves over there is given to others: it waits for what runs there already and for
  * nothing else.
  */
@@ -86,8 +86,8 @@ export function admit<Task extends WaitingTask, Kept extends Reservation>(
     const { classKey } = task;
 
     // 1. What it has to leave alone.
-    const endsMs = promised?.isHard ? Infinity : nowMs + tick.upperMs(task);
-    const beside = keptFrom(promised?.reservation, endsMs);
+    const beside =
+      promised && keptFrom(promised.reservation, promised.isHard ? Infinity : nowMs + tick.upperMs(task));
     if (beside && refusedBeside.has(classKey)) continue;
 
     // 2. It starts where it fits.
@@ -107,10 +107,8 @@ export function admit<Task extends WaitingTask, Kept extends Reservation>(
 }
 
 /** The reservation that a task has to leave alone, unless it has ended by then. */
-export const keptFrom = <Kept extends Reservation>(
-  reservation: Kept | undefined,
-  endsMs: number,
-): Kept | undefined => (reservation && endsMs > reservation.fromMs ? reservation : undefined);
+export const keptFrom = <Kept extends Reservation>(reservation: Kept, endsMs: number): Kept | undefined =>
+  endsMs > reservation.fromMs ? reservation : undefined;
 
 /** The promise to the head, which outlives the tick; nothing when no empty pool would host it. */
 function promiseTo<Task extends WaitingTask, Kept extends Reservation>(

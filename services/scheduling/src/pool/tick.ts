@@ -49,7 +49,7 @@ export function requestBesideReserved(tick: Tick, task: PoolTask): TaskRequest {
   // Where room is promised, it is to what is gone before anything booked begins; nothing else is placed there.
   booked.keepUntil(occupiesUntilMs(task.job.spec, now), preemptions.nodeIds);
   const request = requestFor(pool, task, now);
-  const kept = keptFrom(reservation, now.getTime() + upperMs(task, now));
+  const kept = reservation && keptFrom(reservation, now.getTime() + upperMs(task, now));
   if (!kept) return request;
   return { ...request, nodesExcluded: new Set([...request.nodesExcluded, ...kept.nodeIds]) };
 }
