@@ -19,6 +19,12 @@ export const configOn = ({ processor, memoryMib }: Machine): z.ZodType<NodeAgent
       message: `must be at most ${memoryMib}, which is all that this machine has`,
     });
 
+/** Of the devices in the inventory, by which an engine hands them out; the processor, which comes first, has none. */
+export const deviceIdsOf = ({ accelerators }: Machine): readonly (string | undefined)[] => [
+  undefined,
+  ...accelerators.map(({ id }) => id),
+];
+
 /** What the node puts on the market: the share that its operator offers of the hardware that is really there. */
 export const inventoryOf = (
   machine: Machine,

@@ -8,29 +8,32 @@ import { plainDevice, plainInventory } from '@astro/messages/unconstrained';
 /** A machine that is busy with other things only makes it slower. */
 jest.setTimeout(60_000);
 
+const idOf = (last: number) => `GPU-5ac0a1f4-0a4e-4f0c-9a53-6f2c9f9f0b1${last}`;
 const machine: Machine = {
   processor: { vendor: 'AMD', model: 'EPYC 9354', cores: 4 },
   memoryMib: 8_000,
-  accelerators: [{ vendor: 'NVIDIA', model: 'H100 80GB HBM3', memoryMib: 81_559 }],
+  accelerators: [{ vendor: 'NVIDIA', model: 'H100 80GB HBM3', memoryMib: 81_559, id: idOf(1) }],
   operatingSystem: 'linux',
   architecture: 'x64',
 };
 
 describe('the graphics processors', () => {
   test('are read from the tool of their maker', () => {
-    expect(parseNvidia('NVIDIA H100 80GB HBM3, 81559\nTesla T4, 15360\n')).toEqual([
-      { vendor: 'NVIDIA', model: 'H100 80GB HBM3', memoryMib: 81_559 },
-      { vendor: 'NVIDIA', model: 'Tesla T4', memoryMib: 15_360 },
+    expect(parseNvidia(`NVIDIA H100 80GB HBM3, 81559, ${idOf(1)}\nTesla T4, 15360, ${idOf(2)}\n`)).toEqual([
+      { vendor: 'NVIDIA', model: 'H100 80GB HBM3', memoryMib: 81_559, id: idOf(1) },
+      { vendor: 'NVIDIA', model: 'Tesla T4', memoryMib: 15_360, id: idOf(2) },
     ]);
   });
 
   test.each([
     'No devices were found',
-    'NVIDIA H100, [N/A]',
-    'NVIDIA H100, 0',
-    'NVIDIA H100, 99999999',
-    'NVIDIA H100, 5000000',
-    ', 81559',
+    `NVIDIA H100, [N/A], ${idOf(1)}`,
+    `NVIDIA H100, 0, ${idOf(1)}`,
+    `NVIDIA H100, 99999999, ${idOf(1)}`,
+    `NVIDIA H100, 5000000, ${idOf(1)}`,
+    `, 81559, ${idOf(1)}`,
+    'NVIDIA H100, 81559',
+    'NVIDIA H100, 81559, [N/A]',
     '',
   ])('are not made up from %j', line => {
     expect(parseNvidia(line)).toEqual([]);

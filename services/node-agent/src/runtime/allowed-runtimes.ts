@@ -1,4 +1,6 @@
+import { ContainerRuntime } from '../container/container-runtime.js';
 import type { NodeAgentConfig } from '../node-agent.config.js';
+import { deviceIdsOf } from '../probe/offer.js';
 import type { Machine } from '../probe/machine.js';
 import { ProcessRuntime } from '../process/process-runtime.js';
 import type { TaskRuntime } from './task-runtime.js';
@@ -20,6 +22,11 @@ export const runtimesOf = (config: NodeAgentConfig, machine: Machine): readonly 
           firstUserId: config.PROCESS_FIRST_USER_ID,
         });
       case 'container':
-        throw new Error('not yet');
+        return new ContainerRuntime({
+          engine: config.CONTAINER_ENGINE,
+          stateDir: config.AGENT_STATE_DIR,
+          network: config.CONTAINER_NETWORK,
+          deviceIds: deviceIdsOf(machine),
+        });
     }
   });
