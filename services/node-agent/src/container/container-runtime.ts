@@ -20,7 +20,6 @@ import { untilTooLarge } from './output-watch.js';
 
 /** `nobody`: the agent's root is no user of a container. */
 const NOBODY = 65_534;
-const LOG_LINES_MAX = 1_000;
 const NOT_FOUND = 404;
 
 export type ContainerOptions = {
@@ -102,7 +101,7 @@ export class ContainerRuntime implements TaskRuntime {
     const end = await untilItEnds(container, { output, timeLimitMs, outputLimitBytes }, signal);
     signal.throwIfAborted();
     const { State: state } = await container.inspect();
-    const tails = tailsOf(await container.logs({ stdout: true, stderr: true, tail: LOG_LINES_MAX }));
+    const tails = tailsOf(await container.logs({ stdout: true, stderr: true }));
     if (end === 'late') return faulted('program_timed_out', tails);
     if (end === 'too large') return faulted('output_too_large', tails);
     const collected = await collectOutputs(output, outputLimitBytes);

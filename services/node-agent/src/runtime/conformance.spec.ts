@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import type { Assignment } from '@astro/messages/agent';
 import type { Program } from '@astro/messages/scheduling';
+import { REFUSED_CALLS } from '../process/syscalls.js';
 import { agentTag } from '../runs/run-folders.js';
 import type { FinishedRun, NamedBytes } from '../sandbox/program-run.js';
 import { type Source, type Subject, subjectsHere } from './subjects.fixture.js';
@@ -202,16 +203,18 @@ describe.each(subjects)('$title', subject => {
       expect([finished.fault, finished.outputs]).toEqual(['output_too_large', []]);
     });
   });
+});
 
-  test('what is no program is refused, or is no answer', async () => {
+test.each(subjects.filter(({ runtime }) => runtime.kind !== 'container'))(
+  'what is no program is told: $title',
+  async subject => {
     const { program, args } = await subject.ready({ sh: 'true', wasm: '' });
-    if (subject.runtime.kind === 'container') return;
     const assignment = assignmentOf({ ...program, ...LIMITS }, args);
     const files = { program: bytesOf('neither'), inputs: [] };
     const { fault } = await subject.runtime.run(assignment, files, new AbortController().signal);
     expect(fault).toBe('program_invalid');
-  });
-});
+  },
+);
 
 const withShell = subjects.filter(({ runtime }) => runtime.kind !== 'wasm');
 
@@ -251,11 +254,10 @@ describe.each(withShell)('$title, for what only real processes can try', subject
 
   test('it has no open file of the agent', async () => {
     const { stdoutTail } = await run(subject, { sh: 'cd /proc/self/fd && ls -l', wasm: '' });
-    const targets = stdoutTail.split('\n').flatMap(line => /(\d+) -> (.*)/.exec(line)?.slice(1, 3) ?? []);
-    const others = targets.filter(
-      (target, index) => index % 2 === 1 && Number(targets[index - 1]) > 2 && target,
-    );
-    expect(others.filter(target => target !== '/dev/null' && !/^\/proc\/\d+\/fd$/.test(target))).toEqual([]);
+    // Beside its streams there are its own text, the list itself, and nothing in place of what was left to the agent.
+    const own = /^(\/dev\/null|\/program|\/proc\/\d+\/fd)$/;
+    const targets = stdoutTail.split('\n').flatMap(line => /(?:[3-9]|\d\d+) -> (.+)$/.exec(line)?.[1] ?? []);
+    expect(targets.filter(target => !own.test(target))).toEqual([]);
   });
 
   test('it has no more processes than it may', async () => {
@@ -280,6 +282,60 @@ describe.each(withShell)('$title, for what only real processes can try', subject
   afterEach(async () => {
     expect(await leftBehind(subject)).toEqual([]);
   });
+});
+
+const processes = subjects.filter(({ runtime }) => runtime.kind === 'process');
+
+describe.each(processes)('$title', subject => {
+  test('its filter refuses every call that it names', async () => {
+    const column = process.arch === 'arm64' ? 1 : 0;
+    const calls = Object.values(REFUSED_CALLS).flatMap(numbers => numbers[column] ?? []);
+    const perl = 'for (@ARGV) { syscall($_, 0, 0, 0, 0, 0); print "$_ not refused\\n" if $! != 1 }';
+    const { fault, stdoutTail } = await run(
+      subject,
+      { sh: `exec perl -e '${perl}' "$@"`, wasm: '' },
+      {
+        args: calls.map(String),
+      },
+    );
+    expect([fault, stdoutTail]).toEqual(['none', '']);
+  });
+
+  test.each([
+    ['the host of a virtual machine', 40],
+    ['the cryptography of the kernel', 38],
+    ['raw packets', 17],
+  ])('its filter knows no socket to %s', async (_, family) => {
+    const sh = `perl -e 'socket($s, ${family}, 1, 0) and exit 1; exit($! == 97 ? 0 : 2)'`;
+    expect((await run(subject, { sh, wasm: '' })).fault).toBe('none');
+  });
+});
+
+describe.each(subjects.filter(({ runtime }) => runtime.kind === 'container'))('$title', subject => {
+  test('asks the engine for the devices that its lease holds', async () => {
+    const { program, args } = await subject.ready({ sh: 'true', wasm: '' });
+    const assignment = {
+      ...assignmentOf({ ...program, ...LIMITS }, args),
+      share: { cpuMillis: 100, devices: [1] },
+    };
+    const files = { program: new Uint8Array(), inputs: [] };
+    // No engine here has such a driver: that it misses just this one shows what it was asked for.
+    const running = subject.runtime.run(assignment, files, new AbortController().signal);
+    await expect(running).rejects.toThrow(/"nvidia".*\[\[gpu\]\]/);
+  });
+
+  test('runs no image whose bytes are others', async () => {
+    const { program, args } = await subject.ready({ sh: 'true', wasm: '' });
+    const image = program.image!.replace(/.{4}$/, '0000');
+    const assignment = assignmentOf({ ...program, image, ...LIMITS }, args);
+    const files = { program: new Uint8Array(), inputs: [] };
+    await expect(subject.runtime.run(assignment, files, new AbortController().signal)).rejects.toThrow();
+  });
+});
+
+test.each(withShell)('a program that needs a network is not run without one: $title', async subject => {
+  const running = run(subject, { sh: 'true', wasm: '' }, { limits: { needsNetwork: true } });
+  await expect(running).rejects.toThrow('there is no network for programs here');
 });
 
 /** Processes, folders, groups and mounts of runs that are over. */

@@ -92,11 +92,13 @@ async function processes(stateDir: string, limits: 'together' | 'each', firstUse
   };
 }
 
+const deviceIds = [undefined, 'GPU-00000000-0000-0000-0000-000000000000'];
+
 async function container(stateDir: string): Promise<Made> {
   const engine = await startContainerEngine();
   const registry = await serveShellImage(engine.busybox);
   return {
-    runtime: new ContainerRuntime({ engine: engine.socket, stateDir, network: undefined, deviceIds: [] }),
+    runtime: new ContainerRuntime({ engine: engine.socket, stateDir, network: undefined, deviceIds }),
     ready: ({ sh }, args = []) =>
       Promise.resolve({
         bytes: new Uint8Array(),
