@@ -25,8 +25,8 @@ export default {
   },
   moduleNameMapper: {
     '^(\\.{1,2}/.*)\\.js$': '$1',
-    '^@astro/messages/(asks|attestation-kinds|codec|content-id|corpus|ledger-accounts|result-digest|runtimes|unconstrained)$':
-      '<rootDir>/libs/messages/src/$1.ts',
+    ['^@astro/messages/(asks|attestation-kinds|codec|content-id|corpus|ledger-accounts|' +
+    'result-digest|runtimes|unconstrained)$']: '<rootDir>/libs/messages/src/$1.ts',
     '^@astro/messages/(.+)$': '<rootDir>/libs/messages/src/gen/$1.ts',
     '^@astro/digits/(.+)$': '<rootDir>/examples/digits/src/$1.ts',
     '^@astro/(devstack|admin|demo)/(.+)$': '<rootDir>/tools/$1/src/$2.ts',

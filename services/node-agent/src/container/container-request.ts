@@ -1,5 +1,5 @@
 import type Docker from 'dockerode';
-import { OPEN_FILES_MAX, PROCESSES_MAX } from '../runtime/task-runtime.js';
+import { OPEN_FILES_MAX, PROCESSES_MAX, SCRATCH_FOLDER } from '../runtime/task-runtime.js';
 
 const BYTES_PER_MIB = 1024 * 1024;
 const NANO_CPUS_PER_MILLI = 1_000_000;
@@ -36,7 +36,7 @@ export function containerRequest(plan: ContainerPlan): Docker.ContainerCreateOpt
     ...(args.length > 0 && { Cmd: [...args] }),
     User: `${userId}:${userId}`,
     Hostname: 'sandbox',
-    WorkingDir: '/tmp',
+    WorkingDir: SCRATCH_FOLDER,
     AttachStdin: false,
     OpenStdin: false,
     Tty: false,
@@ -64,7 +64,10 @@ function hostConfig(plan: ContainerPlan): Docker.HostConfig {
     ],
     // What is written there is memory of the container.
     Tmpfs: Object.fromEntries(
-      ['/tmp', ...plan.volumes].map(path => [path, `rw,nosuid,nodev,exec,size=${memoryBytes},mode=1777`]),
+      [SCRATCH_FOLDER, ...plan.volumes].map(path => [
+        path,
+        `rw,nosuid,nodev,exec,size=${memoryBytes},mode=1777`,
+      ]),
     ),
     ShmSize: memoryBytes,
     Memory: memoryBytes,

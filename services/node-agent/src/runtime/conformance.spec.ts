@@ -219,10 +219,11 @@ test.each(subjects.filter(({ runtime }) => runtime.kind !== 'container'))(
 const withShell = subjects.filter(({ runtime }) => runtime.kind !== 'wasm');
 
 /** A command that succeeds when somebody answers; a script can call the system, an image brings a tool. */
-const connecting = ({ runtime }: Subject, address: string, at: number) =>
-  runtime.kind === 'container'
-    ? `nc -w 2 ${address} ${at} < /dev/null`
-    : `perl -MSocket -e 'socket($s, PF_INET, SOCK_STREAM, 0) && connect($s, sockaddr_in(${at}, inet_aton("${address}"))) or exit 1'`;
+function connecting({ runtime }: Subject, address: string, at: number): string {
+  if (runtime.kind === 'container') return `nc -w 2 ${address} ${at} < /dev/null`;
+  const connect = `connect($s, sockaddr_in(${at}, inet_aton("${address}")))`;
+  return `perl -MSocket -e 'socket($s, PF_INET, SOCK_STREAM, 0) && ${connect} or exit 1'`;
+}
 
 describe.each(withShell)('$title, for what only real processes can try', subject => {
   test.each<readonly [string, (port: number) => string]>([
