@@ -58,6 +58,7 @@ export async function subjectsHere(): Promise<{ subjects: readonly Subject[]; mi
       }
     } catch (error) {
       missing.push({ title, reason: reasonOf(error) });
+      await rm(stateDir, { recursive: true, force: true });
     }
   }
   return { subjects, missing };
