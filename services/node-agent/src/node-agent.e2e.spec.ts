@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { bubblewrapBinary } from '@astro/devstack/bubblewrap';
 import { Platform } from '@astro/devstack/platform';
 import { newId } from '@astro/event-sourcing/ids';
 import type { Bus } from '@astro/jetstream/bus';
@@ -60,7 +61,7 @@ async function nodes(): Promise<
     id: string;
     status: string;
     region: string;
-    inventory: { cpuMillis: number; devices: { kind: string; model: string }[] };
+    inventory: { cpuMillis: number; runtimes: string[]; devices: { kind: string; model: string }[] };
   }[]
 > {
   const response = await fetch(`${platform.gatewayUrl}/v1/nodes`, { headers: authorized(keys.tenant) });
@@ -102,7 +103,10 @@ beforeAll(async () => {
     await platform.administration().registerOperator('Spec nodes'),
   ];
   keys = { tenant: tenant.apiKey, operator: operator.apiKey };
-  await platform.startAgent({ ...AGENT, operatorKey: keys.operator });
+  // Where the machine lets nobody but root make groups, each process is limited alone.
+  const PROCESS_LIMITS = process.getuid?.() === 0 ? 'together' : 'each';
+  const settings = { RUNTIMES: 'wasm,process', BUBBLEWRAP: await bubblewrapBinary(), PROCESS_LIMITS };
+  await platform.startAgent({ ...AGENT, settings, operatorKey: keys.operator });
   nodeId = (await nodes())[0]!.id;
   const filterSubjects = ['TaskStarted', 'TaskCompleted', 'TaskFailed', 'DesiredStateWanted'].map(
     report => `agent.${nodeId}.${report}`,
@@ -128,7 +132,8 @@ afterAll(async () => {
 
 describe('a node agent', () => {
   test('enrols what its operator offers of the machine', async () => {
-    expect(await nodes()).toMatchObject([{ id: nodeId, region: 'de-fra', inventory: { cpuMillis: 1_000 } }]);
+    const inventory = { cpuMillis: 1_000, runtimes: ['wasm', 'process'] };
+    expect(await nodes()).toMatchObject([{ id: nodeId, region: 'de-fra', inventory }]);
   });
 
   test('runs what is desired, stores the outputs and commits to them by digest', async () => {
@@ -148,6 +153,39 @@ describe('a node agent', () => {
     expect([bytes.length, cidOf(bytes)]).toEqual([outputs[0]!.sizeBytes, cid]);
     const committed = JSON.stringify(['none', ['weights', cid]]);
     expect(digest).toBe(createHash('sha256').update(committed).digest('hex'));
+  }, 60_000);
+
+  test('runs an executable file in a sandbox of its own', async () => {
+    const script =
+      '#!/bin/sh\ncat /input/greeting > /output/copy; ls -A /root /home > /output/homes 2>&1; true\n';
+    const cid = await upload(new TextEncoder().encode(script));
+    const greeting = { name: 'greeting', cid: await upload(new TextEncoder().encode('hello')) };
+    const plain = assignmentOf(1);
+    const assignment: Assignment = {
+      ...plain,
+      program: { ...plain.program, cid, runtime: 'process' },
+      inputs: [greeting],
+      args: [],
+    };
+    await want(assignment);
+    await until(() => ofType('TaskCompleted', assignment).length > 0);
+    expect(ofType('TaskCompleted', assignment)).toMatchObject([
+      { data: { fault: 'none', outputs: [{ name: 'copy', cid: greeting.cid }, { name: 'homes' }] } },
+    ]);
+  }, 60_000);
+
+  test('says that it does not run what it does not offer', async () => {
+    const plain = assignmentOf(1);
+    const image = `shell@sha256:${'0'.repeat(64)}`;
+    const assignment: Assignment = {
+      ...plain,
+      program: { ...plain.program, cid: '', image, runtime: 'container' },
+    };
+    await want(assignment);
+    await until(() => ofType('TaskFailed', assignment).length > 0);
+    expect(ofType('TaskFailed', assignment)).toMatchObject([
+      { data: { reason: 'the program could not be run: container is not offered by this node' } },
+    ]);
   }, 60_000);
 
   test('stops what is no longer desired, and has room for the next task', async () => {

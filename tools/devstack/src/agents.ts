@@ -15,6 +15,8 @@ export type AgentPlan = {
   readonly heartbeatMs?: number;
   /** How it says that it can prove what it runs. */
   readonly attestation?: AttestationKind;
+  /** Further settings of its configuration. */
+  readonly settings?: Readonly<Record<string, string>>;
   /** Another program that speaks the agent's protocol; the node agent itself when it is not given. */
   readonly entry?: string;
 };
@@ -46,4 +48,5 @@ export const agentEnvironment = (plan: AgentPlan, place: AgentPlace): Record<str
     : { PRICE_PER_GIB_TRANSFERRED_ATTO: String(plan.pricePerGibTransferredAtto) }),
   ...(plan.attestation === undefined ? {} : { ATTESTATION: plan.attestation }),
   ...(plan.heartbeatMs === undefined ? {} : { HEARTBEAT_MS: String(plan.heartbeatMs) }),
+  ...plan.settings,
 });

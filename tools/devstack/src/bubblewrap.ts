@@ -3,7 +3,7 @@ import { chmod, lstat, mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
-import { debianRelease, unpackDebianPackage } from './debian/package.js';
+import { debianRelease, unpackDebianPackages } from './debian/package.js';
 
 const run = promisify(execFile);
 
@@ -40,7 +40,7 @@ async function unpackInto(shelf: string): Promise<string> {
   const folder = await mkdtemp(join(shelf, 'package-'));
   const path = join(shelf, 'bwrap');
   try {
-    const root = await unpackDebianPackage('bubblewrap', await debianRelease(), folder);
+    const root = await unpackDebianPackages(['bubblewrap'], await debianRelease(), folder);
     await rename(join(root, 'usr', 'bin', 'bwrap'), path);
   } finally {
     await rm(folder, { recursive: true, force: true });

@@ -51,6 +51,12 @@ function problemIn(hours: string, timeZone: string): string | undefined {
   }
 }
 
+/** Of the devices in the inventory, by which an engine hands them out; the processor, which comes first, has none. */
+export const deviceIdsOf = ({ accelerators }: Machine): readonly (string | undefined)[] => [
+  undefined,
+  ...accelerators.map(({ id }) => id),
+];
+
 /** What the node puts on the market: the share that its operator offers of the hardware that is really there. */
 export const inventoryOf = (machine: Machine, share: Share, found: Found): Inventory => ({
   devices: [

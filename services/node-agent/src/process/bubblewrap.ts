@@ -1,4 +1,5 @@
 import type { RunFolder } from '../runs/run-folders.js';
+import { SCRATCH_FOLDER } from '../runtime/task-runtime.js';
 import { streamArguments } from './sandboxed-process.js';
 
 const BYTES_PER_MIB = 1024 * 1024;
@@ -32,14 +33,14 @@ export function bubblewrapArguments(root: readonly string[], plan: SandboxPlan):
     ...['--unshare-all', '--unshare-user', '--disable-userns', ...(hasNetwork ? ['--share-net'] : [])],
     ...['--die-with-parent', '--new-session', '--cap-drop', 'ALL'],
     ...['--uid', USER_ID, '--gid', USER_ID, '--hostname', 'sandbox'],
-    ...['--clearenv', '--setenv', 'PATH', '/usr/bin:/bin', '--setenv', 'HOME', '/tmp'],
+    ...['--clearenv', '--setenv', 'PATH', '/usr/bin:/bin', '--setenv', 'HOME', SCRATCH_FOLDER],
     ...['--setenv', 'LANG', 'C.UTF-8'],
     ...root,
     ...['--proc', '/proc', '--dev', '/dev', ...room('/dev/shm', memoryBytes), '--remount-ro', '/dev'],
-    ...room('/tmp', memoryBytes),
+    ...room(SCRATCH_FOLDER, memoryBytes),
     ...room('/output', outputRoomBytes(outputLimitBytes)),
     ...['--ro-bind', `${run.path}/input`, '/input', '--ro-bind', `${run.path}/program`, '/program'],
-    ...['--dir', markerOf(run), '--chdir', '/tmp', '--remount-ro', '/'],
+    ...['--dir', markerOf(run), '--chdir', SCRATCH_FOLDER, '--remount-ro', '/'],
     ...streamArguments,
     ...['--', '/program', ...args],
   ];

@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import type { Assignment } from '@astro/messages/agent';
 import type { RuntimeKind } from '@astro/messages/runtimes';
 import type { FinishedRun, NamedBytes } from '../sandbox/program-run.js';
@@ -33,6 +34,8 @@ export interface TaskRuntime extends TaskRunner {
 /** Beside the limits that a program states. Threads count as processes. */
 export const PROCESSES_MAX = 256;
 export const OPEN_FILES_MAX = 1_024;
+/** Where programs put what nobody keeps: a folder of each sandbox, not the machine's of that name. */
+export const SCRATCH_FOLDER = join('/', 'tmp');
 /** Between the word to end and the end. */
 export const STOP_GRACE_MS = 2_000;
 

@@ -9,11 +9,15 @@ const KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg';
 const PACKAGE_TIMEOUT_MS = 120_000;
 
 /**
- * Unpacks a package of Debian below `folder`, and answers the root of what was in it. A private apt set-up reads it
- * without root or a change of the system; its signatures are checked as ever.
+ * Unpacks packages of Debian below `folder`, and answers the root of what was in them. A private apt set-up reads them
+ * without root or a change of the system; signatures are checked as ever.
  * @param suite a release of Debian; the machine's own where its libraries must fit
  */
-export async function unpackDebianPackage(name: string, suite: string, folder: string): Promise<string> {
+export async function unpackDebianPackages(
+  names: readonly string[],
+  suite: string,
+  folder: string,
+): Promise<string> {
   const uri = await debianMirror();
   for (const needed of ['state/lists/partial', 'cache/archives/partial', 'log']) {
     await mkdir(join(folder, needed), { recursive: true });
@@ -34,10 +38,10 @@ export async function unpackDebianPackage(name: string, suite: string, folder: s
   const options = Object.entries(settings).flatMap(([key, value]) => ['-o', `${key}=${value}`]);
   const limits = { cwd: folder, timeout: PACKAGE_TIMEOUT_MS, maxBuffer: 16 * 1024 * 1024 };
   await run('apt-get', [...options, '-q', 'update'], limits);
-  await run('apt-get', [...options, '-q', 'download', name], limits);
-  const archive = (await readdir(folder)).find(file => file.endsWith('.deb'));
-  if (!archive) throw new Error('apt-get download left no package');
-  await run('dpkg', ['-x', archive, 'root'], limits);
+  await run('apt-get', [...options, '-q', 'download', ...names], limits);
+  const archives = (await readdir(folder)).filter(file => file.endsWith('.deb'));
+  if (archives.length < names.length) throw new Error('apt-get download left no package');
+  for (const archive of archives) await run('dpkg', ['-x', archive, 'root'], limits);
   return join(folder, 'root');
 }
 

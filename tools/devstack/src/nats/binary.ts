@@ -1,10 +1,10 @@
 import { execFile } from 'node:child_process';
 import { constants } from 'node:fs';
 import { access, mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
-import { homedir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
-import { unpackDebianPackage } from '../debian/package.js';
+import { cacheFolder } from '../cache-folder.js';
+import { unpackDebianPackages } from '../debian/package.js';
 import { downloadRelease } from './release-archive.js';
 
 const run = promisify(execFile);
@@ -39,10 +39,6 @@ export async function natsServerBinary(log: Progress = () => undefined): Promise
 function fail(tried: readonly string[]): never {
   const advice = 'Install nats-server 2.14 or later and name it in NATS_SERVER.';
   throw new Error(['There is no usable NATS server.', ...tried.map(line => `  ${line}`), advice].join('\n'));
-}
-
-function cacheFolder(): string {
-  return process.env.ASTRO_CACHE ?? join(homedir(), '.cache', 'astro');
 }
 
 async function installed(note: Progress): Promise<string | undefined> {
@@ -112,7 +108,7 @@ async function acquire(
 
 /** Debian's unstable release has the newest server. */
 async function unpackServer(folder: string): Promise<string> {
-  return installedIn(join(await unpackDebianPackage('nats-server', 'sid', folder), 'usr'));
+  return installedIn(join(await unpackDebianPackages(['nats-server'], 'sid', folder), 'usr'));
 }
 
 /** The package has moved between `/usr/bin` and `/usr/sbin`. */
