@@ -116,13 +116,13 @@ async function untilCredited(at: Place, apiKey: string): Promise<void> {
   }
 }
 
-/** Whatever is called may be repeated, while a service is still on its way. */
+/** Whatever is called may be repeated, while a service, or the news of a key just made, is still on its way. */
 async function call(at: Place, apiKey: string, path: string, init: RequestInit = {}): Promise<Response> {
   const headers = { ...init.headers, authorization: `Bearer ${apiKey}` };
   for (let attempt = 1; ; attempt++) {
     const answer = await fetch(`${at.gatewayUrl}${path}`, { ...init, headers });
     if (answer.ok) return answer;
-    if (answer.status < 500 || attempt === attemptsMax)
+    if ((answer.status < 500 && answer.status !== 401) || attempt === attemptsMax)
       throw new Error(`${path}: ${answer.status} ${await answer.text()}`);
     await sleep(pollMs);
   }
