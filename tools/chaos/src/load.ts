@@ -23,7 +23,7 @@ const atto = 10n ** 18n;
 type Tenants = { readonly tenantId: string; readonly otherTenantId: string };
 type Programs = { readonly idle: string; readonly trapping: string; readonly endless: string };
 
-/** Work like a tenant's through the gateway, and gifts to another tenant through the bus. What it does follows from the seed. */
+/** Work like a tenant's through the gateway, and gifts to another through the bus. The seed says what it does. */
 export class Load {
   readonly acknowledged: Acknowledged[] = [];
   /** Attempts that were not acknowledged: what became of them is open. */
