@@ -11,6 +11,7 @@ const commands = {
   demo: args => runOnPinnedNode('tools/demo/dist/main.js', args),
   start: args => runOnPinnedNode('tools/devstack/dist/start.js', args),
   reset: args => runOnPinnedNode('tools/devstack/dist/reset.js', args),
+  'pay-in': args => runOnPinnedNode('tools/devstack/dist/pay-in.js', args),
   admin: args => runOnPinnedNode('tools/admin/dist/main.js', args),
   projection: args => runOnPinnedNode('tools/projections/dist/main.js', args),
   archive: args => runOnPinnedNode('tools/archivist/dist/main.js', args),

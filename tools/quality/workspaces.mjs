@@ -17,6 +17,7 @@ for (const kind of ['libs', 'services', 'tools', 'examples']) {
         'asks',
         'attestation-kinds',
         'budget-periods',
+        'fact-id',
         'ledger-accounts',
         'result-digest',
         'runtimes',

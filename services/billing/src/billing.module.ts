@@ -170,7 +170,12 @@ const settling = (config: BillingConfig, chain: ChainAccess): Provider => ({
     settlements: Stores['settlements'],
     escrows: Stores['escrows'],
   ) {
+    const log = logFor('settlement');
     const database = new pg.Pool({ connectionString: config.DATABASE_URL, max: journalConnections });
+    // An idle connection that ends, as when the server does, must not end the process.
+    database.on('error', error =>
+      log.warn('a connection of the journal has ended', { reason: error.message }),
+    );
     const journal = new TransactionJournal(database, 'billing');
     const { pool, settler: wallet, confirmations, deployment } = chain;
     const { chainId } = deployment;
@@ -184,7 +189,6 @@ const settling = (config: BillingConfig, chain: ChainAccess): Provider => ({
       reconcileEveryMs: config.RECONCILE_EVERY_MS,
       graceMs: config.RECONCILE_GRACE_MS,
     };
-    const log = logFor('settlement');
     const isPlanned = async (key: string) => (await journal.find(key)) !== undefined;
     const readTables = () => orm.em.fork();
     const stores = { bus, commands, settlements, escrows, readTables };

@@ -6,7 +6,7 @@ import { attoFromAstro } from './amount.js';
 export const usage = `Usage:
   npm run admin -- tenant NAME                     registers a tenant, prints its id and API key
   npm run admin -- operator NAME                   registers an operator, prints its id and API key
-  npm run admin -- credit TENANT_ID AMOUNT_ASTRO   credits a tenant's account
+  npm run admin -- credit TENANT_ID AMOUNT_ASTRO   credits a tenant's account, where money lies on no chain
   npm run admin -- attest NODE_ID KIND DIGEST HOURS
       records that the evidence with this SHA-256 was verified, and for how long it counts; KIND is
       tpm, tdx, sev_snp or nvidia_cc, as the node claims it

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { heldByEscrow } from '@astro/demo/on-chain';
 import type { Platform } from '@astro/devstack/platform';
 import { Archive } from '@astro/archive/archive';
 import { verify } from '@astro/archive/verify';
@@ -8,6 +9,7 @@ import type { History } from './history.js';
 import {
   lostWrites,
   notEndedOnce,
+  notOnChain,
   recordedTwice,
   settledTwice,
   stillReserved,
@@ -45,6 +47,8 @@ export async function checkEverything(evidence: Evidence): Promise<readonly Brea
   await patiently(() => history.catchUp());
   say('checking the ledger, the jobs and the writes that were acknowledged');
   const fromEvents = checkEvents(evidence);
+  say('waiting until the chain has settled what was charged');
+  const onChain = await checkChain(evidence);
   const letters = wrongDeadLetters(await patiently(() => allDeadLetters(bus)), doses);
   say('rebuilding the read models, twice');
   const rebuilt = await patiently(() => checkReadModels(evidence));
@@ -55,7 +59,15 @@ export async function checkEverything(evidence: Evidence): Promise<readonly Brea
   await patiently(() => history.catchUp());
   // Repeating must not have broken what held before.
   const afterwards = repeated.length > 0 ? [] : checkEvents(evidence);
-  return distinct([...fromEvents, ...letters, ...rebuilt, ...archived, ...repeated, ...afterwards]);
+  return distinct([
+    ...fromEvents,
+    ...onChain,
+    ...letters,
+    ...rebuilt,
+    ...archived,
+    ...repeated,
+    ...afterwards,
+  ]);
 }
 
 function checkEvents({ history, acknowledged }: Evidence): readonly Breach[] {
@@ -68,6 +80,17 @@ function checkEvents({ history, acknowledged }: Evidence): readonly Breach[] {
     ...lostWrites(events, acknowledged),
     ...recordedTwice(events),
   ];
+}
+
+/** I4 and I5: what is on its way to the chain is given the time to get there. */
+async function checkChain({ platform, history }: Evidence): Promise<readonly Breach[]> {
+  for (const deadline = Date.now() + livenessLimitMs; ;) {
+    const { escrowAtto } = await patiently(() => heldByEscrow(platform));
+    await patiently(() => history.catchUp());
+    const breaches = notOnChain(history.of('billing'), escrowAtto);
+    if (breaches.length === 0 || Date.now() > deadline) return breaches;
+    await sleep(pollMs);
+  }
 }
 
 /** I3: the read models equal a rebuild; I8: applying everything again changes nothing. */

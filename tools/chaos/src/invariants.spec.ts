@@ -5,6 +5,7 @@ import type { ListedDeadLetter } from '@astro/jetstream/dead-letters';
 import {
   lostWrites,
   notEndedOnce,
+  notOnChain,
   notSucceeded,
   recordedTwice,
   settledTwice,
@@ -77,17 +78,36 @@ test('I5: a task is charged once and nothing stays reserved', () => {
   expect(details(stillReserved([reserve]))).toEqual(['I5 tenant:1:reserved holds 7']);
 });
 
+test('I4 and I5: Escrow holds what the ledger says, and all that was charged is settled there', () => {
+  const credited = account('AccountCredited', { postings: [posting('escrow:custody', -100n)] });
+  const charge = account('TaskCharged', { postings: [posting('tenant:1:reserved', -10n)] });
+  const settlement = (type: string, data: object) =>
+    recorded('billing.settlement', '31337', { type, data: { batchId: 'b', ...data } });
+  const sealed = settlement('BatchSealed', { netAtto: 7n, burnedAtto: 1n, toTreasuryAtto: 2n });
+  const settled = settlement('BatchSettled', { postings: [posting('escrow:custody', 3n)] });
+  expect(notOnChain([credited, charge, sealed, settled], 97n)).toEqual([]);
+  expect(details(notOnChain([credited, charge, sealed], 97n))).toEqual([
+    'I4 Escrow holds 97, by the ledger 100',
+    'I5 10 were charged, 0 are settled',
+  ]);
+  const halted = settlement('SettlementHalted', { differences: [{ reference: 'tenant_1/credit_1' }] });
+  expect(details(notOnChain([credited, charge, sealed, settled, settled, halted], 94n))).toEqual([
+    'I4 settlement was halted by tenant_1/credit_1',
+    'I5 1 batches were settled 2 times',
+  ]);
+});
+
 test('I7: what was acknowledged is in the stream', () => {
-  const events = [job('kept', 'JobSubmitted'), account('AccountCredited', { postings: [] }, 'cmd_kept')];
+  const events = [job('kept', 'JobSubmitted'), account('FundsTransferred', { postings: [] }, 'cmd_kept')];
   const lost = lostWrites(events, [
     { what: 'job', id: 'kept' },
     { what: 'job', id: 'lost' },
-    { what: 'credit', commandId: 'cmd_kept', position: events[1]!.position },
-    { what: 'credit', commandId: 'cmd_lost', position: events[1]!.position },
+    { what: 'transfer', commandId: 'cmd_kept', position: events[1]!.position },
+    { what: 'transfer', commandId: 'cmd_lost', position: events[1]!.position },
   ]);
   expect(details(lost)).toEqual([
     'I7 lost was acknowledged and is lost',
-    `I7 credit cmd_lost was acknowledged at ${events[1]!.position} and is lost`,
+    `I7 transfer cmd_lost was acknowledged at ${events[1]!.position} and is lost`,
   ]);
 });
 

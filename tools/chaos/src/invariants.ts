@@ -1,7 +1,8 @@
 import type { Recorded } from '@astro/event-sourcing/recorded';
 import type { ListedDeadLetter } from '@astro/jetstream/dead-letters';
-import type { AccountEvent } from '@astro/messages/billing';
-import { ledgerAccountIn, postingsIn } from '@astro/messages/ledger-accounts';
+import { chargesIn, settledIn } from '@astro/demo/charges';
+import type { AccountEvent, SettlementEvent } from '@astro/messages/billing';
+import { changeOf, escrowCustody, ledgerAccountIn, postingsIn } from '@astro/messages/ledger-accounts';
 import type { Acknowledged } from './load.js';
 import type { Dose } from './poison.js';
 
@@ -11,12 +12,15 @@ export type Breach = { readonly invariant: string; readonly detail: string };
 const terminal = new Set(['JobSucceeded', 'JobFailed', 'JobCancelled']);
 const breach = (invariant: string, detail: string): Breach => ({ invariant, detail });
 
+/** Whose events move money. */
+const ledger: ReadonlySet<string> = new Set(['billing.account', 'billing.settlement']);
+
 /** I1: the postings of every event sum to zero. */
 export function unbalanced(events: readonly Recorded[]): readonly Breach[] {
   let total = 0n;
   const breaches: Breach[] = [];
   for (const { id, aggregate, event } of events) {
-    if (aggregate.type !== 'billing.account') continue;
+    if (!ledger.has(aggregate.type)) continue;
     const sum = postingsIn(event).reduce((so, { amountAtto }) => so + amountAtto, 0n);
     total += sum;
     if (sum !== 0n) breaches.push(breach('I1', `${event.type} ${id} sums to ${sum}`));
@@ -60,7 +64,9 @@ export function settledTwice(events: readonly Recorded[]): readonly Breach[] {
           ? `${type} ${data.jobId}`
           : type === 'AccountCredited'
             ? `${type} ${data.creditId}`
-            : undefined;
+            : type === 'FundsTransferred'
+              ? `${type} ${data.transferId}`
+              : undefined;
     if (key !== undefined) once.set(key, (once.get(key) ?? 0) + 1);
   }
   return [...once]
@@ -94,7 +100,7 @@ export function lostWrites(
   const jobs = new Set(
     events.filter(({ event }) => event.type === 'JobSubmitted').map(({ aggregate }) => aggregate.id),
   );
-  const credited = new Map(
+  const recorded = new Map(
     events
       .filter(({ aggregate }) => aggregate.type === 'billing.account')
       .map(({ position, metadata }) => [metadata.causationId, position]),
@@ -103,8 +109,8 @@ export function lostWrites(
     if (write.what === 'job')
       return jobs.has(write.id) ? [] : [breach('I7', `${write.id} was acknowledged and is lost`)];
     // A repeated command answers with the position of the account, which may be a later event's.
-    if ((credited.get(write.commandId) ?? Infinity) <= write.position) return [];
-    return [breach('I7', `credit ${write.commandId} was acknowledged at ${write.position} and is lost`)];
+    if ((recorded.get(write.commandId) ?? Infinity) <= write.position) return [];
+    return [breach('I7', `transfer ${write.commandId} was acknowledged at ${write.position} and is lost`)];
   });
 }
 
@@ -138,4 +144,36 @@ export function wrongDeadLetters(
     .filter(([key, { stream }]) => stream !== 'TELEMETRY' && !written.has(key))
     .map(([key, { poison }]) => breach('poison', `${poison} (${key}) is no dead letter`));
   return [...strays, ...missing];
+}
+
+/**
+ * I4: Escrow holds what the ledger says, and nobody had to be told otherwise. I5, the side of the chain: all that was
+ * charged is settled there, each batch once.
+ */
+export function notOnChain(events: readonly Recorded[], escrowAtto: bigint): readonly Breach[] {
+  const of = <Event>(type: string) =>
+    events.filter(({ aggregate }) => aggregate.type === type).map(({ event }) => event as Event);
+  const [account, settlement] = [
+    of<AccountEvent>('billing.account'),
+    of<SettlementEvent>('billing.settlement'),
+  ];
+  const custodyAtto = -changeOf(escrowCustody, [...account, ...settlement].flatMap(postingsIn));
+  const { chargedAtto } = chargesIn(account);
+  const { settledAtto, transactions } = settledIn(settlement);
+  const batches = settlement.filter(({ type }) => type === 'BatchSettled').length;
+  const alerts = settlement.flatMap(({ type, data }) =>
+    type === 'SettlementHalted' ? data.differences : [],
+  );
+  return [
+    ...(escrowAtto === custodyAtto
+      ? []
+      : [breach('I4', `Escrow holds ${escrowAtto}, by the ledger ${custodyAtto}`)]),
+    ...alerts.map(({ reference }) => breach('I4', `settlement was halted by ${reference}`)),
+    ...(settledAtto === chargedAtto
+      ? []
+      : [breach('I5', `${chargedAtto} were charged, ${settledAtto} are settled`)]),
+    ...(batches === transactions.length
+      ? []
+      : [breach('I5', `${transactions.length} batches were settled ${batches} times`)]),
+  ];
 }

@@ -8,7 +8,7 @@ import { Random } from './random.js';
 /** A write that was acknowledged, and therefore must be there afterwards. */
 export type Acknowledged =
   | { readonly what: 'job'; readonly id: string }
-  | { readonly what: 'credit'; readonly commandId: string; readonly position: number };
+  | { readonly what: 'transfer'; readonly commandId: string; readonly position: number };
 
 /** With each fault comes a burst of work, a little earlier, so that the fault meets it on its way. */
 const jobsOfBurst = { least: 10, most: 24 };
@@ -20,9 +20,10 @@ const outcomeTimeoutMs = 5_000;
 const actor = 'service:chaos';
 const atto = 10n ** 18n;
 
+type Tenants = { readonly tenantId: string; readonly otherTenantId: string };
 type Programs = { readonly idle: string; readonly trapping: string; readonly endless: string };
 
-/** Work like a tenant's through the gateway, and credits through the bus. What it does follows from the seed. */
+/** Work like a tenant's through the gateway, and gifts to another through the bus. The seed says what it does. */
 export class Load {
   readonly acknowledged: Acknowledged[] = [];
   /** Attempts that were not acknowledged: what became of them is open. */
@@ -34,7 +35,7 @@ export class Load {
   private constructor(
     private readonly client: Client,
     private readonly commands: CommandBus,
-    private readonly tenantId: string,
+    private readonly tenants: Tenants,
     private readonly programs: Programs,
     private readonly seed: number,
   ) {}
@@ -42,14 +43,14 @@ export class Load {
   static async start(
     client: Client,
     commands: CommandBus,
-    options: { readonly tenantId: string; readonly seed: number; readonly burstsAtMs: readonly number[] },
+    options: Tenants & { readonly seed: number; readonly burstsAtMs: readonly number[] },
   ): Promise<Load> {
     const programs = {
       idle: await client.putContent(idleProgram),
       trapping: await client.putContent(trappingProgram),
       endless: await client.putContent(endlessProgram),
     };
-    const load = new Load(client, commands, options.tenantId, programs, options.seed);
+    const load = new Load(client, commands, options, programs, options.seed);
     load.running = load.bursts(options.burstsAtMs, Date.now());
     return load;
   }
@@ -77,7 +78,7 @@ export class Load {
     for (const [index, atMs] of burstsAtMs.entries()) {
       const count = random.between(jobsOfBurst.least, jobsOfBurst.most);
       const momentOf = () => startedAt + atMs - random.between(leadMs.least, leadMs.most);
-      running.push(this.credit(index, momentOf()));
+      running.push(this.transfer(index, momentOf()));
       for (let job = 0; job < count; job++) {
         const isCancelled = random.next() < 0.1;
         const key = `chaos-${this.seed}-${index}-${job}`;
@@ -99,15 +100,18 @@ export class Load {
     });
   }
 
-  private async credit(index: number, at: number): Promise<void> {
+  private async transfer(index: number, at: number): Promise<void> {
+    const { tenantId, otherTenantId: toTenantId } = this.tenants;
     await sleep(Math.max(0, at - Date.now()));
     await this.attempt(async () => {
-      const commandId = derivedId('cmd', 'chaos', this.seed, this.tenantId, index);
+      const commandId = derivedId('cmd', 'chaos', this.seed, tenantId, index);
+      const transferId = derivedId('transfer', commandId);
+      const money = { amountAtto: atto, currency: 'ASTRO', requestedAt: new Date(at) };
       const outcome = await this.commands.request(
         {
-          to: { type: 'billing.account', id: this.tenantId },
-          type: 'CreditAccount',
-          data: { tenantId: this.tenantId, creditId: derivedId('credit', commandId), amountAtto: atto },
+          to: { type: 'billing.account', id: tenantId },
+          type: 'TransferFunds',
+          data: { tenantId, transferId, toTenantId, ...money },
         },
         {
           id: commandId,
@@ -116,7 +120,7 @@ export class Load {
         },
       );
       if (outcome?.accepted)
-        this.acknowledged.push({ what: 'credit', commandId, position: outcome.position });
+        this.acknowledged.push({ what: 'transfer', commandId, position: outcome.position });
       else this.unknown++;
     });
   }

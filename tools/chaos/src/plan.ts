@@ -4,12 +4,15 @@ import { poisons, type Poison } from './poison.js';
 import { Random } from './random.js';
 import { decidingProcesses, serviceProcesses, settingsOf } from './settings.js';
 
+/** Those that store something, and the chain. */
+type Server = ServerName | 'anvil';
+
 /** What can be done to a running platform. */
 export type Fault =
   | { readonly kind: 'kill' | 'restart'; readonly target: string }
   | { readonly kind: 'pause'; readonly target: string; readonly forMs: number }
-  | { readonly kind: 'kill-server'; readonly server: ServerName }
-  | { readonly kind: 'pause-server'; readonly server: ServerName; readonly forMs: number }
+  | { readonly kind: 'kill-server'; readonly server: Server }
+  | { readonly kind: 'pause-server'; readonly server: Server; readonly forMs: number }
   | { readonly kind: 'crash-point'; readonly target: string; readonly at: CrashPoint; readonly count: number }
   | { readonly kind: 'duplicates'; readonly of: 'commands' | 'reports'; readonly count: number }
   | { readonly kind: 'poison'; readonly poison: Poison }
@@ -37,7 +40,10 @@ const weights: Readonly<Record<FaultKind, number>> = {
 export const faultKinds = Object.keys(weights) as readonly FaultKind[];
 
 export const agentNames = ['ash', 'birch', 'cedar'] as const;
-const servers: readonly ServerName[] = ['nats', 'postgres'];
+const stores: readonly ServerName[] = ['nats', 'postgres'];
+const servers: readonly Server[] = [...stores, 'anvil'];
+/** Talks to the bus without a proxy, so that it is not parted from it. */
+const indexer = 'chain-indexer';
 
 const firstAfterMs = 2_000;
 const gapMs = { least: 500, most: 3_500 };
@@ -96,7 +102,7 @@ function faultOf(kind: FaultKind, { random, deciding, targets }: Choices): Fault
   switch (kind) {
     case 'kill':
     case 'restart':
-      return { kind, target: random.pick(targets) };
+      return { kind, target: random.pick([...targets, indexer]) };
     case 'pause':
     case 'partition':
     case 'reorder':
@@ -106,8 +112,9 @@ function faultOf(kind: FaultKind, { random, deciding, targets }: Choices): Fault
     case 'kill-server':
       return { kind, server: random.pick(servers) };
     case 'pause-server':
-    case 'disk-full':
       return { kind, server: random.pick(servers), forMs };
+    case 'disk-full':
+      return { kind, server: random.pick(stores), forMs };
     case 'crash-point':
       return {
         kind,

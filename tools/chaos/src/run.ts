@@ -36,7 +36,7 @@ export type Result = {
   /** Processes that died by themselves, which is at a crash point. */
   readonly crashes: number;
   readonly jobs: number;
-  readonly credits: number;
+  readonly transfers: number;
   readonly events: number;
   readonly breaches: readonly Breach[];
 };
@@ -48,6 +48,8 @@ function environments(proxy: BusProxy, settings: Settings) {
     registry: { HEARTBEAT_TIMEOUT_MS: '6000' },
     scheduling: { PLACEMENT_PATIENCE_MS: '30000' },
     gateway: { NATS_PUBLIC_URL: proxy.urlFor() },
+    // Charges come to the chain while it is struck.
+    billing: { SETTLEMENT_EVERY_MS: '1000', SETTLEMENT_POLL_MS: '200' },
   };
   const ASTRO_ACK_WAIT_MS = String(settings.ackWaitMs);
   return Object.fromEntries(
@@ -78,6 +80,7 @@ export async function runSeed(options: RunOptions): Promise<Result> {
     platform = await Platform.start({
       stateDir,
       infra: 'embedded',
+      settles: true,
       instances: settings.instances,
       env: environments(proxy, settings),
       natsStoreMaxBytes,
@@ -107,9 +110,14 @@ async function strikeAndCheck(
   const market = await openMarket(platform);
   const client = new Client(platform.gatewayUrl, market.tenantKey);
   const plan = planOf(seed, durationMs, faults);
-  const { tenantId } = market;
+  const { tenantId, otherTenantId } = market;
   const burstsAtMs = plan.map(({ atMs }) => atMs);
-  const load = await Load.start(client, new CommandBus(bus, 'chaos'), { tenantId, seed, burstsAtMs });
+  const load = await Load.start(client, new CommandBus(bus, 'chaos'), {
+    tenantId,
+    otherTenantId,
+    seed,
+    burstsAtMs,
+  });
   const injector = new Injector({ platform, bus, proxy, disks, probe, say });
   await injector.run(plan, Date.now());
   say('healing');
@@ -141,7 +149,7 @@ async function strikeAndCheck(
     faults: injector.done,
     crashes: deaths() - (injector.done.get('kill') ?? 0),
     jobs: load.jobIds.length,
-    credits: load.acknowledged.length - load.jobIds.length,
+    transfers: load.acknowledged.length - load.jobIds.length,
     events: history.all.length,
     breaches: found,
   };

@@ -6,7 +6,7 @@ import { RpcPool } from '@astro/chain/rpc/pool';
 import { walletFrom } from '@astro/chain/wallet';
 import { anvilMnemonic } from '@astro/devstack/anvil/server';
 import type { Platform } from '@astro/devstack/platform';
-import { type EventStore } from '@astro/jetstream/event-store';
+import type { EventStore } from '@astro/jetstream/event-store';
 import type { AccountEvent, SettlementEvent } from '@astro/messages/billing';
 import { chargesIn, settledIn } from './charges.js';
 import { Client } from './client.js';
@@ -23,7 +23,7 @@ export type EscrowBalance = {
 
 type Payout = { readonly id: string; readonly amountAtto: string; readonly status: string };
 
-/** Has nothing to do with Astro: whoever sends a claim pays its gas, and the payout goes to its own address. */
+/** Whoever sends a claim pays its gas, and has no other part in it: the payout goes to its own address. */
 const anybody = walletFrom(anvilMnemonic, 9);
 const withinMs = 120_000;
 const pollMs = 200;

@@ -17,8 +17,22 @@ export type Owner = {
   readonly apiKey: string;
 };
 
+type Account = {
+  readonly owner: 'tenant' | 'operator';
+  readonly id: string;
+  readonly availableAtto?: string;
+};
+
+/** Where a platform with a chain of its own is. */
+export type Place = {
+  readonly gatewayUrl: string;
+  readonly chain: { readonly rpcUrl: string; readonly addressesFile: string };
+};
+
 /** Holds the liquidity of the local deployment, and can pay for transactions. */
 const payer = walletFrom(anvilMnemonic, 6).address;
+/** So that a deposit does not take another one's allowance, made at the same time. */
+const unlimited = 2n ** 256n - 1n;
 const statementValidMs = 600_000;
 const attemptsMax = 40;
 const pollMs = 250;
@@ -43,8 +57,8 @@ export async function payIn(
 }
 
 /** Links the owner's local address to its account, by a statement that the address signs. */
-export async function linkWallet(platform: Platform, { owner, ownerId, apiKey }: Owner): Promise<void> {
-  const { chainId } = readAddresses(platform.chain.addressesFile);
+export async function linkWallet(at: Place, { owner, ownerId, apiKey }: Owner): Promise<void> {
+  const { chainId } = readAddresses(at.chain.addressesFile);
   const wallet = localWalletOf(ownerId);
   const address = wallet.address.toLowerCase();
   const expiresAt = new Date(Math.floor((Date.now() + statementValidMs) / 1_000) * 1_000);
@@ -56,20 +70,20 @@ export async function linkWallet(platform: Platform, { owner, ownerId, apiKey }:
     expiresAt: expiresAt.toISOString().replace('.000Z', 'Z'),
     signature,
   };
-  await call(platform, apiKey, '/v1/wallet', {
+  await call(at, apiKey, '/v1/wallet', {
     ...{ method: 'PUT', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) },
   });
 }
 
 /** Pays into the escrow of an address: two transactions, an approval and the deposit. */
-export async function deposit(platform: Platform, address: string, amountAtto: bigint): Promise<void> {
-  const { contracts } = readAddresses(platform.chain.addressesFile);
-  const pool = new RpcPool(platform.chain.rpcUrl.split(','));
+export async function deposit(at: Place, address: string, amountAtto: bigint): Promise<void> {
+  const { contracts } = readAddresses(at.chain.addressesFile);
+  const pool = new RpcPool(at.chain.rpcUrl.split(','));
   const send = (to: string, data: string) =>
     pool.call('eth_sendTransaction', { from: payer, to, data, gas: '0x7a120' });
   try {
     const approve = AstroToken__factory.createInterface();
-    await send(contracts.token, approve.encodeFunctionData('approve', [contracts.escrow, amountAtto]));
+    await send(contracts.token, approve.encodeFunctionData('approve', [contracts.escrow, unlimited]));
     const escrow = Escrow__factory.createInterface();
     await send(contracts.escrow, escrow.encodeFunctionData('deposit', [address, amountAtto]));
   } finally {
@@ -78,39 +92,37 @@ export async function deposit(platform: Platform, address: string, amountAtto: b
 }
 
 /** What a start that was interrupted has paid in is there. */
-async function ensureDeposit(platform: Platform, address: string, amountAtto: bigint): Promise<void> {
-  const pool = new RpcPool([platform.chain.rpcUrl]);
+async function ensureDeposit(at: Place, address: string, amountAtto: bigint): Promise<void> {
+  const pool = new RpcPool([at.chain.rpcUrl]);
   try {
-    const { balanceAtto } = await fundsOf(pool, readAddresses(platform.chain.addressesFile), address);
-    if (balanceAtto < amountAtto) await deposit(platform, address, amountAtto);
+    const { balanceAtto } = await fundsOf(pool, readAddresses(at.chain.addressesFile), address);
+    if (balanceAtto < amountAtto) await deposit(at, address, amountAtto);
   } finally {
     pool.close();
   }
 }
 
-async function untilCredited(platform: Platform, apiKey: string): Promise<void> {
+/** Whose key it is; of a tenant, what it can spend. */
+export async function accountOf(at: Place, apiKey: string): Promise<Account> {
+  return (await (await call(at, apiKey, '/v1/account')).json()) as Account;
+}
+
+async function untilCredited(at: Place, apiKey: string): Promise<void> {
   const deadline = Date.now() + creditedWithinMs;
   for (;;) {
-    const answer = await call(platform, apiKey, '/v1/account');
-    const { availableAtto } = (await answer.json()) as { readonly availableAtto: string };
-    if (BigInt(availableAtto) > 0n) return;
+    if (BigInt((await accountOf(at, apiKey)).availableAtto ?? 0) > 0n) return;
     if (Date.now() > deadline) throw new Error(`a deposit was not credited within ${creditedWithinMs} ms`);
     await sleep(pollMs);
   }
 }
 
-/** Both calls may be repeated, while a service is still on its way. */
-async function call(
-  platform: Platform,
-  apiKey: string,
-  path: string,
-  init: RequestInit = {},
-): Promise<Response> {
+/** Whatever is called may be repeated, while a service, or the news of a key just made, is still on its way. */
+async function call(at: Place, apiKey: string, path: string, init: RequestInit = {}): Promise<Response> {
   const headers = { ...init.headers, authorization: `Bearer ${apiKey}` };
   for (let attempt = 1; ; attempt++) {
-    const answer = await fetch(`${platform.gatewayUrl}${path}`, { ...init, headers });
+    const answer = await fetch(`${at.gatewayUrl}${path}`, { ...init, headers });
     if (answer.ok) return answer;
-    if (answer.status < 500 || attempt === attemptsMax)
+    if ((answer.status < 500 && answer.status !== 401) || attempt === attemptsMax)
       throw new Error(`${path}: ${answer.status} ${await answer.text()}`);
     await sleep(pollMs);
   }

@@ -50,12 +50,11 @@ function price(microAstroPerSecond: bigint) {
 export async function openLocalMarket(platform: Platform): Promise<LocalMarket> {
   const market = await ensureLocalMarket(platform);
   const { tenantId, tenantKey: apiKey, operators } = market;
-  const results = await Promise.allSettled([
+  await Promise.all([
     startLocalNodes(platform, market),
     fund(platform, { tenantId, apiKey }, localTenant.creditAtto),
     ...Object.values(operators).map(operator => payOnChain(platform, operator)),
   ]);
-  for (const result of results) if (result.status === 'rejected') throw result.reason;
   return market;
 }
 

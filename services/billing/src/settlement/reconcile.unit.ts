@@ -75,7 +75,7 @@ export class Reconciling implements Part {
     // Another node that is behind: it says nothing about what the ledger has followed already.
     if (number < totals.blockNumber) return;
     const held = await this.#held(number, totals);
-    const differences = this.#watch.lasting(differencesIn(totals, held, entries), Date.now());
+    const differences = this.#watch.lasting(differencesIn(totals.chainAtto, held, entries), Date.now());
     if (differences.length === 0) return;
     await this.#halt({
       ...{ reason: 'the ledger and Escrow differ', blockNumber: number, differences },

@@ -12,13 +12,13 @@ test.each([
   ['it never did, and is ahead of them', 100n, 95n, 125n, [95n, 125n]],
   ['it never did, and happens to now', 100n, 95n, 100n, [95n]],
 ])('the contract against the facts: %s', (_what, chainAtto, thenAtto, nowAtto, held) =>
-  expect(differencesIn({ chainAtto }, { thenAtto, nowAtto }, [])).toEqual(
+  expect(differencesIn(chainAtto, { thenAtto, nowAtto }, [])).toEqual(
     held.map(holds => ({ reference: 'escrow', ledgerAtto: 100n, chainAtto: holds })),
   ),
 );
 
 test('an entry that differs is named with both of its sides', () => {
-  const [row] = differencesIn({ chainAtto: 0n }, { thenAtto: undefined, nowAtto: 0n }, [entry]);
+  const [row] = differencesIn(0n, { thenAtto: undefined, nowAtto: 0n }, [entry]);
   expect(row).toEqual(entry);
 });
 

@@ -1,5 +1,4 @@
 import type { Difference } from '@astro/messages/billing';
-import type { CustodyEntry, CustodyTotals } from '@astro/read-models/billing/custody';
 
 /** What the contract as a whole is called among what differs. */
 export const ESCROW = 'escrow';
@@ -16,11 +15,13 @@ export type Held = {
  * Where ledger and chain differ at this moment, which may be for a moment only: a fact and its booking are recorded
  * one after the other. The contract has to hold what all known facts say together, at the block of the last of them;
  * what it holds now may be ahead of the facts.
+ * @param knownAtto what it holds by all facts
+ * @param entries those that differ, with whatever else is known of them
  */
 export const differencesIn = (
-  { chainAtto: knownAtto }: Pick<CustodyTotals, 'chainAtto'>,
+  knownAtto: bigint,
   { thenAtto = knownAtto, nowAtto }: Held,
-  entries: readonly Pick<CustodyEntry, 'reference' | 'ledgerAtto' | 'chainAtto'>[],
+  entries: readonly Difference[],
 ): readonly Difference[] => [
   ...entries.map(({ reference, ledgerAtto, chainAtto }) => ({ reference, ledgerAtto, chainAtto })),
   ...[thenAtto, nowAtto]
