@@ -15,9 +15,9 @@ import { ended, isOverdue, leasesOfJob, type Lease, type Pool } from './pool-sta
 
 /**
  * One tick. It does the first of six that there is to do: evidence of nodes expires, what is overdue expires, bookings
- * start, end and move, replicas that waited after a failure may be placed again, what cannot be served is given up, what waits is placed
- * where it fits. So each decision rests on recorded facts alone: capacity that comes free by one tick is given away
- * by the next.
+ * start, end and move, replicas that waited after a failure may be placed again, what cannot be served is given up,
+ * what waits is placed where it fits. So each decision rests on recorded facts alone: capacity that comes free by one
+ * tick is given away by the next.
  */
 export function placeTasks({ poolId, now, patienceMs }: PlaceTasks, pool: Pool): readonly PoolEvent[] {
   const unproved = attestationsExpired(pool, poolId, now);

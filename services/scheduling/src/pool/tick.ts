@@ -54,7 +54,7 @@ export function requestBesideReserved(tick: Tick, task: PoolTask): TaskRequest {
   return { ...request, nodesExcluded: new Set([...request.nodesExcluded, ...reservation.nodeIds]) };
 }
 
-/** Until when a lease that is granted now may be in the way of others; one that may be stopped is not for longer than that takes. */
+/** Until when a lease that is granted now may be in the way; one that may be stopped, for no longer than that takes. */
 export function occupiesUntilMs(spec: JobSpec, now: Date): number {
   if (isInterruptible(spec)) return now.getTime() + CLEARING_MS;
   return spec.service ? Infinity : deadlineOf(spec, now).getTime();

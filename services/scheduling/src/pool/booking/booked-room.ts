@@ -33,7 +33,7 @@ export class BookedRoom {
       const [start, untilMs] = [startsAt.getTime(), spec.endsAt.getTime()];
       if (untilMs <= fromMs) continue;
       for (const unit of booking.units.filter(isHoused)) {
-        const kept = { booking, fromMs: start, untilMs, hold: holdOfUnit(pool, booking, unit) };
+        const kept = { booking, fromMs: start, untilMs, hold: holdOfUnit(pool.engine, booking, unit) };
         const there = this.#byNode.get(unit.home.nodeId);
         if (there) there.push(kept);
         else this.#byNode.set(unit.home.nodeId, [kept]);
