@@ -61,13 +61,13 @@ export function occupiesUntilMs(spec: JobSpec, now: Date): number {
 }
 
 /**
- * A request that waits for room that others make. None of them is told to go where something is booked that the
- * task might be in the way of.
+ * A request that waits for room that others make. None of them is told to go where a booking begins that
+ * the task might be in the way of.
  */
 export function requestForRoomMade(tick: Tick, task: PoolTask): TaskRequest {
   const request = requestBesideReserved(tick, task);
   const untilMs = occupiesUntilMs(task.job.spec, tick.now) + PREEMPTION_NOTICE_MS;
-  const nodeIds = tick.booked.nodesBookedBefore(untilMs);
+  const nodeIds = tick.booked.nodesStartingBefore(untilMs);
   if (nodeIds.length === 0) return request;
   return { ...request, nodesExcluded: new Set([...request.nodesExcluded, ...nodeIds]) };
 }
