@@ -70,7 +70,7 @@ const reactor = payForBookings(() => ({ feeBps: 250, burnBps: 2_000 }));
 const commandsFor = (event: PoolEvent, position: number): readonly AccountCommand[] =>
   reactor.react({ event, position } as Recorded<PoolEvent>).map(({ to, ...command }) => {
     expect(to).toEqual({ type: 'billing.account', id: tenantId });
-    return command as AccountCommand;
+    return command;
   });
 
 /** Repeated commands change nothing, so that each is given twice. */

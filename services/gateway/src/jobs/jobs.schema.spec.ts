@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import { newId } from '@astro/event-sourcing/ids';
 import { cidOfSha256 } from '@astro/messages/content-id';
 import { plainRequirements } from '@astro/messages/unconstrained';
 import { Problem } from '../http/problem.js';
@@ -57,6 +58,9 @@ test('how it is funded gets defaults', () =>
     funding: { mode: 'stepwise', onShortage: 'notice_then_stop', noticeMs: 600_000 },
   }));
 
+test('a reserved job may cite a reservation', () =>
+  expect(validation.transform(inReservation, inBody)).toMatchObject({ leaseClass: 'reserved' }));
+
 test('an array stands in place of tasks', () => {
   const inputs = [
     { name: 'weights', cids: [cid] },
@@ -80,6 +84,7 @@ const serving = (changes: object) => ({
   service: { replicasMin: 1, replicasMax: 4, runEveryMs: 1_000, budgetAtto: '1000', ...changes },
 });
 const funded = (funding: unknown, changes: object = {}) => ({ ...request, funding, ...changes });
+const inReservation = { ...request, leaseClass: 'reserved', reservationId: newId('booking') };
 const arrayOf = (array: object) => ({ ...request, tasks: undefined, array });
 
 const faults: readonly [title: string, body: unknown, field: string][] = [
@@ -100,6 +105,13 @@ const faults: readonly [title: string, body: unknown, field: string][] = [
   ['no quorum at all', { ...request, quorum: 0 }, 'quorum'],
   ['half a quorum', { ...request, quorum: 1.5 }, 'quorum'],
   ['a quorum of six', { ...request, quorum: 6 }, 'quorum'],
+  ['a reservation that is none', { ...inReservation, reservationId: 'job_1' }, 'reservationId'],
+  ['a reservation of another class', { ...inReservation, leaseClass: 'on_demand' }, 'leaseClass'],
+  [
+    'a service in a reservation',
+    { ...serving({}), leaseClass: 'reserved', reservationId: newId('booking') },
+    'reservationId',
+  ],
   ['no tasks', { ...request, tasks: [] }, 'tasks'],
   ['neither tasks nor an array', { ...request, tasks: undefined }, 'tasks'],
   ['tasks and an array', { ...request, array: { count: 2 } }, 'tasks'],

@@ -149,7 +149,7 @@ describe('a reservation', () => {
       ({ json }) => json['status'] === status,
     );
 
-  test('costs what its plan and the quote of reserved capacity say, is held, and comes back when cancelled', async () => {
+  test('costs what its plan and the quote say, is held, and is all given back when cancelled in time', async () => {
     const { reserved } = quote.parse((await ask('gpu=A100&count=2&hours=2')).json);
     const plan = reservationPlan.parse((await post('/plan', request())).json);
     expect(plan.units.map(unit => unit.pricePerSecondAtto)).toEqual([reserved.pricePerSecondAtto]);

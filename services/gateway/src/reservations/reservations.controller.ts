@@ -33,8 +33,8 @@ export class ReservationsController {
   @Operation('POST', '/v1/reservations', {
     summary: 'Reserve capacity from a start to an end',
     description:
-      'The price is locked, and all of it is set aside at once and charged by the hour, used or not. Jobs of leaseClass ' +
-      '`reserved` that cite its id run in it for nothing more.',
+      'The price is locked, and all of it is set aside at once and charged by the hour, used or not. Jobs of ' +
+      'leaseClass `reserved` that cite its id run in it for nothing more.',
     callers: ['tenant'],
     body: schema.reservationRequest,
     answers: {

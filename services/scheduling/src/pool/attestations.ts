@@ -21,7 +21,7 @@ function leasesWithout(
   return leases.filter(lease => isLost(lease) || !suffices(needs(lease), accepted)).map(ended);
 }
 
-/** What a node has to give back that comes as another than it was: with less accepted of it, or with what is booked gone. */
+/** What a node has to give back that comes as another than it was, of which less is accepted or nothing is booked. */
 export function leasesLostBy({ offer, attestation }: AdmitNode, pool: Pool): readonly ExpiredLease[] {
   const node = pool.nodes.get(offer.nodeId);
   if (!node) return [];

@@ -1,5 +1,5 @@
 import type { ExpiredLease, Grant, LeaseRenewed, PoolEvent, TasksQueued } from '@astro/messages/scheduling';
-import { book, confirm, endBooking, meter, move, start } from './booking/evolve-bookings.js';
+import { evolveBookings, type BookingEvent } from './booking/evolve-bookings.js';
 import { endLease, expire, moved, replaceLater, revokeAll, takeBack } from './end-lease.js';
 import { admit, expireAttestations, withdraw } from './evolve-nodes.js';
 import { countCharges, release, renew, requeue, scale } from './evolve-service.js';
@@ -93,17 +93,12 @@ function apply(pool: Pool, { type, data }: PoolEvent): void {
     case 'PolicyAdopted':
       return install(pool, data.policy);
     case 'CapacityBooked':
-      return book(pool, data);
     case 'BookingConfirmed':
-      return confirm(pool, data.bookingId);
     case 'BookingStarted':
-      return start(pool, data.bookingId);
     case 'BookingMoved':
-      return move(pool, data);
     case 'BookingMetered':
-      return meter(pool, data);
     case 'BookingEnded':
-      return endBooking(pool, data);
+      evolveBookings(pool, { type, data } as BookingEvent);
   }
 }
 

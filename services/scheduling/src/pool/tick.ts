@@ -58,20 +58,20 @@ export function requestBesideReserved(tick: Tick, task: PoolTask): TaskRequest {
 export const upperMs = ({ job }: PoolTask, now: Date): number =>
   job.service ? Infinity : deadlineOf(job.spec, now).getTime() - now.getTime();
 
-/** Until when a lease that is granted now may be in the way of others; one that may be stopped is not for longer than that takes. */
+/** Until when a lease that is granted now may be in the way; one that may be stopped, for no longer than that takes. */
 export function occupiesUntilMs(spec: JobSpec, now: Date): number {
   if (isInterruptible(spec)) return now.getTime() + CLEARING_MS;
   return spec.service ? Infinity : deadlineOf(spec, now).getTime();
 }
 
 /**
- * A request that waits for room that others make. None of them is told to go where something is booked that the
- * task might be in the way of.
+ * A request that waits for room that others make. None of them is told to go where a booking begins that
+ * the task might be in the way of.
  */
 export function requestForRoomMade(tick: Tick, task: PoolTask): TaskRequest {
   const request = requestBesideReserved(tick, task);
   const untilMs = occupiesUntilMs(task.job.spec, tick.now) + PREEMPTION_NOTICE_MS;
-  const nodeIds = tick.booked.nodesBookedBefore(untilMs);
+  const nodeIds = tick.booked.nodesStartingBefore(untilMs);
   if (nodeIds.length === 0) return request;
   return { ...request, nodesExcluded: new Set([...request.nodesExcluded, ...nodeIds]) };
 }

@@ -33,7 +33,7 @@ export class BookedRoom {
       const [start, untilMs] = [startsAt.getTime(), spec.endsAt.getTime()];
       if (untilMs <= fromMs) continue;
       for (const unit of booking.units.filter(isHoused)) {
-        const kept = { booking, fromMs: start, untilMs, hold: holdOfUnit(pool, booking, unit) };
+        const kept = { booking, fromMs: start, untilMs, hold: holdOfUnit(pool.engine, booking, unit) };
         const there = this.#byNode.get(unit.home.nodeId);
         if (there) there.push(kept);
         else this.#byNode.set(unit.home.nodeId, [kept]);
@@ -46,7 +46,7 @@ export class BookedRoom {
   /**
    * Takes what is booked before `untilMs`, as far as it is free: what is not is held by what ends before the start,
    * and nothing else gets it meanwhile. Replaces what was taken before. In a simulation only.
-   * @param spared nodes that nothing is placed on which could be in the way
+   * @param spared nodes that nothing is placed on which could be in the way of what begins
    */
   keepUntil(untilMs: number, spared: ReadonlySet<string> = new Set()): void {
     const taking = countBefore(this.#starts, untilMs);
@@ -54,7 +54,7 @@ export class BookedRoom {
     this.#taking = taking;
     for (const { fleet, hold } of this.#taken.splice(0)) fleet.release(hold);
     for (const nodeId of this.#byNode.keys()) {
-      const peak = spared.has(nodeId) ? undefined : this.#peakOn(nodeId, untilMs);
+      const peak = this.#peakOn(nodeId, spared.has(nodeId) ? this.fromMs + 1 : untilMs);
       if (!peak) continue;
       for (const fleet of this.fleets) {
         const hold = freePartOf(fleet, peak);
@@ -65,12 +65,10 @@ export class BookedRoom {
     }
   }
 
-  /** Where something is booked before `untilMs`. */
-  nodesBookedBefore(untilMs: number): readonly string[] {
+  /** Where bookings have not started and will before `untilMs`. */
+  nodesStartingBefore(untilMs: number): readonly string[] {
     if (countBefore(this.#starts, untilMs) === 0) return [];
-    return [...this.#byNode].flatMap(([nodeId, there]) =>
-      there.some(({ fromMs }) => fromMs < untilMs) ? [nodeId] : [],
-    );
+    return [...this.#byNode.keys()].filter(nodeId => this.startingOn(nodeId, untilMs).length > 0);
   }
 
   /** Bookings on the node that have not started and will before `untilMs`, the first of them first. */

@@ -1,9 +1,9 @@
+import type { PlacementEngine } from '@astro/matching/engine/engine';
 import type { Hold } from '@astro/matching/engine/hold';
 import type { BookedUnit, BookingEnd, BookingSpec, HeldUnit, JobSpec } from '@astro/messages/scheduling';
 import { plainJob } from '@astro/messages/unconstrained';
 import { holdOf } from '../fleet.js';
 import { ceilSecondMs } from './whole-seconds.js';
-import type { Pool } from '../pool-state.js';
 
 /** The node that holds a unit. */
 export type Home = {
@@ -76,8 +76,8 @@ export const workOf = ({ requirements, endsAt }: BookingSpec, startsAt: Date): J
 });
 
 /** What a unit keeps of its node. */
-export const holdOfUnit = (pool: Pool, { spec }: Booking, { home }: HousedUnit): Hold =>
-  holdOf(pool.engine, home.nodeId, spec.requirements, home.held);
+export const holdOfUnit = (engine: PlacementEngine, { spec }: Booking, { home }: HousedUnit): Hold =>
+  holdOf(engine, home.nodeId, spec.requirements, home.held);
 
 /** What all units cost together from the start to the end, exactly: prices are for seconds, and both are whole ones. */
 export function amountOf(

@@ -238,6 +238,18 @@ describe('before the start', () => {
   });
 });
 
+test('beside a booking that has started, interruptible work makes room for other work as anywhere', () => {
+  const started = [admit('node_a'), book(), confirm(), tick(at(HOUR + 1))];
+  const spot = [...started, queue('spot', lasting(['a'], HOUR, 'interruptible', 1_000)), tick(at(HOUR + 2))];
+  const urgent = (cpuMillis: number) => [
+    ...spot,
+    queue('job_1', lasting(['x'], MINUTE, 'on_demand', cpuMillis)),
+    tick(at(HOUR + 3)),
+  ];
+  expect(only('LeasesPreempted', lastOf(...urgent(1_000)))).toMatchObject([{ forJobId: 'job_1' }]);
+  expect(only('LeasesPreempted', lastOf(...urgent(1_001)))).toEqual([]);
+});
+
 describe('a booking that nobody pays', () => {
   test('is dropped when the money is not there, or when nobody says so in time', () => {
     const unpaid = [admit('node_a'), book()];

@@ -17,7 +17,7 @@ export function clearForBookings(pool: Pool, poolId: string, now: Date): readonl
   if (![...pool.bookings.values()].some(isSoon)) return [];
   const booked = new BookedRoom(pool, now.getTime());
   const notices: PoolEvent[] = [];
-  for (const nodeId of booked.nodesBookedBefore(soonMs)) {
+  for (const nodeId of booked.nodesStartingBefore(soonMs)) {
     if (notices.length === bookingLimits.eventsOfTick) break;
     for (const { bookingId, startsAt } of booked.startingOn(nodeId, soonMs)) {
       const startMs = Math.max(startsAt.getTime(), now.getTime());

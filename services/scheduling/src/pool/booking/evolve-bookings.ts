@@ -1,4 +1,10 @@
-import type { BookingEnded, BookingMetered, BookingMoved, CapacityBooked } from '@astro/messages/scheduling';
+import type {
+  BookingEnded,
+  BookingMetered,
+  BookingMoved,
+  CapacityBooked,
+  PoolEvent,
+} from '@astro/messages/scheduling';
 import { takeBack } from '../end-lease.js';
 import { forgetOldest } from '../lookups.js';
 import type { Pool } from '../pool-state.js';
@@ -6,7 +12,27 @@ import { homeOf, isHoused, workOf, type Booking, type BookingUnit } from './book
 import { bookingLimits } from './booking-limits.js';
 import { unhouse } from './booking-work.js';
 
-export function book({ bookings }: Pool, data: CapacityBooked): void {
+/** The events of a booking itself, from its making to its end. */
+export type BookingEvent = Extract<PoolEvent, { type: `Booking${string}` | 'CapacityBooked' }>;
+
+export function evolveBookings(pool: Pool, { type, data }: BookingEvent): void {
+  switch (type) {
+    case 'CapacityBooked':
+      return book(pool, data);
+    case 'BookingConfirmed':
+      return confirm(pool, data.bookingId);
+    case 'BookingStarted':
+      return start(pool, data.bookingId);
+    case 'BookingMoved':
+      return move(pool, data);
+    case 'BookingMetered':
+      return meter(pool, data);
+    case 'BookingEnded':
+      return endBooking(pool, data);
+  }
+}
+
+function book({ bookings }: Pool, data: CapacityBooked): void {
   const { bookingId, tenantId, spec, startsAt, bookedAt, units } = data;
   bookings.set(bookingId, {
     bookingId,
@@ -28,18 +54,18 @@ export function book({ bookings }: Pool, data: CapacityBooked): void {
   });
 }
 
-export function confirm(pool: Pool, bookingId: string): void {
+function confirm(pool: Pool, bookingId: string): void {
   bookingOf(pool, bookingId).isConfirmed = true;
 }
 
 /** From now on what is booked is in use, whether its tenant uses it or not. */
-export function start(pool: Pool, bookingId: string): void {
+function start(pool: Pool, bookingId: string): void {
   const booking = bookingOf(pool, bookingId);
   booking.isStarted = true;
   countUse(pool, booking, booking.units);
 }
 
-export function move(pool: Pool, { bookingId, units, away, movedAt }: BookingMoved): void {
+function move(pool: Pool, { bookingId, units, away, movedAt }: BookingMoved): void {
   const booking = bookingOf(pool, bookingId);
   for (const moved of units) {
     const unit = booking.units[moved.number - 1]!;
@@ -49,14 +75,14 @@ export function move(pool: Pool, { bookingId, units, away, movedAt }: BookingMov
   for (const number of away) booking.units[number - 1]!.isKnownAway = true;
 }
 
-export function meter(pool: Pool, { bookingId, work, meteredUntil }: BookingMetered): void {
+function meter(pool: Pool, { bookingId, work, meteredUntil }: BookingMetered): void {
   const booking = bookingOf(pool, bookingId);
   booking.meteredUntil = meteredUntil;
   booking.charges += work.length;
   booking.served.length = 0;
 }
 
-export function endBooking(pool: Pool, { bookingId, tenantId, reason, revoked }: BookingEnded): void {
+function endBooking(pool: Pool, { bookingId, tenantId, reason, revoked }: BookingEnded): void {
   takeBack(pool, revoked);
   const booking = bookingOf(pool, bookingId);
   if (booking.isStarted) giveBackUse(pool, booking, booking.units);

@@ -20,7 +20,7 @@ const CACHE_BITS = 10;
  */
 export function roomOf(pool: Pool, booking: Booking, leases: 'live' | 'none' = 'live'): PlacementEngine {
   const room = new PlacementEngine({ policy: tightFit, weights: poolWeights, cacheBits: CACHE_BITS });
-  const holds = booking.units.filter(isHoused).map(unit => holdOfUnit(pool, booking, unit));
+  const holds = booking.units.filter(isHoused).map(unit => holdOfUnit(pool.engine, booking, unit));
   for (const [nodeId, held] of Map.groupBy(holds, hold => hold.nodeId)) {
     // It is paid already, so that no cap keeps a job from it.
     const free = { pricePerDeviceSecondAtto: 0n, interruptiblePriceAtto: 0n };
