@@ -25,7 +25,7 @@ export default {
   },
   moduleNameMapper: {
     '^(\\.{1,2}/.*)\\.js$': '$1',
-    '^@astro/messages/(asks|attestation-kinds|codec|content-id|corpus|ledger-accounts|result-digest|unconstrained)$':
+    '^@astro/messages/(asks|attestation-kinds|codec|content-id|corpus|invoice-month|ledger-accounts|result-digest|unconstrained)$':
       '<rootDir>/libs/messages/src/$1.ts',
     '^@astro/messages/(.+)$': '<rootDir>/libs/messages/src/gen/$1.ts',
     '^@astro/digits/(.+)$': '<rootDir>/examples/digits/src/$1.ts',

@@ -20,6 +20,15 @@ import {
   accountsOfTenant,
 } from './billing/balances.js';
 import { changeOf } from '@astro/messages/ledger-accounts';
+import {
+  findInvoice,
+  findInvoicedMonth,
+  Invoice,
+  InvoicedMonth,
+  invoices,
+  monthsToInvoice,
+  pageOfInvoices,
+} from './billing/invoices.js';
 import { LedgerEntry, balancesAt, entriesOf, entriesOfJob, ledger, ledgerSum } from './billing/ledger.js';
 import { Spending, spending, spentWithin } from './billing/spending.js';
 import { JobUsage, findUsage, pageOfUsage, usage } from './billing/usage.js';
@@ -34,8 +43,9 @@ import { Job, findJob, jobs, pageOfJobs } from './scheduling/jobs.js';
 import { Lease, leases, leasesOf, runningPriceOf } from './scheduling/leases.js';
 import { Task, tasks, tasksOf } from './scheduling/tasks.js';
 import { Verdict, findVerdict, verdicts, verdictsOf } from './verification/verdicts.js';
+import { draftIdOf, invoiceIdOf } from '@astro/messages/invoice-month';
 import { plainJob, plainRequirements } from '@astro/messages/unconstrained';
-import { billingHistory, credit } from './billing-history.fixture.js';
+import { billingHistory, credit, invoicingHistory } from './billing-history.fixture.js';
 import { attestation, offer, registryHistory } from './registry-history.fixture.js';
 import { settlementHistory } from './settlement-history.fixture.js';
 
@@ -223,6 +233,8 @@ const readModels: readonly ReadModel[] = [
   { projection: ledger, entity: LedgerEntry, history: billingHistory },
   { projection: usage, entity: JobUsage, history: billingHistory },
   { projection: spending, entity: Spending, history: billingHistory },
+  { projection: invoices, entity: InvoicedMonth, history: invoicingHistory },
+  { projection: invoices, entity: Invoice, history: invoicingHistory },
   { projection: payouts, entity: Payout, history: settlementHistory },
   { projection: payouts, entity: Batch, history: settlementHistory },
   { projection: verdicts, entity: Verdict, history: verificationHistory },
@@ -472,4 +484,39 @@ test('an operator sees its payouts, newest first, and how far each is', async ()
   expect(rest.items).toMatchObject([{ payoutId: 'batch_1-0', status: 'claimed', transactionHash: '0xt2' }]);
   expect(await payoutsOf(em, 'batch_1')).toMatchObject([{ status: 'claimed' }, { status: 'claimable' }]);
   expect(await findPayout(em, 'operator_2', 'batch_1-0')).toBeNull();
+});
+
+test('a tenant sees what is on record of its months, the newest first, and nobody else does', async () => {
+  const em = await built('billing');
+  const first = await pageOfInvoices(em, 'tenant_1', { limit: 1 });
+  const invoiceId = invoiceIdOf('tenant_1', '1970-01');
+  const summed = { charges: 2, totalAtto: 2000n, feeAtto: 50n, root: 'ab'.repeat(32) };
+  expect(first.items).toMatchObject([{ invoiceId, number: 'N', status: 'issued', ...summed }]);
+  const rest = await pageOfInvoices(em, 'tenant_1', { limit: 1, cursor: first.nextCursor });
+  expect(rest.items).toMatchObject([
+    { invoiceId: draftIdOf('tenant_1', '1970-01', 1), number: 'N-D1', status: 'draft' },
+  ]);
+  expect(rest.nextCursor).toBeUndefined();
+  expect((await pageOfInvoices(em, 'tenant_2', { limit: 5 })).items).toEqual([]);
+  expect(await findInvoice(em, 'tenant_2', invoiceId)).toBeNull();
+});
+
+test('a month is to be invoiced once it is over, or asked for, as long as something was charged in it', async () => {
+  const em = await built('billing');
+  expect(await findInvoicedMonth(em, 'tenant_1', '1970-01')).toMatchObject({
+    ...{ status: 'issued', charges: 2, chargedAtto: 2000n, firstPosition: 19, isDraftRequested: false },
+  });
+  expect(await findInvoicedMonth(em, 'tenant_1', '1970-02')).toBeUndefined();
+  expect(await monthsToInvoice(em, '1970-03', { limit: 9 })).toEqual([]);
+  const others = ['a', 'b', 'c', 'd'].map((tenantId, index) => ({
+    ...{ id: `${tenantId} 1970-01`, tenantId, month: '1970-01', status: 'open' as const, charges: 1 },
+    ...{ chargedAtto: 1n, firstPosition: 1, draft: 1, isDraftRequested: index === 3, position: 1 },
+  }));
+  await em.insertMany(InvoicedMonth, others);
+  const dueBefore = async (month: string, after?: InvoicedMonth) =>
+    (await monthsToInvoice(em, month, { limit: 2, after })).map(({ tenantId }) => tenantId);
+  expect(await dueBefore('1970-01')).toEqual(['d']);
+  expect(await dueBefore('1970-02')).toEqual(['a', 'b']);
+  const [, last] = await monthsToInvoice(em, '1970-02', { limit: 2 });
+  expect(await dueBefore('1970-02', last)).toEqual(['c', 'd']);
 });

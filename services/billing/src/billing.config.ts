@@ -23,6 +23,10 @@ export const billingConfig = z.object({
   SETTLEMENT_CHARGES_MAX: z.coerce.number().int().min(1).max(1_000_000).default(100_000),
   /** How often the settlement looks what is due. */
   SETTLEMENT_POLL_MS: z.coerce.number().int().min(10).max(60_000).default(1_000),
+  /** How long after its end a month is invoiced; clocks of the bus differ by less. */
+  INVOICE_AFTER_MS: z.coerce.number().int().min(0).max(2_592_000_000).default(3_600_000),
+  /** How often billing looks what is to be invoiced. */
+  INVOICE_POLL_MS: z.coerce.number().int().min(10).max(60_000).default(1_000),
 });
 
 export type BillingConfig = z.infer<typeof billingConfig>;

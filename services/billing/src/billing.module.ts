@@ -1,3 +1,4 @@
+import { Archive } from '@astro/archive/archive';
 import { TransactionJournal } from '@astro/chain/transactions/journal';
 import { TransactionSender } from '@astro/chain/transactions/sender';
 import { Bus } from '@astro/jetstream/bus';
@@ -5,6 +6,7 @@ import { CommandBus } from '@astro/jetstream/command-bus';
 import { EventStore } from '@astro/jetstream/event-store';
 import { SharedWork } from '@astro/jetstream/shared-work';
 import { Balance, balances } from '@astro/read-models/billing/balances';
+import { Invoice, InvoicedMonth, invoices } from '@astro/read-models/billing/invoices';
 import { LedgerEntry, ledger } from '@astro/read-models/billing/ledger';
 import { Batch, Payout, payouts } from '@astro/read-models/billing/payouts';
 import { Spending, spending } from '@astro/read-models/billing/spending';
@@ -12,6 +14,7 @@ import { JobUsage, usage } from '@astro/read-models/billing/usage';
 import { logFor } from '@astro/runtime/logging';
 import { aggregateToken, PlatformModule } from '@astro/runtime/platform.module';
 import { Module, type DynamicModule, type OnApplicationShutdown, type Provider } from '@nestjs/common';
+import { MikroORM } from '@mikro-orm/postgresql';
 import pg from 'pg';
 import { account } from './account/account.js';
 import type { BillingConfig } from './billing.config.js';
@@ -22,6 +25,8 @@ import { escrow } from './escrow/escrow.js';
 import { FeeInForce } from './fee-in-force.provider.js';
 import { followChain } from './follow-chain.reactor.js';
 import { followFinalFacts } from './follow-final-facts.reactor.js';
+import { invoice } from './invoice/invoice.js';
+import { makeInvoicesUnit } from './invoice/make-invoices.unit.js';
 import { queueWithdrawals } from './queue-withdrawals.reactor.js';
 import { recogniseWallets } from './recognise-wallets.reactor.js';
 import { receiveTransfers } from './receive-transfers.reactor.js';
@@ -46,8 +51,8 @@ export class BillingModule {
         PlatformModule.forService({
           context: 'billing',
           config,
-          aggregates: { account, ...(chain && { escrow, settlement }) },
-          projections: [balances, ledger, usage, spending, payouts],
+          aggregates: { account, invoice, ...(chain && { escrow, settlement }) },
+          projections: [balances, ledger, usage, spending, payouts, invoices],
           reactors: [
             reserveForSubmittedJobs,
             chargeSucceededTasks(inForce),
@@ -58,10 +63,10 @@ export class BillingModule {
             ...(chain ? [followChain, recogniseWallets, followFinalFacts, returnWithdrawals] : []),
           ],
           gatheringReactors: [receiveTransfers],
-          entities: [Balance, LedgerEntry, JobUsage, Spending, Batch, Payout],
+          entities: [Balance, LedgerEntry, JobUsage, Spending, Batch, Payout, Invoice, InvoicedMonth],
         }),
       ],
-      providers: chain ? [following(chain, fee), settling(config, chain)] : [],
+      providers: [invoicing(config), ...(chain ? [following(chain, fee), settling(config, chain)] : [])],
     };
   }
 }
@@ -77,6 +82,28 @@ const following = (chain: ChainAccess, fee: { followed?: FeeInForce }): Provider
   async useFactory(store: EventStore) {
     fee.followed = await FeeInForce.open(store, String(chain.deployment.chainId), logFor('fee'));
     return fee.followed;
+  },
+});
+
+/** Closed with the module, after the unit that reads from it has stopped. */
+class InvoiceArchive implements OnApplicationShutdown {
+  constructor(readonly archive: Archive) {}
+
+  onApplicationShutdown(): Promise<void> {
+    return this.archive.close();
+  }
+}
+
+const invoicing = (config: BillingConfig): Provider => ({
+  provide: InvoiceArchive,
+  inject: [Bus, CommandBus, SharedWork, MikroORM],
+  useFactory(bus: Bus, commands: CommandBus, work: SharedWork, orm: MikroORM) {
+    const log = logFor('invoices');
+    const warn = (line: string) => log.warn(line);
+    const archive = new Archive({ url: config.DATABASE_URL, schema: 'billing', warn });
+    const pace = { afterMs: config.INVOICE_AFTER_MS, pollMs: config.INVOICE_POLL_MS };
+    work.add(makeInvoicesUnit({ bus, commands, archive, orm, ...pace, now: () => new Date(), log }));
+    return new InvoiceArchive(archive);
   },
 });
 

@@ -2,6 +2,7 @@ import type { EntityManager, EntitySchema } from '@mikro-orm/postgresql';
 import type { Message } from '@astro/event-sourcing/decider';
 import type { Projection } from '@astro/event-sourcing/projection';
 import { Balance, balances } from '@astro/read-models/billing/balances';
+import { Invoice, InvoicedMonth, invoices } from '@astro/read-models/billing/invoices';
 import { LedgerEntry, ledger } from '@astro/read-models/billing/ledger';
 import { Batch, Payout, payouts } from '@astro/read-models/billing/payouts';
 import { Spending, spending } from '@astro/read-models/billing/spending';
@@ -37,6 +38,7 @@ export const readModels: readonly ReadModel[] = [
   { projection: payouts, entities: [Batch, Payout] },
   { projection: usage, entities: [JobUsage] },
   { projection: spending, entities: [Spending] },
+  { projection: invoices, entities: [InvoicedMonth, Invoice] },
   { projection: verdicts, entities: [Verdict] },
   ...chainModels,
 ];

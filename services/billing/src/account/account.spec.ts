@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { specify } from '@astro/event-sourcing/specify';
-import type { AccountCommand, AccountEvent, ChargeTask } from '@astro/messages/billing';
+import type { AccountCommand, AccountEvent, ChargedWork, ChargeTask } from '@astro/messages/billing';
 import type { Result } from '@astro/messages/scheduling';
 import { account } from './account.js';
 
@@ -54,6 +54,13 @@ const resultOf = (operator: string, meteredMs: number, pricePerSecondAtto: bigin
   meteredMs,
   pricePerSecondAtto,
 });
+const workOf = (
+  operator: string,
+  of: Omit<ChargedWork, 'leaseId' | 'nodeId' | 'operatorId'>,
+): ChargedWork => ({
+  ...{ leaseId: `lease_${operator}`, nodeId: `node_${operator}`, operatorId: operator },
+  ...of,
+});
 /** 1,234 ms at 100 a second are 123.4, so 124 base units; 500 ms at 151 are 75.5, so 76: 200 together. */
 const work = [resultOf('a', 1_234, 100n), resultOf('b', 500, 151n)];
 const charge = (changes: Partial<ChargeTask> = {}): AccountCommand => ({
@@ -76,6 +83,10 @@ const charged = (taskId = 'task_1'): AccountEvent => ({
       { account: 'operator:b:earned', amountAtto: 74n },
       { account: 'platform:fees', amountAtto: 4n },
       { account: 'platform:burned', amountAtto: 1n },
+    ],
+    work: [
+      workOf('a', { meteredMs: 1_234, pricePerSecondAtto: 100n, grossAtto: 124n, feeAtto: 3n }),
+      workOf('b', { meteredMs: 500, pricePerSecondAtto: 151n, grossAtto: 76n, feeAtto: 2n }),
     ],
   },
 });

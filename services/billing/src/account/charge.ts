@@ -1,4 +1,4 @@
-import type { ChargeTask } from '@astro/messages/billing';
+import type { ChargedWork, ChargeTask } from '@astro/messages/billing';
 import { operatorAccount, platformBurned, platformFees } from '@astro/messages/ledger-accounts';
 import type { Part } from './postings.js';
 
@@ -14,6 +14,8 @@ export type Charge = {
   readonly grossAtto: bigint;
   readonly meteredMs: number;
   readonly parts: readonly Part[];
+  /** What each result has of it. */
+  readonly work: readonly ChargedWork[];
 };
 
 export const isFee = (feeBps: number, burnBps: number): boolean =>
@@ -44,16 +46,22 @@ export function chargeFor({
 }: Pick<ChargeTask, 'work' | 'feeBps' | 'burnBps'>): Charge {
   const feeOn = (amountAtto: bigint) => (amountAtto * BigInt(feeBps)) / BPS;
   const parts: Part[] = [];
+  const charged: ChargedWork[] = [];
   let grossAtto = 0n;
-  for (const { operatorId, meteredMs, pricePerSecondAtto } of work) {
+  for (const { leaseId, nodeId, operatorId, meteredMs, pricePerSecondAtto } of work) {
     const resultAtto = (BigInt(meteredMs) * pricePerSecondAtto + MS_PER_SECOND - 1n) / MS_PER_SECOND;
     const shareOfFeeAtto = feeOn(grossAtto + resultAtto) - feeOn(grossAtto);
     parts.push({ to: operatorAccount(operatorId, 'earned'), amountAtto: resultAtto - shareOfFeeAtto });
+    charged.push({
+      ...{ leaseId, nodeId, operatorId, meteredMs, pricePerSecondAtto },
+      ...{ grossAtto: resultAtto, feeAtto: shareOfFeeAtto },
+    });
     grossAtto += resultAtto;
   }
   const feeAtto = feeOn(grossAtto);
   const burnedAtto = (feeAtto * BigInt(burnBps)) / BPS;
   parts.push({ to: platformFees, amountAtto: feeAtto - burnedAtto });
   parts.push({ to: platformBurned, amountAtto: burnedAtto });
-  return { grossAtto, meteredMs: work.reduce((sum, result) => sum + result.meteredMs, 0), parts };
+  const meteredMs = work.reduce((sum, result) => sum + result.meteredMs, 0);
+  return { grossAtto, meteredMs, parts, work: charged };
 }

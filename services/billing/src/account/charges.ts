@@ -77,9 +77,9 @@ function chargeWork(command: Work, reservation: Reservation): AccountDecision {
     };
     return accept({ type: 'ChargeRefused', data: { tenantId, jobId, taskId, ...number, ...refusal } });
   }
-  const { grossAtto, meteredMs, parts } = charged;
+  const { grossAtto, meteredMs, parts, work } = charged;
   const postings = transfer(tenantAccount(tenantId, 'reserved'), parts);
-  const data = { tenantId, jobId, taskId, feeBps, burnBps, meteredMs, postings, ...number };
+  const data = { tenantId, jobId, taskId, feeBps, burnBps, meteredMs, postings, work, ...number };
   return withRelease({ type: 'TaskCharged', data }, reservation, reservation.leftAtto - grossAtto);
 }
 

@@ -3,6 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Archive } from '@astro/archive/archive';
+import type { Invoice } from '@astro/archive/invoice/invoice';
 import { Archiver } from '@astro/archive/archiver';
 import { startNats, type NatsServer } from '@astro/devstack/nats/server';
 import { startPostgres, type PostgresServer } from '@astro/devstack/postgres/server';
@@ -13,9 +14,9 @@ import { ensureStreams } from '@astro/jetstream/streams';
 import type { AccountEvent } from '@astro/messages/billing';
 import { provision } from '@astro/postgres/provision';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import type { Invoice } from './invoice.js';
 
-const entry = join(import.meta.dirname, '../../dist/main.js');
+
+const entry = join(import.meta.dirname, '../dist/main.js');
 const stream = 'EVT_BILLING';
 const metadata = { correlationId: 'req-1', causationId: 'req-1', actor: 'service:spec' };
 const month = new Date().toISOString().slice(0, 7);
@@ -68,6 +69,7 @@ const charged = (tenantId: string, index: number, amountAtto: bigint): AccountEv
     feeBps: 250,
     burnBps: 2_000,
     meteredMs: 1_000,
+    work: [],
     postings: [
       { account: `tenant:${tenantId}:reserved`, amountAtto: -amountAtto },
       { account: 'operator:operator_1:earned', amountAtto },
