@@ -102,7 +102,8 @@ const invoicing = (config: BillingConfig): Provider => ({
     const warn = (line: string) => log.warn(line);
     const archive = new Archive({ url: config.DATABASE_URL, schema: 'billing', warn });
     const pace = { afterMs: config.INVOICE_AFTER_MS, pollMs: config.INVOICE_POLL_MS };
-    work.add(makeInvoicesUnit({ bus, commands, archive, orm, ...pace, now: () => new Date(), log }));
+    const em = () => orm.em.fork();
+    work.add(makeInvoicesUnit({ bus, commands, archive, em, ...pace, now: () => new Date(), log }));
     return new InvoiceArchive(archive);
   },
 });

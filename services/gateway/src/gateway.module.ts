@@ -1,6 +1,7 @@
 import { KeyValue } from '@astro/jetstream/key-value';
 import { Bus } from '@astro/jetstream/bus';
 import { Balance } from '@astro/read-models/billing/balances';
+import { Invoice, InvoicedMonth } from '@astro/read-models/billing/invoices';
 import { LedgerEntry } from '@astro/read-models/billing/ledger';
 import { Batch, Payout } from '@astro/read-models/billing/payouts';
 import { Spending } from '@astro/read-models/billing/spending';
@@ -36,6 +37,8 @@ import { ProblemFilter } from './http/problem.filter.js';
 import { RateLimit } from './http/rate-limit.js';
 import { RouteTable } from './http/route-table.js';
 import { ForesightController } from './jobs/foresight.controller.js';
+import { InvoiceDocuments } from './invoices/invoice-documents.js';
+import { InvoicesController } from './invoices/invoices.controller.js';
 import { JobEventsController } from './jobs/job-events.controller.js';
 import { JobsController } from './jobs/jobs.controller.js';
 import { PoolQuestions } from './jobs/pool-questions.js';
@@ -62,6 +65,7 @@ export const controllers = [
   WithdrawalsController,
   WalletsController,
   PayoutsController,
+  InvoicesController,
   QuotesController,
   OpenApiController,
 ];
@@ -96,6 +100,8 @@ export class GatewayModule {
             Spending,
             Batch,
             Payout,
+            Invoice,
+            InvoicedMonth,
             ...chainEntities,
           ],
         }),
@@ -116,6 +122,7 @@ export class GatewayModule {
         Authentication,
         AuthenticationGuard,
         Commands,
+        InvoiceDocuments,
         NodeCredentials,
         PoolQuestions,
         ReadModels,

@@ -20,6 +20,8 @@ const problemOfRejection: Readonly<Record<string, ProblemCode>> = {
   ReceiverIsSender: 'request_invalid',
   TransferExists: 'idempotency_key_reused',
   WithdrawalExists: 'idempotency_key_reused',
+  MonthIsInvalid: 'request_invalid',
+  MonthHasNotBegun: 'request_invalid',
   OfferIsInvalid: 'request_invalid',
   InventoryIsInvalid: 'request_invalid',
   PublicKeyIsInvalid: 'request_invalid',

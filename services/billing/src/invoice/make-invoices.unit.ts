@@ -11,13 +11,14 @@ import type { InvoiceCommand } from '@astro/messages/billing';
 import { invoiceIdOf, monthOf } from '@astro/messages/invoice-month';
 import { waitForPosition } from '@astro/postgres/checkpoints';
 import { invoices, monthsToInvoice, type InvoicedMonth } from '@astro/read-models/billing/invoices';
-import type { MikroORM } from '@mikro-orm/postgresql';
+import type { EntityManager } from '@mikro-orm/postgresql';
 
 export type MakeInvoicesOptions = {
   readonly bus: Bus;
   readonly commands: CommandBus;
   readonly archive: Archive;
-  readonly orm: MikroORM;
+  /** A fresh one for each question. */
+  em(): EntityManager;
   /** How long after its end a month is closed: charges of its last moments are recorded by then. */
   readonly afterMs: number;
   readonly pollMs: number;
@@ -43,11 +44,11 @@ export const makeInvoicesUnit = (options: MakeInvoicesOptions): Unit => ({
 
 /** One round. What a crash interrupts is looked for again, and the decider knows what is made already. */
 export async function makeInvoices(options: MakeInvoicesOptions, signal?: AbortSignal): Promise<void> {
-  const { bus, archive, orm, now, afterMs } = options;
+  const { bus, archive, em, now, afterMs } = options;
   const openMonth = monthOf(new Date(now().getTime() - afterMs));
   let failed: unknown;
   for (let last: InvoicedMonth | undefined; !signal?.aborted;) {
-    const months = await monthsToInvoice(orm.em.fork(), openMonth, { limit: monthsAtOnce, after: last });
+    const months = await monthsToInvoice(em(), openMonth, { limit: monthsAtOnce, after: last });
     last = months.at(-1);
     if (!last) break;
     // What was charged until now counts, and is archived in a moment.
@@ -83,5 +84,5 @@ async function make(
   if (!outcome) throw new Error(`nobody has decided on the invoice of ${tenantId} for ${month} in time`);
   if (!outcome.accepted) throw new Error(`${tenantId}, ${month}: ${outcome.rejection}: ${outcome.detail}`);
   if (outcome.changed) log.info('an invoice is made', { tenantId, month, command: command.type });
-  await waitForPosition(options.orm.em.fork(), invoices.name, outcome.position, ownWriteTimeoutMs);
+  await waitForPosition(options.em(), invoices.name, outcome.position, ownWriteTimeoutMs);
 }
