@@ -16,6 +16,7 @@ import { inTransaction } from '@astro/postgres/transaction';
 import type { EntityManager, EntitySchema, MikroORM } from '@mikro-orm/postgresql';
 import fc from 'fast-check';
 import { Balance, balances } from './billing/balances.js';
+import { Earning, OperatorMoney, earnings } from './billing/earnings.js';
 import { Invoice, InvoicedMonth, invoices } from './billing/invoices.js';
 import { LedgerEntry, ledger } from './billing/ledger.js';
 import { Spending, spending } from './billing/spending.js';
@@ -44,6 +45,8 @@ const readModels: readonly ReadModel[] = [
   [ledger, LedgerEntry],
   [usage, JobUsage],
   [spending, Spending],
+  [earnings, Earning],
+  [earnings, OperatorMoney],
   [invoices, InvoicedMonth],
   [invoices, Invoice],
   [payouts, Batch],

@@ -8,7 +8,7 @@ import type { Projection } from '@astro/event-sourcing/projection';
 import type { Recorded } from '@astro/event-sourcing/recorded';
 import type { JobEvent, JobSpec, PoolEvent, Result } from '@astro/messages/scheduling';
 import type { TaskEvent } from '@astro/messages/verification';
-import { openDatabase } from '@astro/postgres/database';
+import { openDatabase, openReader } from '@astro/postgres/database';
 import { ProjectionRunner } from '@astro/postgres/projection-runner';
 import { provision } from '@astro/postgres/provision';
 import type { EntityManager, EntitySchema, MikroORM } from '@mikro-orm/postgresql';
@@ -20,6 +20,8 @@ import {
   accountsOfTenant,
 } from './billing/balances.js';
 import { changeOf } from '@astro/messages/ledger-accounts';
+import { Earning, earnings, moneyOf, OperatorMoney } from './billing/earnings.js';
+import { pageOfEarnings, type EarningDimension } from './billing/earnings-by.js';
 import {
   findInvoice,
   findInvoicedMonth,
@@ -47,7 +49,7 @@ import { draftIdOf, invoiceIdOf } from '@astro/messages/invoice-month';
 import { plainJob, plainRequirements } from '@astro/messages/unconstrained';
 import { billingHistory, credit, invoicingHistory } from './billing-history.fixture.js';
 import { attestation, offer, registryHistory } from './registry-history.fixture.js';
-import { settlementHistory } from './settlement-history.fixture.js';
+import { earningsHistory, settlementHistory } from './settlement-history.fixture.js';
 
 const spec = (name: string, taskIds: readonly string[]): JobSpec => ({
   name,
@@ -233,6 +235,8 @@ const readModels: readonly ReadModel[] = [
   { projection: ledger, entity: LedgerEntry, history: billingHistory },
   { projection: usage, entity: JobUsage, history: billingHistory },
   { projection: spending, entity: Spending, history: billingHistory },
+  { projection: earnings, entity: Earning, history: earningsHistory },
+  { projection: earnings, entity: OperatorMoney, history: earningsHistory },
   { projection: invoices, entity: InvoicedMonth, history: invoicingHistory },
   { projection: invoices, entity: Invoice, history: invoicingHistory },
   { projection: payouts, entity: Payout, history: settlementHistory },
@@ -519,4 +523,68 @@ test('a month is to be invoiced once it is over, or asked for, as long as someth
   expect(await dueBefore('1970-02')).toEqual(['a', 'b']);
   const [, last] = await monthsToInvoice(em, '1970-02', { limit: 2 });
   expect(await dueBefore('1970-02', last)).toEqual(['c', 'd']);
+});
+
+describe('what an operator earned', () => {
+  let reader: MikroORM;
+  const days = { from: '1970-01-01', to: '1970-01-31' };
+  const page = (groupBy: readonly EarningDimension[], query: object = {}) =>
+    pageOfEarnings(reader.em.fork(), { operatorId: 'operator_1', ...days, groupBy, limit: 9, ...query });
+
+  beforeAll(async () => {
+    await built('registry');
+    await built('billing');
+    const url = new URL(server.adminUrl);
+    [url.username, url.password, url.pathname] = ['reader', 'reader', '/spec'];
+    reader = await openReader({ url: url.href, entities: [Earning, Node] });
+  });
+  afterAll(() => reader.close());
+
+  test('is told by day, node and device, and sums to what was credited to its account', async () => {
+    const whole = { charges: 6, workMs: 6000, grossAtto: 3000n, feeAtto: 75n, netAtto: 2925n };
+    expect((await page([])).items).toEqual([{ key: {}, ...whole }]);
+    expect((await page(['day'])).items).toEqual([{ key: { day: '1970-01-01' }, ...whole }]);
+    const ofNode = { charges: 2, workMs: 3000, grossAtto: 1000n };
+    const byNode = [
+      // Which of its nodes is not told by the first one: the fee is borne in proportion.
+      { key: { node: '' }, charges: 2, workMs: 0, grossAtto: 1000n, feeAtto: 25n, netAtto: 975n },
+      { key: { node: 'node_1' }, ...ofNode, feeAtto: 0n, netAtto: 1000n },
+      { key: { node: 'node_2' }, ...ofNode, feeAtto: 50n, netAtto: 950n },
+    ];
+    expect((await page(['node'])).items).toEqual(byNode);
+    expect((await page(['device', 'day'])).items).toMatchObject([
+      { key: { device: '', day: '1970-01-01' }, netAtto: 975n },
+      { key: { device: 'gpu m', day: '1970-01-01' }, charges: 4, netAtto: 1950n },
+    ]);
+    const em = databases.get('billing')!.em.fork();
+    const rows = await em.find(Earning, { operatorId: 'operator_1' });
+    expect(rows.reduce((sum, { netAtto }) => sum + netAtto, 0n)).toBe(
+      (await moneyOf(em, 'operator_1')).earnedAtto,
+    );
+  });
+
+  test('comes in pages, of the days that are asked for, and is nobody else’s', async () => {
+    const first = await page(['node', 'day'], { limit: 2 });
+    expect(first.items.map(({ key }) => key.node)).toEqual(['', 'node_1']);
+    const rest = await page(['node', 'day'], { limit: 2, cursor: first.nextCursor });
+    expect(rest.items.map(({ key }) => key.node)).toEqual(['node_2']);
+    expect(rest.nextCursor).toBeUndefined();
+    for (const query of [{ operatorId: 'operator_2' }, { to: '1969-12-31' }, { from: '1970-01-02' }])
+      for (const groupBy of [[], ['day']] as const) expect((await page(groupBy, query)).items).toEqual([]);
+    await expect(page(['day'], { cursor: first.nextCursor })).rejects.toBeInstanceOf(InvalidCursor);
+  });
+
+  test('is pending, on its way, claimable or claimed, and what batches round away is told', async () => {
+    const em = databases.get('billing')!.em.fork();
+    const money = await moneyOf(em, 'operator_1');
+    expect(money).toMatchObject({
+      ...{ earnedAtto: 2925n, pendingAtto: 975n, settlingAtto: 0n, claimableAtto: 48n, claimedAtto: 1900n },
+      roundedAtto: -2n,
+    });
+    const { pendingAtto, settlingAtto, claimableAtto, claimedAtto } = money;
+    expect(pendingAtto + settlingAtto + claimableAtto + claimedAtto).toBe(
+      money.earnedAtto + money.roundedAtto,
+    );
+    expect(await moneyOf(em, 'operator_2')).toMatchObject({ earnedAtto: 0n, claimedAtto: 0n });
+  });
 });

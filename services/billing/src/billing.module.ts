@@ -6,6 +6,7 @@ import { CommandBus } from '@astro/jetstream/command-bus';
 import { EventStore } from '@astro/jetstream/event-store';
 import { SharedWork } from '@astro/jetstream/shared-work';
 import { Balance, balances } from '@astro/read-models/billing/balances';
+import { Earning, earnings, OperatorMoney } from '@astro/read-models/billing/earnings';
 import { Invoice, InvoicedMonth, invoices } from '@astro/read-models/billing/invoices';
 import { LedgerEntry, ledger } from '@astro/read-models/billing/ledger';
 import { Batch, Payout, payouts } from '@astro/read-models/billing/payouts';
@@ -52,7 +53,7 @@ export class BillingModule {
           context: 'billing',
           config,
           aggregates: { account, invoice, ...(chain && { escrow, settlement }) },
-          projections: [balances, ledger, usage, spending, payouts, invoices],
+          projections: [balances, ledger, usage, spending, payouts, invoices, earnings],
           reactors: [
             reserveForSubmittedJobs,
             chargeSucceededTasks(inForce),
@@ -63,7 +64,18 @@ export class BillingModule {
             ...(chain ? [followChain, recogniseWallets, followFinalFacts, returnWithdrawals] : []),
           ],
           gatheringReactors: [receiveTransfers],
-          entities: [Balance, LedgerEntry, JobUsage, Spending, Batch, Payout, Invoice, InvoicedMonth],
+          entities: [
+            Balance,
+            LedgerEntry,
+            JobUsage,
+            Spending,
+            Batch,
+            Payout,
+            Invoice,
+            InvoicedMonth,
+            Earning,
+            OperatorMoney,
+          ],
         }),
       ],
       providers: [invoicing(config), ...(chain ? [following(chain, fee), settling(config, chain)] : [])],

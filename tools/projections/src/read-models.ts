@@ -2,6 +2,7 @@ import type { EntityManager, EntitySchema } from '@mikro-orm/postgresql';
 import type { Message } from '@astro/event-sourcing/decider';
 import type { Projection } from '@astro/event-sourcing/projection';
 import { Balance, balances } from '@astro/read-models/billing/balances';
+import { Earning, OperatorMoney, earnings } from '@astro/read-models/billing/earnings';
 import { Invoice, InvoicedMonth, invoices } from '@astro/read-models/billing/invoices';
 import { LedgerEntry, ledger } from '@astro/read-models/billing/ledger';
 import { Batch, Payout, payouts } from '@astro/read-models/billing/payouts';
@@ -38,6 +39,7 @@ export const readModels: readonly ReadModel[] = [
   { projection: payouts, entities: [Batch, Payout] },
   { projection: usage, entities: [JobUsage] },
   { projection: spending, entities: [Spending] },
+  { projection: earnings, entities: [Earning, OperatorMoney] },
   { projection: invoices, entities: [InvoicedMonth, Invoice] },
   { projection: verdicts, entities: [Verdict] },
   ...chainModels,

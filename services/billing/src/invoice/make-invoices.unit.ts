@@ -46,7 +46,7 @@ export const makeInvoicesUnit = (options: MakeInvoicesOptions): Unit => ({
 export async function makeInvoices(options: MakeInvoicesOptions, signal?: AbortSignal): Promise<void> {
   const { bus, archive, em, now, afterMs } = options;
   const openMonth = monthOf(new Date(now().getTime() - afterMs));
-  let failed: unknown;
+  const failures: string[] = [];
   for (let last: InvoicedMonth | undefined; !signal?.aborted;) {
     const months = await monthsToInvoice(em(), openMonth, { limit: monthsAtOnce, after: last });
     last = months.at(-1);
@@ -56,12 +56,12 @@ export async function makeInvoices(options: MakeInvoicesOptions, signal?: AbortS
     if ((await archivedTo(archive)) < throughPosition) return;
     for (const month of months) {
       // A month that cannot be invoiced does not keep the others waiting.
-      await make(options, month, { openMonth, throughPosition }).catch(
-        (error: unknown) => (failed ??= error),
+      await make(options, month, { openMonth, throughPosition }).catch((error: unknown) =>
+        failures.push(reasonOf(error)),
       );
     }
   }
-  if (failed !== undefined) throw failed;
+  if (failures.length > 0) throw new Error(`${failures.length} invoices failed: ${failures[0]}`);
 }
 
 type At = { readonly openMonth: string; readonly throughPosition: number };

@@ -29,7 +29,7 @@ const nameOf = new Map([
 async function textOf(invoice: Invoice, of: readonly JobCharges[]): Promise<readonly string[]> {
   const printed = printInvoice({ invoice, tenantName: 'Lumière', jobs: of, nameOf }, { compress: false });
   const chunks: Buffer[] = [];
-  for await (const chunk of printed) chunks.push(Buffer.from(chunk));
+  for await (const chunk of printed) chunks.push(chunk as Buffer);
   const file = Buffer.concat(chunks).toString('latin1');
   const shown = [...file.matchAll(/\[((?:<[0-9a-f]*>[ \d.-]*)+)\] TJ/g)];
   return shown.map(([, pieces]) =>
