@@ -1,6 +1,7 @@
 import { KeyValue } from '@astro/jetstream/key-value';
 import { Bus } from '@astro/jetstream/bus';
 import { Balance } from '@astro/read-models/billing/balances';
+import { Earning, OperatorMoney } from '@astro/read-models/billing/earnings';
 import { Invoice, InvoicedMonth } from '@astro/read-models/billing/invoices';
 import { LedgerEntry } from '@astro/read-models/billing/ledger';
 import { Batch, Payout } from '@astro/read-models/billing/payouts';
@@ -28,6 +29,7 @@ import { WithdrawalsController } from './accounts/withdrawals.controller.js';
 import { Commands } from './commands.js';
 import { ContentController } from './content/content.controller.js';
 import { ContentStore } from './content/content-store.js';
+import { EarningsController } from './earnings/earnings.controller.js';
 import { GATEWAY_CONFIG, type GatewayConfig } from './gateway.config.js';
 import { Authentication } from './http/authentication.js';
 import { AuthenticationGuard } from './http/authentication.guard.js';
@@ -66,6 +68,7 @@ export const controllers = [
   WalletsController,
   PayoutsController,
   InvoicesController,
+  EarningsController,
   QuotesController,
   OpenApiController,
 ];
@@ -102,6 +105,8 @@ export class GatewayModule {
             Payout,
             Invoice,
             InvoicedMonth,
+            Earning,
+            OperatorMoney,
             ...chainEntities,
           ],
         }),

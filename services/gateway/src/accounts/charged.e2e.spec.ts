@@ -9,13 +9,19 @@ import { startGateway, until, type CallOptions, type GatewayUnderTest } from '..
 let gateway: GatewayUnderTest;
 let commands: CommandBus;
 let tenant: { readonly tenantId: string; readonly apiKey: string };
+let rival: { readonly operatorId: string; readonly apiKey: string };
+let operator: { readonly operatorId: string; readonly apiKey: string };
 let other: { readonly tenantId: string; readonly apiKey: string };
+
+const nodeId = newId('node');
 
 beforeAll(async () => {
   gateway = await startGateway();
   const administration = gateway.platform.administration();
   tenant = await administration.registerTenant('a spender');
   other = await administration.registerTenant('a bystander');
+  operator = await administration.registerOperator('an earner');
+  rival = await administration.registerOperator('a rival');
   await administration.credit(tenant.tenantId, 100_000n);
   commands = new CommandBus(await gateway.platform.connectBus('spender'), 'spender');
 }, 120_000);
@@ -42,7 +48,7 @@ test('what was charged tells when the money will be gone', async () => {
   const about = { tenantId: tenant.tenantId, jobId: newId('job') };
   await send({ type: 'ReserveFunds', data: { ...about, amountAtto: 50_000n } });
   const work = {
-    ...{ leaseId: newId('lease'), nodeId: newId('node'), operatorId: newId('operator') },
+    ...{ leaseId: newId('lease'), nodeId, operatorId: operator.operatorId },
     ...{ fault: 'none' as const, digest: 'd'.repeat(64), outputs: [] },
     ...{ meteredMs: 10_000, pricePerSecondAtto: 1_000n },
   };
@@ -116,5 +122,42 @@ describe('an invoice', () => {
     expect(await refused({ month: '2026-13' })).toMatchObject({
       ...{ code: 'request_invalid', errors: [{ field: 'month' }] },
     });
+  });
+});
+
+describe('what an operator earned', () => {
+  const earned = (path: string, key = operator.apiKey) => gateway.call('GET', `/v1/earnings${path}`, { key });
+  const today = new Date().toISOString().slice(0, 10);
+  const amounts = { charges: 1, workMs: 10_000, grossAtto: '10000', feeAtto: '250', netAtto: '9750' };
+
+  test('is told by device, node and day, and what became of it', async () => {
+    const both = await earned('?groupBy=node,day');
+    expect(both.json).toMatchObject({ to: today, items: [{ nodeId, day: today, ...amounts }] });
+    // The node was never enrolled, so that nobody knows its device.
+    expect((await earned('?groupBy=device')).json['items']).toEqual([{ device: '', ...amounts }]);
+    expect((await earned('')).json['items']).toEqual([{ day: today, ...amounts }]);
+    expect((await earned('?groupBy=')).json['items']).toEqual([amounts]);
+    const nothing = { settlingAtto: '0', claimableAtto: '0', claimedAtto: '0', roundedAtto: '0' };
+    expect((await earned('/summary')).json).toEqual({ earnedAtto: '9750', pendingAtto: '9750', ...nothing });
+  }, 60_000);
+
+  test('is nobody else’s to see, and a tenant has none', async () => {
+    expect((await earned('', rival.apiKey)).json['items']).toEqual([]);
+    expect((await earned('/summary', rival.apiKey)).json).toMatchObject({ earnedAtto: '0' });
+    expect((await earned('', tenant.apiKey)).json).toMatchObject({ code: 'caller_not_allowed' });
+  }, 60_000);
+
+  test('is asked for by what it is told apart by, of days that are some', async () => {
+    for (const [query, field] of [
+      ['groupBy=job', 'groupBy'],
+      ['groupBy=day,day', 'groupBy'],
+      ['from=2026-02-30', 'from'],
+      ['from=2026-02-02&to=2026-02-01', 'from'],
+    ])
+      expect((await earned(`?${query}`)).json).toMatchObject({
+        code: 'request_invalid',
+        errors: [{ field }],
+      });
+    expect((await earned('/slashes')).json).toMatchObject({ code: 'chain_not_configured' });
   });
 });
