@@ -1,3 +1,7 @@
+/** Modules of @astro/messages that are not generated. */
+const writtenMessages =
+  'asks|attestation-kinds|codec|content-id|corpus|invoice-month|ledger-accounts|result-digest|unconstrained';
+
 /** The libraries are ECMAScript modules, so Jest runs with --experimental-vm-modules (see tools/bootstrap). */
 export default {
   testEnvironment: 'node',
@@ -25,8 +29,7 @@ export default {
   },
   moduleNameMapper: {
     '^(\\.{1,2}/.*)\\.js$': '$1',
-    '^@astro/messages/(asks|attestation-kinds|codec|content-id|corpus|invoice-month|ledger-accounts|result-digest|unconstrained)$':
-      '<rootDir>/libs/messages/src/$1.ts',
+    [`^@astro/messages/(${writtenMessages})$`]: '<rootDir>/libs/messages/src/$1.ts',
     '^@astro/messages/(.+)$': '<rootDir>/libs/messages/src/gen/$1.ts',
     '^@astro/digits/(.+)$': '<rootDir>/examples/digits/src/$1.ts',
     '^@astro/(devstack|admin|demo)/(.+)$': '<rootDir>/tools/$1/src/$2.ts',

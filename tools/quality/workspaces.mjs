@@ -16,6 +16,7 @@ for (const kind of ['libs', 'services', 'tools', 'examples']) {
         'corpus',
         'asks',
         'attestation-kinds',
+        'invoice-month',
         'ledger-accounts',
         'result-digest',
         'unconstrained',

@@ -8,7 +8,7 @@ import type { Projection } from '@astro/event-sourcing/projection';
 import type { Recorded } from '@astro/event-sourcing/recorded';
 import type { JobEvent, JobSpec, PoolEvent, Result } from '@astro/messages/scheduling';
 import type { TaskEvent } from '@astro/messages/verification';
-import { openDatabase, openReader } from '@astro/postgres/database';
+import { openDatabase } from '@astro/postgres/database';
 import { ProjectionRunner } from '@astro/postgres/projection-runner';
 import { provision } from '@astro/postgres/provision';
 import type { EntityManager, EntitySchema, MikroORM } from '@mikro-orm/postgresql';
@@ -20,17 +20,8 @@ import {
   accountsOfTenant,
 } from './billing/balances.js';
 import { changeOf } from '@astro/messages/ledger-accounts';
-import { Earning, earnings, moneyOf, OperatorMoney } from './billing/earnings.js';
-import { pageOfEarnings, type EarningDimension } from './billing/earnings-by.js';
-import {
-  findInvoice,
-  findInvoicedMonth,
-  Invoice,
-  InvoicedMonth,
-  invoices,
-  monthsToInvoice,
-  pageOfInvoices,
-} from './billing/invoices.js';
+import { Earning, earnings, OperatorMoney } from './billing/earnings.js';
+import { Invoice, InvoicedMonth, invoices } from './billing/invoices.js';
 import { LedgerEntry, balancesAt, entriesOf, entriesOfJob, ledger, ledgerSum } from './billing/ledger.js';
 import { Spending, spending, spentWithin } from './billing/spending.js';
 import { JobUsage, findUsage, pageOfUsage, usage } from './billing/usage.js';
@@ -45,7 +36,6 @@ import { Job, findJob, jobs, pageOfJobs } from './scheduling/jobs.js';
 import { Lease, leases, leasesOf, runningPriceOf } from './scheduling/leases.js';
 import { Task, tasks, tasksOf } from './scheduling/tasks.js';
 import { Verdict, findVerdict, verdicts, verdictsOf } from './verification/verdicts.js';
-import { draftIdOf, invoiceIdOf } from '@astro/messages/invoice-month';
 import { plainJob, plainRequirements } from '@astro/messages/unconstrained';
 import { billingHistory, credit, invoicingHistory } from './billing-history.fixture.js';
 import { attestation, offer, registryHistory } from './registry-history.fixture.js';
@@ -488,103 +478,4 @@ test('an operator sees its payouts, newest first, and how far each is', async ()
   expect(rest.items).toMatchObject([{ payoutId: 'batch_1-0', status: 'claimed', transactionHash: '0xt2' }]);
   expect(await payoutsOf(em, 'batch_1')).toMatchObject([{ status: 'claimed' }, { status: 'claimable' }]);
   expect(await findPayout(em, 'operator_2', 'batch_1-0')).toBeNull();
-});
-
-test('a tenant sees what is on record of its months, the newest first, and nobody else does', async () => {
-  const em = await built('billing');
-  const first = await pageOfInvoices(em, 'tenant_1', { limit: 1 });
-  const invoiceId = invoiceIdOf('tenant_1', '1970-01');
-  const summed = { charges: 2, totalAtto: 2000n, feeAtto: 50n, root: 'ab'.repeat(32) };
-  expect(first.items).toMatchObject([{ invoiceId, number: 'N', status: 'issued', ...summed }]);
-  const rest = await pageOfInvoices(em, 'tenant_1', { limit: 1, cursor: first.nextCursor });
-  expect(rest.items).toMatchObject([
-    { invoiceId: draftIdOf('tenant_1', '1970-01', 1), number: 'N-D1', status: 'draft' },
-  ]);
-  expect(rest.nextCursor).toBeUndefined();
-  expect((await pageOfInvoices(em, 'tenant_2', { limit: 5 })).items).toEqual([]);
-  expect(await findInvoice(em, 'tenant_2', invoiceId)).toBeNull();
-});
-
-test('a month is to be invoiced once it is over, or asked for, as long as something was charged in it', async () => {
-  const em = await built('billing');
-  expect(await findInvoicedMonth(em, 'tenant_1', '1970-01')).toMatchObject({
-    ...{ status: 'issued', charges: 2, chargedAtto: 2000n, firstPosition: 19, isDraftRequested: false },
-  });
-  expect(await findInvoicedMonth(em, 'tenant_1', '1970-02')).toBeUndefined();
-  expect(await monthsToInvoice(em, '1970-03', { limit: 9 })).toEqual([]);
-  const others = ['a', 'b', 'c', 'd'].map((tenantId, index) => ({
-    ...{ id: `${tenantId} 1970-01`, tenantId, month: '1970-01', status: 'open' as const, charges: 1 },
-    ...{ chargedAtto: 1n, firstPosition: 1, draft: 1, isDraftRequested: index === 3, position: 1 },
-  }));
-  await em.insertMany(InvoicedMonth, others);
-  const dueBefore = async (month: string, after?: InvoicedMonth) =>
-    (await monthsToInvoice(em, month, { limit: 2, after })).map(({ tenantId }) => tenantId);
-  expect(await dueBefore('1970-01')).toEqual(['d']);
-  expect(await dueBefore('1970-02')).toEqual(['a', 'b']);
-  const [, last] = await monthsToInvoice(em, '1970-02', { limit: 2 });
-  expect(await dueBefore('1970-02', last)).toEqual(['c', 'd']);
-});
-
-describe('what an operator earned', () => {
-  let reader: MikroORM;
-  const days = { from: '1970-01-01', to: '1970-01-31' };
-  const page = (groupBy: readonly EarningDimension[], query: object = {}) =>
-    pageOfEarnings(reader.em.fork(), { operatorId: 'operator_1', ...days, groupBy, limit: 9, ...query });
-
-  beforeAll(async () => {
-    await built('registry');
-    await built('billing');
-    const url = new URL(server.adminUrl);
-    [url.username, url.password, url.pathname] = ['reader', 'reader', '/spec'];
-    reader = await openReader({ url: url.href, entities: [Earning, Node] });
-  });
-  afterAll(() => reader.close());
-
-  test('is told by day, node and device, and sums to what was credited to its account', async () => {
-    const whole = { charges: 6, workMs: 6000, grossAtto: 3000n, feeAtto: 75n, netAtto: 2925n };
-    expect((await page([])).items).toEqual([{ key: {}, ...whole }]);
-    expect((await page(['day'])).items).toEqual([{ key: { day: '1970-01-01' }, ...whole }]);
-    const ofNode = { charges: 2, workMs: 3000, grossAtto: 1000n };
-    const byNode = [
-      // Which of its nodes is not told by the first one: the fee is borne in proportion.
-      { key: { node: '' }, charges: 2, workMs: 0, grossAtto: 1000n, feeAtto: 25n, netAtto: 975n },
-      { key: { node: 'node_1' }, ...ofNode, feeAtto: 0n, netAtto: 1000n },
-      { key: { node: 'node_2' }, ...ofNode, feeAtto: 50n, netAtto: 950n },
-    ];
-    expect((await page(['node'])).items).toEqual(byNode);
-    expect((await page(['device', 'day'])).items).toMatchObject([
-      { key: { device: '', day: '1970-01-01' }, netAtto: 975n },
-      { key: { device: 'gpu m', day: '1970-01-01' }, charges: 4, netAtto: 1950n },
-    ]);
-    const em = databases.get('billing')!.em.fork();
-    const rows = await em.find(Earning, { operatorId: 'operator_1' });
-    expect(rows.reduce((sum, { netAtto }) => sum + netAtto, 0n)).toBe(
-      (await moneyOf(em, 'operator_1')).earnedAtto,
-    );
-  });
-
-  test('comes in pages, of the days that are asked for, and is nobody else’s', async () => {
-    const first = await page(['node', 'day'], { limit: 2 });
-    expect(first.items.map(({ key }) => key.node)).toEqual(['', 'node_1']);
-    const rest = await page(['node', 'day'], { limit: 2, cursor: first.nextCursor });
-    expect(rest.items.map(({ key }) => key.node)).toEqual(['node_2']);
-    expect(rest.nextCursor).toBeUndefined();
-    for (const query of [{ operatorId: 'operator_2' }, { to: '1969-12-31' }, { from: '1970-01-02' }])
-      for (const groupBy of [[], ['day']] as const) expect((await page(groupBy, query)).items).toEqual([]);
-    await expect(page(['day'], { cursor: first.nextCursor })).rejects.toBeInstanceOf(InvalidCursor);
-  });
-
-  test('is pending, on its way, claimable or claimed, and what batches round away is told', async () => {
-    const em = databases.get('billing')!.em.fork();
-    const money = await moneyOf(em, 'operator_1');
-    expect(money).toMatchObject({
-      ...{ earnedAtto: 2925n, pendingAtto: 975n, settlingAtto: 0n, claimableAtto: 48n, claimedAtto: 1900n },
-      roundedAtto: -2n,
-    });
-    const { pendingAtto, settlingAtto, claimableAtto, claimedAtto } = money;
-    expect(pendingAtto + settlingAtto + claimableAtto + claimedAtto).toBe(
-      money.earnedAtto + money.roundedAtto,
-    );
-    expect(await moneyOf(em, 'operator_2')).toMatchObject({ earnedAtto: 0n, claimedAtto: 0n });
-  });
 });

@@ -31,7 +31,8 @@ type Row = Readonly<Record<'charges' | 'work_ms' | 'gross' | 'fee' | 'net', stri
  */
 const deviceOf = (em: EntityManager) => `(
   select concat(d."device"->>'kind', ' ', d."device"->>'model')
-    from ${tableOf(em, Node)} as n, jsonb_array_elements(n."inventory"->'devices') with ordinality as d("device", "place")
+    from ${tableOf(em, Node)} as n,
+         jsonb_array_elements(n."inventory"->'devices') with ordinality as d("device", "place")
    where n."node_id" = e."node_id"
    order by d."device"->>'kind' = 'cpu', d."place" limit 1)`;
 
