@@ -4,13 +4,10 @@ import { z } from 'zod';
 import { atto } from '../http/fields.js';
 import { pageOf, pageQuery } from '../http/page.js';
 
-const month = z
-  .string()
-  .regex(MONTH, 'must be a year and a month, for example 2026-11')
-  .meta({
-    example: '2026-11',
-    description: 'In UTC; a charge belongs to the month in which it was recorded',
-  });
+const month = z.string().regex(MONTH, 'must be a year and a month, for example 2026-11').meta({
+  example: '2026-11',
+  description: 'In UTC; a charge belongs to the month in which it was recorded',
+});
 
 const id = z.string().meta({ example: 'invoice_0164gmhwb4nbt8z7nqs5c06p3q' });
 const position = z.int().meta({ description: 'Of an event of the ledger' });
