@@ -63,7 +63,7 @@ export async function* textOfInvoice(
   yield `${JSON.stringify(head).slice(0, -1)},"lines":[`;
   let index = 0;
   for await (const event of charges) {
-    const proof = tree.proofs[index]!.map(node => node.toString('hex'));
+    const proof = tree.proofOf(index).map(node => node.toString('hex'));
     const cited: Line = { ...saidBy(chargeIn(event)), event: citationOf(event), proof };
     yield `${index === 0 ? '' : ','}\n${JSON.stringify(cited)}`;
     index += 1;

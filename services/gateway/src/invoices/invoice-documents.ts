@@ -13,7 +13,7 @@ import { Slots } from '../http/slots.js';
 import { ReadModels } from '../read-models.js';
 import { JOBS_LISTED_MAX, printInvoice } from './invoice-pdf.js';
 
-/** Each holds 32 bytes a charge and a page of events. */
+/** Each holds two hashes a charge and a page of events. */
 const DOCUMENTS_AT_ONCE = 8;
 
 /**
