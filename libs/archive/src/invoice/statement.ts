@@ -28,7 +28,7 @@ export type Stated = {
  * @throws RangeError when they are more than an invoice can have
  */
 export async function stateCharges(
-  of: InvoiceOf,
+  { tenantId, month }: InvoiceOf,
   charges: AsyncIterable<StoredMessage>,
   throughPosition: number,
 ): Promise<Stated> {
@@ -55,7 +55,7 @@ export async function stateCharges(
   const positions = { fromPosition, toPosition, throughPosition };
   const sums = { charges: count, meteredMs, totalAtto, feeAtto };
   return {
-    statement: { ...of, ...sums, ...positions, root: tree.root.toString('hex') },
+    statement: { tenantId, month, ...sums, ...positions, root: tree.root.toString('hex') },
     tree,
     jobs: [...jobs.values()],
   };

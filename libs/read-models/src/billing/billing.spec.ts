@@ -98,18 +98,19 @@ test('a month is to be invoiced once it is over, or asked for, as long as someth
     ...{ status: 'issued', charges: 2, chargedAtto: 2000n, firstPosition: 19, isDraftRequested: false },
   });
   expect(await findInvoicedMonth(em, 'tenant_1', '1970-02')).toBeUndefined();
-  expect(await monthsToInvoice(em, '1970-03', { limit: 9 })).toEqual([]);
+  expect(await monthsToInvoice(em, '1970-03', { limit: 9, chargesMax: 9 })).toEqual([]);
   const others = ['a', 'b', 'c', 'd'].map((tenantId, index) => ({
     ...{ id: `${tenantId} 1970-01`, tenantId, month: '1970-01', status: 'open' as const, charges: 1 },
     ...{ chargedAtto: 1n, firstPosition: 1, draft: 1, isDraftRequested: index === 3, position: 1 },
   }));
   await em.insertMany(InvoicedMonth, others);
   const dueBefore = async (month: string, after?: InvoicedMonth) =>
-    (await monthsToInvoice(em, month, { limit: 2, after })).map(({ tenantId }) => tenantId);
+    (await monthsToInvoice(em, month, { limit: 2, after, chargesMax: 1 })).map(({ tenantId }) => tenantId);
   expect(await dueBefore('1970-01')).toEqual(['d']);
   expect(await dueBefore('1970-02')).toEqual(['a', 'b']);
-  const [, last] = await monthsToInvoice(em, '1970-02', { limit: 2 });
+  const [, last] = await monthsToInvoice(em, '1970-02', { limit: 2, chargesMax: 1 });
   expect(await dueBefore('1970-02', last)).toEqual(['c', 'd']);
+  expect(await monthsToInvoice(em, '1970-02', { limit: 9, chargesMax: 0 })).toEqual([]);
 });
 
 describe('what an operator earned', () => {

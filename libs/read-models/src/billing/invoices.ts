@@ -142,17 +142,22 @@ async function addAll(em: EntityManager, batch: readonly Recorded<InvoicingEvent
   await documents.applyBatch(em, batch);
 }
 
-/** Months with charges whose draft was asked for, or which are before `month` and not invoiced; the oldest first. */
+/**
+ * Months with charges whose draft was asked for, or which are before `month` and not invoiced; the oldest first.
+ * @param query.chargesMax a month with more cannot be invoiced, and is left open
+ */
 export function monthsToInvoice(
   em: EntityManager,
   month: string,
-  { limit, after }: { readonly limit: number; readonly after?: InvoicedMonth | undefined },
+  query: { readonly limit: number; readonly after?: InvoicedMonth | undefined; readonly chargesMax: number },
 ): Promise<InvoicedMonth[]> {
+  const { limit, after, chargesMax } = query;
   const isNext = after && {
     $or: [{ month: { $gt: after.month } }, { month: after.month, id: { $gt: after.id } }],
   };
   const isDue = { $or: [{ month: { $lt: month } }, { isDraftRequested: true }] };
-  const where = { status: 'open' as const, charges: { $gt: 0 }, $and: [isDue, ...(isNext ? [isNext] : [])] };
+  const charges = { $gt: 0, $lte: chargesMax };
+  const where = { status: 'open' as const, charges, $and: [isDue, ...(isNext ? [isNext] : [])] };
   return em.find(InvoicedMonth, where, { orderBy: { month: 'asc', id: 'asc' }, limit });
 }
 

@@ -1,5 +1,6 @@
 import type { Archive } from '@astro/archive/archive';
 import { archivedTo, stateFrom } from '@astro/archive/invoice/from-archive';
+import { CHARGES_MAX } from '@astro/archive/invoice/statement';
 import { newId } from '@astro/event-sourcing/ids';
 import type { Bus } from '@astro/jetstream/bus';
 import type { CommandBus } from '@astro/jetstream/command-bus';
@@ -48,7 +49,8 @@ export async function makeInvoices(options: MakeInvoicesOptions, signal?: AbortS
   const openMonth = monthOf(new Date(now().getTime() - afterMs));
   const failures: string[] = [];
   for (let last: InvoicedMonth | undefined; !signal?.aborted;) {
-    const months = await monthsToInvoice(em(), openMonth, { limit: monthsAtOnce, after: last });
+    const query = { limit: monthsAtOnce, after: last, chargesMax: CHARGES_MAX };
+    const months = await monthsToInvoice(em(), openMonth, query);
     last = months.at(-1);
     if (!last) break;
     // What was charged until now counts, and is archived in a moment.

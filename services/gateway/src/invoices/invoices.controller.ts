@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { CHARGES_MAX } from '@astro/archive/invoice/statement';
 import type { Directed } from '@astro/event-sourcing/reactor';
 import type { InvoiceCommand } from '@astro/messages/billing';
 import { draftIdOf, invoiceIdOf } from '@astro/messages/invoice-month';
@@ -103,6 +104,8 @@ export class InvoicesController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<z.infer<typeof schema.invoice> | { id: string }> {
     const before = await this.month(tenantId, month);
+    if (before.charges > CHARGES_MAX)
+      throw new Problem('command_refused', { detail: `An invoice has at most ${CHARGES_MAX} charges` });
     if (before.status === 'open') {
       const outcome = await this.commands.request(requestOf(tenantId, month), request);
       if (!outcome) return pending(reply, draftIdOf(tenantId, month, nextDraft(before)));
