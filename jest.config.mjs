@@ -1,7 +1,16 @@
 /** What of the messages is written by hand; all else is generated. */
 const written = [
-  ...['asks', 'attestation-kinds', 'budget-periods', 'codec', 'content-id', 'corpus', 'fact-id', 'ledger-accounts'],
-  ...['result-digest', 'runtimes', 'unconstrained'],
+  ...[
+    'asks',
+    'attestation-kinds',
+    'budget-periods',
+    'codec',
+    'content-id',
+    'corpus',
+    'fact-id',
+    'invoice-month',
+  ],
+  ...['ledger-accounts', 'result-digest', 'runtimes', 'unconstrained'],
 ];
 
 /** The libraries are ECMAScript modules, so Jest runs with --experimental-vm-modules (see tools/bootstrap). */

@@ -18,6 +18,7 @@ for (const kind of ['libs', 'services', 'tools', 'examples']) {
         'attestation-kinds',
         'budget-periods',
         'fact-id',
+        'invoice-month',
         'ledger-accounts',
         'result-digest',
         'runtimes',

@@ -2,7 +2,7 @@ import type { StoredMessage } from '@astro/jetstream/stored-messages';
 import { arrayParameter } from '@astro/postgres/array-parameter';
 import { Pool, escapeIdentifier } from 'pg';
 import { genesisOf, linkOf } from './chain.js';
-import { tablesOf } from './tables.js';
+import { IS_CHARGE, tablesOf } from './tables.js';
 
 /** The last event of a stream that is in the archive. */
 export type Head = { readonly sequence: number; readonly hash: Buffer };
@@ -118,14 +118,29 @@ export class Archive {
   }
 
   /** A page of the archived events above `afterSequence`, oldest first. */
-  async read(stream: string, afterSequence: number): Promise<readonly ArchivedEvent[]> {
+  read(stream: string, afterSequence: number): Promise<readonly ArchivedEvent[]> {
+    return this.#page(`"stream" = $1 and "sequence" > $2`, [stream, afterSequence]);
+  }
+
+  /** A page of one tenant's charges above `afterSequence`, up to `throughSequence`, oldest first. */
+  readCharges(
+    stream: string,
+    subject: string,
+    afterSequence: number,
+    throughSequence: number,
+  ): Promise<readonly ArchivedEvent[]> {
+    // The index serves only who repeats its condition.
+    const where = `"stream" = $1 and "sequence" > $2 and "sequence" <= $3 and "subject" = $4 and ${IS_CHARGE}`;
+    return this.#page(where, [stream, afterSequence, throughSequence, subject]);
+  }
+
+  async #page(where: string, values: readonly (string | number)[]): Promise<readonly ArchivedEvent[]> {
     const { rows } = await this.#pool.query<Row>(
       `select "sequence", "subject", "headers", "payload", "recorded_at", "hash" from (
          select *, sum(length("headers") + length("payload")) over (order by "sequence") as "bytes"
-           from (select * from ${this.#events} where "stream" = $1 and "sequence" > $2
-                  order by "sequence" limit $3) as "page"
-       ) as "sized" where "bytes" - length("headers") - length("payload") < $4 order by "sequence"`,
-      [stream, afterSequence, PAGE_SIZE, PAGE_BYTES],
+           from (select * from ${this.#events} where ${where} order by "sequence" limit ${PAGE_SIZE}) as "page"
+       ) as "sized" where "bytes" - length("headers") - length("payload") < ${PAGE_BYTES} order by "sequence"`,
+      [...values],
     );
     return rows.map(row => ({
       sequence: Number(row.sequence),

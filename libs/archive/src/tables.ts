@@ -1,5 +1,8 @@
 import { escapeIdentifier, escapeLiteral } from 'pg';
 
+/** Of the subjects of charges: an invoice is made of those of one tenant, which lie far apart. */
+export const IS_CHARGE = `"subject" like 'evt.billing.account.%.TaskCharged'`;
+
 /**
  * The DDL of the archive; repeating it changes nothing. What is in it is never changed: a trigger refuses, so that a
  * mistake is an error. Whoever removes the trigger is found by the chain.
@@ -19,6 +22,8 @@ export function tablesOf(schemaName: string): string {
       "hash" bytea not null check (length("hash") = 32),
       primary key ("stream", "sequence")
     );
+    create index if not exists "archive_charges" on ${schema}."archive_events" ("stream", "subject", "sequence")
+      where ${IS_CHARGE};
     comment on column ${schema}."archive_events"."recorded_at" is 'nanoseconds since 1970, by the stream''s clock';
     create table if not exists ${schema}."archive_heads" (
       "stream" text primary key,

@@ -19,6 +19,8 @@ import { Alert, alerts, BalanceAlert } from './billing/alerts.js';
 import { Balance, balances } from './billing/balances.js';
 import { CustodyEntry, custody } from './billing/custody.js';
 import { Budget, budgets } from './billing/budgets.js';
+import { Earning, OperatorMoney, earnings } from './billing/earnings.js';
+import { Invoice, InvoicedMonth, invoices } from './billing/invoices.js';
 import { LedgerEntry, ledger } from './billing/ledger.js';
 import { Spending, spending } from './billing/spending.js';
 import { StorageUsage, storageUsage } from './billing/storage.js';
@@ -54,6 +56,10 @@ const readModels: readonly ReadModel[] = [
   [alerts, Alert],
   [alerts, BalanceAlert],
   [storageUsage, StorageUsage],
+  [earnings, Earning],
+  [earnings, OperatorMoney],
+  [invoices, InvoicedMonth],
+  [invoices, Invoice],
   [payouts, Batch],
   [payouts, Payout],
   [wallets, Wallet],

@@ -1,4 +1,4 @@
-import type { AccountEvent } from '@astro/messages/billing';
+import type { AccountEvent, InvoiceEvent, InvoiceStatement } from '@astro/messages/billing';
 
 const job1 = { jobId: 'job_1', tenantId: 'tenant_1' };
 const job2 = { jobId: 'job_2', tenantId: 'tenant_1' };
@@ -12,6 +12,10 @@ const charged = (taskId: string): AccountEvent => ({
     feeBps: 250,
     burnBps: 2000,
     meteredMs: 3000,
+    work: ['lease_1', 'lease_2'].map((leaseId, index) => ({
+      ...{ leaseId, nodeId: `node_${index + 1}`, operatorId: 'operator_1', meteredMs: 1500 },
+      ...{ pricePerSecondAtto: 333n, grossAtto: 500n, feeAtto: index === 0 ? 0n : 25n },
+    })),
     postings: [
       posting(tenantAccount('reserved'), -1000n),
       posting('operator:operator_1:earned', 500n),
@@ -19,10 +23,6 @@ const charged = (taskId: string): AccountEvent => ({
       posting('platform:fees', 20n),
       posting('platform:burned', 5n),
     ],
-    work: ['lease_1', 'lease_2'].map((leaseId, index) => ({
-      ...{ leaseId, nodeId: `node_${index + 1}`, operatorId: 'operator_1', meteredMs: 1500 },
-      ...{ pricePerSecondAtto: 333n, grossAtto: 500n, feeAtto: index === 0 ? 0n : 25n },
-    })),
   },
 });
 /** The first of its leases has moved something. */
@@ -63,4 +63,20 @@ export const billingHistory: readonly AccountEvent[] = [
       postings: [posting('tenant:tenant_2:owed', -5n), posting('escrow:custody', 5n)],
     },
   },
+];
+
+const statement: InvoiceStatement = {
+  ...{ tenantId: 'tenant_1', month: '1970-01', charges: 2, meteredMs: 6000, totalAtto: 2000n, feeAtto: 50n },
+  ...{ fromPosition: 19, toPosition: 22, throughPosition: 28, root: 'ab'.repeat(32) },
+};
+const asked = { tenantId: 'tenant_1', requestedAt: new Date(2_000_000) };
+
+/** The charges of a month, a draft, the invoice, and a month that was asked for and that nothing is charged in. */
+export const invoicingHistory: readonly (AccountEvent | InvoiceEvent)[] = [
+  ...billingHistory,
+  { type: 'InvoiceRequested', data: { ...asked, month: '1970-01', draft: 1 } },
+  { type: 'InvoiceDrafted', data: { draft: 1, number: 'N-D1', statement } },
+  { type: 'InvoiceRequested', data: { ...asked, month: '1970-01', draft: 2 } },
+  { type: 'InvoiceIssued', data: { number: 'N', statement, issuedAt: new Date(3_000_000_000) } },
+  { type: 'InvoiceRequested', data: { ...asked, month: '1970-02', draft: 1 } },
 ];

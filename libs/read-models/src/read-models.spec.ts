@@ -24,6 +24,8 @@ import {
 } from './billing/balances.js';
 import { changeOf } from '@astro/messages/ledger-accounts';
 import { CustodyEntry, custody, custodyTotals, differing } from './billing/custody.js';
+import { Earning, earnings, OperatorMoney } from './billing/earnings.js';
+import { Invoice, InvoicedMonth, invoices } from './billing/invoices.js';
 import { LedgerEntry, balancesAt, entriesOf, entriesOfJob, ledger, ledgerSum } from './billing/ledger.js';
 import { Spending, spending, spentWithin } from './billing/spending.js';
 import { StorageUsage, findStorageUsage, storageUsage, tenantsToMeter } from './billing/storage.js';
@@ -42,11 +44,11 @@ import { Task, tasks, tasksOf } from './scheduling/tasks.js';
 import { Verdict, findVerdict, verdicts, verdictsOf } from './verification/verdicts.js';
 import { plainJob, plainRequirements } from '@astro/messages/unconstrained';
 import { custodyHistory, depositReference, refundReference } from './custody-history.fixture.js';
-import { billingHistory, credit } from './billing-history.fixture.js';
+import { billingHistory, credit, invoicingHistory } from './billing-history.fixture.js';
 import { bookingHistory } from './booking-history.fixture.js';
 import { attestation, offer, registryHistory } from './registry-history.fixture.js';
 import { storageHistory } from './storage-history.fixture.js';
-import { settlementHistory } from './settlement-history.fixture.js';
+import { earningsHistory, settlementHistory } from './settlement-history.fixture.js';
 
 const spec = (name: string, taskIds: readonly string[]): JobSpec => ({
   name,
@@ -249,6 +251,10 @@ const readModels: readonly ReadModel[] = [
   { projection: alerts, entity: Alert, history: budgetsHistory },
   { projection: alerts, entity: BalanceAlert, history: budgetsHistory },
   { projection: storageUsage, entity: StorageUsage, history: storageHistory },
+  { projection: earnings, entity: Earning, history: earningsHistory },
+  { projection: earnings, entity: OperatorMoney, history: earningsHistory },
+  { projection: invoices, entity: InvoicedMonth, history: invoicingHistory },
+  { projection: invoices, entity: Invoice, history: invoicingHistory },
   { projection: payouts, entity: Payout, history: settlementHistory },
   { projection: payouts, entity: Batch, history: settlementHistory },
   { projection: verdicts, entity: Verdict, history: verificationHistory },

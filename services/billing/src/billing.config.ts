@@ -39,6 +39,10 @@ const fields = z.object({
     .optional(),
   /** How long a period is at whose end storage is charged. */
   STORAGE_CHARGE_EVERY_MS: z.coerce.number().int().min(100).max(86_400_000).default(3_600_000),
+  /** How long after its end a month is invoiced; clocks of the bus differ by less. */
+  INVOICE_AFTER_MS: z.coerce.number().int().min(0).max(2_592_000_000).default(3_600_000),
+  /** How often billing looks what is to be invoiced. */
+  INVOICE_POLL_MS: z.coerce.number().int().min(10).max(60_000).default(1_000),
 });
 
 export const billingConfig = fields.refine(

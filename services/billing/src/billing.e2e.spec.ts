@@ -1,14 +1,21 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Archive } from '@astro/archive/archive';
+import { stateFrom, textFrom } from '@astro/archive/invoice/from-archive';
+import { flawsOf, invoiceSchema } from '@astro/archive/invoice/invoice';
 import { startGround, type Ground } from '@astro/devstack/ground';
 import { newId } from '@astro/event-sourcing/ids';
 import { CommandBus } from '@astro/jetstream/command-bus';
 import { EventStore } from '@astro/jetstream/event-store';
+import { lastPositionOf } from '@astro/jetstream/event-reader';
+import { silent } from '@astro/jetstream/log';
 import { Snapshots } from '@astro/jetstream/snapshots';
-import type { AccountCommand, AccountEvent, StorageCommand } from '@astro/messages/billing';
+import type { AccountCommand, AccountEvent, InvoiceEvent, StorageCommand } from '@astro/messages/billing';
+import { endOf, invoiceIdOf, monthOf } from '@astro/messages/invoice-month';
 import type { JobEvent, JobSpec, Result } from '@astro/messages/scheduling';
 import { pageOfAlerts } from '@astro/read-models/billing/alerts';
 import { balanceOfTenant, earningsOfOperator } from '@astro/read-models/billing/balances';
 import { budgetsOf, spentAt } from '@astro/read-models/billing/budgets';
+import { findInvoice, findInvoicedMonth } from '@astro/read-models/billing/invoices';
 import { entriesOfJob, ledgerSum } from '@astro/read-models/billing/ledger';
 import { findStorageUsage } from '@astro/read-models/billing/storage';
 import { findUsage } from '@astro/read-models/billing/usage';
@@ -20,6 +27,7 @@ import { MikroORM } from '@mikro-orm/postgresql';
 import { account } from './account/account.js';
 import { billingConfig } from './billing.config.js';
 import { BillingModule } from './billing.module.js';
+import { makeInvoices, type MakeInvoicesOptions } from './invoice/make-invoices.unit.js';
 import { plainJob, plainRequirements } from '@astro/messages/unconstrained';
 
 type StorageChargedEvent = Extract<AccountEvent, { type: 'StorageCharged' }>;
@@ -159,6 +167,79 @@ test('a job is paid for out of its reservation, and the rest comes back', async 
     entries => entries.length === 9,
   );
   expect(await ledgerSum(database())).toBe(0n);
+}, 60_000);
+
+/** Charged 3,000 twice, in two tasks. */
+async function chargedTenant(): Promise<{ readonly tenantId: string; readonly jobId: string }> {
+  const about = { tenantId: newId('tenant'), jobId: newId('job') };
+  await credit(about.tenantId, 'credit_1', 10_000n);
+  await request({ type: 'ReserveFunds', data: { ...about, amountAtto: 10_000n } });
+  for (const taskId of ['task_1', 'task_2']) {
+    const work = [{ ...resultOf('o3'), meteredMs: 3_000 }];
+    await request({ type: 'ChargeTask', data: { ...about, taskId, work, feeBps: 250, burnBps: 2_000 } });
+  }
+  return about;
+}
+
+test('a month is closed once when it is over, by the root that verification recomputes', async () => {
+  const tenants = [await chargedTenant(), await chargedTenant()].map(({ tenantId }) => tenantId);
+  const month = monthOf(new Date());
+  const archive = new Archive({ url: ground.environment['DATABASE_URL']!, schema: 'billing' });
+  const at = (now: Date): MakeInvoicesOptions => ({
+    ...{ bus: ground.bus, commands, archive, em: database, afterMs: 1_000, pollMs: 1_000, log: silent },
+    now: () => now,
+  });
+  const made = async (tenantId: string) =>
+    (
+      await new EventStore(ground.bus).load({ type: 'billing.invoice', id: invoiceIdOf(tenantId, month) })
+    ).map(({ event }) => event as InvoiceEvent);
+  await eventually(
+    () => Promise.all(tenants.map(tenantId => findInvoicedMonth(database(), tenantId, month))),
+    months => months.every(row => row?.charges === 2),
+  );
+  await makeInvoices(at(new Date(endOf(month).getTime() + 999)));
+  for (const tenantId of tenants) expect(await made(tenantId)).toEqual([]);
+
+  // Two processes at once, and one more that comes later: a round is repeated until everything is archived.
+  const over = at(new Date(endOf(month).getTime() + 1_000));
+  await eventually(
+    async () => {
+      await Promise.all([makeInvoices(over), makeInvoices(over)]);
+      return Promise.all(tenants.map(made));
+    },
+    events => events.every(({ length }) => length > 0),
+  );
+  await makeInvoices(over);
+  for (const tenantId of tenants) {
+    const [issued, ...more] = await made(tenantId);
+    expect(more).toEqual([]);
+    const stated = { tenantId, month, charges: 2, meteredMs: 6_000, totalAtto: 6_000n, feeAtto: 150n };
+    expect(issued).toMatchObject({ type: 'InvoiceIssued', data: { statement: stated } });
+    const { number, statement } = (issued as Extract<InvoiceEvent, { type: 'InvoiceIssued' }>).data;
+    const { throughPosition, root } = statement;
+    const recomputed = await stateFrom(archive, { tenantId, month }, { throughPosition });
+    expect(recomputed.statement).toEqual(statement);
+    let text = '';
+    for await (const part of textFrom(archive, recomputed, { number, status: 'issued' })) text += part;
+    expect(flawsOf(invoiceSchema.parse(JSON.parse(text)), root)).toEqual([]);
+  }
+  await archive.close();
+}, 60_000);
+
+test('a draft is made when it is asked for, of what was charged until then', async () => {
+  const { tenantId } = await chargedTenant();
+  const month = monthOf(new Date());
+  const to = { type: 'billing.invoice', id: invoiceIdOf(tenantId, month) } as const;
+  const data = { tenantId, month, requestedAt: new Date() };
+  const options = { id: newId('cmd'), metadata, timeoutMs: 30_000 };
+  const until = await lastPositionOf(ground.bus, ['billing.account']);
+  await commands.request({ to, type: 'RequestInvoice', data }, options);
+  const draft = await eventually(
+    () => findInvoice(database(), tenantId, `${to.id}-1`),
+    row => row !== null,
+  );
+  expect(draft).toMatchObject({ status: 'draft', charges: 2, totalAtto: 6_000n, month });
+  expect(draft!.throughPosition).toBeGreaterThanOrEqual(until);
 }, 60_000);
 
 test('a credit of another amount under the same id is refused to the requester', async () => {

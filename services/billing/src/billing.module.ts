@@ -1,3 +1,4 @@
+import { Archive } from '@astro/archive/archive';
 import { TransactionJournal } from '@astro/chain/transactions/journal';
 import { TransactionSender } from '@astro/chain/transactions/sender';
 import { Bus } from '@astro/jetstream/bus';
@@ -8,6 +9,8 @@ import { Alert, alerts, BalanceAlert } from '@astro/read-models/billing/alerts';
 import { Balance, balances } from '@astro/read-models/billing/balances';
 import { Budget, budgets } from '@astro/read-models/billing/budgets';
 import { CustodyEntry, custody } from '@astro/read-models/billing/custody';
+import { Earning, earnings, OperatorMoney } from '@astro/read-models/billing/earnings';
+import { Invoice, InvoicedMonth, invoices } from '@astro/read-models/billing/invoices';
 import { LedgerEntry, ledger } from '@astro/read-models/billing/ledger';
 import { Batch, Payout, payouts } from '@astro/read-models/billing/payouts';
 import { Spending, spending } from '@astro/read-models/billing/spending';
@@ -29,6 +32,8 @@ import { escrow } from './escrow/escrow.js';
 import { FeeInForce } from './fee-in-force.provider.js';
 import { followChain } from './follow-chain.reactor.js';
 import { followFinalFacts } from './follow-final-facts.reactor.js';
+import { invoice } from './invoice/invoice.js';
+import { makeInvoicesUnit } from './invoice/make-invoices.unit.js';
 import { keepOutputs } from './keep-outputs.reactor.js';
 import { payForBookings } from './pay-for-bookings.reactor.js';
 import { queueWithdrawals } from './queue-withdrawals.reactor.js';
@@ -60,10 +65,13 @@ export class BillingModule {
           config,
           aggregates: {
             account: accountOn(chain?.deployment.chainId),
-            storage,
+            ...{ storage, invoice },
             ...(chain && { escrow, settlement }),
           },
-          projections: [balances, ledger, usage, spending, budgets, alerts, payouts, custody, storageUsage],
+          projections: [
+            ...[balances, ledger, usage, spending, budgets, alerts, payouts, custody, storageUsage],
+            ...[invoices, earnings],
+          ],
           reactors: [
             reserveForSubmittedJobs,
             extendReservations,
@@ -81,12 +89,13 @@ export class BillingModule {
           entities: [
             ...[Balance, LedgerEntry, JobUsage, Spending, Budget, Alert, BalanceAlert],
             ...[Batch, Payout, CustodyEntry, StorageUsage],
+            ...[Invoice, InvoicedMonth, Earning, OperatorMoney],
           ],
         }),
       ],
       controllers: chain ? [SettlementHealthController] : [],
       providers: [
-        metering(config),
+        ...[metering(config), invoicing(config)],
         ...(chain ? [following(chain, fee), settling(config, chain), settledChain(chain)] : []),
       ],
     };
@@ -136,6 +145,29 @@ const following = (chain: ChainAccess, fee: { followed?: FeeInForce }): Provider
   async useFactory(store: EventStore) {
     fee.followed = await FeeInForce.open(store, String(chain.deployment.chainId), logFor('fee'));
     return fee.followed;
+  },
+});
+
+/** Closed with the module, after the unit that reads from it has stopped. */
+class InvoiceArchive implements OnApplicationShutdown {
+  constructor(readonly archive: Archive) {}
+
+  onApplicationShutdown(): Promise<void> {
+    return this.archive.close();
+  }
+}
+
+const invoicing = (config: BillingConfig): Provider => ({
+  provide: InvoiceArchive,
+  inject: [Bus, CommandBus, SharedWork, MikroORM],
+  useFactory(bus: Bus, commands: CommandBus, work: SharedWork, orm: MikroORM) {
+    const log = logFor('invoices');
+    const warn = (line: string) => log.warn(line);
+    const archive = new Archive({ url: config.DATABASE_URL, schema: 'billing', warn });
+    const pace = { afterMs: config.INVOICE_AFTER_MS, pollMs: config.INVOICE_POLL_MS };
+    const em = () => orm.em.fork();
+    work.add(makeInvoicesUnit({ bus, commands, archive, em, ...pace, now: () => new Date(), log }));
+    return new InvoiceArchive(archive);
   },
 });
 

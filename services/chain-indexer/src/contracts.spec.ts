@@ -6,6 +6,7 @@ import { walletFrom } from '@astro/chain/wallet';
 import type { MirrorEvent } from '@astro/messages/chain';
 import { openDatabase } from '@astro/postgres/database';
 import { provision } from '@astro/postgres/provision';
+import { pageOfSlashes } from '@astro/read-models/chain/slashing';
 import type { MikroORM } from '@mikro-orm/postgresql';
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -165,6 +166,10 @@ test('stakes: delegation, unbonding, withdrawal, and slashing by every way a cas
   const [slash] = await rows('slashes');
   const parts = [slash!['to_reporter_atto'], slash!['burned_atto'], slash!['to_treasury_atto']];
   expect(parts.reduce((sum: bigint, part) => sum + BigInt(part as string), 0n)).toBe(slashedAtto);
+  const told = await pageOfSlashes(orm.em.fork(), lower(operator), { limit: 9 });
+  const evidence = { caseId: '0', evidence: hash('e'), rebuttal: hash('a'), accuser: lower(delegator) };
+  expect(told!.rows).toMatchObject([{ fractionBps: 1_000, case: { ...evidence, slashedAtto } }]);
+  expect((await pageOfSlashes(orm.em.fork(), lower(rich), { limit: 9 }))!.rows).toEqual([]);
   const providerOf = async (role: number, who: string) =>
     (await calls.ask('staking', 'providerOf', role, who))[0] as Readonly<Record<string, unknown>>;
   const [provider, validator] = [await providerOf(0, operator), await providerOf(1, rich)];

@@ -3,6 +3,8 @@ import { Bus } from '@astro/jetstream/bus';
 import { Alert, BalanceAlert } from '@astro/read-models/billing/alerts';
 import { Balance } from '@astro/read-models/billing/balances';
 import { Budget } from '@astro/read-models/billing/budgets';
+import { Earning, OperatorMoney } from '@astro/read-models/billing/earnings';
+import { Invoice, InvoicedMonth } from '@astro/read-models/billing/invoices';
 import { LedgerEntry } from '@astro/read-models/billing/ledger';
 import { Batch, Payout } from '@astro/read-models/billing/payouts';
 import { Spending } from '@astro/read-models/billing/spending';
@@ -33,6 +35,7 @@ import { BudgetsController } from './budgets/budgets.controller.js';
 import { Commands } from './commands.js';
 import { ContentController } from './content/content.controller.js';
 import { ContentStore } from './content/content-store.js';
+import { EarningsController } from './earnings/earnings.controller.js';
 import { GATEWAY_CONFIG, type GatewayConfig } from './gateway.config.js';
 import { Authentication } from './http/authentication.js';
 import { AuthenticationGuard } from './http/authentication.guard.js';
@@ -42,6 +45,8 @@ import { ProblemFilter } from './http/problem.filter.js';
 import { RateLimit } from './http/rate-limit.js';
 import { RouteTable } from './http/route-table.js';
 import { ForesightController } from './jobs/foresight.controller.js';
+import { InvoiceDocuments } from './invoices/invoice-documents.js';
+import { InvoicesController } from './invoices/invoices.controller.js';
 import { JobEventsController } from './jobs/job-events.controller.js';
 import { JobsController } from './jobs/jobs.controller.js';
 import { PoolQuestions } from './jobs/pool-questions.js';
@@ -71,6 +76,8 @@ export const controllers = [
   WithdrawalsController,
   WalletsController,
   PayoutsController,
+  InvoicesController,
+  EarningsController,
   QuotesController,
   ReservationsController,
   OpenApiController,
@@ -111,6 +118,10 @@ export class GatewayModule {
             StorageUsage,
             Batch,
             Payout,
+            Invoice,
+            InvoicedMonth,
+            Earning,
+            OperatorMoney,
             ...chainEntities,
           ],
         }),
@@ -131,6 +142,7 @@ export class GatewayModule {
         Authentication,
         AuthenticationGuard,
         Commands,
+        InvoiceDocuments,
         NodeCredentials,
         PoolQuestions,
         ReadModels,

@@ -30,6 +30,8 @@ const problemOfRejection: Readonly<Record<string, ProblemCode>> = {
   BudgetIsFixed: 'budget_conflict',
   BudgetExists: 'budget_conflict',
   BudgetNotFound: 'budget_not_found',
+  MonthIsInvalid: 'request_invalid',
+  MonthHasNotBegun: 'request_invalid',
   OfferIsInvalid: 'request_invalid',
   InventoryIsInvalid: 'request_invalid',
   PublicKeyIsInvalid: 'request_invalid',

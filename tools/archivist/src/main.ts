@@ -1,15 +1,16 @@
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
 import { readConnection } from '@astro/admin/connection';
 import { Archive } from '@astro/archive/archive';
+import { archivedTo, stateFrom, textFrom } from '@astro/archive/invoice/from-archive';
+import { flawsOf, invoiceSchema, type Invoice } from '@astro/archive/invoice/invoice';
 import { restore } from '@astro/archive/restore';
 import { verify, type Verdict } from '@astro/archive/verify';
 import { Bus } from '@astro/jetstream/bus';
 import { reasonOf } from '@astro/jetstream/log';
 import { eventStreamOf } from '@astro/jetstream/subjects';
-import { invoiceFrom } from './invoice/from-archive.js';
-import { flawsOf, invoiceSchema, type Invoice } from './invoice/invoice.js';
 import { readRequest, UsageError, type InvoiceRequest, type Request } from './request.js';
 
 const FLAWS_TOLD_MAX = 50;
@@ -63,13 +64,15 @@ function inArchive<Result>(
 async function performInvoice(request: InvoiceRequest, archive: Archive): Promise<number> {
   if (request.kind === 'invoice') {
     const { tenantId, month } = request;
-    console.log(JSON.stringify(await invoiceFrom(archive, { tenantId, month }), null, 2));
+    const throughPosition = await archivedTo(archive);
+    const stated = await stateFrom(archive, { tenantId, month }, { throughPosition });
+    await pipeline(textFrom(archive, stated), process.stdout, { end: false });
     return 0;
   }
   const invoice = readInvoice(request.file);
   const { tenantId, month, throughPosition } = invoice;
-  const { root } = await invoiceFrom(archive, { tenantId, month }, throughPosition);
-  return reportInvoice(invoice, root);
+  const { statement } = await stateFrom(archive, { tenantId, month }, { throughPosition });
+  return reportInvoice(invoice, statement.root);
 }
 
 /** @throws Error naming the field that breaks its rule */

@@ -5,6 +5,8 @@ import { Alert, alerts, BalanceAlert } from '@astro/read-models/billing/alerts';
 import { Balance, balances } from '@astro/read-models/billing/balances';
 import { CustodyEntry, custody } from '@astro/read-models/billing/custody';
 import { Budget, budgets } from '@astro/read-models/billing/budgets';
+import { Earning, OperatorMoney, earnings } from '@astro/read-models/billing/earnings';
+import { Invoice, InvoicedMonth, invoices } from '@astro/read-models/billing/invoices';
 import { LedgerEntry, ledger } from '@astro/read-models/billing/ledger';
 import { Batch, Payout, payouts } from '@astro/read-models/billing/payouts';
 import { Spending, spending } from '@astro/read-models/billing/spending';
@@ -45,6 +47,8 @@ export const readModels: readonly ReadModel[] = [
   { projection: budgets, entities: [Budget] },
   { projection: alerts, entities: [Alert, BalanceAlert] },
   { projection: storageUsage, entities: [StorageUsage] },
+  { projection: earnings, entities: [Earning, OperatorMoney] },
+  { projection: invoices, entities: [InvoicedMonth, Invoice] },
   { projection: verdicts, entities: [Verdict] },
   ...chainModels,
 ];

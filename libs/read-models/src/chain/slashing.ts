@@ -1,5 +1,7 @@
 import { Atto } from '@astro/postgres/atto';
-import { defineEntity, type InferEntity } from '@mikro-orm/postgresql';
+import { defineEntity, type EntityManager, type InferEntity } from '@mikro-orm/postgresql';
+import type { PageQuery } from '../page.js';
+import { pageAsOf } from './as-of.js';
 import { filling, mirrored, undoOf, type MirroredTable } from './mirrored.js';
 import { roleOf, type StakeRole } from './stake-role.js';
 
@@ -101,3 +103,25 @@ const slashes: MirroredTable<Slash> = {
 };
 
 export const slashing = mirrored('chain.slashing', [filling(cases), filling(slashes)]);
+
+/** What was taken, and the case that it was taken for, where there is one: its evidence is the reason. */
+export type SlashWithCase = Slash & { readonly case: SlashingCase | undefined };
+
+/** What was taken of the stake on a node operator. @throws InvalidCursor */
+export const pageOfSlashes = (em: EntityManager, operator: string, query: PageQuery) =>
+  pageAsOf(em, slashing.head, Slash, query, { role: 'operator', provider: operator }, withCases);
+
+/** A case is closed in the block in which the stake is taken, and says how much that was. */
+async function withCases(em: EntityManager, rows: readonly Slash[]): Promise<readonly SlashWithCase[]> {
+  const accused = [...new Set(rows.map(({ provider }) => provider))];
+  const blocks = [...new Set(rows.map(({ asOfBlock }) => asOfBlock))];
+  const closed = await em.find(SlashingCase, {
+    ...{ role: 'operator', status: 'slashed', accused: { $in: accused }, asOfBlock: { $in: blocks } },
+  });
+  return rows.map(slash => ({ ...slash, case: closed.find(of => isFor(of, slash)) }));
+}
+
+const isFor = (of: SlashingCase, slash: Slash): boolean =>
+  of.asOfBlock === slash.asOfBlock &&
+  of.accuser === slash.reporter &&
+  of.slashedAtto === slash.toReporterAtto + slash.burnedAtto + slash.toTreasuryAtto;

@@ -140,6 +140,15 @@ function changesTo(
 export const findJob = (em: EntityManager, tenantId: string, jobId: string) =>
   em.findOne(Job, { jobId, tenantId });
 
+/** What these jobs are called, by their ids. */
+export async function namesOfJobs(
+  em: EntityManager,
+  jobIds: readonly string[],
+): Promise<ReadonlyMap<string, string>> {
+  const rows = await em.find(Job, { jobId: { $in: [...jobIds] } }, { fields: ['jobId', 'name'] });
+  return new Map(rows.map(({ jobId, name }) => [jobId, name]));
+}
+
 export type JobQuery = PageQuery & {
   readonly status?: JobStatus | undefined;
   readonly project?: string | undefined;

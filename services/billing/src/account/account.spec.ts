@@ -54,18 +54,18 @@ const resultOf = (operator: string, meteredMs: number, pricePerSecondAtto: bigin
   meteredMs,
   pricePerSecondAtto,
 });
-/** 1,234 ms at 100 a second are 123.4, so 124 base units; 500 ms at 151 are 75.5, so 76: 200 together. */
-const work = [resultOf('a', 1_234, 100n), resultOf('b', 500, 151n)];
-const charge = (changes: Partial<ChargeTask> = {}): AccountCommand => ({
-  type: 'ChargeTask',
-  data: { tenantId, jobId, taskId: 'task_1', work, feeBps: 250, burnBps: 2_000, ...changes },
-});
 const workOf = (
   operator: string,
   of: Omit<ChargedWork, 'leaseId' | 'nodeId' | 'operatorId'>,
 ): ChargedWork => ({
   ...{ leaseId: `lease_${operator}`, nodeId: `node_${operator}`, operatorId: operator },
   ...of,
+});
+/** 1,234 ms at 100 a second are 123.4, so 124 base units; 500 ms at 151 are 75.5, so 76: 200 together. */
+const work = [resultOf('a', 1_234, 100n), resultOf('b', 500, 151n)];
+const charge = (changes: Partial<ChargeTask> = {}): AccountCommand => ({
+  type: 'ChargeTask',
+  data: { tenantId, jobId, taskId: 'task_1', work, feeBps: 250, burnBps: 2_000, ...changes },
 });
 /** The fee of 200 is 5, of which 1 is burned; of it `a` bears 3 (2.5 % of 124) and `b` the other 2. */
 const charged = (taskId = 'task_1'): AccountEvent => ({

@@ -8,6 +8,8 @@ import { newId } from '@astro/event-sourcing/ids';
 import type { Outcome } from '@astro/jetstream/command-bus';
 import type { AccountEvent, BatchSealed, EscrowEvent, SettlementEvent } from '@astro/messages/billing';
 import { escrowCustody, postingsIn } from '@astro/messages/ledger-accounts';
+import { openReader } from '@astro/postgres/database';
+import { Earning, moneyOf, OperatorMoney } from '@astro/read-models/billing/earnings';
 import { claimsOf, treeOf } from './batch.js';
 import { eventually, SettledMarket } from './settled-market.fixture.js';
 
@@ -92,7 +94,25 @@ test('a final deposit of a linked address is credited, and a batch of work is se
   const paid = of(end, 'PayoutClaimed').map(({ data }) => data.amountAtto);
   expect([await market.tokensOf(operatorAccount), await market.tokensOf(lateAccount)]).toEqual(paid);
   expect(await custody()).toBe(await held());
+  await operatorsSee(paid);
 }, 180_000);
+
+/** What each of the two earned by its days and nodes is what it was paid, but for what its batch rounded. */
+async function operatorsSee(paid: readonly bigint[]): Promise<void> {
+  const url = market.platform.databaseUrlOf('gateway');
+  const reader = await openReader({ url, entities: [Earning, OperatorMoney] });
+  const money = await eventually(
+    () => Promise.all([operatorId, lateId].map(id => moneyOf(reader.em.fork(), id))),
+    all => all.every(({ claimedAtto }) => claimedAtto > 0n),
+  );
+  for (const [index, { operatorId: id, earnedAtto, roundedAtto, ...where }] of money.entries()) {
+    const rows = await reader.em.fork().find(Earning, { operatorId: id });
+    expect(sumOf(rows.map(({ netAtto }) => netAtto))).toBe(earnedAtto);
+    expect(where).toMatchObject({ pendingAtto: 0n, settlingAtto: 0n, claimableAtto: 0n });
+    expect([where.claimedAtto, earnedAtto + roundedAtto]).toEqual([paid[index], paid[index]]);
+  }
+  await reader.close();
+}
 
 /** Anybody may: the settler's gas pays for it here. */
 async function claimAll({ batchId, payouts }: BatchSealed): Promise<void> {

@@ -1,6 +1,7 @@
 import { expect, test } from '@jest/globals';
 import { isProven } from '@astro/chain/payouts/tree';
 import type { Share, TaskCharged } from '@astro/messages/billing';
+import { changeOf } from '@astro/messages/ledger-accounts';
 import fc from 'fast-check';
 import { chargeFor } from '../account/charge.js';
 import { transfer } from '../account/postings.js';
@@ -53,6 +54,22 @@ function charged(
   const about = { tenantId, jobId: 'job_1', taskId: 'task_1', feeBps, burnBps, meteredMs };
   return { ...about, postings, work: charge.work };
 }
+
+test('what the leases of a charge cost, and bear of the fee, is the whole charge and what operators earn of it', () =>
+  fc.assert(
+    fc.property(task, terms, (of, fee) => {
+      const { tenantId, postings, work } = charged(of, fee);
+      expect(sum(work.map(({ grossAtto }) => grossAtto))).toBe(
+        -changeOf(`tenant:${tenantId}:reserved`, postings),
+      );
+      for (const operatorId of new Set(work.map(lease => lease.operatorId))) {
+        const own = work.filter(lease => lease.operatorId === operatorId);
+        const earned = sum(own.map(({ grossAtto, feeAtto }) => grossAtto - feeAtto));
+        expect(earned).toBe(changeOf(`operator:${operatorId}:earned`, postings));
+      }
+    }),
+    { seed, numRuns: 500 },
+  ));
 
 test('the shares of a charge are the whole charge, to the base unit', () =>
   fc.assert(

@@ -22,12 +22,10 @@ import { invalidField, Problem } from '../http/problem.js';
 import { Operation } from '../openapi/operation.js';
 import { ReadModels } from '../read-models.js';
 import * as schema from './chain.schema.js';
+import { knownOfChain } from './known.js';
 import * as resource from './resources.js';
 
 type ListQuery = z.output<typeof schema.listQuery>;
-
-/** PostgreSQL's code. */
-const undefinedTable = '42P01';
 
 /** What the indexer has mirrored of the chain. All of it is public there. */
 @Controller()
@@ -205,15 +203,8 @@ export class ChainController {
     return { ...resource.listOf(page, toItem), ...resource.cursorOf(page, scope) };
   }
 
-  /** Before the indexer has run for the first time there are no tables; before the first block they are empty. */
-  async #known<T>(read: (em: EntityManager) => Promise<T | undefined>): Promise<T> {
-    const found = await this.readModels.query(em =>
-      read(em).catch((error: unknown) => {
-        if ((error as { readonly code?: string }).code !== undefinedTable) throw error;
-      }),
-    );
-    if (found === undefined) throw new Problem('chain_not_indexed', { headers: { 'retry-after': '5' } });
-    return found;
+  #known<T>(read: (em: EntityManager) => Promise<T | undefined>): Promise<T> {
+    return knownOfChain(this.readModels, read);
   }
 
   /** Whose address it is, only its owner is told. */

@@ -10,7 +10,7 @@ import { invalidField } from './problem.js';
 export const encodeCursor = (scope: string, after: string): string =>
   Buffer.from(JSON.stringify([after, digest(scope, after)])).toString('base64url');
 
-const content = z.tuple([z.string().max(128), z.string().length(16)]);
+const content = z.tuple([z.string().max(300), z.string().length(16)]);
 
 /** @throws Problem `cursor_invalid` */
 export function decodeCursor(scope: string, cursor: string | undefined): string | undefined {

@@ -126,10 +126,10 @@ function answersOf({ answers }: RoutedOperation): Record<string, ZodOpenApiRespo
   return Object.fromEntries(Object.entries(answers).map(([status, answer]) => [status, answerOf(answer)]));
 }
 
-function answerOf({ description, schema, contentType, headers }: Answer): ZodOpenApiResponseObject {
+function answerOf({ description, schema, contentType, alsoAs, headers }: Answer): ZodOpenApiResponseObject {
   const content = contentType
     ? { [contentType]: { schema: contentType === 'text/event-stream' ? z.string() : binary } }
-    : schema && json(schema);
+    : schema && { ...json(schema), ...(alsoAs && { [alsoAs]: { schema: binary } }) };
   return { description, ...(content && { content }), ...(headers && { headers: z.object(headers) }) };
 }
 

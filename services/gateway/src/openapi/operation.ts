@@ -17,6 +17,8 @@ export type Answer = {
   readonly schema?: z.ZodType;
   /** JSON when there is a schema and this is not given. */
   readonly contentType?: 'application/octet-stream' | 'text/event-stream';
+  /** What a client can have in place of JSON. */
+  readonly alsoAs?: 'application/pdf';
   readonly headers?: Readonly<Record<string, z.ZodType>>;
 };
 

@@ -1,18 +1,11 @@
-import { linkOf } from '@astro/archive/chain';
-import type { Recorded } from '@astro/event-sourcing/recorded';
-import { recordedFrom } from '@astro/jetstream/delivered';
-import { headersIn } from '@astro/jetstream/received';
 import type { StoredMessage } from '@astro/jetstream/stored-messages';
-import { eventSubject } from '@astro/jetstream/subjects';
 import { Unprocessable } from '@astro/jetstream/unprocessable';
-import type { TaskCharged } from '@astro/messages/billing';
 import { CodecError } from '@astro/messages/codec';
-import { changeOf, tenantAccount } from '@astro/messages/ledger-accounts';
+import { invoiceNumberOf, MONTH } from '@astro/messages/invoice-month';
 import { z } from 'zod';
-import { leafHash, rootByProof, treeOf } from './merkle.js';
-
-/** Of one invoice: what fits into a file that can be read at once. */
-const LINES_MAX = 100_000;
+import { chargeIn, isChargeOf, leafOf, type Charge } from './charges.js';
+import { rootByProof, treeOf } from './merkle.js';
+import { CHARGES_MAX, type Stated } from './statement.js';
 
 const hash = z.string().regex(/^[0-9a-f]{64}$/, 'must be 64 hexadecimal digits');
 const bytes = z.base64();
@@ -38,38 +31,45 @@ const line = z.strictObject({
 /** What a tenant was charged in one month (UTC), with the events that say so. Amounts in base units. */
 export const invoiceSchema = z.strictObject({
   version: z.literal(1),
+  /** Of one on record. */
+  number: z.string().optional(),
+  /** A draft is of a month that may have gone on since. */
+  status: z.enum(['issued', 'draft']).optional(),
   tenantId: z.string(),
-  month: z.string().regex(/^\d{4}-(0[1-9]|1[0-2])$/, 'must be a year and a month, for example 2026-11'),
+  month: z.string().regex(MONTH, 'must be a year and a month, for example 2026-11'),
   currency: z.literal('ASTRO'),
   /** The archive reached to here; a month that goes on has more later. */
   throughPosition: z.int().min(0),
-  lines: z.array(line).max(LINES_MAX),
+  lines: z.array(line).max(CHARGES_MAX),
   totalAtto: amount,
   /** Of the Merkle tree over the events of all lines. */
   root: hash,
 });
 export type Invoice = z.infer<typeof invoiceSchema>;
-export type InvoiceOf = Pick<Invoice, 'tenantId' | 'month'>;
+export type InvoiceName = Required<Pick<Invoice, 'number' | 'status'>>;
 type Line = Invoice['lines'][number];
 
-/** @param events of the stream in its order, to `throughPosition`; those of others are passed over */
-export function makeInvoice(
-  of: InvoiceOf,
-  events: readonly StoredMessage[],
-  throughPosition: number,
-): Invoice {
-  const charges = events.filter(event => isChargeOf(of, event));
-  if (charges.length > LINES_MAX)
-    throw new RangeError(`${charges.length} charges are more than ${LINES_MAX}`);
-  const tree = treeOf(charges.map(leafOf));
-  const lines = charges.map((event, index) => ({
-    ...saidBy(event, of.tenantId),
-    event: citationOf(event),
-    proof: tree.proofs[index]!.map(node => node.toString('hex')),
-  }));
-  const root = tree.root.toString('hex');
-  const totalAtto = sumOf(lines);
-  return { version: 1, ...of, currency: 'ASTRO', throughPosition, lines, totalAtto, root };
+/**
+ * The invoice as JSON, a line of text for each of its lines.
+ * @param charges those that were stated, once more
+ */
+export async function* textOfInvoice(
+  { statement, tree }: Stated,
+  charges: AsyncIterable<StoredMessage>,
+  name?: InvoiceName,
+): AsyncGenerator<string> {
+  const { tenantId, month, throughPosition, totalAtto, root } = statement;
+  const head = { version: 1, ...name, tenantId, month, currency: 'ASTRO', throughPosition };
+  yield `${JSON.stringify(head).slice(0, -1)},"lines":[`;
+  let index = 0;
+  for await (const event of charges) {
+    const proof = tree.proofOf(index).map(node => node.toString('hex'));
+    const cited: Line = { ...saidBy(chargeIn(event)), event: citationOf(event), proof };
+    yield `${index === 0 ? '' : ','}\n${JSON.stringify(cited)}`;
+    index += 1;
+  }
+  const foot = { totalAtto: totalAtto.toString(), root };
+  yield `\n],${JSON.stringify(foot).slice(1)}\n`;
 }
 
 /**
@@ -77,15 +77,28 @@ export function makeInvoice(
  * trusted root, and no event of that tree is left out.
  */
 export function flawsOf(invoice: Invoice, trustedRoot: string): readonly string[] {
-  const { lines, root, totalAtto } = invoice;
+  const { lines, root, totalAtto, throughPosition } = invoice;
   const flaws = lines.flatMap((cited, index) => flawsOfLine(invoice, cited, index, trustedRoot));
-  const total = sumOf(lines);
+  const total = lines.reduce((sum, { amountAtto }) => sum + BigInt(amountAtto), 0n).toString();
   if (total !== totalAtto) flaws.push(`totalAtto: is ${totalAtto}, the lines sum to ${total}`);
   if (root !== trustedRoot) flaws.push(`root: is ${root}, the events' is ${trustedRoot}`);
+  const last = lines.at(-1)?.event.position ?? 0;
+  if (last > throughPosition)
+    flaws.push(`throughPosition: is ${throughPosition}, the last event is at ${last}`);
   const rebuilt = treeOf(lines.map(({ event }) => leafOf(eventOf(event)))).root.toString('hex');
   if (rebuilt !== trustedRoot)
     flaws.push('lines: their events are not those of the root, or not all of them');
-  return flaws;
+  return [...flaws, ...flawsOfName(invoice)];
+}
+
+/** The number follows from whose invoice it is; only a draft's says which draft. */
+function flawsOfName({ number, status, tenantId, month }: Invoice): readonly string[] {
+  if (number === undefined && status === undefined) return [];
+  const [, draft] = /-D([1-9]\d{0,8})$/.exec(number ?? '') ?? [];
+  const expected = invoiceNumberOf(tenantId, month, draft === undefined ? undefined : Number(draft));
+  const flaws = number === expected ? [] : [`number: is ${number}, of this tenant and month is ${expected}`];
+  const isOf = draft === undefined ? 'issued' : 'draft';
+  return status === isOf ? flaws : [...flaws, `status: is ${status}, the number is of one that is ${isOf}`];
 }
 
 function flawsOfLine(invoice: Invoice, cited: Line, index: number, trustedRoot: string): string[] {
@@ -96,7 +109,7 @@ function flawsOfLine(invoice: Invoice, cited: Line, index: number, trustedRoot: 
   const proven = rootByProof(leafOf(event), place, proof)?.toString('hex');
   const flaws = proven === trustedRoot ? [] : [at('proof', 'does not lead from the event to the root')];
   if (!isChargeOf(invoice, event)) return [...flaws, at('event', 'is no charge of this tenant and month')];
-  const said = readBy(event, invoice.tenantId);
+  const said = readBy(event);
   if (!said) return [...flaws, at('event', 'cannot be read')];
   for (const field of ['eventId', 'jobId', 'taskId', 'meteredMs', 'amountAtto'] as const)
     if (cited[field] !== said[field])
@@ -105,9 +118,9 @@ function flawsOfLine(invoice: Invoice, cited: Line, index: number, trustedRoot: 
 }
 
 /** Undefined when the bytes of a file are no event. */
-function readBy(event: StoredMessage, tenantId: string): Said | undefined {
+function readBy(event: StoredMessage): Said | undefined {
   try {
-    return saidBy(event, tenantId);
+    return saidBy(chargeIn(event));
   } catch (error) {
     if (error instanceof CodecError || error instanceof Unprocessable) return undefined;
     throw error;
@@ -116,31 +129,10 @@ function readBy(event: StoredMessage, tenantId: string): Said | undefined {
 
 type Said = Pick<Line, 'eventId' | 'jobId' | 'taskId' | 'meteredMs' | 'amountAtto'>;
 
-function saidBy(message: StoredMessage, tenantId: string): Said {
-  const { id, event } = recordedIn(message);
-  const { jobId, taskId, meteredMs, postings } = event.data as TaskCharged;
-  const amountAtto = (-changeOf(tenantAccount(tenantId, 'reserved'), postings)).toString();
-  return { eventId: id, jobId, taskId, meteredMs, amountAtto };
-}
-
-const recordedIn = ({ headers, payload, sequence, ...message }: StoredMessage): Recorded =>
-  recordedFrom({
-    subject: message.subject,
-    headers: headersIn(Buffer.from(headers)),
-    data: payload,
-    position: sequence,
-    recordedAt: dateOf(message.recordedAtNanos),
-  });
-
-function isChargeOf({ tenantId, month }: InvoiceOf, { subject, recordedAtNanos }: StoredMessage): boolean {
-  const charged = eventSubject({ type: 'billing.account', id: tenantId }, 'TaskCharged');
-  return subject === charged && dateOf(recordedAtNanos).toISOString().startsWith(`${month}-`);
-}
-
-const dateOf = (nanos: bigint) => new Date(Number(nanos / 1_000_000n));
-
-/** The link that the archive's chain has for the event after a hash of zeros: position, time, subject and bytes. */
-const leafOf = (event: StoredMessage): Buffer => leafHash(linkOf(new Uint8Array(32), event));
+const saidBy = ({ eventId, jobId, taskId, meteredMs, amountAtto }: Charge): Said => ({
+  ...{ eventId, jobId, taskId, meteredMs },
+  amountAtto: amountAtto.toString(),
+});
 
 const citationOf = (event: StoredMessage): Line['event'] => ({
   position: event.sequence,
@@ -157,6 +149,3 @@ const eventOf = ({ position, subject, headers, payload, recordedAtNanos }: Line[
   payload: Buffer.from(payload, 'base64'),
   recordedAtNanos: BigInt(recordedAtNanos),
 });
-
-const sumOf = (lines: readonly Pick<Line, 'amountAtto'>[]): string =>
-  lines.reduce((sum, { amountAtto }) => sum + BigInt(amountAtto), 0n).toString();

@@ -15,23 +15,33 @@ const splitOf = (size: number): number => 2 ** Math.ceil(Math.log2(size) - 1);
 
 export type MerkleTree = {
   readonly root: Buffer;
-  /** For each leaf the other child at each node on the way up (RFC 9162, section 2.1.3.1). */
-  readonly proofs: readonly (readonly Buffer[])[];
+  /** The other child at each node on the way from the leaf up (RFC 9162, section 2.1.3.1). */
+  proofOf(index: number): readonly Buffer[];
 };
 
-/** The tree over the leaves in their order, as RFC 9162, section 2.1.1, has it; of none, the hash of nothing. */
+/**
+ * The tree over the leaves in their order, as RFC 9162, section 2.1.1, has it; of none, the hash of nothing. Made from
+ * below: neighbours are joined, and a last one without a neighbour moves up as it is, which divides where the RFC does.
+ */
 export function treeOf(leaves: readonly Buffer[]): MerkleTree {
-  if (leaves.length === 0) return { root: createHash('sha256').digest(), proofs: [] };
-  if (leaves.length === 1) return { root: leaves[0]!, proofs: [[]] };
-  const split = splitOf(leaves.length);
-  const left = treeOf(leaves.slice(0, split));
-  const right = treeOf(leaves.slice(split));
-  const proofs = [
-    ...left.proofs.map(proof => [...proof, right.root]),
-    ...right.proofs.map(proof => [...proof, left.root]),
-  ];
-  return { root: nodeHash(left.root, right.root), proofs };
+  const levels: (readonly Buffer[])[] = [leaves];
+  for (let level = leaves; level.length > 1;) {
+    const above: Buffer[] = [];
+    for (let index = 0; index < level.length; index += 2) {
+      const [left, right] = [level[index]!, level[index + 1]];
+      above.push(right ? nodeHash(left, right) : left);
+    }
+    levels.push(above);
+    level = above;
+  }
+  return {
+    root: levels.at(-1)![0] ?? createHash('sha256').digest(),
+    proofOf: index =>
+      levels.flatMap((level, height) => level[siblingOf(Math.floor(index / 2 ** height))] ?? []),
+  };
 }
+
+const siblingOf = (index: number): number => (index % 2 === 0 ? index + 1 : index - 1);
 
 /** The root that the leaf has by this proof, at its place among `size`; undefined when the proof has no such length. */
 export function rootByProof(

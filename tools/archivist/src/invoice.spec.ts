@@ -3,6 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Archive } from '@astro/archive/archive';
+import { flawsOf, invoiceSchema, type Invoice } from '@astro/archive/invoice/invoice';
 import { Archiver } from '@astro/archive/archiver';
 import { startNats, type NatsServer } from '@astro/devstack/nats/server';
 import { startPostgres, type PostgresServer } from '@astro/devstack/postgres/server';
@@ -11,11 +12,11 @@ import { EventStore } from '@astro/jetstream/event-store';
 import { silent } from '@astro/jetstream/log';
 import { ensureStreams } from '@astro/jetstream/streams';
 import type { AccountEvent } from '@astro/messages/billing';
+import { invoiceNumberOf } from '@astro/messages/invoice-month';
 import { provision } from '@astro/postgres/provision';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import type { Invoice } from './invoice.js';
 
-const entry = join(import.meta.dirname, '../../dist/main.js');
+const entry = join(import.meta.dirname, '../dist/main.js');
 const stream = 'EVT_BILLING';
 const metadata = { correlationId: 'req-1', causationId: 'req-1', actor: 'service:spec' };
 const month = new Date().toISOString().slice(0, 7);
@@ -68,11 +69,11 @@ const charged = (tenantId: string, index: number, amountAtto: bigint): AccountEv
     feeBps: 250,
     burnBps: 2_000,
     meteredMs: 1_000,
+    work: [],
     postings: [
       { account: `tenant:${tenantId}:reserved`, amountAtto: -amountAtto },
       { account: 'operator:operator_1:earned', amountAtto },
     ],
-    work: [],
   },
 });
 
@@ -191,6 +192,57 @@ describe.each([['by the archive'], ['by the root']])('%s', way => {
     expect([code, output]).toEqual([1, expect.stringContaining('lines[0].event: cannot be read')]);
   });
 });
+
+test('a number and a status belong to the tenant and the month', () => {
+  const of = (name: Partial<Invoice>) => flawsOf({ ...invoice, ...name }, invoice.root);
+  const number = invoiceNumberOf('tenant_1', month);
+  expect(of({ number, status: 'issued' })).toEqual([]);
+  expect(of({ number: `${number}-D7`, status: 'draft' })).toEqual([]);
+  for (const other of [
+    invoiceNumberOf('tenant_2', month),
+    `${number}-D0`,
+    `${number}-D07`,
+    `${number}-D`,
+    '',
+  ])
+    expect(of({ number: other, status: 'issued' })).toEqual([
+      expect.stringContaining(`number: is ${other}, `),
+    ]);
+  expect(of({ number, status: 'draft' })).toEqual([expect.stringContaining('status: is draft')]);
+  expect(of({ number: `${number}-D1`, status: 'issued' })).toEqual([expect.stringContaining('status: is ')]);
+  expect(of({ number })).toEqual([expect.stringContaining('status: is undefined')]);
+});
+
+test('whatever is changed in it is found out, by its root alone', () => {
+  const named = { ...invoice, number: invoiceNumberOf('tenant_1', month), status: 'issued' };
+  expect(flawsOf(invoiceSchema.parse(named), invoice.root)).toEqual([]);
+  const changes = [...changesOf(named)];
+  expect(changes.length).toBeGreaterThan(60);
+  for (const { path, changed } of changes) {
+    const read = invoiceSchema.safeParse(changed);
+    const isFound = !read.success || flawsOf(read.data, invoice.root).length > 0;
+    // That no more was looked at than there is, only the archive can tell.
+    expect([path, isFound]).toEqual([path, path !== 'throughPosition']);
+  }
+});
+
+/** The same with one of its texts or numbers changed, one after the other. */
+function* changesOf(value: unknown, path = ''): Generator<{ path: string; changed: unknown }> {
+  if (typeof value === 'number') yield { path, changed: value + 1 };
+  // The last digit but two: the last ones of bytes in base64 may stand for nothing.
+  else if (typeof value === 'string' && value !== '') yield { path, changed: altered(value) };
+  else if (typeof value === 'object' && value !== null)
+    for (const [key, member] of Object.entries(value))
+      for (const change of changesOf(member, path === '' ? key : `${path}.${key}`)) {
+        const whole = Array.isArray(value) ? value.with(Number(key), change.changed) : undefined;
+        yield { path: change.path, changed: whole ?? { ...value, [key]: change.changed } };
+      }
+}
+
+function altered(text: string): string {
+  const place = Math.max(0, text.length - 4);
+  return text.slice(0, place) + (text[place] === '1' ? '2' : '1') + text.slice(place + 1);
+}
 
 test('what is no invoice, and a wrong command line, are told', async () => {
   expect(await verify({ ...invoice, currency: 'USD' })).toMatchObject({
