@@ -1,6 +1,6 @@
 import type { Projection } from '@astro/event-sourcing/projection';
 import type { Recorded } from '@astro/event-sourcing/recorded';
-import type { TaskCharged } from '@astro/messages/billing';
+import type { Posting, TaskCharged } from '@astro/messages/billing';
 import {
   changeOf,
   ledgerAccountIn,
@@ -70,19 +70,23 @@ type Share = Pick<Earning, 'nodeId' | 'charges' | 'workMs' | 'grossAtto' | 'feeA
 const dayOf = (at: Date): string => at.toISOString().slice(0, 'yyyy-mm-dd'.length);
 const keyOf = ({ operatorId, nodeId }: Share, at: Date) => `${operatorId} ${nodeId} ${dayOf(at)}`;
 
-/** What each lease of a charge is paid. */
-function sharesOf(charged: TaskCharged): readonly Share[] {
-  if (charged.work.length === 0) return untoldShares(charged);
-  return charged.work.map(({ operatorId, nodeId, meteredMs: workMs, grossAtto, feeAtto }) => ({
-    ...{ operatorId, nodeId, charges: 1, workMs, grossAtto, feeAtto, netAtto: grossAtto - feeAtto },
-  }));
+/** What is earned by a charge: by each of its leases, or by who keeps content; none of other events. */
+function sharesOf({ type, data }: LedgerEvent): readonly Share[] {
+  if (type === 'StorageCharged') return untoldShares(data.postings);
+  if (type !== 'TaskCharged') return [];
+  return data.work.length === 0 ? untoldShares(data.postings) : toldShares(data);
 }
 
+const toldShares = ({ work }: TaskCharged): readonly Share[] =>
+  work.map(({ operatorId, nodeId, meteredMs: workMs, grossAtto, feeAtto }) => ({
+    ...{ operatorId, nodeId, charges: 1, workMs, grossAtto, feeAtto, netAtto: grossAtto - feeAtto },
+  }));
+
 /**
- * Of a charge from before it was told what each lease did: who earned, but neither where nor how long. The fee is
- * borne in proportion, by running totals, so that the parts sum to it.
+ * Of a charge for what is kept, or from before it was told what each lease did: who earned, but neither where nor how
+ * long. The fee is borne in proportion, by running totals, so that the parts sum to it.
  */
-function untoldShares({ postings }: TaskCharged): readonly Share[] {
+function untoldShares(postings: readonly Posting[]): readonly Share[] {
   const feeAtto = changeOf(platformFees, postings) + changeOf(platformBurned, postings);
   const earned = postings.flatMap(({ account, amountAtto: netAtto }) => {
     const owner = ledgerAccountIn(account);
@@ -100,11 +104,10 @@ function untoldShares({ postings }: TaskCharged): readonly Share[] {
 }
 
 const byNodeAndDay = folding<LedgerEvent, Earning>(Earning, {
-  keysOf: ({ type, data }, recordedAt) =>
-    type === 'TaskCharged' ? [...new Set(sharesOf(data).map(share => keyOf(share, recordedAt)))] : [],
-  evolve(earning, { event: { type, data }, recordedAt, position }, id) {
-    if (type !== 'TaskCharged' || (earning !== undefined && earning.position >= position)) return earning;
-    const own = sharesOf(data).filter(share => keyOf(share, recordedAt) === id);
+  keysOf: (event, recordedAt) => [...new Set(sharesOf(event).map(share => keyOf(share, recordedAt)))],
+  evolve(earning, { event, recordedAt, position }, id) {
+    if (earning !== undefined && earning.position >= position) return earning;
+    const own = sharesOf(event).filter(share => keyOf(share, recordedAt) === id);
     const { operatorId, nodeId } = own[0]!;
     const before = earning ?? { ...nothingEarned, id, operatorId, nodeId, day: dayOf(recordedAt) };
     return own.reduce(
@@ -136,7 +139,7 @@ const byOperator = folding<LedgerEvent, OperatorMoney>(OperatorMoney, {
       changeOf(operatorAccount(operatorId, kind), postingsIn(event));
     const [pending, settling, claimable] = [change('earned'), change('settling'), change('claimable')];
     const all = pending + settling + claimable;
-    const isEarned = event.type === 'TaskCharged';
+    const isEarned = event.type === 'TaskCharged' || event.type === 'StorageCharged';
     const isClaimed = event.type === 'PayoutClaimed';
     return {
       operatorId,
