@@ -5,8 +5,9 @@ import { Type } from '@mikro-orm/core';
  * Use it as `p.type(Atto)`.
  */
 export class Atto extends Type<bigint, string> {
+  /** Of a column that may be empty, what is empty comes here too when a row is read again: it stays so. */
   override convertToDatabaseValue(value: bigint): string {
-    return value.toString();
+    return (value as bigint | null)?.toString() as string;
   }
 
   override convertToJSValue(value: string | bigint): bigint {
