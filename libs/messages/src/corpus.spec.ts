@@ -48,7 +48,7 @@ describe('of a later version', () => {
     const withRefund = () =>
       laterSchema(jobEvents, text =>
         text
-          .replace('string max_cost_atto = 5;', 'string max_cost_atto = 5;\n  Refund refund = 6;')
+          .replace('string max_cost_atto = 5;', 'string max_cost_atto = 5;\n  Refund refund = 99;')
           .concat('\nmessage Refund {\n  string amount_atto = 1;\n}\n'),
       );
 

@@ -64,14 +64,8 @@ function evolveWhatItIsFor(account: Account, { type, data }: AccountEvent, memor
       const entry = { order: data.causePosition, weight: 1, value };
       return remember(account.settled, data.jobId, entry, memory.settled);
     }
-    case 'FundsReleased': {
-      const { amountAtto, chargedTasks, periods, causePosition } = openReservation(account, data.jobId);
-      account.open.delete(data.jobId);
-      account.waiting.delete(data.jobId);
-      const value = { outcome: 'released', amountAtto, chargedTasks, ...(periods && { periods }) } as const;
-      const entry = { order: causePosition, weight: 1 + chargedTasks.size, value };
-      return remember(account.settled, data.jobId, entry, memory.settled);
-    }
+    case 'FundsReleased':
+      return close(account, data.jobId, memory);
     case 'FundsTransferred': {
       const { transferId, toTenantId, requestedAt } = data;
       const amountAtto = changeOf(tenantAccount(toTenantId, 'incoming'), data.postings);
@@ -113,6 +107,15 @@ function open(account: Account, data: FundsReserved): void {
     ...charges,
     ...cause,
   });
+}
+
+function close(account: Account, jobId: string, memory: Memory): void {
+  const { amountAtto, chargedTasks, periods, causePosition } = openReservation(account, jobId);
+  account.open.delete(jobId);
+  account.waiting.delete(jobId);
+  const value = { outcome: 'released', amountAtto, chargedTasks, ...(periods && { periods }) } as const;
+  const entry = { order: causePosition, weight: 1 + chargedTasks.size, value };
+  remember(account.settled, jobId, entry, memory.settled);
 }
 
 function countCharge(reservation: Reservation, charge: Pick<TaskCharged, 'taskId' | 'chargeNumber'>): void {

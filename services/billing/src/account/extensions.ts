@@ -41,7 +41,7 @@ export function extend(
   return accept({ type: 'ExtensionDeclined', data: { tenantId, jobId, number, ...wanted, ...refusing } });
 }
 
-/** Money, or room in a budget, that a decision brings goes to the jobs that wait for it, who waited longest first, in the same decision. */
+/** Money, or room in a budget, that a decision brings goes to who waits for it longest, in the same decision. */
 export const extendingWhenPaid = (rules: AccountDecider): AccountDecider => ({
   get initialState() {
     return rules.initialState;

@@ -1,4 +1,11 @@
-import type { ExpiredLease, Grant, LeaseRenewed, PoolEvent, TasksQueued } from '@astro/messages/scheduling';
+import type {
+  ExpiredLease,
+  Grant,
+  LeaseCompleted,
+  LeaseRenewed,
+  PoolEvent,
+  TasksQueued,
+} from '@astro/messages/scheduling';
 import { evolveBookings, type BookingEvent } from './booking/evolve-bookings.js';
 import { endLease, expire, moved, replaceLater, revokeAll, takeBack } from './end-lease.js';
 import { admit, expireAttestations, withdraw } from './evolve-nodes.js';
@@ -45,11 +52,8 @@ function apply(pool: Pool, { type, data }: PoolEvent): void {
       pool.shares.passed(data.startedAt);
       leaseOf(pool, data.leaseId).startedAt = data.startedAt;
       return moved(pool, jobOf(pool, data.jobId), data.startedAt);
-    case 'LeaseCompleted': {
-      const { tenantId, spec } = jobOf(pool, data.jobId);
-      pool.durations.learn(tenantId, spec, data.result.meteredMs);
-      return endLease(pool, data.leaseId, 'completed');
-    }
+    case 'LeaseCompleted':
+      return completeLease(pool, data);
     case 'LeaseFailed':
       endLease(pool, data.leaseId, 'failed');
       if (data.failedAt) replaceLater(pool, data.jobId, data.failedAt);
@@ -72,12 +76,8 @@ function apply(pool: Pool, { type, data }: PoolEvent): void {
       return;
     case 'LeasesRevoked':
       return endNotices(pool, data.leases);
-    case 'ReplicaQueued': {
-      const task = taskOf(pool, data.jobId, data.taskId);
-      task.replicasWanted += 1;
-      pool.waiting.refresh(task);
-      return;
-    }
+    case 'ReplicaQueued':
+      return queueReplica(pool, taskOf(pool, data.jobId, data.taskId));
     case 'TaskClosed':
       return closeTask(pool, taskOf(pool, data.jobId, data.taskId), data.costAtto);
     case 'FundsRequested':
@@ -100,6 +100,17 @@ function apply(pool: Pool, { type, data }: PoolEvent): void {
     case 'BookingEnded':
       evolveBookings(pool, { type, data } as BookingEvent);
   }
+}
+
+function completeLease(pool: Pool, { jobId, leaseId, result }: LeaseCompleted): void {
+  const { tenantId, spec } = jobOf(pool, jobId);
+  pool.durations.learn(tenantId, spec, result.meteredMs);
+  endLease(pool, leaseId, 'completed');
+}
+
+function queueReplica(pool: Pool, task: PoolTask): void {
+  task.replicasWanted += 1;
+  pool.waiting.refresh(task);
 }
 
 function queueJob(pool: Pool, { jobId, tenantId, spec, queuedAt, fundedAtto }: TasksQueued): void {
