@@ -4,7 +4,7 @@ import type { Part } from './holding.js';
 export type RoundsOptions = {
   /** One round. What it could not do comes again in the next one. */
   round(signal: AbortSignal): Promise<void>;
-  /** Between two rounds; longer after one that failed. */
+  /** Between two rounds, asked for after each; longer after one that failed. */
   readonly pollMs: number;
   failed(error: unknown, failures: number): void;
 };
@@ -39,7 +39,7 @@ export class Rounds implements Part {
   }
 
   async #run(signal: AbortSignal): Promise<void> {
-    const { round, pollMs, failed } = this.#options;
+    const { round, failed } = this.#options;
     while (!signal.aborted) {
       try {
         await round(signal);
@@ -48,7 +48,7 @@ export class Rounds implements Part {
         this.#failures += 1;
         if (!signal.aborted) failed(error, this.#failures);
       }
-      await delay(this.#failures > 0 ? backOffMs(this.#failures, BACK_OFF) : pollMs, signal);
+      await delay(this.#failures > 0 ? backOffMs(this.#failures, BACK_OFF) : this.#options.pollMs, signal);
     }
   }
 }

@@ -1,8 +1,8 @@
 import type { TransactionSender } from '@astro/chain/transactions/sender';
 import type { Part, Unit } from '@astro/jetstream/shared-work';
-import { Reconciling, type ReconcileOptions } from './reconcile.unit.js';
-import { Settling, type SettleOptions } from './settle.unit.js';
-import { Withdrawing, type WithdrawOptions } from './withdraw.unit.js';
+import { reconciling, type ReconcileOptions } from './reconcile.unit.js';
+import { settling, type SettleOptions } from './settle.unit.js';
+import { withdrawing, type WithdrawOptions } from './withdraw.unit.js';
 
 type ChainWorkOptions = SettleOptions & WithdrawOptions & ReconcileOptions;
 
@@ -25,7 +25,7 @@ class ChainWork implements Part {
       return opened;
     };
     const shared = { ...options, openSender };
-    this.#parts = [new Settling(shared), new Withdrawing(shared), new Reconciling(shared)];
+    this.#parts = [settling(shared), withdrawing(shared), reconciling(shared)];
   }
 
   get healthy(): boolean {

@@ -1,8 +1,8 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { finalBlock, liabilitiesAt } from '@astro/chain/escrow/calls';
 import { RpcRefused } from '@astro/chain/rpc/failures';
 import { newId } from '@astro/event-sourcing/ids';
 import { reasonOf } from '@astro/jetstream/log';
+import { Rounds } from '@astro/jetstream/rounds';
 import type { Part } from '@astro/jetstream/shared-work';
 import type { HaltSettlement } from '@astro/messages/billing';
 import { custodyTotals, differing, type CustodyTotals } from '@astro/read-models/billing/custody';
@@ -23,51 +23,29 @@ const differencesMax = MAX_EXPLAINED + 100;
 /** Named in a line of the log; the event has all. */
 const namedMax = 10;
 const outcomeTimeoutMs = 15_000;
-const unhealthyAfterFailures = 5;
 
 /** Holds the ledger against Escrow at final blocks, all the time; a difference stops settlement. */
-export class Reconciling implements Part {
+export function reconciling(options: ReconcileOptions): Part {
+  const work = new Reconciling(options);
+  return new Rounds({
+    round: () => work.check(),
+    pollMs: options.reconcileEveryMs,
+    failed(error, failures) {
+      options.log.error('the ledger was not held against Escrow', { reason: reasonOf(error), failures });
+    },
+  });
+}
+
+class Reconciling {
   readonly #options: ReconcileOptions;
-  readonly #stopping = new AbortController();
-  #running: Promise<void> = Promise.resolve();
   readonly #watch: Watch;
-  #failures = 0;
 
   constructor(options: ReconcileOptions) {
     this.#options = options;
     this.#watch = new Watch(options.graceMs);
   }
 
-  get healthy(): boolean {
-    return this.#failures < unhealthyAfterFailures;
-  }
-
-  async start(): Promise<void> {
-    this.#running = this.#run(this.#stopping.signal);
-  }
-
-  async stop(): Promise<void> {
-    this.#stopping.abort();
-    await this.#running;
-  }
-
-  async #run(signal: AbortSignal): Promise<void> {
-    const { reconcileEveryMs, log } = this.#options;
-    while (!signal.aborted) {
-      try {
-        await this.#check();
-        this.#failures = 0;
-      } catch (error) {
-        this.#failures += 1;
-        log.error('the ledger was not held against Escrow', { reason: reasonOf(error) });
-      }
-      await sleep(reconcileEveryMs, undefined, { signal }).catch((aborted: unknown) => {
-        if (!signal.aborted) throw aborted;
-      });
-    }
-  }
-
-  async #check(): Promise<void> {
+  async check(): Promise<void> {
     const { chain, readTables } = this.#options;
     const em = readTables();
     const [totals, entries] = [await custodyTotals(em), await differing(em, differencesMax)];

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { feeAt, finalBlock, fundsOf, settleCall } from '@astro/chain/escrow/calls';
 import { bytes32Of } from '@astro/chain/payouts/ids';
 import { RpcRefused } from '@astro/chain/rpc/failures';
@@ -9,9 +8,9 @@ import type { AggregateStore } from '@astro/jetstream/aggregate-store';
 import type { Bus } from '@astro/jetstream/bus';
 import type { CommandBus } from '@astro/jetstream/command-bus';
 import { crashPoint } from '@astro/jetstream/crash-point';
-import { backOffMs } from '@astro/jetstream/delay';
 import { eventBatches } from '@astro/jetstream/event-reader';
 import { reasonOf, type Log } from '@astro/jetstream/log';
+import { Rounds } from '@astro/jetstream/rounds';
 import type { Part } from '@astro/jetstream/shared-work';
 import type {
   AccountEvent,
@@ -49,16 +48,25 @@ export type SettleOptions = {
 const readAtOnce = 500;
 const lookAtWaitingMs = 60_000;
 const outcomeTimeoutMs = 15_000;
-const backOff = { baseMs: 500, maxMs: 30_000 };
-const unhealthyAfterFailures = 5;
 
 /** Settling, which one process at a time does. Should two, the ranges and the journal let each batch be once. */
-export class Settling implements Part {
+export function settling(options: SettleOptions): Part {
+  const work = new Settling(options);
+  return new Rounds({
+    round: signal => work.step(signal),
+    pollMs: options.pollMs,
+    failed(error, failures) {
+      const isPatience = error instanceof StillWaiting || error instanceof FeesTooHigh;
+      const fields = { reason: reasonOf(error), failures };
+      if (isPatience) options.log.warn('the batch waits for the chain', fields);
+      else options.log.error('nothing could be settled', fields);
+    },
+  });
+}
+
+class Settling {
   readonly #options: SettleOptions;
   readonly #chainId: string;
-  readonly #stopping = new AbortController();
-  #running: Promise<void> = Promise.resolve();
-  #failures = 0;
   #gathering = new Gathering(0);
   #readTo = 0;
   /** What waits may wait for a tenant to pay in: the chain is not asked for it all the time. */
@@ -69,42 +77,8 @@ export class Settling implements Part {
     this.#chainId = String(options.chain.deployment.chainId);
   }
 
-  get healthy(): boolean {
-    return this.#failures < unhealthyAfterFailures;
-  }
-
-  async start(): Promise<void> {
-    this.#running = this.#run(this.#stopping.signal);
-  }
-
-  async stop(): Promise<void> {
-    this.#stopping.abort();
-    await this.#running;
-  }
-
-  async #run(signal: AbortSignal): Promise<void> {
-    const { pollMs, log } = this.#options;
-    while (!signal.aborted) {
-      let waitMs = pollMs;
-      try {
-        await this.#step();
-        this.#failures = 0;
-      } catch (error) {
-        this.#failures += 1;
-        waitMs = backOffMs(this.#failures, backOff);
-        const isPatience = error instanceof StillWaiting || error instanceof FeesTooHigh;
-        const fields = { reason: reasonOf(error), failures: this.#failures };
-        if (isPatience) log.warn('the batch waits for the chain', fields);
-        else log.error('nothing could be settled', fields);
-      }
-      await sleep(waitMs, undefined, { signal }).catch((aborted: unknown) => {
-        if (!signal.aborted) throw aborted;
-      });
-    }
-  }
-
   /** Sends what is sealed, or else seals what is due. What a crash interrupts begins here again. */
-  async #step(): Promise<void> {
+  async step(signal: AbortSignal): Promise<void> {
     const { settlements, isPlanned } = this.#options;
     const { state } = await settlements.load(this.#chainId);
     const { unsettled, halted } = state;
@@ -112,7 +86,7 @@ export class Settling implements Part {
     if (halted !== undefined && (unsettled === undefined || !(await isPlanned(`settle:${unsettled}`))))
       return;
     if (unsettled !== undefined) return this.#submit(unsettled, state);
-    await this.#seal(state);
+    await this.#seal(state, signal);
   }
 
   /** The journal holds one transaction for each batch, so that whoever comes here again waits for the same one. */
@@ -128,10 +102,10 @@ export class Settling implements Part {
     log.info('a batch is on the chain', { batchId, hash, debits: debits.length });
   }
 
-  async #seal(state: Settlement): Promise<void> {
+  async #seal(state: Settlement, signal: AbortSignal): Promise<void> {
     const { escrows, everyMs, chargesMax } = this.#options;
     const { state: escrow } = await escrows.load(this.#chainId);
-    await this.#gather(state.sealedTo);
+    await this.#gather(state.sealedTo, signal);
     const gathered = this.#gathering;
     const due = { everyMs, chargesMax, nowMs: Date.now() };
     const waiting = waitingTerms(state, escrow);
@@ -142,14 +116,14 @@ export class Settling implements Part {
   }
 
   /** Reads the ledger on from where it was read to; from the beginning of the range after a batch. */
-  async #gather(sealedTo: number): Promise<void> {
+  async #gather(sealedTo: number, signal: AbortSignal): Promise<void> {
     const { bus } = this.#options;
     if (this.#gathering.from !== sealedTo) {
       this.#gathering = new Gathering(sealedTo);
       this.#readTo = sealedTo;
     }
     const range = { reads: ['billing.account'] as const, afterPosition: this.#readTo, batchSize: readAtOnce };
-    for await (const batch of eventBatches(bus, { ...range, signal: this.#stopping.signal })) {
+    for await (const batch of eventBatches(bus, { ...range, signal })) {
       for (const recorded of batch as readonly Recorded<AccountEvent>[]) {
         if (!this.#gathering.take(recorded)) return;
         this.#readTo = recorded.position;

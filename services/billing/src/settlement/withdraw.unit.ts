@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { refundCall } from '@astro/chain/escrow/calls';
 import { bytes32Of } from '@astro/chain/payouts/ids';
 import { RpcRefused } from '@astro/chain/rpc/failures';
@@ -6,8 +5,8 @@ import { FeesTooHigh } from '@astro/chain/transactions/fees';
 import { StillWaiting } from '@astro/chain/transactions/sender';
 import { newId } from '@astro/event-sourcing/ids';
 import { crashPoint } from '@astro/jetstream/crash-point';
-import { backOffMs } from '@astro/jetstream/delay';
 import { reasonOf } from '@astro/jetstream/log';
+import { Rounds } from '@astro/jetstream/rounds';
 import type { Part } from '@astro/jetstream/shared-work';
 import type { WithdrawalQueued } from '@astro/messages/billing';
 import type { SettleOptions } from './settle.unit.js';
@@ -19,60 +18,35 @@ export type WithdrawOptions = Pick<
 
 const atOnce = 16;
 const outcomeTimeoutMs = 15_000;
-const backOff = { baseMs: 500, maxMs: 30_000 };
-const unhealthyAfterFailures = 5;
 
 /** Sends withdrawals. That they were paid the chain's final facts tell, and nothing here. */
-export class Withdrawing implements Part {
+export function withdrawing(options: WithdrawOptions): Part {
+  const work = new Withdrawing(options);
+  return new Rounds({
+    round: () => work.step(),
+    pollMs: options.pollMs,
+    failed(error, failures) {
+      const isPatience = error instanceof StillWaiting || error instanceof FeesTooHigh;
+      const fields = { reason: reasonOf(error), failures };
+      if (isPatience) options.log.warn('a withdrawal waits for the chain', fields);
+      else options.log.error('a withdrawal could not be sent', fields);
+    },
+  });
+}
+
+class Withdrawing {
   readonly #options: WithdrawOptions;
   readonly #chainId: string;
-  readonly #stopping = new AbortController();
   /** Those on the chain that wait for its finality: they need not be sent again. */
   #sent = new Set<string>();
-  #running: Promise<void> = Promise.resolve();
-  #failures = 0;
 
   constructor(options: WithdrawOptions) {
     this.#options = options;
     this.#chainId = String(options.chain.deployment.chainId);
   }
 
-  get healthy(): boolean {
-    return this.#failures < unhealthyAfterFailures;
-  }
-
-  async start(): Promise<void> {
-    this.#running = this.#run(this.#stopping.signal);
-  }
-
-  async stop(): Promise<void> {
-    this.#stopping.abort();
-    await this.#running;
-  }
-
-  async #run(signal: AbortSignal): Promise<void> {
-    const { pollMs, log } = this.#options;
-    while (!signal.aborted) {
-      let waitMs = pollMs;
-      try {
-        await this.#step();
-        this.#failures = 0;
-      } catch (error) {
-        this.#failures += 1;
-        waitMs = backOffMs(this.#failures, backOff);
-        const fields = { reason: reasonOf(error), failures: this.#failures };
-        const isPatience = error instanceof StillWaiting || error instanceof FeesTooHigh;
-        if (isPatience) log.warn('a withdrawal waits for the chain', fields);
-        else log.error('a withdrawal could not be sent', fields);
-      }
-      await sleep(waitMs, undefined, { signal }).catch((aborted: unknown) => {
-        if (!signal.aborted) throw aborted;
-      });
-    }
-  }
-
   /** One that waits for the chain does not keep the others waiting. */
-  async #step(): Promise<void> {
+  async step(): Promise<void> {
     const { state } = await this.#options.escrows.load(this.#chainId);
     this.#sent = new Set([...this.#sent].filter(id => state.outgoing.has(id)));
     const next = [...state.outgoing.values()].filter(({ withdrawalId }) => !this.#sent.has(withdrawalId));

@@ -1,10 +1,20 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { randomBytes } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { flawsOf, invoiceSchema } from '@astro/archive/invoice/invoice';
 import { newId } from '@astro/event-sourcing/ids';
 import { CommandBus } from '@astro/jetstream/command-bus';
 import type { AccountCommand } from '@astro/messages/billing';
 import { invoiceIdOf, monthOf } from '@astro/messages/invoice-month';
-import { startGateway, until, type CallOptions, type GatewayUnderTest } from '../gateway.fixture.js';
+import {
+  cidOf,
+  startGateway,
+  until,
+  type Answer,
+  type CallOptions,
+  type GatewayUnderTest,
+} from '../gateway.fixture.js';
+
+jest.setTimeout(120_000);
 
 let gateway: GatewayUnderTest;
 let commands: CommandBus;
@@ -159,5 +169,96 @@ describe('what an operator earned', () => {
         errors: [{ field }],
       });
     expect((await earned('/slashes')).json).toMatchObject({ code: 'chain_not_configured' });
+  });
+});
+
+const codeOf = ({ status, json }: Answer) => [status, json['code']];
+
+describe('a budget with a hard stop', () => {
+  let key: string;
+  const program = randomBytes(64);
+  const get = (path: string, by = key) => gateway.call('GET', path, { key: by });
+  const put = (path: string, body: unknown) => gateway.call('PUT', path, { key, body });
+  const monthly = { amountAtto: '9000', period: 'month', atLimit: 'hard_stop' };
+  const ofDigits = { ...monthly, scope: { kind: 'project', project: 'digits' } };
+
+  beforeAll(async () => {
+    const administration = gateway.platform.administration();
+    const { tenantId, apiKey } = await administration.registerTenant('a tenant with a budget');
+    key = apiKey;
+    await administration.credit(tenantId, 20_000n);
+    await until(
+      () => get('/v1/balance'),
+      ({ json }) => json['availableAtto'] === '20000',
+    );
+    await gateway.call('PUT', `/v1/content/${cidOf(program)}`, { key, body: program });
+  });
+
+  /** Two tasks, two replicas, one second at the price cap. @returns the job as it is once its money is decided on */
+  async function submitted(project: string): Promise<Answer> {
+    const body = {
+      ...{ name: 'spend', project, tasks: [{ inputs: [] }, { inputs: [] }] },
+      program: { cid: cidOf(program), timeLimitMs: 1_000, memoryLimitMib: 16, outputLimitBytes: 1_024 },
+      requirements: { deviceKind: 'cpu', cpuMillis: 500, memoryMib: 64, maxPricePerSecondAtto: '1000' },
+    };
+    const { json } = await gateway.call('POST', '/v1/jobs', { key, body });
+    return until(
+      () => get(`/v1/jobs/${String(json['id'])}`),
+      answer => answer.status === 200 && answer.json['status'] !== 'submitted',
+    );
+  }
+
+  test('lets the jobs of its project begin until it is spent, and tells so', async () => {
+    expect((await put('/v1/budgets/digits-monthly', ofDigits)).json).toMatchObject({
+      ...{ id: 'digits-monthly', spentAtto: '0', leftAtto: '9000', thresholds: [50, 80, 100] },
+    });
+    expect((await put('/v1/balance/alert', { amountAtto: '10000' })).status).toBe(200);
+    const jobs = [await submitted('digits'), await submitted('digits'), await submitted('digits')];
+    expect(jobs.map(({ json }) => json['status'])).toEqual(['queued', 'queued', 'failed']);
+    const detail = '4000 atto are needed, budget digits-monthly leaves 1000';
+    expect(jobs.at(-1).json).toMatchObject({ reason: 'budget_exceeded', detail, project: 'digits' });
+    expect((await submitted('letters')).json['status']).toBe('queued');
+    expect((await get('/v1/jobs?project=digits')).json['items']).toHaveLength(3);
+    const alerts = await until(
+      () => get('/v1/alerts'),
+      ({ json }) => (json['items'] as unknown[]).length === 2,
+    );
+    const figures = { amountAtto: '9000', spentAtto: '0', committedAtto: '12000' };
+    expect(alerts.json['items']).toMatchObject([
+      { kind: 'balance_low', amountAtto: '10000', spendableAtto: '8000' },
+      { kind: 'budget_committed', budgetId: 'digits-monthly', threshold: 100, ...figures },
+    ]);
+    const budgets = (await get('/v1/budgets')).json['items'];
+    expect(budgets).toMatchObject([{ id: 'digits-monthly', committedAtto: '8000', leftAtto: '1000' }]);
+  });
+
+  test('keeps its scope, and is the only one of it', async () => {
+    const refused = await put('/v1/budgets/digits-monthly', monthly);
+    expect(codeOf(refused)).toEqual([409, 'budget_conflict']);
+    expect(refused.json['errors']).toMatchObject([{ field: 'scope' }]);
+    expect(codeOf(await put('/v1/budgets/other', ofDigits))).toEqual([409, 'budget_conflict']);
+  });
+
+  test('may be of the key that sets it, and of no key of others', async () => {
+    const ofKey = { ...monthly, scope: { kind: 'api_key' } };
+    const { json } = await put('/v1/budgets/mine', ofKey);
+    expect(json['scope']).toEqual({ kind: 'api_key', apiKeyId: expect.stringMatching(/^key_/) });
+    const asked = { key: tenant.apiKey, body: { ...ofKey, scope: json['scope'] } };
+    const foreign = await gateway.call('PUT', '/v1/budgets/mine', asked);
+    expect([...codeOf(foreign), foreign.json['errors']]).toMatchObject([
+      ...[400, 'request_invalid'],
+      [{ field: 'scope.apiKeyId' }],
+    ]);
+    expect(codeOf(await get('/v1/budgets/mine', tenant.apiKey))).toEqual([404, 'budget_not_found']);
+  });
+
+  test('is removed by its tenant alone, and the balance can be left alone too', async () => {
+    const remove = (path: string, by: string) => gateway.call('DELETE', path, { key: by });
+    expect(codeOf(await remove('/v1/budgets/mine', tenant.apiKey))).toEqual([404, 'budget_not_found']);
+    expect((await remove('/v1/budgets/mine', key)).status).toBe(204);
+    expect(codeOf(await get('/v1/budgets/mine'))).toEqual([404, 'budget_not_found']);
+    expect((await get('/v1/balance/alert')).json).toEqual({ amountAtto: '10000' });
+    expect((await remove('/v1/balance/alert', key)).status).toBe(204);
+    expect((await get('/v1/balance/alert')).json).toEqual({});
   });
 });
