@@ -207,7 +207,7 @@ describe('content of a tenant', () => {
       {
         to: { type: 'billing.storage', id: 'tenant_1' },
         type: 'StoreContent',
-        data: { tenantId: 'tenant_1', contents, at: new Date(0) },
+        data: { tenantId: 'tenant_1', contents, at: causedAt },
       },
     ]);
     expect(keepOutputs.react(recorded(succeeded))).toEqual([]);
