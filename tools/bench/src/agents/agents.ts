@@ -122,7 +122,7 @@ async function presence(platform: Platform, bus: Bus, fleet: Fleet) {
     const stayed = new Set(fleet.nodes.filter(node => !fleet.movers.has(node)).map(({ nodeId }) => nodeId));
     const gone = await recorded(bus, 'EVT_REGISTRY', 'NodeWentOffline');
     return {
-      online,
+      online: online.filter(nodeId => present.has(nodeId)).length,
       wronglyOffline: gone.filter(({ subject }) => stayed.has(subject.split('.')[3]!)).length,
     };
   } finally {
