@@ -1,6 +1,7 @@
 import type { AccountEvent, Budget, BudgetStanding, ThresholdBasis } from '@astro/messages/billing';
 import { changeOf, tenantAccount } from '@astro/messages/ledger-accounts';
 import { budgetsOver, standingAt, type Standings } from './budgets.js';
+import { budgetsAfter } from './evolve-budgets.js';
 import type { Account, BudgetAccount } from './state.js';
 
 /** Whatever changes what is reserved for a job. */
@@ -23,15 +24,17 @@ export function countBudgets(
   at: Date | undefined,
 ): readonly AccountEvent[] {
   if (account.budgets.size === 0 || events.length === 0) return events;
+  // A decision that removes or changes a budget may extend what waited for it: by then the budget is another.
+  const counting = { open: account.open, budgets: budgetsAfter(events, account) };
   let standings: Standings = new Map();
   const counted = events.map(event => {
-    const after = standingsAfter(event, account, at, standings);
+    const after = standingsAfter(event, counting, at, standings);
     if (after.length === 0) return event;
     standings = new Map([...standings, ...after.map(standing => [standing.budgetId, standing] as const)]);
     return isReserving(event) ? withStandings(event, after) : event;
   });
   const reached = [...standings.values()].flatMap(standing =>
-    thresholdsReached(standing, account.budgets.get(standing.budgetId)!, events[0]!.data.tenantId),
+    thresholdsReached(standing, counting.budgets.get(standing.budgetId)!, events[0]!.data.tenantId),
   );
   return [...counted, ...reached];
 }
@@ -60,7 +63,7 @@ const withStandings = (event: Reserving, standings: readonly BudgetStanding[]): 
 /** @param earlier where the events before it in the same decision leave them */
 function standingsAfter(
   event: AccountEvent,
-  account: Account,
+  account: Pick<Account, 'budgets' | 'open'>,
   at: Date | undefined,
   earlier: Standings,
 ): readonly BudgetStanding[] {

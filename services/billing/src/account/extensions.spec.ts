@@ -292,6 +292,14 @@ describe('an extension under a budget with a hard stop', () => {
     ]);
   });
 
+  test('is made as soon as the budget is removed, which counts it no more', () => {
+    const waiting = [...refused, ...eventsOf(refused, extend(1, 300n, 60n))];
+    const events = eventsOf(waiting, { type: 'RemoveBudget', data: { tenantId, budgetId: 'b' } });
+    expect(events.map(({ type }) => type)).toEqual(['BudgetRemoved', 'ReservationExtended']);
+    const state = [...waiting, ...events].reduce(account.evolve, account.initialState);
+    expect([state.budgets.size, state.open.get('job_1')?.leftAtto]).toEqual([0, 700n]);
+  });
+
   test('is made as soon as another job gives back what it held of the budget', () => {
     const other = fundsReserved(40n, 'job_2');
     const both = [credited(1_000n), fundsReserved(400n), other, budgeted(450n)] as const;
