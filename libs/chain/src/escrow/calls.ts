@@ -9,7 +9,7 @@ const escrow = Escrow__factory.createInterface();
 const parameters = ProtocolParameters__factory.createInterface();
 
 /** Places in the enumeration of ProtocolParameters.sol. */
-export const feeParameters = { feeBps: 0, burnBps: 1 } as const;
+export const feeParameters = { feeBps: 0, burnBps: 1, validatorBps: 16 } as const;
 
 type Contracts = Pick<Deployment, 'contracts'>;
 
@@ -72,7 +72,11 @@ export async function feeAt(pool: RpcPool, { contracts }: Contracts, time: Date)
     const data = parameters.encodeFunctionData('getAt', [parameter, secondsOf(time)]);
     return Number(await pool.call('eth_call', { to: contracts.parameters, data }, 'latest'));
   };
-  return { feeBps: await at(feeParameters.feeBps), burnBps: await at(feeParameters.burnBps) };
+  return {
+    feeBps: await at(feeParameters.feeBps),
+    burnBps: await at(feeParameters.burnBps),
+    validatorBps: await at(feeParameters.validatorBps),
+  };
 }
 
 /** What Escrow owes at a block, in base units. */
