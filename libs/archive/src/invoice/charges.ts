@@ -5,7 +5,7 @@ import type { StoredMessage } from '@astro/jetstream/stored-messages';
 import { eventSubject } from '@astro/jetstream/subjects';
 import type { TaskCharged } from '@astro/messages/billing';
 import { monthOf } from '@astro/messages/invoice-month';
-import { changeOf, platformBurned, platformFees, tenantAccount } from '@astro/messages/ledger-accounts';
+import { changeOf, feeIn, tenantAccount } from '@astro/messages/ledger-accounts';
 import { linkOf } from '../chain.js';
 import { leafHash } from './merkle.js';
 
@@ -37,7 +37,7 @@ export function chargeIn(message: StoredMessage): Charge {
   const { id, aggregate, event } = recordedIn(message);
   const { jobId, taskId, meteredMs, postings } = event.data as TaskCharged;
   const amountAtto = -changeOf(tenantAccount(aggregate.id, 'reserved'), postings);
-  const feeAtto = changeOf(platformFees, postings) + changeOf(platformBurned, postings);
+  const feeAtto = feeIn(postings);
   return { eventId: id, jobId, taskId, meteredMs, amountAtto, feeAtto };
 }
 

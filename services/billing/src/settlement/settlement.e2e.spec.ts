@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { localChainId } from '@astro/devstack/anvil/server';
 import { freePort } from '@astro/devstack/ports';
-import { claimCall, liabilitiesAt } from '@astro/chain/escrow/calls';
+import { claimCall, feeParameters, liabilitiesAt } from '@astro/chain/escrow/calls';
 import { newId } from '@astro/event-sourcing/ids';
 import type { Outcome } from '@astro/jetstream/command-bus';
 import type { AccountEvent, BatchSealed, EscrowEvent, SettlementEvent } from '@astro/messages/billing';
@@ -52,13 +52,16 @@ const isAllSettled = (expected: bigint) => (events: readonly SettlementEvent[]) 
   sumOf(settledCharges(events)) === expected &&
   of(events, 'BatchSettled').length === of(events, 'BatchSealed').length;
 
+const escrowEvents = async () =>
+  (await market.store.load({ type: 'billing.escrow', id: String(localChainId) })).map(
+    ({ event }) => event as EscrowEvent,
+  );
+const toValidators = (events: readonly SettlementEvent[]) =>
+  sumOf(of(events, 'BatchSealed').map(({ data }) => data.toValidatorsAtto ?? 0n));
+
 test('a final deposit of a linked address is credited, and a batch of work is settled and claimed', async () => {
   market.startBilling();
   await market.deposit(tenantAccount, 1_000n * astro);
-  const escrowEvents = async () =>
-    (await market.store.load({ type: 'billing.escrow', id: String(localChainId) })).map(
-      ({ event }) => event as EscrowEvent,
-    );
   await eventually(escrowEvents, events =>
     events.some(
       ({ type, data }) => type === 'EscrowBlockFinal' && data.facts.some(({ kind }) => kind === 'deposited'),
@@ -81,6 +84,11 @@ test('a final deposit of a linked address is credited, and a batch of work is se
   expect(await market.batchOf(sealed!.data.batchId)).toMatchObject({ root: sealed!.data.root, paid: 0n });
   expect(await custody()).toBe(await held());
 
+  // What the late one earned was charged before: validators have nothing of it.
+  await market.setParameter(feeParameters.validatorBps, 3_000);
+  await eventually(escrowEvents, events =>
+    events.some(({ type, data }) => type === 'FeeScheduleSet' && data.validatorBps === 3_000),
+  );
   await market.link('operator', lateId, lateAccount);
   const two = await eventually(
     () => market.settlementEvents(),
@@ -94,6 +102,7 @@ test('a final deposit of a linked address is credited, and a batch of work is se
   const paid = of(end, 'PayoutClaimed').map(({ data }) => data.amountAtto);
   expect([await market.tokensOf(operatorAccount), await market.tokensOf(lateAccount)]).toEqual(paid);
   expect(await custody()).toBe(await held());
+  expect([toValidators(end), await market.paidToValidators()]).toEqual([0n, 0n]);
   await operatorsSee(paid);
 }, 180_000);
 
@@ -149,6 +158,9 @@ test.each([
     const ids = of(events, 'BatchSealed').map(({ data }) => data.batchId);
     expect(new Set(ids).size).toBe(ids.length);
     expect(await custody()).toBe(await held());
+    // Since the vote: three tenths of the fee of 2.5 per cent.
+    expect(of(events, 'BatchSealed').at(-1)!.data.toValidatorsAtto).toBe((75n * costAtto) / 10_000n);
+    expect(await market.paidToValidators()).toBe(toValidators(events));
   },
   120_000,
 );

@@ -2,6 +2,8 @@ import { expect, test } from '@jest/globals';
 import { specify } from '@astro/event-sourcing/specify';
 import type {
   BatchSealed,
+  BatchSettled,
+  ConfirmBatch,
   SealBatch,
   SettlementCommand,
   SettlementEvent,
@@ -154,6 +156,32 @@ test('what the chain has settled is claimable once, and what was claimed leaves 
   given(...history, ...decided(history, claim(1)))
     .when(claim(1), confirm())
     .thenNothing();
+});
+
+test('what validators have of the fee is sealed with the batch, and leaves the ledger when the chain has paid it', () => {
+  const withValidators = { ...terms, validatorBps: 3_000 };
+  const shares = [1, 2].map(of => ({ ...share(of, of), ...withValidators, validatorsAtto: 7n }));
+  const sealing = seal({ ...withValidators, shares });
+  const { batchId, root, netAtto, burnedAtto, toTreasuryAtto, toValidatorsAtto, postings } =
+    sealedBy(sealing);
+  const parts = { netAtto, burnedAtto, toTreasuryAtto, toValidatorsAtto };
+  expect(parts).toEqual({ netAtto: 1_950n, burnedAtto: 10n, toTreasuryAtto: 25n, toValidatorsAtto: 15n });
+  expect(postings).toContainEqual({ account: 'platform:validators', amountAtto: 1n });
+  const settled = { batchId, root, ...parts, transactionHash: '0x1' };
+  const [, event] = events(sealing, { type: 'ConfirmBatch', data: settled as ConfirmBatch });
+  expect((event!.data as BatchSettled).postings).toEqual(
+    expect.arrayContaining([
+      { account: 'platform:validators', amountAtto: -15n },
+      { account: 'escrow:custody', amountAtto: 50n },
+    ]),
+  );
+  const { toValidatorsAtto: _none, ...without } = settled;
+  given(...events(sealing))
+    .when({ type: 'ConfirmBatch', data: without })
+    .thenRejected('BatchDiffersFromChain');
+  given()
+    .when(seal({ ...withValidators, shares: [share(1, 1)] }))
+    .thenRejected('SharesAreOfAnotherFee');
 });
 
 test('a settlement or a claim that is not what was sealed moves nothing', () => {
