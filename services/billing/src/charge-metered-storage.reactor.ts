@@ -13,9 +13,9 @@ export const chargeMeteredStorage = (
   name: 'billing.charge-metered-storage',
   reads: ['billing.storage'],
 
-  react({ event: { type, data } }) {
+  react({ event: { type, data }, recordedAt: causedAt }) {
     if (type !== 'StorageMetered' || !terms || data.gibHoursAtto === 0n) return [];
     const to = { type: 'billing.account', id: data.tenantId } as const;
-    return [{ to, type: 'ChargeStorage', data: { ...data, ...terms, ...inForce() } }];
+    return [{ to, type: 'ChargeStorage', data: { ...data, ...terms, ...inForce(), causedAt } }];
   },
 });

@@ -1,9 +1,10 @@
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { localChainId } from '@astro/devstack/anvil/server';
+import { anvilMnemonic, localChainId } from '@astro/devstack/anvil/server';
 import { freePort } from '@astro/devstack/ports';
 import { claimCall, feeParameters, liabilitiesAt } from '@astro/chain/escrow/calls';
+import { walletFrom } from '@astro/chain/wallet';
 import { newId } from '@astro/event-sourcing/ids';
 import type { Outcome } from '@astro/jetstream/command-bus';
 import type { AccountEvent, BatchSealed, EscrowEvent, SettlementEvent } from '@astro/messages/billing';
@@ -190,10 +191,13 @@ test('what the chain knows nothing of is told and stops settlement until somebod
 
   await market.work(tenantId, [operatorId], astro);
   await eventually(charges, events => events.length === started + 2);
+  const paid = await withdrawOne();
   await sleep(2_000);
   expect(of(await since(), 'BatchSealed').length).toBe(1);
+  expect(await paid()).toBe(0n);
   await market.platform.administration().resumeSettlement(String(localChainId), 'a gift');
   await eventually(since, events => of(events, 'BatchSettled').length === 2);
+  await eventually(paid, amount => amount === astro);
 
   await credit(`${localChainId}:${forged.replace(':0', ':1')}`);
   const alerts = of(await eventually(since, hasHalted(2)), 'SettlementHalted');
@@ -202,6 +206,18 @@ test('what the chain knows nothing of is told and stops settlement until somebod
     [forged.replace(':0', ':1')],
   ]);
 }, 180_000);
+
+/** Asks for an ASTRO, and waits until it is queued; how much has arrived since. */
+async function withdrawOne(): Promise<() => Promise<bigint>> {
+  const before = await market.tokensOf(tenantAccount);
+  const address = walletFrom(anvilMnemonic, tenantAccount).address.toLowerCase();
+  const data = { withdrawalId: newId('repay'), address, requestedAt: new Date() };
+  const to = { type: 'billing.account', id: tenantId } as const;
+  const command = { to, type: 'WithdrawFunds', data: { tenantId, amountAtto: astro, ...data } } as const;
+  expect(await market.request(command)).toMatchObject({ accepted: true });
+  await eventually(escrowEvents, events => events.some(({ type }) => type === 'WithdrawalQueued'));
+  return async () => (await market.tokensOf(tenantAccount)) - before;
+}
 
 const hasHalted = (times: number) => (events: readonly SettlementEvent[]) =>
   of(events, 'SettlementHalted').length === times;
