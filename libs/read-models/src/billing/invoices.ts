@@ -50,9 +50,7 @@ export const Invoice = defineEntity({
     totalAtto: p.type(Atto),
     /** Part of the total. */
     feeAtto: p.type(Atto),
-    /**
-     * Parts of the total and of the fee. Null in what was stated before they were told, which has what tasks cost alone.
-     */
+    /** Parts of the total and of the fee; null in what was stated before they were told, of what tasks cost alone. */
     storageAtto: p.type(Atto).nullable(),
     burnedAtto: p.type(Atto).nullable(),
     validatorsAtto: p.type(Atto).nullable(),

@@ -227,7 +227,8 @@ describe('a charge', () => {
       .then(
         refused(
           'FeeIsOutOfBounds',
-          `feeBps: 250 of 100..500, burnBps: 2000 of 0..10000, validatorBps: ${validatorBps} of 0 to what burnBps leaves`,
+          'feeBps: 250 of 100..500, burnBps: 2000 of 0..10000, ' +
+            `validatorBps: ${validatorBps} of 0 to what burnBps leaves`,
         ),
       ),
   );

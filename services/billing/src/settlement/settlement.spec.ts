@@ -158,7 +158,7 @@ test('what the chain has settled is claimable once, and what was claimed leaves 
     .thenNothing();
 });
 
-test('what validators have of the fee is sealed with the batch, and leaves the ledger when the chain has paid it', () => {
+test('what validators have of the fee is sealed with the batch, and leaves when the chain has paid it', () => {
   const withValidators = { ...terms, validatorBps: 3_000 };
   const shares = [1, 2].map(of => ({ ...share(of, of), ...withValidators, validatorsAtto: 7n }));
   const sealing = seal({ ...withValidators, shares });
