@@ -160,7 +160,7 @@ test.each([
     expect(new Set(ids).size).toBe(ids.length);
     expect(await custody()).toBe(await held());
     // Since the vote: three tenths of the fee of 2.5 per cent.
-    expect(of(events, 'BatchSealed').at(-1)!.data.toValidatorsAtto).toBe((75n * costAtto) / 10_000n);
+    expect(of(events, 'BatchSealed').at(-1).data.toValidatorsAtto).toBe((75n * costAtto) / 10_000n);
     expect(await market.paidToValidators()).toBe(toValidators(events));
   },
   120_000,

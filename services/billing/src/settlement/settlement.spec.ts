@@ -3,7 +3,6 @@ import { specify } from '@astro/event-sourcing/specify';
 import type {
   BatchSealed,
   BatchSettled,
-  ConfirmBatch,
   SealBatch,
   SettlementCommand,
   SettlementEvent,
@@ -101,6 +100,20 @@ test('charges of two fees are never in one batch', () =>
     .when(seal({ shares: [{ ...share(1, 1), feeBps: 300 }] }))
     .thenRejected('SharesAreOfAnotherFee'));
 
+test('what waits for a wallet waits by its fee, and is taken up by a batch of that fee alone', () => {
+  const wallets = everybody.filter(({ ownerId }) => ownerId !== 'operator_2');
+  const later = { ...terms, validatorBps: 3_000 };
+  const [before, after] = [share(1, 2), { ...share(1, 2), ...later, validatorsAtto: 7n }];
+  const history = events(
+    seal({ wallets, shares: [before] }),
+    seal({ ...later, wallets, shares: [after], fromPosition: 10, toPosition: 20 }),
+  );
+  const none = { shares: [], fromPosition: 20, toPosition: 20 };
+  const takenUp = (fee: object) =>
+    decided(history, seal({ ...none, ...fee })).map(({ data }) => (data as BatchSealed).takenUp);
+  expect([takenUp(terms), takenUp(later)]).toEqual([[[before]], [[after]]]);
+});
+
 test('more tenants than the contract debits are refused', () => {
   const shares = Array.from({ length: 501 }, (_, index) => share(index, 1));
   given().when(seal({ shares })).thenRejected('TooManyShares');
@@ -168,7 +181,7 @@ test('what validators have of the fee is sealed with the batch, and leaves when 
   expect(parts).toEqual({ netAtto: 1_950n, burnedAtto: 10n, toTreasuryAtto: 25n, toValidatorsAtto: 15n });
   expect(postings).toContainEqual({ account: 'platform:validators', amountAtto: 1n });
   const settled = { batchId, root, ...parts, transactionHash: '0x1' };
-  const [, event] = events(sealing, { type: 'ConfirmBatch', data: settled as ConfirmBatch });
+  const [, event] = events(sealing, { type: 'ConfirmBatch', data: settled });
   expect((event!.data as BatchSettled).postings).toEqual(
     expect.arrayContaining([
       { account: 'platform:validators', amountAtto: -15n },
