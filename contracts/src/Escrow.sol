@@ -9,6 +9,7 @@ import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol
 import {ExpiringPause} from "./ExpiringPause.sol";
 import {Payout, Payouts} from "./Payouts.sol";
 import {Parameter, ProtocolParameters} from "./ProtocolParameters.sol";
+import {Rewards} from "./Rewards.sol";
 
 /// @notice What one tenant owes for a batch.
 struct Debit {
@@ -22,10 +23,17 @@ struct Withdrawal {
     uint64 availableAt;
 }
 
+/// @notice Where the fee on a batch goes; the three add up to it.
+struct FeeParts {
+    uint256 burned;
+    uint256 toValidators;
+    uint256 toTreasury;
+}
+
 /// @title Funds of tenants, until the work that they pay for is settled
-/// @notice The platform settles verified work in batches: tenants are debited, the fee is split between burning and the
-/// treasury, and providers claim what is left by Merkle proof. A tenant can always leave without the platform: it
-/// announces a withdrawal and takes it after the delay, less what was settled until then.
+/// @notice The platform settles verified work in batches: tenants are debited, the fee is split between burning, the
+/// rewards of validators and the treasury, and providers claim what is left by Merkle proof. A tenant can always leave
+/// without the platform: it announces a withdrawal and takes it after the delay, less what was settled until then.
 contract Escrow is ExpiringPause, UUPSUpgradeable {
     using SafeERC20 for IERC20;
     using Payouts for Payouts.List;
@@ -45,12 +53,15 @@ contract Escrow is ExpiringPause, UUPSUpgradeable {
     mapping(address tenant => uint256) private _balances;
     mapping(address tenant => Withdrawal) private _withdrawals;
     mapping(bytes32 batch => Payouts.List) private _batches;
+    /// @dev Last, because contracts from before it are upgraded to this.
+    Rewards private _rewards;
 
     /// @notice `from` paid `amount` in for `tenant`.
     event Deposited(address indexed tenant, address indexed from, uint256 amount);
     /// @notice One tenant's part of a batch.
     event Debited(bytes32 indexed batch, address indexed tenant, uint256 amount);
-    /// @notice A batch was settled: `gross` = `net` for providers + `burned` + `toTreasury`.
+    /// @notice A batch was settled: `gross` is `net` for providers, `burned`, `toTreasury`, and what validators have of
+    /// the fee, which is the rest.
     event Settled(
         bytes32 indexed batch, bytes32 root, uint256 gross, uint256 net, uint256 burned, uint256 toTreasury
     );
@@ -88,23 +99,30 @@ contract Escrow is ExpiringPause, UUPSUpgradeable {
 
     /// @param token_ ASTRO.
     /// @param parameters_ Where fee, shares and delays are set.
-    /// @param treasury_ Receives what of the fee is not burned.
+    /// @param treasury_ Receives what of the fee nobody else has.
     /// @param admin Who may upgrade, resume and grant roles: the timelock.
     /// @param settler Who may settle: the platform's billing.
     /// @param guardian Who may pause.
+    /// @param rewards_ Pays validators, and receives their part of the fee.
     function initialize(
         IERC20 token_,
         ProtocolParameters parameters_,
         address treasury_,
         address admin,
         address settler,
-        address guardian
+        address guardian,
+        Rewards rewards_
     ) external initializer {
         __AccessControl_init();
-        (_token, _parameters, _treasury) = (token_, parameters_, treasury_);
+        (_token, _parameters, _treasury, _rewards) = (token_, parameters_, treasury_, rewards_);
         _grantRole(DEFAULT_ADMIN_ROLE, admin);
         _grantRole(SETTLER_ROLE, settler);
         _grantRole(GUARDIAN_ROLE, guardian);
+    }
+
+    /// @notice Tells a contract from before validators had a part of the fee where to pay it; with its upgrade, and once.
+    function payValidatorsThrough(Rewards rewards_) external reinitializer(2) onlyRole(DEFAULT_ADMIN_ROLE) {
+        _rewards = rewards_;
     }
 
     /// @notice Pays in for a tenant, oneself or another.
@@ -145,16 +163,15 @@ contract Escrow is ExpiringPause, UUPSUpgradeable {
         if (debits.length == 0 || debits.length > MAX_DEBITS) revert WrongNumberOfDebits(debits.length, MAX_DEBITS);
 
         uint256 gross = _debit(batch, debits);
-        (uint256 burned, uint256 toTreasury) = _feeOn(batch, gross, chargedAt);
-        uint256 computed = gross - burned - toTreasury;
+        FeeParts memory fee = _feeOn(batch, gross, chargedAt);
+        uint256 computed = gross - fee.burned - fee.toValidators - fee.toTreasury;
         if (net != computed) revert NetMismatch(batch, net, computed);
 
         (list.root, list.total) = (root, net);
         _deposits -= gross;
         _unclaimed += net;
-        emit Settled(batch, root, gross, net, burned, toTreasury);
-        ERC20Burnable(address(_token)).burn(burned);
-        _token.safeTransfer(_treasury, toTreasury);
+        emit Settled(batch, root, gross, net, fee.burned, fee.toTreasury);
+        _pay(fee);
     }
 
     /// @notice Pays one entry of a settled batch to its account. Anybody may call it.
@@ -230,17 +247,27 @@ contract Escrow is ExpiringPause, UUPSUpgradeable {
         }
     }
 
-    /// @dev By the parameters as they were at `chargedAt`; both parts are rounded down, and the treasury has the rest.
+    /// @dev By the parameters as they were at `chargedAt`; the fee, what is burned and what validators have are rounded
+    /// down, and the treasury has the rest of the fee.
     function _feeOn(bytes32 batch, uint256 gross, uint256 chargedAt)
         private
         view
-        returns (uint256 burned, uint256 toTreasury)
+        returns (FeeParts memory parts)
     {
         uint256 earliest = block.timestamp - MAX_CHARGE_AGE;
         if (chargedAt < earliest) revert ChargedTooLongAgo(batch, chargedAt, earliest);
         uint256 fee = (gross * _parameters.getAt(Parameter.FeeBps, chargedAt)) / WHOLE_BPS;
-        burned = (fee * _parameters.getAt(Parameter.FeeBurnShareBps, chargedAt)) / WHOLE_BPS;
-        toTreasury = fee - burned;
+        parts.burned = (fee * _parameters.getAt(Parameter.FeeBurnShareBps, chargedAt)) / WHOLE_BPS;
+        parts.toValidators = (fee * _parameters.getAt(Parameter.FeeValidatorShareBps, chargedAt)) / WHOLE_BPS;
+        parts.toTreasury = fee - parts.burned - parts.toValidators;
+    }
+
+    function _pay(FeeParts memory fee) private {
+        ERC20Burnable(address(_token)).burn(fee.burned);
+        _token.safeTransfer(_treasury, fee.toTreasury);
+        if (fee.toValidators == 0) return;
+        _token.forceApprove(address(_rewards), fee.toValidators);
+        _rewards.fund(fee.toValidators);
     }
 
     function _take(address tenant, uint256 amount) private {

@@ -23,7 +23,8 @@ enum Parameter {
     SlashBurnShareBps,
     WithdrawalDelaySeconds,
     PauseLimitSeconds,
-    RewardChallengeSeconds
+    RewardChallengeSeconds,
+    FeeValidatorShareBps
 }
 
 /// @title The parameters of the protocol, each within hard bounds
@@ -41,6 +42,8 @@ contract ProtocolParameters is AccessControl {
 
     /// @notice The value lies outside of what the code allows for this parameter.
     error OutOfBounds(Parameter parameter, uint256 value, uint256 min, uint256 max);
+    /// @notice What is burned of the fee and what validators have of it would be more than the fee.
+    error FeeSharesAboveWhole(uint256 burnShareBps, uint256 validatorShareBps);
     /// @notice The deployment must give one value for each parameter, in the order of the enumeration.
     error WrongNumberOfValues(uint256 given, uint256 expected);
     /// @notice What is in force at this time can still change.
@@ -94,14 +97,27 @@ contract ProtocolParameters is AccessControl {
         if (parameter == Parameter.SlashBurnShareBps) return (0, WHOLE_BPS);
         if (parameter == Parameter.WithdrawalDelaySeconds) return (1 days, 14 days);
         if (parameter == Parameter.PauseLimitSeconds) return (1 hours, 14 days);
-        return (1 hours, 14 days);
+        if (parameter == Parameter.RewardChallengeSeconds) return (1 hours, 14 days);
+        return (0, 5_000);
     }
 
     function _set(Parameter parameter, uint256 value) private {
         (uint256 min, uint256 max) = bounds(parameter);
         if (value < min || value > max) revert OutOfBounds(parameter, value, min, max);
+        if (parameter == Parameter.FeeBurnShareBps) {
+            _requireWhole(value, _history[Parameter.FeeValidatorShareBps].latest());
+        }
+        if (parameter == Parameter.FeeValidatorShareBps) {
+            _requireWhole(_history[Parameter.FeeBurnShareBps].latest(), value);
+        }
         (uint208 from, uint208 to) =
             _history[parameter].push(SafeCast.toUint48(block.timestamp), SafeCast.toUint208(value));
         emit ParameterSet(parameter, from, to);
+    }
+
+    /// @dev Asked whichever of the two changes, so that their order does not matter: it holds after each change, and so
+    /// at the end of every second.
+    function _requireWhole(uint256 burnShareBps, uint256 validatorShareBps) private pure {
+        if (burnShareBps + validatorShareBps > WHOLE_BPS) revert FeeSharesAboveWhole(burnShareBps, validatorShareBps);
     }
 }

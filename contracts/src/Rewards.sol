@@ -21,7 +21,8 @@ struct Emission {
 /// @title Rewards for proven computation
 /// @notice Holds the community's share of the supply and pays it by epochs: for each, the platform publishes the Merkle
 /// root of what proven computation has earned, and after a challenge window each account claims its part. All epochs
-/// together never pass what the schedule has emitted until then, and the schedule never passes the share.
+/// together never pass what the schedule has emitted until then and what was paid in beside the share, such as the
+/// validators' part of fees; and the schedule never passes the share.
 contract Rewards is ExpiringPause, UUPSUpgradeable {
     using SafeERC20 for IERC20;
     using Payouts for Payouts.List;
@@ -41,11 +42,15 @@ contract Rewards is ExpiringPause, UUPSUpgradeable {
     uint256 private _unclaimed;
     mapping(bytes32 list => Payouts.List) private _lists;
     mapping(bytes32 list => uint64) private _openFrom;
+    /// @dev Last, because contracts from before it are upgraded to this.
+    uint256 private _funded;
 
     /// @notice An epoch can be claimed from `openFrom` on, unless it is cancelled before.
     event EpochPublished(uint256 indexed epoch, bytes32 root, uint256 total, uint64 openFrom);
     /// @notice A wrong epoch was taken back before anybody could claim.
     event EpochCancelled(uint256 indexed epoch, uint256 total);
+    /// @notice `from` paid in `amount` for epochs to come.
+    event Funded(address indexed from, uint256 amount);
     /// @notice An account took its part of an epoch.
     event Claimed(uint256 indexed epoch, uint256 indexed index, address indexed account, uint256 amount);
 
@@ -53,10 +58,12 @@ contract Rewards is ExpiringPause, UUPSUpgradeable {
     error EmissionAboveShare(uint256 emission, uint256 share);
     /// @notice The decay must be above zero and at most the whole.
     error InvalidDecay(uint256 decayBps);
-    /// @notice The epochs would pass what the schedule has emitted.
+    /// @notice The epochs would pass what the schedule has emitted and what was paid in.
     error AboveSchedule(uint256 total, uint256 available);
     /// @notice Epochs come one after the other.
     error WrongEpoch(uint256 epoch, uint256 expected);
+    /// @notice The amount must not be zero.
+    error NoAmount();
     /// @notice An epoch needs a root and a total.
     error EmptyEpoch(uint256 epoch);
     /// @notice The epoch is unknown, cancelled or still within its challenge window.
@@ -99,7 +106,7 @@ contract Rewards is ExpiringPause, UUPSUpgradeable {
     function publish(uint256 epoch, bytes32 root, uint256 total) external onlyRole(PUBLISHER_ROLE) whenNotPaused {
         if (epoch != _epochs) revert WrongEpoch(epoch, _epochs);
         if (root == 0 || total == 0) revert EmptyEpoch(epoch);
-        uint256 available = emittedBy(block.timestamp) - _published;
+        uint256 available = emittedBy(block.timestamp) + _funded - _published;
         if (total > available) revert AboveSchedule(total, available);
         uint64 openFrom = uint64(block.timestamp + _parameters.get(Parameter.RewardChallengeSeconds));
         bytes32 list = listOf(epoch);
@@ -108,6 +115,15 @@ contract Rewards is ExpiringPause, UUPSUpgradeable {
         _published += total;
         _unclaimed += total;
         emit EpochPublished(epoch, root, total, openFrom);
+    }
+
+    /// @notice Pays in for epochs to come, on top of the schedule. Anybody may; nothing of it goes back. No pause stops it,
+    /// so that none of this contract stops the settlements of Escrow.
+    function fund(uint256 amount) external {
+        if (amount == 0) revert NoAmount();
+        _funded += amount;
+        emit Funded(msg.sender, amount);
+        _token.safeTransferFrom(msg.sender, address(this), amount);
     }
 
     /// @notice Takes a wrong epoch back, before anybody can claim. What it would have paid can be published again.
@@ -166,6 +182,11 @@ contract Rewards is ExpiringPause, UUPSUpgradeable {
     /// @notice How many epochs have been published, what they pay in all, and what of it waits to be claimed.
     function totals() external view returns (uint256 epochs, uint256 published, uint256 unclaimed) {
         return (_epochs, _published, _unclaimed);
+    }
+
+    /// @notice What was paid in beside the share, in base units.
+    function funded() external view returns (uint256) {
+        return _funded;
     }
 
     /// @notice The schedule.

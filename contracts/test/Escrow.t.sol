@@ -2,10 +2,13 @@
 pragma solidity ^0.8.30;
 
 import {IAccessControl} from "@openzeppelin/contracts/access/IAccessControl.sol";
+import {ERC1967Proxy} from "@openzeppelin/contracts/proxy/ERC1967/ERC1967Proxy.sol";
+import {Initializable} from "@openzeppelin/contracts/proxy/utils/Initializable.sol";
 import {Debit, Escrow, Withdrawal} from "../src/Escrow.sol";
 import {ExpiringPause} from "../src/ExpiringPause.sol";
 import {Parameter, ProtocolParameters} from "../src/ProtocolParameters.sol";
 import {Payout, Payouts} from "../src/Payouts.sol";
+import {Rewards} from "../src/Rewards.sol";
 import {Protocol} from "./support/Protocol.sol";
 import {Tree} from "./support/Tree.sol";
 
@@ -130,12 +133,55 @@ contract EscrowTest is Protocol {
         vm.stopPrank();
     }
 
-    function testFuzz_theFeeIsSplitWithoutLoss(uint256 gross, uint256 feeBps, uint256 burnShareBps) public {
+    function test_validatorsHaveTheirPartOfTheFeeInTheirRewards() public {
+        setParameter(Parameter.FeeValidatorShareBps, 3_000);
+        vm.warp(GENESIS + 2);
+        // Whoever pauses the rewards stops no settlement.
+        vm.prank(guardian);
+        rewards.pause();
+        vm.prank(settler);
+        escrow.settle(BATCH, "root", 975 ether, GENESIS + 1, _debits(1_000 ether));
+        vm.assertEq(rewards.funded(), 7.5 ether, "three tenths of 2.5 %");
+        vm.assertEq(token.balanceOf(address(rewards)), COMMUNITY + 7.5 ether, "held by the rewards");
+        vm.assertEq(token.balanceOf(address(treasury)), TREASURY + 12.5 ether, "the rest of the fee");
+        vm.assertEq(token.allowance(address(escrow), address(rewards)), 0, "no more is allowed");
+    }
+
+    function test_anEscrowFromBeforeLearnsWhereValidatorsArePaid() public {
+        Escrow old = _deployed(Rewards(address(0)));
+        asTimelock(
+            address(old),
+            abi.encodeCall(
+                old.upgradeToAndCall, (address(new Escrow()), abi.encodeCall(Escrow.payValidatorsThrough, (rewards)))
+            )
+        );
+        vm.startPrank(tenant);
+        token.approve(address(old), 1_000 ether);
+        old.deposit(tenant, 1_000 ether);
+        vm.stopPrank();
+        setParameter(Parameter.FeeValidatorShareBps, 3_000);
+        vm.warp(GENESIS + 2);
+        vm.prank(settler);
+        old.settle(BATCH, "root", 975 ether, GENESIS + 1, _debits(1_000 ether));
+        vm.assertEq(rewards.funded(), 7.5 ether, "paid");
+        vm.prank(address(timelock));
+        vm.expectRevert(Initializable.InvalidInitialization.selector);
+        old.payValidatorsThrough(rewards);
+    }
+
+    function testFuzz_theFeeIsSplitWithoutLoss(
+        uint256 gross,
+        uint256 feeBps,
+        uint256 burnShareBps,
+        uint256 validatorShareBps
+    ) public {
         gross = bound(gross, 1, 10_000 ether);
         feeBps = bound(feeBps, 100, 500);
         burnShareBps = bound(burnShareBps, 0, 10_000);
+        validatorShareBps = bound(validatorShareBps, 0, burnShareBps > 5_000 ? 10_000 - burnShareBps : 5_000);
         setParameter(Parameter.FeeBps, feeBps);
         setParameter(Parameter.FeeBurnShareBps, burnShareBps);
+        setParameter(Parameter.FeeValidatorShareBps, validatorShareBps);
         uint256 chargedAt = block.timestamp;
         vm.warp(chargedAt + 1);
         uint256 supply = token.totalSupply();
@@ -144,7 +190,10 @@ contract EscrowTest is Protocol {
         escrow.settle(BATCH, "root", net, chargedAt, _debits(gross));
         uint256 burned = supply - token.totalSupply();
         uint256 toTreasury = token.balanceOf(address(treasury)) - TREASURY;
-        vm.assertEq(net + burned + toTreasury, gross, "nothing lost");
+        uint256 toValidators = token.balanceOf(address(rewards)) - COMMUNITY;
+        vm.assertEq(net + burned + toValidators + toTreasury, gross, "nothing lost");
+        vm.assertEq(toValidators, ((gross - net) * validatorShareBps) / 10_000, "rounded down");
+        vm.assertEq(rewards.funded(), toValidators, "and can be paid out");
         vm.assertEq(token.balanceOf(address(escrow)), 10_000 ether - gross + net, "what is owed");
     }
 
@@ -154,12 +203,14 @@ contract EscrowTest is Protocol {
         gross = bound(gross, 1, 10_000 ether);
         vm.warp(GENESIS + bound(wait, 1, 89 days));
         setParameter(Parameter.FeeBps, bound(later, 100, 500));
-        setParameter(Parameter.FeeBurnShareBps, bound(laterShare, 0, 10_000));
+        setParameter(Parameter.FeeBurnShareBps, bound(laterShare, 0, 5_000));
+        setParameter(Parameter.FeeValidatorShareBps, bound(laterShare, 0, 5_000));
         uint256 supply = token.totalSupply();
         uint256 fee = (gross * 250) / 10_000;
         vm.prank(settler);
         escrow.settle(BATCH, "root", gross - fee, CHARGED, _debits(gross));
         vm.assertEq(supply - token.totalSupply(), (fee * 2_000) / 10_000, "burned as it was charged");
+        vm.assertEq(rewards.funded(), 0, "and nothing for validators then");
         (, uint256 total,) = escrow.batchOf(BATCH);
         vm.assertEq(total, gross - fee, "net as it was charged");
     }
@@ -275,7 +326,17 @@ contract EscrowTest is Protocol {
         escrow.resume();
         vm.expectRevert(_unauthorized(caller, 0));
         escrow.upgradeToAndCall(address(this), "");
+        vm.expectRevert(_unauthorized(caller, 0));
+        escrow.payValidatorsThrough(rewards);
         vm.stopPrank();
+    }
+
+    function _deployed(Rewards through) private returns (Escrow) {
+        bytes memory initialization = abi.encodeCall(
+            Escrow.initialize,
+            (token, parameters, address(treasury), address(timelock), settler, guardian, through)
+        );
+        return Escrow(address(new ERC1967Proxy(address(new Escrow()), initialization)));
     }
 
     function _unauthorized(address caller, bytes32 role) private pure returns (bytes memory) {

@@ -71,6 +71,37 @@ contract ProtocolParametersTest is Protocol {
         vm.assertEq(max, 500, "most");
     }
 
+    function testFuzz_burnedAndValidatorsShareAreNeverMoreThanTheFee(bool[6] memory burns, uint256[6] memory values)
+        public
+    {
+        for (uint256 index = 0; index < 6; ++index) {
+            Parameter parameter = burns[index] ? Parameter.FeeBurnShareBps : Parameter.FeeValidatorShareBps;
+            Parameter other = burns[index] ? Parameter.FeeValidatorShareBps : Parameter.FeeBurnShareBps;
+            (, uint256 most) = parameters.bounds(parameter);
+            uint256 value = bound(values[index], 0, most);
+            uint256 rest = parameters.get(other);
+            vm.prank(address(timelock));
+            if (value + rest > 10_000) {
+                (uint256 burn, uint256 validators) = burns[index] ? (value, rest) : (rest, value);
+                vm.expectRevert(
+                    abi.encodeWithSelector(ProtocolParameters.FeeSharesAboveWhole.selector, burn, validators)
+                );
+            }
+            parameters.set(parameter, value);
+            uint256 both =
+                parameters.get(Parameter.FeeBurnShareBps) + parameters.get(Parameter.FeeValidatorShareBps);
+            vm.assertLe(both, 10_000, "both together");
+        }
+    }
+
+    function test_theWholeFeeCanBeShared() public {
+        setParameter(Parameter.FeeValidatorShareBps, 5_000);
+        setParameter(Parameter.FeeBurnShareBps, 5_000);
+        vm.prank(address(timelock));
+        vm.expectRevert(abi.encodeWithSelector(ProtocolParameters.FeeSharesAboveWhole.selector, 5_001, 5_000));
+        parameters.set(Parameter.FeeBurnShareBps, 5_001);
+    }
+
     function testFuzz_onlyTheTimelockSets(address caller) public {
         vm.assume(caller != address(timelock));
         vm.prank(caller);
@@ -81,7 +112,7 @@ contract ProtocolParametersTest is Protocol {
     }
 
     function test_deploymentGivesEveryValue() public {
-        vm.expectRevert(abi.encodeWithSelector(ProtocolParameters.WrongNumberOfValues.selector, 1, 16));
+        vm.expectRevert(abi.encodeWithSelector(ProtocolParameters.WrongNumberOfValues.selector, 1, 17));
         new ProtocolParameters(address(timelock), new uint256[](1));
     }
 }

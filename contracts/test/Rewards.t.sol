@@ -73,6 +73,35 @@ contract RewardsTest is Protocol {
         vm.stopPrank();
     }
 
+    function testFuzz_whatIsPaidInIsOnTopOfTheSchedule(uint256 amount, uint32 elapsed) public {
+        amount = bound(amount, 1, 1_000_000 ether);
+        vm.warp(GENESIS + bound(elapsed, 1, 10 * 365 days));
+        _payIn(amount);
+        uint256 available = rewards.emittedBy(block.timestamp) + amount;
+        vm.startPrank(publisher);
+        vm.expectRevert(abi.encodeWithSelector(Rewards.AboveSchedule.selector, available + 1, available));
+        rewards.publish(0, "root", available + 1);
+        rewards.publish(0, "root", available);
+        vm.stopPrank();
+        vm.assertEq(rewards.funded(), amount, "funded");
+        vm.assertEq(token.balanceOf(address(rewards)), COMMUNITY + amount, "held");
+    }
+
+    function test_whatIsPaidInCanBePromisedAgainAfterAWrongEpoch() public {
+        _payIn(90 ether);
+        vm.prank(publisher);
+        rewards.publish(0, "root", 90 ether);
+        vm.prank(guardian);
+        rewards.cancel(0);
+        vm.prank(publisher);
+        rewards.publish(1, "root", 90 ether);
+    }
+
+    function test_nothingIsPaidInWithoutAnAmount() public {
+        vm.expectRevert(Rewards.NoAmount.selector);
+        rewards.fund(0);
+    }
+
     function test_aWrongEpochIsTakenBackInTime() public {
         _publish(0, 90 ether);
         vm.prank(guardian);
@@ -127,6 +156,13 @@ contract RewardsTest is Protocol {
             )
         );
         rewards.cancel(0);
+        vm.stopPrank();
+    }
+
+    function _payIn(uint256 amount) private {
+        vm.startPrank(holder);
+        token.approve(address(rewards), amount);
+        rewards.fund(amount);
         vm.stopPrank();
     }
 

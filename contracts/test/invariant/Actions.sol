@@ -34,8 +34,10 @@ contract EscrowActions is Test {
     bytes32[][] private _proofs;
     bytes32[] private _batches;
     uint256 private immutable _begun = block.timestamp;
-    /// @notice Batches that burned another part than the fee asks for that was in force when they were charged.
+    /// @notice Batches that burned, or gave validators, another part than what was in force when they were charged.
     uint256 public settledByAnotherFee;
+    /// @notice What all batches have given validators.
+    uint256 public toValidators;
 
     constructor(World memory world_) {
         world = world_;
@@ -60,16 +62,34 @@ contract EscrowActions is Test {
         Payout[] memory payouts = _payouts(batch, who, gross - fee, parts);
         Debit[] memory debits = new Debit[](1);
         debits[0] = Debit(tenant, gross);
-        uint256 supply = world.token.totalSupply();
-        vm.prank(world.settler);
-        world.escrow.settle(batch, Tree.rootOf(payouts), gross - fee, chargedAt, debits);
-        uint256 burned = (fee * world.parameters.getAt(Parameter.FeeBurnShareBps, chargedAt)) / 10_000;
-        if (supply - world.token.totalSupply() != burned) settledByAnotherFee += 1;
+        _settleAndSee(batch, payouts, debits, fee, chargedAt);
         _batches.push(batch);
         for (uint256 index = 0; index < parts; ++index) {
             _open.push(payouts[index]);
             _proofs.push(Tree.proofOf(payouts, index));
         }
+    }
+
+    function _settleAndSee(
+        bytes32 batch,
+        Payout[] memory payouts,
+        Debit[] memory debits,
+        uint256 fee,
+        uint256 chargedAt
+    ) private {
+        (uint256 supply, uint256 funded) = (world.token.totalSupply(), world.rewards.funded());
+        vm.prank(world.settler);
+        world.escrow.settle(batch, Tree.rootOf(payouts), debits[0].amount - fee, chargedAt, debits);
+        funded = world.rewards.funded() - funded;
+        toValidators += funded;
+        if (
+            supply - world.token.totalSupply() != _shareOf(fee, Parameter.FeeBurnShareBps, chargedAt)
+                || funded != _shareOf(fee, Parameter.FeeValidatorShareBps, chargedAt)
+        ) settledByAnotherFee += 1;
+    }
+
+    function _shareOf(uint256 fee, Parameter share, uint256 time) private view returns (uint256) {
+        return (fee * world.parameters.getAt(share, time)) / 10_000;
     }
 
     /// @dev A second that is over, between the deployment and now, and not too long ago.
@@ -274,7 +294,7 @@ contract EconomyActions is Test {
     function publish(uint256 total, uint32 elapsed) external {
         vm.warp(block.timestamp + bound(elapsed, 0, 90 days));
         (, uint256 published,) = world.rewards.totals();
-        uint256 available = world.rewards.emittedBy(block.timestamp) - published;
+        uint256 available = world.rewards.emittedBy(block.timestamp) + world.rewards.funded() - published;
         // Now and then more than is available is asked for.
         total = bound(total, 1, 1 + available + available / 4);
         vm.prank(world.publisher);

@@ -90,18 +90,26 @@ contract Invariants is Protocol {
         vm.assertLe(token.totalSupply(), token.CAP(), "supply");
     }
 
-    /// @dev The epochs never pass the schedule, and the rewards are always there.
+    /// @dev The epochs never pass the schedule and what validators have of fees, and the rewards are always there.
     function _rewardsStayWithinTheSchedule() private view {
         (, uint256 published, uint256 unclaimed) = rewards.totals();
-        vm.assertLe(published, rewards.emittedBy(block.timestamp), "schedule");
+        uint256 funded = rewards.funded();
+        vm.assertEq(funded, escrowActions.toValidators(), "what validators have of fees arrives");
+        vm.assertLe(published, rewards.emittedBy(block.timestamp) + funded, "schedule");
+        vm.assertEq(
+            token.balanceOf(address(rewards)), COMMUNITY + funded - (published - unclaimed), "nothing is lost"
+        );
         vm.assertLe(unclaimed, token.balanceOf(address(rewards)), "solvency");
     }
 
-    /// @dev The fee is never outside of its bounds.
+    /// @dev The fee is never outside of its bounds, and nobody can have more than the whole of it.
     function _feesStayWithinBounds() private view {
         uint256 fee = parameters.get(Parameter.FeeBps);
         vm.assertGe(fee, 100, "least");
         vm.assertLe(fee, 500, "most");
+        uint256 shares =
+            parameters.get(Parameter.FeeBurnShareBps) + parameters.get(Parameter.FeeValidatorShareBps);
+        vm.assertLe(shares, 10_000, "shares");
         vm.assertLe(parameters.get(Parameter.MaxSlashBps), 5_000, "slash");
     }
 

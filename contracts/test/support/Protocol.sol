@@ -74,12 +74,12 @@ abstract contract Protocol is Test {
         address slasher = vm.computeCreateAddress(address(this), nonce + 9);
         bytes memory ofRewards =
             abi.encodeCall(Rewards.initialize, (token, parameters, address(timelock), publisher, guardian, _emission()));
+        rewards = Rewards(_behindProxy(address(new Rewards()), ofRewards));
         bytes memory ofStaking =
             abi.encodeCall(Staking.initialize, (token, parameters, address(treasury), address(timelock), slasher));
         bytes memory ofEscrow = abi.encodeCall(
-            Escrow.initialize, (token, parameters, address(treasury), address(timelock), settler, guardian)
+            Escrow.initialize, (token, parameters, address(treasury), address(timelock), settler, guardian, rewards)
         );
-        rewards = Rewards(_behindProxy(address(new Rewards()), ofRewards));
         staking = Staking(_behindProxy(address(new Staking()), ofStaking));
         slashing = new Slashing(token, staking, parameters, address(treasury), address(timelock), verifier);
         escrow = Escrow(_behindProxy(address(new Escrow()), ofEscrow));

@@ -119,26 +119,32 @@ export class Archive {
 
   /** A page of the archived events above `afterSequence`, oldest first. */
   read(stream: string, afterSequence: number): Promise<readonly ArchivedEvent[]> {
-    return this.#page(`"stream" = $1 and "sequence" > $2`, [stream, afterSequence]);
+    return this.#page(`${this.#events} where "stream" = $1 and "sequence" > $2`, [stream, afterSequence]);
   }
 
   /** A page of one tenant's charges above `afterSequence`, up to `throughSequence`, oldest first. */
   readCharges(
     stream: string,
-    subject: string,
+    subjects: readonly string[],
     afterSequence: number,
     throughSequence: number,
   ): Promise<readonly ArchivedEvent[]> {
-    // The index serves only who repeats its condition.
-    const where = `"stream" = $1 and "sequence" > $2 and "sequence" <= $3 and "subject" = $4 and ${IS_CHARGE}`;
-    return this.#page(where, [stream, afterSequence, throughSequence, subject]);
+    // Each subject gives a page of its own, in the order of the index, which serves only who repeats its condition.
+    const each = `select * from ${this.#events}
+      where "stream" = $1 and "sequence" > $2 and "sequence" <= $3 and "subject" = "wanted" and ${IS_CHARGE}
+      order by "sequence" limit ${PAGE_SIZE}`;
+    const from = `unnest($4::text[]) as "wanted" cross join lateral (${each}) as "charges"`;
+    return this.#page(from, [stream, afterSequence, throughSequence, subjects]);
   }
 
-  async #page(where: string, values: readonly (string | number)[]): Promise<readonly ArchivedEvent[]> {
+  async #page(
+    from: string,
+    values: readonly (string | number | readonly string[])[],
+  ): Promise<readonly ArchivedEvent[]> {
     const { rows } = await this.#pool.query<Row>(
       `select "sequence", "subject", "headers", "payload", "recorded_at", "hash" from (
          select *, sum(length("headers") + length("payload")) over (order by "sequence") as "bytes"
-           from (select * from ${this.#events} where ${where} order by "sequence" limit ${PAGE_SIZE}) as "page"
+           from (select * from ${from} order by "sequence" limit ${PAGE_SIZE}) as "page"
        ) as "sized" where "bytes" - length("headers") - length("payload") < ${PAGE_BYTES} order by "sequence"`,
       [...values],
     );

@@ -1,7 +1,8 @@
 import { escapeIdentifier, escapeLiteral } from 'pg';
 
 /** Of the subjects of charges: an invoice is made of those of one tenant, which lie far apart. */
-export const IS_CHARGE = `"subject" like 'evt.billing.account.%.TaskCharged'`;
+export const IS_CHARGE = `("subject" like 'evt.billing.account.%.TaskCharged'
+  or "subject" like 'evt.billing.account.%.StorageCharged')`;
 
 /**
  * The DDL of the archive; repeating it changes nothing. What is in it is never changed: a trigger refuses, so that a
@@ -22,8 +23,10 @@ export function tablesOf(schemaName: string): string {
       "hash" bytea not null check (length("hash") = 32),
       primary key ("stream", "sequence")
     );
-    create index if not exists "archive_charges" on ${schema}."archive_events" ("stream", "subject", "sequence")
+    create index if not exists "archive_all_charges" on ${schema}."archive_events" ("stream", "subject", "sequence")
       where ${IS_CHARGE};
+    -- Has what tasks cost alone.
+    drop index if exists ${schema}."archive_charges";
     comment on column ${schema}."archive_events"."recorded_at" is 'nanoseconds since 1970, by the stream''s clock';
     create table if not exists ${schema}."archive_heads" (
       "stream" text primary key,

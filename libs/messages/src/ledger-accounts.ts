@@ -25,6 +25,8 @@ export const escrowCustody = 'escrow:custody';
 /** The treasury's share of the fees, until it is settled on chain. */
 export const platformFees = 'platform:fees';
 export const platformBurned = 'platform:burned';
+/** The validators' share of the fees, until the chain has paid it to their rewards. */
+export const platformValidators = 'platform:validators';
 
 /** @throws RangeError when the id cannot be part of a name */
 export const tenantAccount = (tenantId: string, kind: TenantAccountKind): string =>
@@ -79,6 +81,13 @@ function idIn(id: string): string {
 /** The postings of an event of the ledger; none of one that moves no money. */
 export const postingsIn = ({ data }: { readonly data: unknown }): readonly Posting[] =>
   (data as { readonly postings?: readonly Posting[] }).postings ?? [];
+
+/** What of these postings is the fee of a charge, whoever has it. */
+export const feeIn = (postings: readonly Posting[]): bigint =>
+  [platformFees, platformBurned, platformValidators].reduce(
+    (fee, account) => fee + changeOf(account, postings),
+    0n,
+  );
 
 /** How much these postings change the balance of one account. */
 export function changeOf(account: string, postings: readonly Posting[]): bigint {

@@ -69,6 +69,8 @@ const statement: InvoiceStatement = {
   ...{ tenantId: 'tenant_1', month: '1970-01', charges: 2, meteredMs: 6000, totalAtto: 2000n, feeAtto: 50n },
   ...{ fromPosition: 19, toPosition: 22, throughPosition: 28, root: 'ab'.repeat(32) },
 };
+/** Told since kept content is on invoices. */
+const parts = { storageAtto: 500n, burnedAtto: 10n, validatorsAtto: 20n };
 const asked = { tenantId: 'tenant_1', requestedAt: new Date(2_000_000) };
 
 /** The charges of a month, a draft, the invoice, and a month that was asked for and that nothing is charged in. */
@@ -77,6 +79,9 @@ export const invoicingHistory: readonly (AccountEvent | InvoiceEvent)[] = [
   { type: 'InvoiceRequested', data: { ...asked, month: '1970-01', draft: 1 } },
   { type: 'InvoiceDrafted', data: { draft: 1, number: 'N-D1', statement } },
   { type: 'InvoiceRequested', data: { ...asked, month: '1970-01', draft: 2 } },
-  { type: 'InvoiceIssued', data: { number: 'N', statement, issuedAt: new Date(3_000_000_000) } },
+  {
+    type: 'InvoiceIssued',
+    data: { number: 'N', statement: { ...statement, ...parts }, issuedAt: new Date(3_000_000_000) },
+  },
   { type: 'InvoiceRequested', data: { ...asked, month: '1970-02', draft: 1 } },
 ];

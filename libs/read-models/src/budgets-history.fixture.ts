@@ -49,6 +49,14 @@ export const budgetsHistory: readonly AccountEvent[] = [
       budgets: { standings: [standing('digits', 500n, 500n), standing('all', 500n, 500n, new Date(0))] },
     },
   },
+  {
+    type: 'StorageCharged',
+    data: {
+      ...{ tenantId, from: new Date(0), through: november, gibHoursAtto: 1n, pricePerGibHourAtto: 1n },
+      ...{ arrearsAtto: 0n, operatorId: 'operator_1', feeBps: 250, burnBps: 0, postings: [] },
+      budgets: { standings: [standing('all', 507n, 500n, new Date(0))] },
+    },
+  },
   reached('charged', 50),
   reached('committed', 100),
   { type: 'LowBalanceAlertSet', data: { tenantId, amountAtto: 7n } },

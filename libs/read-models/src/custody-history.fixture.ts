@@ -49,11 +49,12 @@ export const custodyHistory: readonly (AccountEvent | EscrowEvent | SettlementEv
       amountAtto: 30n,
       burnedAtto: 1n,
       toTreasuryAtto: 2n,
+      toValidatorsAtto: 5n,
     }),
     fact({ kind: 'claimed', logIndex: 3, reference: bytes32Of(batchId), amountAtto: 30n }),
     fact({ kind: 'refunded', transactionHash: hashOf(2), amountAtto: 4n, ownerId: 'tenant_1' }),
   ),
-  { type: 'BatchSettled', data: { batchId, transactionHash: hashOf(3), postings: booking(-3n) } },
+  { type: 'BatchSettled', data: { batchId, transactionHash: hashOf(3), postings: booking(-8n) } },
   {
     type: 'PayoutClaimed',
     data: {

@@ -383,7 +383,7 @@ test('a verdict names who agreed and who was refuted', async () => {
 
 test('custody says what Escrow holds by both sides, and which changes differ', async () => {
   const em = await built('billing');
-  expect(await custodyTotals(em)).toMatchObject({ chainAtto: 70n, ledgerAtto: 116n, blockNumber: 8 });
+  expect(await custodyTotals(em)).toMatchObject({ chainAtto: 65n, ledgerAtto: 111n, blockNumber: 8 });
   const differences = await differing(em, 5);
   expect(
     differences.map(({ reference, chainAtto, ledgerAtto }) => [reference, chainAtto, ledgerAtto]),

@@ -7,6 +7,8 @@ const fields = z.object({
   FEE_BPS: z.coerce.number().int().min(100).max(500).default(250),
   /** The part of the fee that is burned, on a platform without a chain. */
   BURN_BPS: z.coerce.number().int().min(0).max(10_000).default(2_000),
+  /** The part of the fee that validators have, on a platform without a chain. */
+  VALIDATOR_BPS: z.coerce.number().int().min(0).max(5_000).default(0),
   /** JSON-RPC endpoints of the chain, separated by commas. */
   RPC_URL: z.string().min(1).optional(),
   /** The file that `npm run chain -- deploy` wrote. */
@@ -45,9 +47,14 @@ const fields = z.object({
   INVOICE_POLL_MS: z.coerce.number().int().min(10).max(60_000).default(1_000),
 });
 
-export const billingConfig = fields.refine(
-  config => config.STORAGE_PRICE_PER_GIB_HOUR_ATTO === '0' || config.STORAGE_OPERATOR_ID !== undefined,
-  { path: ['STORAGE_OPERATOR_ID'], message: 'is needed where storage has a price' },
-);
+export const billingConfig = fields
+  .refine(
+    config => config.STORAGE_PRICE_PER_GIB_HOUR_ATTO === '0' || config.STORAGE_OPERATOR_ID !== undefined,
+    { path: ['STORAGE_OPERATOR_ID'], message: 'is needed where storage has a price' },
+  )
+  .refine(config => config.BURN_BPS + config.VALIDATOR_BPS <= 10_000, {
+    path: ['VALIDATOR_BPS'],
+    message: 'is more of the fee than BURN_BPS leaves',
+  });
 
 export type BillingConfig = z.infer<typeof billingConfig>;

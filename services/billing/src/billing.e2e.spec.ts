@@ -169,15 +169,18 @@ test('a job is paid for out of its reservation, and the rest comes back', async 
   expect(await ledgerSum(database())).toBe(0n);
 }, 60_000);
 
-/** Charged 3,000 twice, in two tasks. */
+/** Charged 3,000 twice, in two tasks, and 1,000 for kept content. */
 async function chargedTenant(): Promise<{ readonly tenantId: string; readonly jobId: string }> {
   const about = { tenantId: newId('tenant'), jobId: newId('job') };
-  await credit(about.tenantId, 'credit_1', 10_000n);
+  await credit(about.tenantId, 'credit_1', 11_000n);
   await request({ type: 'ReserveFunds', data: { ...about, amountAtto: 10_000n } });
   for (const taskId of ['task_1', 'task_2']) {
     const work = [{ ...resultOf('o3'), meteredMs: 3_000 }];
     await request({ type: 'ChargeTask', data: { ...about, taskId, work, feeBps: 250, burnBps: 2_000 } });
   }
+  const period = { from: new Date(0), through: new Date(3_600_000), gibHoursAtto: 10n ** 18n };
+  const terms = { pricePerGibHourAtto: 1_000n, operatorId: 'o3', feeBps: 250, burnBps: 2_000 };
+  await request({ type: 'ChargeStorage', data: { tenantId: about.tenantId, ...period, ...terms } });
   return about;
 }
 
@@ -195,7 +198,7 @@ test('a month is closed once when it is over, by the root that verification reco
     ).map(({ event }) => event as InvoiceEvent);
   await eventually(
     () => Promise.all(tenants.map(tenantId => findInvoicedMonth(database(), tenantId, month))),
-    months => months.every(row => row?.charges === 2),
+    months => months.every(row => row?.charges === 3),
   );
   await makeInvoices(at(new Date(endOf(month).getTime() + 999)));
   for (const tenantId of tenants) expect(await made(tenantId)).toEqual([]);
@@ -213,8 +216,9 @@ test('a month is closed once when it is over, by the root that verification reco
   for (const tenantId of tenants) {
     const [issued, ...more] = await made(tenantId);
     expect(more).toEqual([]);
-    const stated = { tenantId, month, charges: 2, meteredMs: 6_000, totalAtto: 6_000n, feeAtto: 150n };
-    expect(issued).toMatchObject({ type: 'InvoiceIssued', data: { statement: stated } });
+    const stated = { tenantId, month, charges: 3, meteredMs: 6_000, totalAtto: 7_000n, feeAtto: 175n };
+    const parts = { storageAtto: 1_000n, burnedAtto: 35n, validatorsAtto: 0n };
+    expect(issued).toMatchObject({ type: 'InvoiceIssued', data: { statement: { ...stated, ...parts } } });
     const { number, statement } = (issued as Extract<InvoiceEvent, { type: 'InvoiceIssued' }>).data;
     const { throughPosition, root } = statement;
     const recomputed = await stateFrom(archive, { tenantId, month }, { throughPosition });
@@ -238,7 +242,7 @@ test('a draft is made when it is asked for, of what was charged until then', asy
     () => findInvoice(database(), tenantId, `${to.id}-1`),
     row => row !== null,
   );
-  expect(draft).toMatchObject({ status: 'draft', charges: 2, totalAtto: 6_000n, month });
+  expect(draft).toMatchObject({ status: 'draft', charges: 3, totalAtto: 7_000n, month });
   expect(draft!.throughPosition).toBeGreaterThanOrEqual(until);
 }, 60_000);
 

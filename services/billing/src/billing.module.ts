@@ -22,11 +22,12 @@ import { MikroORM } from '@mikro-orm/postgresql';
 import { Module, type DynamicModule, type OnApplicationShutdown, type Provider } from '@nestjs/common';
 import pg from 'pg';
 import { accountOn } from './account/account.js';
+import { termsIn, type FeeTerms } from './account/fee.js';
 import type { BillingConfig } from './billing.config.js';
 import { chainAccess, type ChainAccess } from './chain/chain-access.config.js';
 import { chargeMeteredStorage, type StorageTerms } from './charge-metered-storage.reactor.js';
 import { chargeServicePeriods } from './charge-service-periods.reactor.js';
-import { chargeSucceededTasks, type FeeSchedule } from './charge-succeeded-tasks.reactor.js';
+import { chargeSucceededTasks } from './charge-succeeded-tasks.reactor.js';
 import { extendReservations } from './extend-reservations.reactor.js';
 import { escrow } from './escrow/escrow.js';
 import { FeeInForce } from './fee-in-force.provider.js';
@@ -55,8 +56,7 @@ export class BillingModule {
   static with(config: BillingConfig): DynamicModule {
     const chain = chainAccess(config);
     const fee: { followed?: FeeInForce } = {};
-    const inForce = (): FeeSchedule =>
-      chain ? feeOf(fee) : { feeBps: config.FEE_BPS, burnBps: config.BURN_BPS };
+    const inForce = (): FeeTerms => (chain ? feeOf(fee) : feeIn(config));
     return {
       module: BillingModule,
       imports: [
@@ -129,7 +129,10 @@ const metering = (config: BillingConfig): Provider => ({
   },
 });
 
-function feeOf({ followed }: { readonly followed?: FeeInForce }): FeeSchedule {
+const feeIn = ({ FEE_BPS: feeBps, BURN_BPS: burnBps, VALIDATOR_BPS: validatorBps }: BillingConfig) =>
+  termsIn({ feeBps, burnBps, validatorBps });
+
+function feeOf({ followed }: { readonly followed?: FeeInForce }): FeeTerms {
   if (!followed) throw new Error('the fee is not followed yet');
   return followed.schedule;
 }

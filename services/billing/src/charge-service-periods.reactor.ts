@@ -1,10 +1,10 @@
 import type { Directed, Reactor } from '@astro/event-sourcing/reactor';
 import type { AccountCommand } from '@astro/messages/billing';
 import type { LeaseRenewed, PoolEvent, Result } from '@astro/messages/scheduling';
-import type { FeeSchedule } from './charge-succeeded-tasks.reactor.js';
+import type { FeeTerms } from './account/fee.js';
 
 /** A service has no result to verify: the time for which its replicas ran is charged. */
-export const chargeServicePeriods = (inForce: () => FeeSchedule): Reactor<PoolEvent, AccountCommand> => ({
+export const chargeServicePeriods = (inForce: () => FeeTerms): Reactor<PoolEvent, AccountCommand> => ({
   name: 'billing.charge-service-periods',
   reads: ['scheduling.pool'],
 
@@ -25,7 +25,7 @@ type Metered = Pick<LeaseRenewed, 'tenantId' | 'jobId' | 'taskId' | 'chargeNumbe
 const chargesOf = (
   { tenantId, jobId, taskId, chargeNumber }: Metered,
   work: readonly Result[],
-  fees: FeeSchedule,
+  fees: FeeTerms,
   causedAt: Date,
 ): readonly Directed<AccountCommand>[] =>
   work.map((used, index) => ({

@@ -3,7 +3,7 @@ import { reasonOf, type Log } from '@astro/jetstream/log';
 import type { EscrowEvent } from '@astro/messages/billing';
 import type { OnApplicationBootstrap, OnApplicationShutdown } from '@nestjs/common';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { FeeSchedule } from './charge-succeeded-tasks.reactor.js';
+import { termsIn, type FeeTerms } from './account/fee.js';
 
 const betweenTriesMs = 1_000;
 
@@ -13,7 +13,7 @@ export class FeeInForce implements OnApplicationBootstrap, OnApplicationShutdown
   readonly #store: EventStore;
   readonly #chainId: string;
   readonly #log: Log;
-  #schedule: FeeSchedule | undefined;
+  #schedule: FeeTerms | undefined;
   #position = 0;
   #following: Promise<void> = Promise.resolve();
 
@@ -32,7 +32,7 @@ export class FeeInForce implements OnApplicationBootstrap, OnApplicationShutdown
   }
 
   /** @throws Error before the chain has set one: whoever charges tries again */
-  get schedule(): FeeSchedule {
+  get schedule(): FeeTerms {
     if (this.#schedule === undefined) throw new Error('no final block has set the fee yet');
     return this.#schedule;
   }
@@ -63,8 +63,6 @@ export class FeeInForce implements OnApplicationBootstrap, OnApplicationShutdown
   #take({ type, data }: EscrowEvent, position: number): void {
     this.#position = position;
     if (type === 'FeeScheduleRefused') this.#log.error('the chain set a fee out of bounds', data);
-    if (type !== 'FeeScheduleSet') return;
-    const { feeBps, burnBps } = data;
-    this.#schedule = { feeBps, burnBps };
+    if (type === 'FeeScheduleSet') this.#schedule = termsIn(data);
   }
 }

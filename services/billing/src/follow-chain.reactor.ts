@@ -48,11 +48,7 @@ function whatIsSaidBy(fact: Fact): (Pick<EscrowFact, 'kind'> & Partial<EscrowFac
     case 'escrow.Withdrawn':
       return { kind: 'withdrawn', ...tenant() };
     case 'escrow.Settled':
-      return {
-        ...{ kind: 'settled', reference: fact.bytes32('batch'), root: fact.bytes32('root') },
-        ...{ amountAtto: fact.amount('net'), burnedAtto: fact.amount('burned') },
-        toTreasuryAtto: fact.amount('toTreasury'),
-      };
+      return settledIn(fact);
     case 'escrow.Claimed':
       return {
         ...{ kind: 'claimed', reference: fact.bytes32('batch'), index: fact.number('index') },
@@ -64,10 +60,27 @@ function whatIsSaidBy(fact: Fact): (Pick<EscrowFact, 'kind'> & Partial<EscrowFac
   return undefined;
 }
 
+/** What validators have is not logged by itself: it is what the others leave of the gross. */
+function settledIn(fact: Fact): Pick<EscrowFact, 'kind'> & Partial<EscrowFact> {
+  const [amountAtto, burnedAtto] = [fact.amount('net'), fact.amount('burned')];
+  const toTreasuryAtto = fact.amount('toTreasury');
+  const toValidatorsAtto = fact.amount('gross') - amountAtto - burnedAtto - toTreasuryAtto;
+  return {
+    ...{ kind: 'settled', reference: fact.bytes32('batch'), root: fact.bytes32('root') },
+    ...{ amountAtto, burnedAtto, toTreasuryAtto },
+    ...(toValidatorsAtto > 0n && { toValidatorsAtto }),
+  };
+}
+
 function feeIn(fact: Fact): Pick<EscrowFact, 'kind' | 'bps'> | undefined {
-  const parameter = fact.number('parameter');
-  if (parameter === feeParameters.feeBps) return { kind: 'fee_set', bps: fact.number('to') };
-  if (parameter === feeParameters.burnBps) return { kind: 'burn_share_set', bps: fact.number('to') };
+  switch (fact.number('parameter')) {
+    case feeParameters.feeBps:
+      return { kind: 'fee_set', bps: fact.number('to') };
+    case feeParameters.burnBps:
+      return { kind: 'burn_share_set', bps: fact.number('to') };
+    case feeParameters.validatorBps:
+      return { kind: 'validator_share_set', bps: fact.number('to') };
+  }
   return undefined;
 }
 

@@ -40,8 +40,9 @@ function whatFollows(fact: EscrowFact, chainId: string, causePosition: number): 
     case 'settled': {
       const batchId = idIn(fact.reference);
       if (batchId === undefined) return [];
-      const { root, burnedAtto, toTreasuryAtto } = fact;
-      const data = { batchId, root, netAtto: amountAtto, burnedAtto, toTreasuryAtto, transactionHash };
+      const { root, burnedAtto, toTreasuryAtto, toValidatorsAtto } = fact;
+      const settled = { batchId, root, netAtto: amountAtto, burnedAtto, toTreasuryAtto, transactionHash };
+      const data = { ...settled, ...(toValidatorsAtto !== undefined && { toValidatorsAtto }) };
       return [{ to: settlement, type: 'ConfirmBatch', data }];
     }
     case 'claimed': {

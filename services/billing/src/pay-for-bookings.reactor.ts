@@ -1,13 +1,13 @@
 import type { Directed, Reactor } from '@astro/event-sourcing/reactor';
 import type { AccountCommand } from '@astro/messages/billing';
 import type { BookingMetered, PoolEvent } from '@astro/messages/scheduling';
-import type { FeeSchedule } from './charge-succeeded-tasks.reactor.js';
+import type { FeeTerms } from './account/fee.js';
 
 /**
  * Booked capacity is paid whether it is used or not: all of it is set aside at once, what nodes held of it is charged
  * by the period, and the rest comes back after the last charge. The ledger knows a booking as it knows a service.
  */
-export const payForBookings = (inForce: () => FeeSchedule): Reactor<PoolEvent, AccountCommand> => ({
+export const payForBookings = (inForce: () => FeeTerms): Reactor<PoolEvent, AccountCommand> => ({
   name: 'billing.pay-for-bookings',
   reads: ['scheduling.pool'],
 
@@ -43,7 +43,7 @@ type Metered = Pick<BookingMetered, 'tenantId' | 'bookingId' | 'chargeNumber' | 
 
 const chargesOf = (
   { tenantId, bookingId, chargeNumber, work }: Metered,
-  fees: FeeSchedule,
+  fees: FeeTerms,
 ): readonly Directed<AccountCommand>[] =>
   work.map((held, index) => ({
     to: toAccount(tenantId),

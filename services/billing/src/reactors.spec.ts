@@ -223,7 +223,9 @@ describe('content of a tenant', () => {
     });
 
   test('is charged when it was metered, at the price and the fee of now', () =>
-    expect(react(terms)).toEqual([{ to, type: 'ChargeStorage', data: { ...metered, ...terms, ...fees } }]));
+    expect(react(terms)).toEqual([
+      { to, type: 'ChargeStorage', data: { ...metered, ...terms, ...fees, causedAt } },
+    ]));
   test('costs nothing where nothing is asked, or nothing was kept', () =>
     expect([react(undefined), react(terms, 0n)]).toEqual([[], []]));
 });

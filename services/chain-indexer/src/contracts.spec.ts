@@ -202,6 +202,15 @@ test('rewards: an epoch that is claimed, and one that is cancelled', async () =>
   await calls.send(guardian, 'rewards', 'cancel', 1);
   await calls.pass(day + 1);
   await calls.send(operator, 'rewards', 'claim', 0, payout, []);
+  await calls.send(timelock, 'parameters', 'set', 16, 2_500);
+  const batch = hash('c');
+  await calls.pass(10);
+  const chargedAt = await calls.now();
+  await calls.pass(10);
+  const fee = [[rich, 40n * astro]];
+  await calls.send(settler, 'escrow', 'settle', batch, hash('d'), 39n * astro, chargedAt, fee);
+  await calls.send(rich, 'token', 'approve', calls.addressOf('rewards'), 3n * astro);
+  for (const amount of [astro, 2n * astro]) await calls.send(rich, 'rewards', 'fund', amount);
   await calls.send(guardian, 'rewards', 'pause');
   const [until] = await calls.ask('rewards', 'pausedUntil');
   const rows = await mirrored();
@@ -217,6 +226,12 @@ test('rewards: an epoch that is claimed, and one that is cancelled', async () =>
     { epoch: '1', total_atto: String(9n * astro), claimed_atto: '0', is_cancelled: true },
   ]);
   expect(await rows('reward_claims')).toMatchObject([{ id: '0/0', account: lower(operator) }]);
+  const paidIn = new Map((await rows('reward_funds')).map(row => [row['payer'], row['amount_atto']]));
+  expect(paidIn.get(lower(calls.addressOf('escrow')))).toBe(String(astro / 4n));
+  expect(paidIn.get(lower(rich))).toBe(String(3n * astro));
+  expect(await rows('parameters')).toContainEqual(
+    expect.objectContaining({ parameter: '16', value: '2500' }),
+  );
 }, 120_000);
 
 test('votes: what was decided is queued, executed, and does what it says; another is called off', async () => {

@@ -20,10 +20,12 @@ export const followExtensions = (poolId: string): Reactor<AccountEvent, PoolComm
         return [{ to, type: 'AddFunds', data: { poolId, jobId, number, amountAtto } }];
       }
       case 'ExtensionDeclined': {
-        const { jobId, number, requiredAtto, availableAtto } = data;
-        return [
-          { to, type: 'DeclineFunds', data: { poolId, jobId, number, requiredAtto, availableAtto, at } },
-        ];
+        const { jobId, number, requiredAtto, budget } = data;
+        // There may be more money than the budget lets the job have.
+        const availableAtto = budget?.leftAtto ?? data.availableAtto;
+        const declined = { poolId, jobId, number, requiredAtto, availableAtto, at };
+        const why = budget ? { budgetId: budget.budgetId } : {};
+        return [{ to, type: 'DeclineFunds', data: { ...declined, ...why } }];
       }
       default:
         // The account's other events are another context's own affair.

@@ -117,6 +117,15 @@ describe('jobs that are funded stepwise', () => {
       { to: pool, type: 'DeclineFunds', data: { ...ofJob, number: 2, ...amounts, at: recordedAt } },
     ]);
   });
+  test('are short of what a budget leaves, however much money there is', () => {
+    const amounts = { wantedAtto: 20n, requiredAtto: 9n, availableAtto: 100n };
+    const budget = { budgetId: 'digits', leftAtto: 3n };
+    const declined = { ...owner, number: 2, ...amounts, reason: 'budget' as const, budget };
+    const decline = { requiredAtto: 9n, availableAtto: 3n, budgetId: 'digits', at: recordedAt };
+    expect(reaction(followExtensions('main'), { type: 'ExtensionDeclined', data: declined })).toEqual([
+      { to: pool, type: 'DeclineFunds', data: { ...ofJob, number: 2, ...decline } },
+    ]);
+  });
   test('hear of it, and of its end', () => {
     const shortage = { jobId: 'job_1', number: 2, missingAtto: 7n, availableAtto: 2n, stopsAt: recordedAt };
     expect(reaction(tellOfShortages, { type: 'FundsRunOut', data: { poolId: 'main', ...shortage } })).toEqual(

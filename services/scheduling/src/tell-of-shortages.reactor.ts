@@ -9,7 +9,8 @@ export const tellOfShortages: Reactor<PoolEvent, JobCommand> = {
   react({ event: { type, data } }) {
     switch (type) {
       case 'FundsRunOut': {
-        const { poolId: _poolId, ...shortage } = data;
+        // Whether a budget is why, the job says when it fails.
+        const { poolId: _poolId, budgetId: _budgetId, ...shortage } = data;
         return [{ to: toJob(data.jobId), type: 'NoteShortage', data: shortage }];
       }
       case 'FundsAdded': {

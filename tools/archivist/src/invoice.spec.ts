@@ -3,6 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Archive } from '@astro/archive/archive';
+import { stateFrom, textFrom } from '@astro/archive/invoice/from-archive';
 import { flawsOf, invoiceSchema, type Invoice } from '@astro/archive/invoice/invoice';
 import { Archiver } from '@astro/archive/archiver';
 import { startNats, type NatsServer } from '@astro/devstack/nats/server';
@@ -76,8 +77,24 @@ const charged = (tenantId: string, index: number, amountAtto: bigint): AccountEv
     ],
   },
 });
+/** Of 200, 60 are for a period before; the fee is 5, of which one is burned and two are the validators'. */
+const kept: AccountEvent = {
+  type: 'StorageCharged',
+  data: {
+    ...{ tenantId: 'tenant_1', from: new Date(0), through: new Date(3_600_000) },
+    ...{ gibHoursAtto: 7n * 10n ** 17n, pricePerGibHourAtto: 200n, arrearsAtto: 60n },
+    ...{ operatorId: 'operator_1', feeBps: 250, burnBps: 2_000, validatorBps: 4_000 },
+    postings: [
+      { account: 'tenant:tenant_1:available', amountAtto: -200n },
+      { account: 'operator:operator_1:earned', amountAtto: 195n },
+      { account: 'platform:fees', amountAtto: 2n },
+      { account: 'platform:burned', amountAtto: 1n },
+      { account: 'platform:validators', amountAtto: 2n },
+    ],
+  },
+};
 
-/** Charges of two tenants and another event, as they would meet in the stream. */
+/** Charges of two tenants, for work and for kept content, and another event, as they would meet in the stream. */
 async function archiveCharges(): Promise<void> {
   const store = new EventStore(bus);
   const positions = new Map<string, number>();
@@ -93,6 +110,7 @@ async function archiveCharges(): Promise<void> {
     await append('tenant_2', charged('tenant_2', index, 5n), `other-${index}`);
     last = await append('tenant_1', charged('tenant_1', index, amountAtto), `own-${index}`);
   }
+  last = await append('tenant_1', kept, 'kept');
   const archive = new Archive({ url: urlAs('billing'), schema: 'billing' });
   await archive.prepare();
   const archiver = new Archiver(bus, archive, 'billing', silent);
@@ -118,16 +136,58 @@ async function verify(changed: unknown, ...options: string[]): Promise<{ code: n
 }
 
 test('an invoice has the charges of its tenant, with the events that say so', async () => {
-  const lines = invoice.lines.map(({ taskId, amountAtto }) => [taskId, amountAtto]);
-  expect(lines).toEqual(amounts.map((amountAtto, index) => [`task_${index}`, String(amountAtto)]));
-  expect(invoice.lines.map(({ event }) => event.position)).toEqual([3, 5, 7, 9, 11]);
-  expect(invoice).toMatchObject({ totalAtto: String(10n ** 24n + 161n), throughPosition: 11 });
+  const lines = invoice.lines.map(line => ['taskId' in line ? line.taskId : 'kept', line.amountAtto]);
+  const ofTasks = amounts.map((amountAtto, index) => [`task_${index}`, String(amountAtto)]);
+  expect(lines).toEqual([...ofTasks, ['kept', '200']]);
+  expect(invoice.lines.map(({ event }) => event.position)).toEqual([3, 5, 7, 9, 11, 12]);
+  expect(invoice).toMatchObject({ version: 2, totalAtto: String(10n ** 24n + 361n), throughPosition: 12 });
+  const parts = { storageAtto: '200', feeAtto: '5', burnedAtto: '1', validatorsAtto: '2' };
+  expect(invoice).toMatchObject(parts);
+  expect(invoice.lines[5]).toMatchObject({
+    ...{ from: '1970-01-01T00:00:00.000Z', through: '1970-01-01T01:00:00.000Z', arrearsAtto: '60' },
+    ...{ gibHoursAtto: '700000000000000000', pricePerGibHourAtto: '200' },
+  });
 });
 
 test('it is sound by the archive, and by its root alone', async () => {
-  const said = `invoice of tenant_1 for ${month}: sound; 5 charges, 1000000000000000000000161 base units\n`;
+  const said = `invoice of tenant_1 for ${month}: sound; 6 charges, 1000000000000000000000361 base units\n`;
   expect(await verify(invoice)).toEqual({ code: 0, output: said });
   expect(await verify(invoice, '--root', invoice.root)).toEqual({ code: 0, output: said });
+});
+
+test('an invoice from before kept content was on them is sound without it', async () => {
+  const archive = new Archive({ url: urlAs('gateway'), schema: 'billing' });
+  const of = { tenantId: 'tenant_1', month, hasNoStorage: true };
+  let text = '';
+  for await (const part of textFrom(archive, await stateFrom(archive, of, { throughPosition: 12 })))
+    text += part;
+  await archive.close();
+  const earlier = JSON.parse(text) as Invoice;
+  expect(earlier).toMatchObject({ version: 1, totalAtto: String(10n ** 24n + 161n) });
+  expect(earlier).not.toHaveProperty('storageAtto');
+  expect((await verify(earlier)).output).toContain('sound; 5 charges');
+  expect(flawsOf({ ...earlier, version: 2 }, earlier.root)).toContain(
+    'feeAtto: is undefined, the events say 0',
+  );
+  expect(flawsOf({ ...invoice, version: 1 }, invoice.root)).toContain(
+    'lines[5].event: is no charge of this tenant and month',
+  );
+});
+
+test('what kept content cost is computed again from its event', async () => {
+  const index = 5;
+  const changed = invoice.lines.map((line, place) =>
+    place === index ? { ...line, arrearsAtto: '0' } : line,
+  );
+  expect((await verify({ ...invoice, lines: changed })).output).toContain(
+    'lines[5].arrearsAtto: is 0, the event says 60',
+  );
+  expect((await verify({ ...invoice, storageAtto: '0' })).output).toContain(
+    'storageAtto: is 0, the events say 200',
+  );
+  expect((await verify({ ...invoice, validatorsAtto: '3' })).output).toContain(
+    'validatorsAtto: is 3, the events say 2',
+  );
 });
 
 test('a month without charges is an invoice too', async () => {
@@ -160,7 +220,7 @@ describe.each([['by the archive'], ['by the root']])('%s', way => {
 
   test('a left-out event is refused, whatever the sum', async () => {
     const lines = invoice.lines.slice(1);
-    const totalAtto = String(10n ** 24n + 41n);
+    const totalAtto = String(10n ** 24n + 241n);
     const { code, output } = await check({ ...invoice, lines, totalAtto });
     expect([code, output]).toEqual([1, expect.stringContaining('not all of them')]);
   });

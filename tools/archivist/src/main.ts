@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { readConnection } from '@astro/admin/connection';
 import { Archive } from '@astro/archive/archive';
 import { archivedTo, stateFrom, textFrom } from '@astro/archive/invoice/from-archive';
-import { flawsOf, invoiceSchema, type Invoice } from '@astro/archive/invoice/invoice';
+import { flawsOf, invoiceOf, invoiceSchema, type Invoice } from '@astro/archive/invoice/invoice';
 import { restore } from '@astro/archive/restore';
 import { verify, type Verdict } from '@astro/archive/verify';
 import { Bus } from '@astro/jetstream/bus';
@@ -70,8 +70,8 @@ async function performInvoice(request: InvoiceRequest, archive: Archive): Promis
     return 0;
   }
   const invoice = readInvoice(request.file);
-  const { tenantId, month, throughPosition } = invoice;
-  const { statement } = await stateFrom(archive, { tenantId, month }, { throughPosition });
+  const { throughPosition } = invoice;
+  const { statement } = await stateFrom(archive, invoiceOf(invoice), { throughPosition });
   return reportInvoice(invoice, statement.root);
 }
 

@@ -62,6 +62,24 @@ const mutations: readonly Mutation[] = [
     to: 'burned = (fee * _parameters.get(Parameter.FeeBurnShareBps))',
   },
   {
+    invariant: "a change of the validators' share is never retroactive",
+    file: 'src/Escrow.sol',
+    from: '_parameters.getAt(Parameter.FeeValidatorShareBps, chargedAt)',
+    to: '_parameters.get(Parameter.FeeValidatorShareBps)',
+  },
+  {
+    invariant: 'nobody has more than the whole of the fee',
+    file: 'src/ProtocolParameters.sol',
+    from: 'if (burnShareBps + validatorShareBps > WHOLE_BPS)',
+    to: 'if (burnShareBps > WHOLE_BPS)',
+  },
+  {
+    invariant: 'epochs pay no more than what was paid in on top of the schedule',
+    file: 'src/Rewards.sol',
+    from: '_funded += amount;',
+    to: '_funded += 2 * amount;',
+  },
+  {
     invariant: 'only the timelock administers',
     file: 'src/Staking.sol',
     from: '    function _authorizeUpgrade(',

@@ -1,7 +1,7 @@
 import { eventStreamOf } from '@astro/jetstream/subjects';
 import type { StoredMessage } from '@astro/jetstream/stored-messages';
 import type { Archive } from '../archive.js';
-import { chargedSubject, isChargeOf, type InvoiceOf } from './charges.js';
+import { chargedSubjects, isChargeOf, type InvoiceOf } from './charges.js';
 import { textOfInvoice, type InvoiceName } from './invoice.js';
 import { stateCharges, type Stated } from './statement.js';
 
@@ -27,9 +27,10 @@ export async function stateFrom(archive: Archive, of: InvoiceOf, range: Range): 
 
 /** The invoice as JSON, piece by piece: the events are read once more, so that none has to be kept. */
 export function textFrom(archive: Archive, stated: Stated, name?: InvoiceName): AsyncGenerator<string> {
-  const { statement } = stated;
-  const { fromPosition, toPosition: throughPosition } = statement;
-  return textOfInvoice(stated, chargesIn(archive, statement, { fromPosition, throughPosition }), name);
+  const { tenantId, month, storageAtto, ...statement } = stated.statement;
+  const of = { tenantId, month, hasNoStorage: storageAtto === undefined };
+  const range = { fromPosition: statement.fromPosition, throughPosition: statement.toPosition };
+  return textOfInvoice(stated, chargesIn(archive, of, range), name);
 }
 
 async function* chargesIn(
@@ -37,9 +38,9 @@ async function* chargesIn(
   of: InvoiceOf,
   { fromPosition = 1, throughPosition }: Range,
 ): AsyncGenerator<StoredMessage> {
-  const subject = chargedSubject(of.tenantId);
+  const subjects = chargedSubjects(of);
   for (let readTo = fromPosition - 1; ;) {
-    const page = await archive.readCharges(stream, subject, readTo, throughPosition);
+    const page = await archive.readCharges(stream, subjects, readTo, throughPosition);
     for (const event of page) if (isChargeOf(of, event)) yield event;
     const last = page.at(-1);
     if (!last) return;

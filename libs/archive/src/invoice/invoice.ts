@@ -2,8 +2,9 @@ import type { StoredMessage } from '@astro/jetstream/stored-messages';
 import { Unprocessable } from '@astro/jetstream/unprocessable';
 import { CodecError } from '@astro/messages/codec';
 import { invoiceNumberOf, MONTH } from '@astro/messages/invoice-month';
+import type { InvoiceStatement } from '@astro/messages/billing';
 import { z } from 'zod';
-import { chargeIn, isChargeOf, leafOf, type Charge } from './charges.js';
+import { chargeIn, isChargeOf, leafOf, type Amounts, type Charge, type InvoiceOf } from './charges.js';
 import { rootByProof, treeOf } from './merkle.js';
 import { CHARGES_MAX, type Stated } from './statement.js';
 
@@ -11,13 +12,10 @@ const hash = z.string().regex(/^[0-9a-f]{64}$/, 'must be 64 hexadecimal digits')
 const bytes = z.base64();
 const amount = z.string().regex(/^(0|[1-9]\d{0,77})$/, 'must be a whole number of base units');
 
-const line = z.strictObject({
+const cited = {
   eventId: z.string(),
-  jobId: z.string(),
-  taskId: z.string(),
-  meteredMs: z.int(),
   amountAtto: amount,
-  /** The event as the stream holds it: what everything above is computed from. */
+  /** The event as the stream holds it: what all else of the line is computed from. */
   event: z.strictObject({
     position: z.int().min(1),
     subject: z.string(),
@@ -26,11 +24,22 @@ const line = z.strictObject({
     recordedAtNanos: z.string().regex(/^\d{1,19}$/),
   }),
   proof: z.array(hash).max(64),
-});
+};
+const ofTask = { jobId: z.string(), taskId: z.string(), meteredMs: z.int() };
+const ofStorage = {
+  from: z.iso.datetime(),
+  through: z.iso.datetime(),
+  /** In 10^-18 GiB-hours, and what the amount has of earlier periods that could not be paid. */
+  gibHoursAtto: amount,
+  pricePerGibHourAtto: amount,
+  arrearsAtto: amount,
+};
+const line = z.union([z.strictObject({ ...ofTask, ...cited }), z.strictObject({ ...ofStorage, ...cited })]);
 
 /** What a tenant was charged in one month (UTC), with the events that say so. Amounts in base units. */
 export const invoiceSchema = z.strictObject({
-  version: z.literal(1),
+  /** The first had what tasks cost alone, and did not tell of the fee. */
+  version: z.union([z.literal(1), z.literal(2)]),
   /** Of one on record. */
   number: z.string().optional(),
   /** A draft is of a month that may have gone on since. */
@@ -42,6 +51,11 @@ export const invoiceSchema = z.strictObject({
   throughPosition: z.int().min(0),
   lines: z.array(line).max(CHARGES_MAX),
   totalAtto: amount,
+  /** Parts of the total: what kept content cost, and the fee; and of that, what is burned and what validators have. */
+  storageAtto: amount.optional(),
+  feeAtto: amount.optional(),
+  burnedAtto: amount.optional(),
+  validatorsAtto: amount.optional(),
   /** Of the Merkle tree over the events of all lines. */
   root: hash,
 });
@@ -59,18 +73,33 @@ export async function* textOfInvoice(
   name?: InvoiceName,
 ): AsyncGenerator<string> {
   const { tenantId, month, throughPosition, totalAtto, root } = statement;
-  const head = { version: 1, ...name, tenantId, month, currency: 'ASTRO', throughPosition };
+  const version = statement.storageAtto === undefined ? 1 : 2;
+  const head = { version, ...name, tenantId, month, currency: 'ASTRO', throughPosition };
   yield `${JSON.stringify(head).slice(0, -1)},"lines":[`;
   let index = 0;
   for await (const event of charges) {
     const proof = tree.proofOf(index).map(node => node.toString('hex'));
-    const cited: Line = { ...saidBy(chargeIn(event)), event: citationOf(event), proof };
+    const cited = { ...saidBy(chargeIn(event)), event: citationOf(event), proof } as Line;
     yield `${index === 0 ? '' : ','}\n${JSON.stringify(cited)}`;
     index += 1;
   }
-  const foot = { totalAtto: totalAtto.toString(), root };
+  const foot = { totalAtto: totalAtto.toString(), ...(version === 2 && partsIn(statement)), root };
   yield `\n],${JSON.stringify(foot).slice(1)}\n`;
 }
+
+type Parts = Required<Pick<Invoice, (typeof parts)[number]>>;
+const parts = ['storageAtto', 'feeAtto', 'burnedAtto', 'validatorsAtto'] as const;
+
+const partsIn = ({ storageAtto = 0n, feeAtto, burnedAtto = 0n, validatorsAtto = 0n }: PartsOf): Parts => ({
+  ...{ storageAtto: storageAtto.toString(), feeAtto: feeAtto.toString() },
+  ...{ burnedAtto: burnedAtto.toString(), validatorsAtto: validatorsAtto.toString() },
+});
+type PartsOf = Pick<InvoiceStatement, (typeof parts)[number]>;
+
+/** Of what an invoice is, as its version says. */
+export const invoiceOf = ({ tenantId, month, version }: Invoice): InvoiceOf => ({
+  ...{ tenantId, month, hasNoStorage: version === 1 },
+});
 
 /**
  * What is wrong with an invoice; nothing when every line is what its event says, every event is in the tree of the
@@ -88,7 +117,25 @@ export function flawsOf(invoice: Invoice, trustedRoot: string): readonly string[
   const rebuilt = treeOf(lines.map(({ event }) => leafOf(eventOf(event)))).root.toString('hex');
   if (rebuilt !== trustedRoot)
     flaws.push('lines: their events are not those of the root, or not all of them');
-  return [...flaws, ...flawsOfName(invoice)];
+  return [...flaws, ...flawsOfParts(invoice), ...flawsOfName(invoice)];
+}
+
+/** What the events that can be read say of the parts; the first version told none. */
+function flawsOfParts(invoice: Invoice): readonly string[] {
+  const charges = invoice.lines.flatMap(({ event }) => chargeOf(eventOf(event)) ?? []);
+  const sum = (member: keyof Amounts, of: readonly Charge[] = charges) =>
+    of.reduce((total, charge) => total + charge[member], 0n);
+  const told = {
+    storageAtto: sum(
+      'amountAtto',
+      charges.filter(({ kind }) => kind === 'storage'),
+    ),
+    ...{ feeAtto: sum('feeAtto'), burnedAtto: sum('burnedAtto'), validatorsAtto: sum('validatorsAtto') },
+  };
+  const expected = invoice.version === 1 ? undefined : partsIn(told);
+  return parts
+    .filter(part => invoice[part] !== expected?.[part])
+    .map(part => `${part}: is ${invoice[part]}, the events say ${expected?.[part]}`);
 }
 
 /** The number follows from whose invoice it is; only a draft's says which draft. */
@@ -108,31 +155,43 @@ function flawsOfLine(invoice: Invoice, cited: Line, index: number, trustedRoot: 
   const proof = cited.proof.map(node => Buffer.from(node, 'hex'));
   const proven = rootByProof(leafOf(event), place, proof)?.toString('hex');
   const flaws = proven === trustedRoot ? [] : [at('proof', 'does not lead from the event to the root')];
-  if (!isChargeOf(invoice, event)) return [...flaws, at('event', 'is no charge of this tenant and month')];
-  const said = readBy(event);
-  if (!said) return [...flaws, at('event', 'cannot be read')];
-  for (const field of ['eventId', 'jobId', 'taskId', 'meteredMs', 'amountAtto'] as const)
-    if (cited[field] !== said[field])
-      flaws.push(at(field, `is ${cited[field]}, the event says ${said[field]}`));
+  if (!isChargeOf(invoiceOf(invoice), event))
+    return [...flaws, at('event', 'is no charge of this tenant and month')];
+  const charge = chargeOf(event);
+  if (!charge) return [...flaws, at('event', 'cannot be read')];
+  const said: Readonly<Record<string, unknown>> = saidBy(charge);
+  const { event: _event, proof: _proof, ...told }: Readonly<Record<string, unknown>> = cited;
+  for (const field of new Set([...Object.keys(said), ...Object.keys(told)]))
+    if (told[field] !== said[field])
+      flaws.push(at(field, `is ${String(told[field])}, the event says ${String(said[field])}`));
   return flaws;
 }
 
 /** Undefined when the bytes of a file are no event. */
-function readBy(event: StoredMessage): Said | undefined {
+function chargeOf(event: StoredMessage): Charge | undefined {
   try {
-    return saidBy(chargeIn(event));
+    return chargeIn(event);
   } catch (error) {
     if (error instanceof CodecError || error instanceof Unprocessable) return undefined;
     throw error;
   }
 }
 
-type Said = Pick<Line, 'eventId' | 'jobId' | 'taskId' | 'meteredMs' | 'amountAtto'>;
-
-const saidBy = ({ eventId, jobId, taskId, meteredMs, amountAtto }: Charge): Said => ({
-  ...{ eventId, jobId, taskId, meteredMs },
-  amountAtto: amountAtto.toString(),
-});
+/** All of a line that follows from its event. */
+function saidBy(charge: Charge) {
+  const { eventId } = charge;
+  const amountAtto = charge.amountAtto.toString();
+  if (charge.kind === 'task') {
+    const { jobId, taskId, meteredMs } = charge;
+    return { eventId, jobId, taskId, meteredMs, amountAtto };
+  }
+  const { from, through, gibHoursAtto, pricePerGibHourAtto, arrearsAtto } = charge;
+  return {
+    ...{ eventId, from: from.toISOString(), through: through.toISOString() },
+    ...{ gibHoursAtto: gibHoursAtto.toString(), pricePerGibHourAtto: pricePerGibHourAtto.toString() },
+    ...{ arrearsAtto: arrearsAtto.toString(), amountAtto },
+  };
+}
 
 const citationOf = (event: StoredMessage): Line['event'] => ({
   position: event.sequence,

@@ -32,6 +32,7 @@ const parameters = z.strictObject({
   withdrawalDelaySeconds: seconds,
   pauseLimitSeconds: seconds,
   rewardChallengeSeconds: seconds,
+  feeValidatorShareBps: bps,
 });
 
 /** By their place in the contract's enumeration. */

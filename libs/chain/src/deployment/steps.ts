@@ -91,6 +91,7 @@ export async function deploymentSteps(
       at.escrowCode,
       Escrow__factory.createInterface().encodeFunctionData('initialize', [
         ...([at.token, at.parameters, at.treasury, at.timelock, roles.settler, roles.guardian] as const),
+        at.rewards,
       ]),
     ),
     grants: new Grants__factory().getDeployTransaction(at.token, at.treasury, at.timelock, roles.reviewer),

@@ -2,6 +2,7 @@ import { Escrow__factory } from '../gen/factories/Escrow__factory.js';
 import { ProtocolParameters__factory } from '../gen/factories/ProtocolParameters__factory.js';
 import type { Deployment } from '../deployment/addresses.js';
 import type { Payout } from '../payouts/tree.js';
+import { RpcRefused } from '../rpc/failures.js';
 import type { RpcPool } from '../rpc/pool.js';
 import type { Intent } from '../transactions/journal.js';
 
@@ -9,7 +10,7 @@ const escrow = Escrow__factory.createInterface();
 const parameters = ProtocolParameters__factory.createInterface();
 
 /** Places in the enumeration of ProtocolParameters.sol. */
-export const feeParameters = { feeBps: 0, burnBps: 1 } as const;
+export const feeParameters = { feeBps: 0, burnBps: 1, validatorBps: 16 } as const;
 
 type Contracts = Pick<Deployment, 'contracts'>;
 
@@ -72,7 +73,17 @@ export async function feeAt(pool: RpcPool, { contracts }: Contracts, time: Date)
     const data = parameters.encodeFunctionData('getAt', [parameter, secondsOf(time)]);
     return Number(await pool.call('eth_call', { to: contracts.parameters, data }, 'latest'));
   };
-  return { feeBps: await at(feeParameters.feeBps), burnBps: await at(feeParameters.burnBps) };
+  return {
+    feeBps: await at(feeParameters.feeBps),
+    burnBps: await at(feeParameters.burnBps),
+    validatorBps: await at(feeParameters.validatorBps).catch(nothingBefore),
+  };
+}
+
+/** Contracts from before validators had a share know no such parameter. */
+function nothingBefore(error: unknown): number {
+  if (error instanceof RpcRefused) return 0;
+  throw error;
 }
 
 /** What Escrow owes at a block, in base units. */

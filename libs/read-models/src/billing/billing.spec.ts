@@ -82,10 +82,11 @@ test('a tenant sees what is on record of its months, the newest first, and nobod
   const first = await pageOfInvoices(em, 'tenant_1', { limit: 1 });
   const invoiceId = invoiceIdOf('tenant_1', '1970-01');
   const summed = { charges: 2, totalAtto: 2000n, feeAtto: 50n, root: 'ab'.repeat(32) };
-  expect(first.items).toMatchObject([{ invoiceId, number: 'N', status: 'issued', ...summed }]);
+  const parts = { storageAtto: 500n, burnedAtto: 10n, validatorsAtto: 20n };
+  expect(first.items).toMatchObject([{ invoiceId, number: 'N', status: 'issued', ...summed, ...parts }]);
   const rest = await pageOfInvoices(em, 'tenant_1', { limit: 1, cursor: first.nextCursor });
   expect(rest.items).toMatchObject([
-    { invoiceId: draftIdOf('tenant_1', '1970-01', 1), number: 'N-D1', status: 'draft' },
+    { invoiceId: draftIdOf('tenant_1', '1970-01', 1), number: 'N-D1', status: 'draft', storageAtto: null },
   ]);
   expect(rest.nextCursor).toBeUndefined();
   expect((await pageOfInvoices(em, 'tenant_2', { limit: 5 })).items).toEqual([]);

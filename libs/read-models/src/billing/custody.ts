@@ -107,7 +107,7 @@ const booked = (reference: string, postings: Postings): readonly Change[] => [
 ];
 
 function onChain(fact: EscrowFact): readonly Change[] {
-  const { kind, amountAtto, ownerId, index, burnedAtto, toTreasuryAtto } = fact;
+  const { kind, amountAtto, ownerId, index } = fact;
   const reference = placeOf(fact);
   const isOurs = ownerId.startsWith('tenant_');
   const batchId = kind === 'settled' || kind === 'claimed' ? idIn(fact.reference) : undefined;
@@ -117,8 +117,11 @@ function onChain(fact: EscrowFact): readonly Change[] {
     case 'refunded':
     case 'withdrawn':
       return [{ reference, chainAtto: -amountAtto, isOurs }];
-    case 'settled':
-      return [{ reference: batchId ?? reference, chainAtto: -(burnedAtto + toTreasuryAtto), isOurs: true }];
+    case 'settled': {
+      const { burnedAtto, toTreasuryAtto, toValidatorsAtto = 0n } = fact;
+      const feeAtto = burnedAtto + toTreasuryAtto + toValidatorsAtto;
+      return [{ reference: batchId ?? reference, chainAtto: -feeAtto, isOurs: true }];
+    }
     case 'claimed': {
       const payout = batchId === undefined ? reference : payoutReference(batchId, index);
       return [{ reference: payout, chainAtto: -amountAtto, isOurs: true }];
@@ -127,6 +130,7 @@ function onChain(fact: EscrowFact): readonly Change[] {
     case 'withdrawal_announced':
     case 'fee_set':
     case 'burn_share_set':
+    case 'validator_share_set':
       return [];
   }
 }

@@ -3,10 +3,9 @@ import type { Recorded } from '@astro/event-sourcing/recorded';
 import type { Posting, TaskCharged } from '@astro/messages/billing';
 import {
   changeOf,
+  feeIn,
   ledgerAccountIn,
   operatorAccount,
-  platformBurned,
-  platformFees,
   postingsIn,
 } from '@astro/messages/ledger-accounts';
 import { Atto } from '@astro/postgres/atto';
@@ -87,7 +86,7 @@ const toldShares = ({ work }: TaskCharged): readonly Share[] =>
  * long. The fee is borne in proportion, by running totals, so that the parts sum to it.
  */
 function untoldShares(postings: readonly Posting[]): readonly Share[] {
-  const feeAtto = changeOf(platformFees, postings) + changeOf(platformBurned, postings);
+  const feeAtto = feeIn(postings);
   const earned = postings.flatMap(({ account, amountAtto: netAtto }) => {
     const owner = ledgerAccountIn(account);
     return owner?.owner === 'operator' && owner.kind === 'earned' ? [{ operatorId: owner.id, netAtto }] : [];

@@ -50,6 +50,10 @@ export const Invoice = defineEntity({
     totalAtto: p.type(Atto),
     /** Part of the total. */
     feeAtto: p.type(Atto),
+    /** Parts of the total and of the fee; null in what was stated before they were told, of what tasks cost alone. */
+    storageAtto: p.type(Atto).nullable(),
+    burnedAtto: p.type(Atto).nullable(),
+    validatorsAtto: p.type(Atto).nullable(),
     /** Of the first and the last charge, and of the last event that was looked at. */
     fromPosition: p.bigint('number'),
     toPosition: p.bigint('number'),
@@ -69,6 +73,7 @@ const months = folding<InvoicingEvent, InvoicedMonth>(InvoicedMonth, {
   keysOf({ type, data }, recordedAt) {
     switch (type) {
       case 'TaskCharged':
+      case 'StorageCharged':
         return [keyOf({ tenantId: data.tenantId, month: monthOf(recordedAt) })];
       case 'InvoiceRequested':
         return [keyOf(data)];
@@ -81,10 +86,12 @@ const months = folding<InvoicingEvent, InvoicedMonth>(InvoicedMonth, {
   evolve(month, { event: { type, data }, recordedAt, position }, id) {
     if (month !== undefined && month.position >= position) return month;
     switch (type) {
-      case 'TaskCharged': {
+      case 'TaskCharged':
+      case 'StorageCharged': {
         const { tenantId, postings } = data;
         const before = month ?? nothingCharged(id, { tenantId, month: monthOf(recordedAt) });
-        const chargedAtto = before.chargedAtto - changeOf(tenantAccount(tenantId, 'reserved'), postings);
+        const paidFrom = tenantAccount(tenantId, type === 'TaskCharged' ? 'reserved' : 'available');
+        const chargedAtto = before.chargedAtto - changeOf(paidFrom, postings);
         const firstPosition = before.charges === 0 ? position : before.firstPosition;
         return { ...before, charges: before.charges + 1, chargedAtto, firstPosition, position };
       }
@@ -122,15 +129,16 @@ const documents = folding<InvoicingEvent, Invoice>(Invoice, {
 function made({ type, data }: InvoicingEvent): Omit<Invoice, 'madeAt'> | undefined {
   if (type !== 'InvoiceDrafted' && type !== 'InvoiceIssued') return undefined;
   const { number, statement } = data;
-  const { tenantId, month } = statement;
+  const { tenantId, month, storageAtto = null, burnedAtto = null, validatorsAtto = null } = statement;
+  const stated = { ...statement, storageAtto, burnedAtto, validatorsAtto };
   return type === 'InvoiceIssued'
-    ? { ...statement, number, status: 'issued', invoiceId: invoiceIdOf(tenantId, month) }
-    : { ...statement, number, status: 'draft', invoiceId: draftIdOf(tenantId, month, data.draft) };
+    ? { ...stated, number, status: 'issued', invoiceId: invoiceIdOf(tenantId, month) }
+    : { ...stated, number, status: 'draft', invoiceId: draftIdOf(tenantId, month, data.draft) };
 }
 
 export const invoices: Projection<InvoicingEvent, EntityManager> = {
   name: 'billing.invoices',
-  version: 1,
+  version: 2,
   tables: ['invoiced_months', 'invoices'],
   reads: ['billing.account', 'billing.invoice'],
   apply: (em, recorded) => addAll(em, [recorded]),

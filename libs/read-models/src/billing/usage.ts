@@ -1,6 +1,6 @@
 import type { Projection } from '@astro/event-sourcing/projection';
 import type { AccountEvent, TaskCharged } from '@astro/messages/billing';
-import { changeOf, platformBurned, platformFees, tenantAccount } from '@astro/messages/ledger-accounts';
+import { changeOf, feeIn, platformBurned, tenantAccount } from '@astro/messages/ledger-accounts';
 import { Atto } from '@astro/postgres/atto';
 import { defineEntity, type EntityManager, type InferEntity } from '@mikro-orm/postgresql';
 import { folding } from '../fold.js';
@@ -47,7 +47,7 @@ export const usage: Projection<AccountEvent, EntityManager> = {
       return {
         ...before,
         chargedAtto: before.chargedAtto - changeOf(tenantAccount(tenantId, 'reserved'), postings),
-        feeAtto: before.feeAtto + changeOf(platformFees, postings) + burnedAtto,
+        feeAtto: before.feeAtto + feeIn(postings),
         burnedAtto: before.burnedAtto + burnedAtto,
         meteredMs: before.meteredMs + data.meteredMs,
         ...transfersWith(before, data),

@@ -40,6 +40,13 @@ export const SettlementBatch = defineEntity({
   }),
 });
 export type SettlementBatch = InferEntity<typeof SettlementBatch>;
+/** What validators have of the batch: what the others leave of its gross. */
+export const toValidatorsAtto = ({
+  grossAtto,
+  netAtto,
+  burnedAtto,
+  toTreasuryAtto,
+}: SettlementBatch): bigint => grossAtto - netAtto - burnedAtto - toTreasuryAtto;
 export const SettlementBatchUndo = undoOf('settlement_batches');
 
 /** Who was paid what of a batch. */

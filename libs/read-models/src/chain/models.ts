@@ -39,7 +39,10 @@ const models = [
   },
   {
     projection: rewards.rewards,
-    entities: [...[rewards.RewardEpoch, rewards.RewardClaim], rewards.RewardEpochUndo],
+    entities: [
+      ...[rewards.RewardEpoch, rewards.RewardClaim, rewards.RewardFund],
+      ...[rewards.RewardEpochUndo, rewards.RewardFundUndo],
+    ],
   },
   {
     projection: governance.governance,

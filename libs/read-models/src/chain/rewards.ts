@@ -39,6 +39,21 @@ export const RewardClaim = defineEntity({
 });
 export type RewardClaim = InferEntity<typeof RewardClaim>;
 
+/** Who paid in how much beside the share of the community: Escrow what validators have of fees. */
+export const RewardFund = defineEntity({
+  name: 'RewardFund',
+  schema: 'chain',
+  tableName: 'reward_funds',
+  properties: p => ({
+    payer: p.text().primary(),
+    amountAtto: p.type(Atto),
+    asOfBlock: p.bigint('number'),
+    isFinal: p.boolean(),
+  }),
+});
+export type RewardFund = InferEntity<typeof RewardFund>;
+export const RewardFundUndo = undoOf('reward_funds');
+
 const epochs: MirroredTable<RewardEpoch> = {
   entity: RewardEpoch,
   undo: RewardEpochUndo,
@@ -71,4 +86,14 @@ const claims: MirroredTable<RewardClaim> = {
   }),
 };
 
-export const rewards = mirrored('chain.rewards', [filling(epochs), filling(claims)]);
+const funds: MirroredTable<RewardFund> = {
+  entity: RewardFund,
+  undo: RewardFundUndo,
+  keysOf: fact => (fact.name === 'rewards.Funded' ? [fact.address('from')] : []),
+  evolve: (row, fact, payer) => ({
+    payer,
+    amountAtto: (row?.amountAtto ?? 0n) + fact.amount('amount'),
+  }),
+};
+
+export const rewards = mirrored('chain.rewards', [filling(epochs), filling(claims), filling(funds)], 2);

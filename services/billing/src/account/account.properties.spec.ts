@@ -55,8 +55,19 @@ const works = usually(
   fc.array(results, { maxLength: 4 }),
 );
 const fees = usually(
-  fc.record({ feeBps: fc.integer({ min: 100, max: 500 }), burnBps: fc.integer({ min: 0, max: 10_000 }) }),
-  fc.record({ feeBps: fc.constantFrom(99, 501), burnBps: fc.constantFrom(-1, 0, 10_001) }),
+  fc.record(
+    {
+      feeBps: fc.integer({ min: 100, max: 500 }),
+      burnBps: fc.integer({ min: 0, max: 6_000 }),
+      validatorBps: fc.integer({ min: 0, max: 4_000 }),
+    },
+    { requiredKeys: ['feeBps', 'burnBps'] },
+  ),
+  fc.record({
+    feeBps: fc.constantFrom(99, 250, 501),
+    burnBps: fc.constantFrom(-1, 0, 10_000, 10_001),
+    validatorBps: fc.constantFrom(-1, 1, 10_001),
+  }),
 );
 
 const credits = fc
@@ -283,17 +294,20 @@ test('what is reserved and what leaves is the sum of its parts, the available ba
     }
   }));
 
-test('operators, fees and burned share are exactly what was charged, within the fee schedule', () =>
+test('operators, treasury, validators and what is burned have exactly what was charged, by the fee schedule', () =>
   holds(steps => {
     for (const event of steps.flatMap(({ events }) => events)) {
       if (event.type !== 'TaskCharged' && event.type !== 'StorageCharged') continue;
-      const { postings, feeBps, burnBps } = event.data;
+      const { postings, feeBps, burnBps, validatorBps = 0 } = event.data;
+      ok(burnBps + validatorBps <= 10_000);
       const gross = -balance(postings, /^tenant:/);
       const fee = (gross * BigInt(feeBps)) / 10_000n;
       const burned = (fee * BigInt(burnBps)) / 10_000n;
       equal(balance(postings, /^operator:/), gross - fee);
       equal(balance(postings, /^platform:burned$/), burned);
-      equal(balance(postings, /^platform:fees$/), fee - burned);
+      const validators = (fee * BigInt(validatorBps)) / 10_000n;
+      equal(balance(postings, /^platform:validators$/), validators);
+      equal(balance(postings, /^platform:fees$/), fee - burned - validators);
     }
   }));
 

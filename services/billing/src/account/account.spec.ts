@@ -90,6 +90,14 @@ const charged = (taskId = 'task_1'): AccountEvent => ({
     ],
   },
 });
+const withValidators = (validatorBps: number, shares: Readonly<Record<string, bigint>>): AccountEvent => {
+  const { data } = charged() as Extract<AccountEvent, { type: 'TaskCharged' }>;
+  const ours = data.postings.filter(({ account }) => !account.startsWith('platform:'));
+  const platforms = Object.entries(shares).map(([kind, amountAtto]) => ({
+    ...{ account: `platform:${kind}`, amountAtto },
+  }));
+  return { type: 'TaskCharged', data: { ...data, validatorBps, postings: [...ours, ...platforms] } };
+};
 const refused = (rejection: string, detail: string, taskId = 'task_1'): AccountEvent => ({
   type: 'ChargeRefused',
   data: { tenantId, jobId, taskId, rejection, detail },
@@ -204,6 +212,26 @@ describe('a charge', () => {
     given(credited(1_000n), fundsReserved(399n), charged())
       .when(charge({ taskId: 'task_2' }))
       .then(refused('ChargeExceedsReservation', `200 of 199 left for job ${jobId}`, 'task_2')));
+  // The fee of 200 is 5: half of it is 2 and a half for validators, and they have 2; the treasury has what is left.
+  test('gives validators their part of the fee, rounded down, and the treasury the rest', () =>
+    given(...funded)
+      .when(charge({ validatorBps: 5_000 }))
+      .then(withValidators(5_000, { fees: 2n, burned: 1n, validators: 2n })));
+  test('may leave the treasury nothing', () =>
+    given(...funded)
+      .when(charge({ validatorBps: 8_000 }))
+      .then(withValidators(8_000, { burned: 1n, validators: 4n })));
+  test.each([-1, 8_001, 0.5])('that gives validators %p bps beside what is burned is refused', validatorBps =>
+    given(...funded)
+      .when(charge({ validatorBps }))
+      .then(
+        refused(
+          'FeeIsOutOfBounds',
+          'feeBps: 250 of 100..500, burnBps: 2000 of 0..10000, ' +
+            `validatorBps: ${validatorBps} of 0 to what burnBps leaves`,
+        ),
+      ),
+  );
   test.each([99, 501, 250.5])('with a fee of %p bps is refused', feeBps =>
     given(...funded)
       .when(charge({ feeBps }))

@@ -38,6 +38,14 @@ const charges = fc
 const releases = fc.tuple(jobs, fc.nat(2)).map(([jobId, expectedCharges]): AccountCommand => {
   return { type: 'ReleaseFunds', data: { tenantId, jobId, expectedCharges } };
 });
+/** Content that is kept, charged to the tenant as a whole; a period that was charged is not charged again. */
+const keeping = fc
+  .tuple(fc.integer({ min: 1, max: 60 }), fc.bigInt(0n, 30n), moments)
+  .map(([hours, pricePerGibHourAtto, causedAt]): AccountCommand => {
+    const period = { from: new Date(0), through: new Date(hours * HOUR_MS), gibHoursAtto: 10n ** 18n };
+    const terms = { pricePerGibHourAtto, operatorId: 'o', feeBps: 250, burnBps: 0 };
+    return { type: 'ChargeStorage', data: { tenantId, ...period, ...terms, causedAt } };
+  });
 const ids = fc.constantFrom('b1', 'b2', 'b3', 'b4');
 const settings = fc
   .record({
@@ -59,6 +67,7 @@ const commands = fc.oneof(
   { arbitrary: reservations, weight: 5 },
   { arbitrary: charges, weight: 8 },
   { arbitrary: releases, weight: 2 },
+  { arbitrary: keeping, weight: 2 },
   { arbitrary: settings, weight: 3 },
   { arbitrary: removals, weight: 1 },
 );
@@ -81,6 +90,7 @@ const holds = (check: (history: readonly AccountCommand[]) => void) =>
   fc.assert(fc.property(histories, check), { numRuns: RUNS });
 
 const reserved = tenantAccount(tenantId, 'reserved');
+const available = tenantAccount(tenantId, 'available');
 const counts = (budget: Budget, scope: JobScope) =>
   (budget.project === undefined || budget.project === scope.project) &&
   (budget.apiKeyId === undefined || budget.apiKeyId === scope.apiKeyId);
@@ -128,11 +138,13 @@ test('what a budget says is the sum of the charges in its scope and period, and 
         if (type === 'BudgetRemoved') sums.forget(data.budgetId);
         if (type === 'BudgetThresholdReached') sums.add(data.budgetId, data.periodStart.getTime(), 0n);
         if (type === 'FundsReserved') scopeOf.set(data.jobId, data);
-        if (type !== 'FundsReserved' && type !== 'TaskCharged') continue;
+        if (type !== 'FundsReserved' && type !== 'TaskCharged' && type !== 'StorageCharged') continue;
         const { causedAt } = command.data as { causedAt: Date };
-        const chargedAtto = type === 'TaskCharged' ? -changeOf(reserved, data.postings) : 0n;
+        const isKeeping = type === 'StorageCharged';
+        const paid = -changeOf(isKeeping ? available : reserved, data.postings);
+        const chargedAtto = type === 'FundsReserved' ? 0n : paid;
         for (const { budget } of state.budgets.values()) {
-          if (!counts(budget, scopeOf.get(data.jobId)!)) continue;
+          if (!counts(budget, isKeeping ? {} : scopeOf.get(data.jobId)!)) continue;
           sums.add(budget.budgetId, periodStart(budget.period, causedAt).getTime(), chargedAtto);
         }
       }
@@ -207,7 +219,7 @@ test('no two budgets count the same jobs in the same periods', () =>
   ));
 
 test('histories do reach declines, thresholds of both kinds and new periods', () => {
-  const seen = { declines: 0, charged: 0, committed: 0, later: 0 };
+  const seen = { declines: 0, charged: 0, committed: 0, later: 0, kept: 0 };
   for (const history of fc.sample(histories, { numRuns: RUNS, seed: 7 })) {
     run(history, (_state, { events }) => {
       for (const event of events) {
@@ -215,6 +227,7 @@ test('histories do reach declines, thresholds of both kinds and new periods', ()
         if (type === 'ReservationDeclined' && data.budget) seen.declines += 1;
         if (type === 'BudgetThresholdReached' && data.basis === 'charged') seen.charged += 1;
         if (type === 'BudgetThresholdReached' && data.basis === 'committed') seen.committed += 1;
+        if (type === 'StorageCharged' && data.budgets) seen.kept += 1;
         const starts = standingsIn(event).map(({ periodStart: start }) => start.getTime());
         if (starts.some(start => start >= Date.UTC(2026, 11, 1))) seen.later += 1;
       }

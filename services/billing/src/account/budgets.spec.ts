@@ -317,3 +317,41 @@ describe('a low balance', () => {
   test('of more than can be written is refused', () =>
     expect(refusedAfter([], alertBelow(2n ** 256n))).toMatchObject({ rejection: 'AmountExceedsUint256' }));
 });
+
+describe('kept content', () => {
+  /** Two GiB-hours at that price. */
+  const keep = (pricePerGibHourAtto: bigint, causedAt = noon(1)): AccountCommand => {
+    const period = { from: new Date(0), through: causedAt, gibHoursAtto: 2n * 10n ** 18n };
+    const terms = { pricePerGibHourAtto, operatorId: 'o', feeBps: 250, burnBps: 0 };
+    return { type: 'ChargeStorage', data: { tenantId, ...period, ...terms, causedAt } };
+  };
+
+  test('counts under the budget of the tenant, and tells its thresholds', () => {
+    const { events } = after(set(), keep(250n));
+    expect(standings(events)).toEqual([
+      { budgetId: 'b', periodStart: november, spentAtto: 500n, committedAtto: 0n },
+    ]);
+    expect(told(events)).toEqual([['charged', 50]]);
+  });
+  test('counts for no project and no key', () => {
+    const [project, key] = [set({ project: 'p' }), set({ budgetId: 'c', apiKeyId: 'k' })];
+    expect(standings(after(project, key, keep(250n)).events)).toEqual([]);
+  });
+  test('is charged past a hard stop, because it was kept already, and leaves jobs the less', () => {
+    const { events } = after(set(), keep(600n));
+    expect(events[0]).toMatchObject({ type: 'StorageCharged' });
+    expect(told(events)).toEqual([
+      ['charged', 50],
+      ['charged', 100],
+      ['committed', 100],
+    ]);
+    const [declined] = after(set(), keep(400n), reserve('job_1', 201n)).events;
+    expect(declined).toMatchObject({
+      ...{ type: 'ReservationDeclined', data: { budget: { budgetId: 'b', leftAtto: 200n } } },
+    });
+  });
+  test('counts in the period in which it was metered', () => {
+    const { state } = after(set(), keep(250n), keep(10n, noon(1, 12)));
+    expect(state.budgets.get('b')).toMatchObject({ spentAtto: 20n });
+  });
+});

@@ -1,13 +1,15 @@
 import { bytesMoved, transferAtto, usedAtto } from '@astro/matching/cost';
 import type { ChargedWork, ChargeTask } from '@astro/messages/billing';
 import type { Transferred } from '@astro/messages/scheduling';
-import { operatorAccount, platformBurned, platformFees } from '@astro/messages/ledger-accounts';
+import {
+  operatorAccount,
+  platformBurned,
+  platformFees,
+  platformValidators,
+} from '@astro/messages/ledger-accounts';
+import { feeOn, partsOfFee, type FeeTerms } from './fee.js';
 import type { Part } from './postings.js';
 
-const BPS = 10_000n;
-/** Bounds of the fee that the protocol's parameters may set: 1 to 5 per cent. */
-const MIN_FEE_BPS = 100;
-const MAX_FEE_BPS = 500;
 /** `metered_ms` of the charge is a uint32. */
 const MAX_METERED_MS = 0xffff_ffff;
 /** Of one direction, so that `transferred_bytes` of the charge stays a number that is exact. */
@@ -20,12 +22,6 @@ export type Charge = {
   /** What each result has of it. */
   readonly work: readonly ChargedWork[];
 };
-
-export const isFee = (feeBps: number, burnBps: number): boolean =>
-  within(feeBps, MIN_FEE_BPS, MAX_FEE_BPS) && within(burnBps, 0, Number(BPS));
-
-const within = (value: number, least: number, most: number) =>
-  Number.isInteger(value) && value >= least && value <= most;
 
 /** Why this work cannot be charged for; undefined when it can. */
 export function workProblem(work: ChargeTask['work']): string | undefined {
@@ -43,15 +39,15 @@ export function workProblem(work: ChargeTask['work']): string | undefined {
 }
 
 const isMoved = ({ fetchedBytes, uploadedBytes }: Transferred): boolean =>
-  within(fetchedBytes, 0, MAX_BYTES) && within(uploadedBytes, 0, MAX_BYTES);
+  [fetchedBytes, uploadedBytes].every(bytes => Number.isInteger(bytes) && bytes >= 0 && bytes <= MAX_BYTES);
 
 /**
  * What verified work costs and who receives it. The tenant pays each result's metered time and what was moved for it,
  * each rounded up to a base unit.
  */
-export function chargeFor({ work, ...fees }: Pick<ChargeTask, 'work' | 'feeBps' | 'burnBps'>): Charge {
+export function chargeFor({ work, ...terms }: Pick<ChargeTask, 'work'> & FeeTerms): Charge {
   const earned = work.map(result => ({ operatorId: result.operatorId, ownAtto: usedAtto(result) }));
-  const { grossAtto, feesAtto, parts } = splitFee(earned, fees);
+  const { grossAtto, feesAtto, parts } = splitFee(earned, terms);
   const charged = work.map((result, index) => {
     const { leaseId, nodeId, operatorId, meteredMs, pricePerSecondAtto } = result;
     return {
@@ -73,7 +69,6 @@ function transferIn(result: ChargeTask['work'][number]): Partial<ChargedWork> {
   return { transferredBytes, pricePerGibTransferredAtto, transferAtto: cost };
 }
 
-type Fees = Pick<ChargeTask, 'feeBps' | 'burnBps'>;
 type Earned = { readonly operatorId: string; readonly ownAtto: bigint };
 type Split = Pick<Charge, 'grossAtto' | 'parts'> & { readonly feesAtto: readonly bigint[] };
 
@@ -81,20 +76,19 @@ type Split = Pick<Charge, 'grossAtto' | 'parts'> & { readonly feesAtto: readonly
  * The fee is rounded down on the whole charge. Each operator bears the part of the fee by which the running total of
  * the fee grows with what is paid to it, so that the shares sum to the fee exactly and none exceeds its gross.
  */
-export function splitFee(earned: readonly Earned[], { feeBps, burnBps }: Fees): Split {
-  const feeOn = (amountAtto: bigint) => (amountAtto * BigInt(feeBps)) / BPS;
+export function splitFee(earned: readonly Earned[], terms: FeeTerms): Split {
   const parts: Part[] = [];
   const feesAtto: bigint[] = [];
   let grossAtto = 0n;
   for (const { operatorId, ownAtto } of earned) {
-    const shareOfFeeAtto = feeOn(grossAtto + ownAtto) - feeOn(grossAtto);
+    const shareOfFeeAtto = feeOn(grossAtto + ownAtto, terms) - feeOn(grossAtto, terms);
     parts.push({ to: operatorAccount(operatorId, 'earned'), amountAtto: ownAtto - shareOfFeeAtto });
     feesAtto.push(shareOfFeeAtto);
     grossAtto += ownAtto;
   }
-  const feeAtto = feeOn(grossAtto);
-  const burnedAtto = (feeAtto * BigInt(burnBps)) / BPS;
-  parts.push({ to: platformFees, amountAtto: feeAtto - burnedAtto });
+  const { burnedAtto, toValidatorsAtto, toTreasuryAtto } = partsOfFee(feeOn(grossAtto, terms), terms);
+  parts.push({ to: platformFees, amountAtto: toTreasuryAtto });
   parts.push({ to: platformBurned, amountAtto: burnedAtto });
+  parts.push({ to: platformValidators, amountAtto: toValidatorsAtto });
   return { grossAtto, feesAtto, parts };
 }

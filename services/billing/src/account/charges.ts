@@ -1,8 +1,9 @@
 import { accept, reject } from '@astro/event-sourcing/decider';
 import type { AccountEvent, ChargePeriod, ChargeTask, WriteOffCharge } from '@astro/messages/billing';
 import { tenantAccount } from '@astro/messages/ledger-accounts';
-import { chargeFor, isFee, workProblem } from './charge.js';
+import { chargeFor, workProblem } from './charge.js';
 import type { AccountDecision } from './decision.js';
+import { feeFlaw, isFee, termsIn } from './fee.js';
 import { isCharged, noCharges, type NumberedCharges } from './numbered-charges.js';
 import { transfer } from './postings.js';
 import { chargesOf, released } from './reservations.js';
@@ -65,7 +66,7 @@ type Work = ChargeTask & { readonly chargeNumber?: number };
  * somebody repairs it: a command that is sent again may find what it lacked.
  */
 function chargeWork(command: Work, reservation: Reservation): AccountDecision {
-  const { tenantId, jobId, taskId, chargeNumber, feeBps, burnBps } = command;
+  const { tenantId, jobId, taskId, chargeNumber } = command;
   const number = chargeNumber === undefined ? {} : { chargeNumber };
   const problem = chargeProblem(command);
   const charged = problem === undefined ? chargeFor(command) : undefined;
@@ -79,16 +80,13 @@ function chargeWork(command: Work, reservation: Reservation): AccountDecision {
   }
   const { grossAtto, meteredMs, parts, work } = charged;
   const postings = transfer(tenantAccount(tenantId, 'reserved'), parts);
-  const data = { tenantId, jobId, taskId, feeBps, burnBps, meteredMs, postings, work, ...number };
+  const data = { tenantId, jobId, taskId, ...termsIn(command), meteredMs, postings, work, ...number };
   return withRelease({ type: 'TaskCharged', data }, reservation, reservation.leftAtto - grossAtto);
 }
 
-function chargeProblem({ feeBps, burnBps, work }: Work) {
-  if (!isFee(feeBps, burnBps)) {
-    const detail = `feeBps: ${feeBps} of 100..500, burnBps: ${burnBps} of 0..10000`;
-    return { rejection: 'FeeIsOutOfBounds', detail };
-  }
-  const detail = workProblem(work);
+function chargeProblem(command: Work) {
+  if (!isFee(command)) return { rejection: 'FeeIsOutOfBounds', detail: feeFlaw(command) };
+  const detail = workProblem(command.work);
   return detail === undefined ? undefined : { rejection: 'WorkIsInvalid', detail };
 }
 

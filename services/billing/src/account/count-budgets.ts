@@ -2,15 +2,15 @@ import type { AccountEvent, Budget, BudgetStanding, ThresholdBasis } from '@astr
 import { changeOf, tenantAccount } from '@astro/messages/ledger-accounts';
 import { budgetsOver, standingAt, type Standings } from './budgets.js';
 import { budgetsAfter } from './evolve-budgets.js';
-import type { Account, BudgetAccount } from './state.js';
+import type { Account, BudgetAccount, JobScope } from './state.js';
 
-/** Whatever changes what is reserved for a job. */
-type Reserving = Extract<
+/** Whatever changes what is reserved for a job, or is charged. */
+type Counted = Extract<
   AccountEvent,
-  { type: 'FundsReserved' | 'ReservationExtended' | 'TaskCharged' | 'FundsReleased' }
+  { type: 'FundsReserved' | 'ReservationExtended' | 'TaskCharged' | 'FundsReleased' | 'StorageCharged' }
 >;
-const RESERVING: ReadonlySet<string> = new Set<Reserving['type']>([
-  ...(['FundsReserved', 'ReservationExtended', 'TaskCharged', 'FundsReleased'] as const),
+const COUNTED: ReadonlySet<string> = new Set<Counted['type']>([
+  ...(['FundsReserved', 'ReservationExtended', 'TaskCharged', 'FundsReleased', 'StorageCharged'] as const),
 ]);
 
 /**
@@ -31,7 +31,7 @@ export function countBudgets(
     const after = standingsAfter(event, counting, at, standings);
     if (after.length === 0) return event;
     standings = new Map([...standings, ...after.map(standing => [standing.budgetId, standing] as const)]);
-    return isReserving(event) ? withStandings(event, after) : event;
+    return isCounted(event) ? withStandings(event, after) : event;
   });
   const reached = [...standings.values()].flatMap(standing =>
     thresholdsReached(standing, counting.budgets.get(standing.budgetId)!, events[0]!.data.tenantId),
@@ -39,7 +39,7 @@ export function countBudgets(
   return [...counted, ...reached];
 }
 
-const isReserving = (event: AccountEvent): event is Reserving => RESERVING.has(event.type);
+const isCounted = (event: AccountEvent): event is Counted => COUNTED.has(event.type);
 
 /** Where the events of one decision leave the budgets that count them. */
 export function standingsOf(
@@ -51,14 +51,14 @@ export function standingsOf(
   if (account.budgets.size === 0) return earlier;
   const standings = new Map(earlier);
   for (const event of events)
-    if (isReserving(event))
+    if (isCounted(event))
       for (const standing of standingsAfter(event, account, at, standings))
         standings.set(standing.budgetId, standing);
   return standings;
 }
 
-const withStandings = (event: Reserving, standings: readonly BudgetStanding[]): AccountEvent =>
-  ({ ...event, data: { ...event.data, budgets: { standings } } }) as Reserving;
+const withStandings = (event: Counted, standings: readonly BudgetStanding[]): AccountEvent =>
+  ({ ...event, data: { ...event.data, budgets: { standings } } }) as Counted;
 
 /** @param earlier where the events before it in the same decision leave them */
 function standingsAfter(
@@ -75,16 +75,26 @@ function standingsAfter(
     const standing = standingAt(refusing, at);
     return [{ ...standing, committedAtto: standing.committedAtto + requiredAtto }];
   }
-  if (!isReserving(event)) return [];
-  const { tenantId, jobId, postings } = event.data;
-  const scope = event.type === 'FundsReserved' ? event.data : account.open.get(jobId)!.scope;
+  if (!isCounted(event)) return [];
+  const { tenantId, postings } = event.data;
   const reservedAtto = changeOf(tenantAccount(tenantId, 'reserved'), postings);
-  const chargedAtto = event.type === 'TaskCharged' ? -reservedAtto : 0n;
-  return budgetsOver(account.budgets, scope).map(entry => {
+  const chargedAtto = chargedBy(event);
+  return budgetsOver(account.budgets, scopeIn(event, account.open)).map(entry => {
     const before = earlier.get(entry.budget.budgetId) ?? standingAt(entry, at);
     const committedAtto = before.committedAtto + reservedAtto;
     return { ...before, spentAtto: before.spentAtto + chargedAtto, committedAtto };
   });
+}
+
+/** Content is kept for the tenant as a whole, neither for a project nor for a key. */
+function scopeIn(event: Counted, open: Account['open']): JobScope {
+  if (event.type === 'StorageCharged') return {};
+  return event.type === 'FundsReserved' ? event.data : open.get(event.data.jobId)!.scope;
+}
+
+function chargedBy({ type, data: { tenantId, postings } }: Counted): bigint {
+  if (type === 'TaskCharged') return -changeOf(tenantAccount(tenantId, 'reserved'), postings);
+  return type === 'StorageCharged' ? -changeOf(tenantAccount(tenantId, 'available'), postings) : 0n;
 }
 
 function thresholdsReached(

@@ -1,8 +1,9 @@
 import { accept, reject } from '@astro/event-sourcing/decider';
 import type { ChargeStorage } from '@astro/messages/billing';
 import { tenantAccount } from '@astro/messages/ledger-accounts';
-import { isFee, splitFee } from './charge.js';
+import { splitFee } from './charge.js';
 import type { AccountDecision } from './decision.js';
+import { feeFlaw, isFee, termsIn } from './fee.js';
 import { transfer } from './postings.js';
 import { spendableAtto, type Account } from './state.js';
 
@@ -17,7 +18,7 @@ export const storageAtto = (gibHoursAtto: bigint, pricePerGibHourAtto: bigint): 
  * whole of it is charged as soon as there is enough at the end of a period.
  */
 export function chargeStorage(command: ChargeStorage, account: Account): AccountDecision {
-  const { tenantId, from, through, gibHoursAtto, pricePerGibHourAtto, operatorId, feeBps, burnBps } = command;
+  const { tenantId, from, through, gibHoursAtto, pricePerGibHourAtto, operatorId } = command;
   const { storage } = account;
   if (through.getTime() <= storage.throughMs) return accept();
   const flaw = flawOf(command);
@@ -28,17 +29,16 @@ export function chargeStorage(command: ChargeStorage, account: Account): Account
   const availableAtto = spendableAtto(account);
   if (availableAtto < dueAtto)
     return accept({ type: 'StorageUnpaid', data: { ...period, dueAtto, availableAtto } });
-  const fees = { feeBps, burnBps };
-  const { parts } = splitFee([{ operatorId, ownAtto: dueAtto }], fees);
+  const terms = termsIn(command);
+  const { parts } = splitFee([{ operatorId, ownAtto: dueAtto }], terms);
   const postings = transfer(tenantAccount(tenantId, 'available'), parts);
-  const data = { ...period, arrearsAtto: storage.dueAtto, operatorId, ...fees, postings };
+  const data = { ...period, arrearsAtto: storage.dueAtto, operatorId, ...terms, postings };
   return accept({ type: 'StorageCharged', data });
 }
 
-function flawOf({ gibHoursAtto, pricePerGibHourAtto, feeBps, burnBps }: ChargeStorage): string | undefined {
+function flawOf(command: ChargeStorage): string | undefined {
+  const { gibHoursAtto, pricePerGibHourAtto } = command;
   if (gibHoursAtto < 0n) return `gibHoursAtto: ${gibHoursAtto} is negative`;
   if (pricePerGibHourAtto < 0n) return `pricePerGibHourAtto: ${pricePerGibHourAtto} is negative`;
-  return isFee(feeBps, burnBps)
-    ? undefined
-    : `feeBps: ${feeBps} of 100..500, burnBps: ${burnBps} of 0..10000`;
+  return isFee(command) ? undefined : feeFlaw(command);
 }

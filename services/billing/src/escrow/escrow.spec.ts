@@ -107,6 +107,32 @@ test('two final blocks that change one parameter each make one fee after the oth
     );
 });
 
+test('the share of validators counts as the other two do, and is nothing until the chain tells of it', () => {
+  const share = (bps: number) => fact({ kind: 'validator_share_set', bps, address: '', amountAtto: 0n });
+  const before = block(1, fees(250, 2_000), { final: true });
+  const set = (number: number, validatorBps: object) =>
+    ({
+      type: 'FeeScheduleSet',
+      data: { feeBps: 250, burnBps: 2_000, ...validatorBps, since: time, number },
+    }) as const;
+  given()
+    .when(before, block(2, [share(0)], { final: true }))
+    .then(confirmed(2, 2, [share(0)]));
+  given()
+    .when(before, block(2, [share(3_000)], { final: true }))
+    .then(confirmed(2, 2, [share(3_000)]), set(2, { validatorBps: 3_000 }));
+  given()
+    .when(before, block(2, [share(3_000)], { final: true }), block(3, [share(0)], { final: true }))
+    .then(confirmed(3, 3, [share(0)]), set(3, {}));
+  // The contract allows no such block; whoever made one up is not believed.
+  given()
+    .when(before, block(2, [share(8_001)], { final: true }))
+    .then(confirmed(2, 2, [share(8_001)]), {
+      type: 'FeeScheduleRefused',
+      data: { feeBps: 250, burnBps: 2_000, validatorBps: 8_001, number: 2 },
+    });
+});
+
 test('an operator that takes another address is paid there', () => {
   const again = { type: 'RecogniseWallet', data: { address: '0xbb', ownerId: 'tenant_1' } } as const;
   given()

@@ -11,7 +11,7 @@ import type {
   QueueWithdrawal,
   WithdrawalQueued,
 } from '@astro/messages/billing';
-import { isFee } from '../account/charge.js';
+import { isFee, isSameFee, termsIn, type FeeTerms } from '../account/fee.js';
 import { mayBeForgotten, nothingRemembered, remember, type Remembered } from '../account/remembered.js';
 
 /** Withdrawals of all tenants that the chain has not paid. */
@@ -35,8 +35,9 @@ export type Escrow = {
   /** Parameters as the last final block has them; undefined until it has set them. */
   feeBps: number | undefined;
   burnBps: number | undefined;
+  validatorBps: number | undefined;
   /** Every fee that charges were made with, oldest first. */
-  readonly schedules: Pick<FeeScheduleSet, 'feeBps' | 'burnBps' | 'since'>[];
+  readonly schedules: (FeeTerms & Pick<FeeScheduleSet, 'since'>)[];
   /** Withdrawals to be paid, until the chain has done so finally, by their ids. */
   readonly outgoing: Map<string, WithdrawalQueued>;
   /** Withdrawals that were asked for. */
@@ -54,6 +55,7 @@ export const escrow: Decider<Escrow, EscrowCommand, EscrowEvent, never> = {
     return {
       ...{ position: 0, pending: [], unassigned: [], schedules: [] },
       ...{ ownerOf: new Map(), walletOf: new Map(), feeBps: undefined, burnBps: undefined },
+      validatorBps: undefined,
       ...{ outgoing: new Map(), asked: nothingRemembered<true>() },
     };
   },
@@ -108,11 +110,9 @@ export const escrow: Decider<Escrow, EscrowCommand, EscrowEvent, never> = {
         state.pending = state.pending.filter(({ hash }) => hash !== data.hash);
         for (const fact of data.facts) takeIn(state, fact);
         return state;
-      case 'FeeScheduleSet': {
-        const { feeBps, burnBps, since } = data;
-        state.schedules.push({ feeBps, burnBps, since });
+      case 'FeeScheduleSet':
+        state.schedules.push({ ...termsIn(data), since: data.since });
         return state;
-      }
       case 'FeeScheduleRefused':
         return state;
       case 'WalletRecognised':
@@ -132,7 +132,7 @@ export const escrow: Decider<Escrow, EscrowCommand, EscrowEvent, never> = {
     }
   },
 
-  snapshot: structured(2),
+  snapshot: structured(3),
 };
 
 function followBlock({ final, ...block }: FollowBlock, state: Escrow): EscrowDecision {
@@ -154,32 +154,42 @@ function queueWithdrawal(command: QueueWithdrawal, state: Escrow): EscrowDecisio
   return accept({ type: 'WithdrawalQueued', data: command });
 }
 
-type Parameters = Pick<Escrow, 'feeBps' | 'burnBps'>;
+type Parameters = Pick<Escrow, 'feeBps' | 'burnBps' | 'validatorBps'>;
 
 function finalised(position: number, blocks: readonly Block[], { ownerOf, ...state }: Escrow): EscrowEvent[] {
   let parameters: Parameters = state;
   return blocks.flatMap((block): EscrowEvent[] => {
     const facts = block.facts.map(fact => ({ ...fact, ownerId: ownerOf.get(fact.address) ?? '' }));
     const followed = { type: 'EscrowBlockFinal', data: { ...block, position, facts } } as const;
-    const before = parameters;
-    parameters = parametersAfter(block, before);
-    const isSame = parameters.feeBps === before.feeBps && parameters.burnBps === before.burnBps;
-    return isSame ? [followed] : [followed, ...scheduleOf(block, parameters)];
+    const before = termsOf(parameters);
+    parameters = parametersAfter(block, parameters);
+    const terms = termsOf(parameters);
+    const isSame = terms === undefined || (before !== undefined && isSameFee(terms, before));
+    return isSame ? [followed] : [followed, scheduleOf(block, terms)];
   });
 }
 
 /** What the block sets first and changes again was never in force. */
 function parametersAfter({ facts }: Block, before: Parameters): Parameters {
   const last = (kind: EscrowFact['kind']) => facts.findLast(fact => fact.kind === kind)?.bps;
-  return { feeBps: last('fee_set') ?? before.feeBps, burnBps: last('burn_share_set') ?? before.burnBps };
+  return {
+    feeBps: last('fee_set') ?? before.feeBps,
+    burnBps: last('burn_share_set') ?? before.burnBps,
+    validatorBps: last('validator_share_set') ?? before.validatorBps,
+  };
 }
 
-function scheduleOf({ time: since, number }: Block, { feeBps, burnBps }: Parameters): EscrowEvent[] {
-  if (feeBps === undefined || burnBps === undefined) return [];
-  return isFee(feeBps, burnBps)
-    ? [{ type: 'FeeScheduleSet', data: { feeBps, burnBps, since, number } }]
-    : [{ type: 'FeeScheduleRefused', data: { feeBps, burnBps, number } }];
+/** Undefined before the chain has set both; contracts from before validators had a share never tell of one. */
+function termsOf({ feeBps, burnBps, validatorBps = 0 }: Parameters): FeeTerms | undefined {
+  return feeBps === undefined || burnBps === undefined
+    ? undefined
+    : termsIn({ feeBps, burnBps, validatorBps });
 }
+
+const scheduleOf = ({ time: since, number }: Block, terms: FeeTerms): EscrowEvent =>
+  isFee(terms)
+    ? { type: 'FeeScheduleSet', data: { ...terms, since, number } }
+    : { type: 'FeeScheduleRefused', data: { ...terms, number } };
 
 function takeIn(state: Escrow, fact: EscrowFact): void {
   switch (fact.kind) {
@@ -188,6 +198,9 @@ function takeIn(state: Escrow, fact: EscrowFact): void {
       return;
     case 'burn_share_set':
       state.burnBps = fact.bps;
+      return;
+    case 'validator_share_set':
+      state.validatorBps = fact.bps;
       return;
     case 'unspecified':
     case 'settled':

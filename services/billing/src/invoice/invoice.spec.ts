@@ -89,6 +89,18 @@ test.each<[string, Partial<InvoiceStatement>, string, string]>([
     'StatementIsInvalid',
     'statement.feeAtto: 201 is no part of 200',
   ],
+  [
+    'with kept content beyond it',
+    { storageAtto: 201n },
+    'StatementIsInvalid',
+    'statement.storageAtto: 201 is no part of 200',
+  ],
+  [
+    'with more than the fee for others',
+    { burnedAtto: 2n, validatorsAtto: 4n },
+    'StatementIsInvalid',
+    'statement.validatorsAtto: 4 and 2 burned are no parts of 5',
+  ],
   ['with a negative fee', { feeAtto: -1n }, 'StatementIsInvalid', 'statement.feeAtto: -1 is no part of 200'],
   ['that ends first', { toPosition: 6 }, 'StatementIsInvalid', 'statement.toPosition: 6 lies before 7'],
   [

@@ -107,6 +107,11 @@ function statementProblem(statement: InvoiceStatement): Rejected<InvoiceRejectio
     reject('StatementIsInvalid' as const, `statement.${field}: ${rule}`);
   if (totalAtto < 0n) return invalid('totalAtto', `${totalAtto} is negative`);
   if (feeAtto < 0n || feeAtto > totalAtto) return invalid('feeAtto', `${feeAtto} is no part of ${totalAtto}`);
+  const { storageAtto = 0n, burnedAtto = 0n, validatorsAtto = 0n } = statement;
+  if (storageAtto < 0n || storageAtto > totalAtto)
+    return invalid('storageAtto', `${storageAtto} is no part of ${totalAtto}`);
+  if (burnedAtto < 0n || validatorsAtto < 0n || burnedAtto + validatorsAtto > feeAtto)
+    return invalid('validatorsAtto', `${validatorsAtto} and ${burnedAtto} burned are no parts of ${feeAtto}`);
   if (fromPosition < 1 || toPosition < fromPosition)
     return invalid('toPosition', `${toPosition} lies before ${fromPosition}`);
   if (toPosition - fromPosition + 1 < charges)

@@ -2,9 +2,13 @@ import { derivedId } from '@astro/event-sourcing/ids';
 import { bytes32Of } from '@astro/chain/payouts/ids';
 import { PayoutTree } from '@astro/chain/payouts/tree';
 import type { BatchPayout, BatchSealed, Posting, Share } from '@astro/messages/billing';
-import { operatorAccount, platformBurned, platformFees } from '@astro/messages/ledger-accounts';
-
-const BPS = 10_000n;
+import {
+  operatorAccount,
+  platformBurned,
+  platformFees,
+  platformValidators,
+} from '@astro/messages/ledger-accounts';
+import { feeOn, partsOfFee, type FeeParts, type FeeTerms } from '../account/fee.js';
 
 /** `Escrow.MAX_DEBITS`. */
 export const MAX_TENANTS = 500;
@@ -12,24 +16,12 @@ export const MAX_TENANTS = 500;
 export const MAX_PAYOUTS = 10_000;
 
 export type Wallets = ReadonlyMap<string, string>;
-export type FeeTerms = { readonly feeBps: number; readonly burnBps: number };
-export type Totals = {
-  readonly netAtto: bigint;
-  readonly burnedAtto: bigint;
-  readonly toTreasuryAtto: bigint;
-};
+export type Totals = Pick<BatchSealed, 'netAtto' | 'burnedAtto' | 'toTreasuryAtto' | 'toValidatorsAtto'>;
 export type Content = Totals & Pick<BatchSealed, 'debits' | 'payouts' | 'postings'>;
 
 /** What the tenant was charged for it. */
 export const grossOf = ({ netAtto, feeAtto }: Pick<Share, 'netAtto' | 'feeAtto'>): bigint =>
   netAtto + feeAtto;
-
-/** The part of the gross that Escrow keeps, as `Escrow.settle` computes it. */
-export function feeOn(grossAtto: bigint, { feeBps, burnBps }: FeeTerms) {
-  const feeAtto = (grossAtto * BigInt(feeBps)) / BPS;
-  const burnedAtto = (feeAtto * BigInt(burnBps)) / BPS;
-  return { feeAtto, burnedAtto, toTreasuryAtto: feeAtto - burnedAtto };
-}
 
 export const batchIdOf = (chainId: number, number: number): string => derivedId('batch', chainId, number);
 
@@ -50,10 +42,10 @@ export function contentOf(shares: readonly Share[], terms: FeeTerms, wallets: Wa
   const payouts: BatchPayout[] = [];
   let grossAtto = 0n;
   for (const { id: operatorId, address, of } of byAddress(shares, 'operatorId', wallets)) {
-    const before = feeOn(grossAtto, terms).feeAtto;
+    const before = feeOn(grossAtto, terms);
     const ownAtto = sum(of.map(grossOf));
     grossAtto += ownAtto;
-    const amountAtto = ownAtto - (feeOn(grossAtto, terms).feeAtto - before);
+    const amountAtto = ownAtto - (feeOn(grossAtto, terms) - before);
     postings.push({
       account: operatorAccount(operatorId, 'earned'),
       amountAtto: -sum(of.map(({ netAtto }) => netAtto)),
@@ -62,17 +54,33 @@ export function contentOf(shares: readonly Share[], terms: FeeTerms, wallets: Wa
     postings.push({ account: operatorAccount(operatorId, 'settling'), amountAtto });
     payouts.push({ operatorId, address, amountAtto });
   }
-  const { feeAtto, burnedAtto, toTreasuryAtto } = feeOn(grossAtto, terms);
+  const feeAtto = feeOn(grossAtto, terms);
+  const parts = partsOfFee(feeAtto, terms);
+  postings.push(...roundedAnew(parts, shares));
+  const moved = postings.filter(({ amountAtto }) => amountAtto !== 0n);
+  return { debits, payouts, postings: moved, ...totalsOf(grossAtto - feeAtto, parts) };
+}
+
+/** What the parts of the batch's fee differ from those of its charges' fees. */
+function roundedAnew(parts: FeeParts, shares: readonly Share[]): readonly Posting[] {
   const charged = {
     fee: sum(shares.map(share => share.feeAtto)),
     burned: sum(shares.map(share => share.burnedAtto)),
+    validators: sum(shares.map(share => share.validatorsAtto ?? 0n)),
   };
-  postings.push({ account: platformFees, amountAtto: toTreasuryAtto - (charged.fee - charged.burned) });
-  postings.push({ account: platformBurned, amountAtto: burnedAtto - charged.burned });
-  const moved = postings.filter(({ amountAtto }) => amountAtto !== 0n);
-  const totals = { netAtto: grossAtto - feeAtto, burnedAtto, toTreasuryAtto };
-  return { debits, payouts, postings: moved, ...totals };
+  const toTreasury = charged.fee - charged.burned - charged.validators;
+  return [
+    { account: platformFees, amountAtto: parts.toTreasuryAtto - toTreasury },
+    { account: platformBurned, amountAtto: parts.burnedAtto - charged.burned },
+    { account: platformValidators, amountAtto: parts.toValidatorsAtto - charged.validators },
+  ];
 }
+
+/** What validators have is told where they have something. */
+const totalsOf = (netAtto: bigint, { toValidatorsAtto, ...parts }: FeeParts): Totals => ({
+  ...{ netAtto, ...parts },
+  ...(toValidatorsAtto > 0n && { toValidatorsAtto }),
+});
 
 /** What proves each payout of a batch. */
 export const treeOf = (batchId: string, payouts: readonly BatchPayout[]): PayoutTree =>

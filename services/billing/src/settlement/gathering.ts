@@ -1,6 +1,7 @@
 import type { Recorded } from '@astro/event-sourcing/recorded';
 import type { AccountEvent } from '@astro/messages/billing';
-import { MAX_PAYOUTS, MAX_TENANTS, type FeeTerms } from './batch.js';
+import { isSameFee, termsIn, type FeeTerms } from '../account/fee.js';
+import { MAX_PAYOUTS, MAX_TENANTS } from './batch.js';
 import { Shares, sharesOf } from './share.js';
 
 /** The charges after a position, one after the other, as many as a batch can hold. */
@@ -22,18 +23,18 @@ export class Gathering {
     if (this.#isFull) return false;
     if (event.type !== 'TaskCharged' && event.type !== 'StorageCharged') return true;
     if (position <= this.#to) return true;
-    const { feeBps, burnBps } = event.data;
+    const terms = termsIn(event.data);
     const shares = sharesOf(event.data);
     // What ran on booked capacity was paid with that: a batch of nothing would be none.
     if (shares.length === 0) return true;
     const { tenants, operators, size } = this.#shares.with(shares);
-    const isOfAnotherFee = this.#terms !== undefined && !isSame(this.#terms, { feeBps, burnBps });
+    const isOfAnotherFee = this.#terms !== undefined && !isSameFee(this.#terms, terms);
     if (isOfAnotherFee || tenants > MAX_TENANTS || operators > MAX_PAYOUTS || size > MAX_PAYOUTS) {
       this.#isFull = true;
       return false;
     }
     for (const share of shares) this.#shares.add(share);
-    this.#terms = { feeBps, burnBps };
+    this.#terms = terms;
     this.#charges += 1;
     this.#to = position;
     this.#firstAt ??= recordedAt;
@@ -59,6 +60,3 @@ export class Gathering {
     return this.#terms;
   }
 }
-
-export const isSame = (one: FeeTerms, other: FeeTerms): boolean =>
-  one.feeBps === other.feeBps && one.burnBps === other.burnBps;

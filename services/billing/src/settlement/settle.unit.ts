@@ -21,10 +21,10 @@ import type {
   SettlementEvent,
 } from '@astro/messages/billing';
 import type { Recorded } from '@astro/event-sourcing/recorded';
+import { isSameFee, termsIn, type FeeTerms } from '../account/fee.js';
 import type { ChainAccess } from '../chain/chain-access.config.js';
 import type { Escrow } from '../escrow/escrow.js';
-import type { FeeTerms } from './batch.js';
-import { Gathering, isSame } from './gathering.js';
+import { Gathering } from './gathering.js';
 import type { Settlement } from './settlement.js';
 import { canPay, dueOf } from './solvency.js';
 
@@ -146,7 +146,7 @@ class Settling {
       if (await this.#isGood(due.get(ownerId) ?? 0n, address)) wallets.push({ ownerId, address });
     }
     const chainId = Number(this.#chainId);
-    const range = { chainId, fromPosition: state.sealedTo, toPosition, ...terms, chargedAt };
+    const range = { chainId, fromPosition: state.sealedTo, toPosition, ...termsIn(terms), chargedAt };
     await this.#request({ type: 'SealBatch', data: { ...range, shares, wallets } });
   }
 
@@ -167,9 +167,9 @@ class Settling {
       if (error instanceof RpcRefused) return undefined;
       throw error;
     });
-    if (inForce && isSame(inForce, terms)) return time;
-    const next = schedules[schedules.findLastIndex(schedule => isSame(schedule, terms)) + 1];
-    return schedules.some(schedule => isSame(schedule, terms)) && next
+    if (inForce && isSameFee(inForce, terms)) return time;
+    const next = schedules[schedules.findLastIndex(schedule => isSameFee(schedule, terms)) + 1];
+    return schedules.some(schedule => isSameFee(schedule, terms)) && next
       ? new Date(next.since.getTime() - 1_000)
       : undefined;
   }

@@ -11,6 +11,8 @@ import { readAddresses } from '@astro/chain/deployment/files';
 import type { Deployment } from '@astro/chain/deployment/addresses';
 import { AstroToken__factory } from '@astro/chain/gen/factories/AstroToken__factory';
 import { Escrow__factory } from '@astro/chain/gen/factories/Escrow__factory';
+import { ProtocolParameters__factory } from '@astro/chain/gen/factories/ProtocolParameters__factory';
+import { Rewards__factory } from '@astro/chain/gen/factories/Rewards__factory';
 import { bytes32Of } from '@astro/chain/payouts/ids';
 import { RpcPool } from '@astro/chain/rpc/pool';
 import { signStatement } from '@astro/chain/statements/wallet-statement';
@@ -28,6 +30,8 @@ const metadata = { correlationId: 'spec', causationId: 'spec', actor: 'service:s
 const [liquidity, settler] = [6, 1];
 const escrow = Escrow__factory.createInterface();
 const token = AstroToken__factory.createInterface();
+const parameters = ProtocolParameters__factory.createInterface();
+const rewards = Rewards__factory.createInterface();
 
 /** The real billing with the real chain-indexer, registry and chain under it; billing can be killed. */
 export class SettledMarket {
@@ -136,8 +140,19 @@ export class SettledMarket {
     await this.sendAs(liquidity, to, escrow.encodeFunctionData('deposit', [tenant, amountAtto]));
   }
 
-  async sendAs(account: number, to: string, data: string): Promise<void> {
-    const { address: from } = walletFrom(anvilMnemonic, account);
+  sendAs(account: number, to: string, data: string): Promise<void> {
+    return this.#send(walletFrom(anvilMnemonic, account).address, to, data);
+  }
+
+  /** As a vote would, which takes the timelock two days. */
+  async setParameter(parameter: number, value: number): Promise<void> {
+    const { timelock, parameters: to } = this.deployment.contracts;
+    await this.pool.call('anvil_impersonateAccount', timelock);
+    await this.pool.call('anvil_setBalance', timelock, '0x8ac7230489e80000');
+    await this.#send(timelock, to, parameters.encodeFunctionData('set', [parameter, value]));
+  }
+
+  async #send(from: string, to: string, data: string): Promise<void> {
     const hash = await this.pool.call('eth_sendTransaction', { from, to, data, gas: '0x1000000' });
     for (;;) {
       const receipt = (await this.pool.call('eth_getTransactionReceipt', hash)) as { status: string } | null;
@@ -157,6 +172,14 @@ export class SettledMarket {
       bigint,
     ];
     return { root, total, paid };
+  }
+
+  /** What the rewards of validators have been paid. */
+  async paidToValidators(): Promise<bigint> {
+    const data = rewards.encodeFunctionData('funded');
+    return BigInt(
+      (await this.pool.call('eth_call', { to: this.deployment.contracts.rewards, data }, 'latest')) as string,
+    );
   }
 
   async tokensOf(account: number): Promise<bigint> {

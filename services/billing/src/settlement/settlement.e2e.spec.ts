@@ -1,9 +1,10 @@
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { localChainId } from '@astro/devstack/anvil/server';
+import { anvilMnemonic, localChainId } from '@astro/devstack/anvil/server';
 import { freePort } from '@astro/devstack/ports';
-import { claimCall, liabilitiesAt } from '@astro/chain/escrow/calls';
+import { claimCall, feeParameters, liabilitiesAt } from '@astro/chain/escrow/calls';
+import { walletFrom } from '@astro/chain/wallet';
 import { newId } from '@astro/event-sourcing/ids';
 import type { Outcome } from '@astro/jetstream/command-bus';
 import type { AccountEvent, BatchSealed, EscrowEvent, SettlementEvent } from '@astro/messages/billing';
@@ -52,13 +53,16 @@ const isAllSettled = (expected: bigint) => (events: readonly SettlementEvent[]) 
   sumOf(settledCharges(events)) === expected &&
   of(events, 'BatchSettled').length === of(events, 'BatchSealed').length;
 
+const escrowEvents = async () =>
+  (await market.store.load({ type: 'billing.escrow', id: String(localChainId) })).map(
+    ({ event }) => event as EscrowEvent,
+  );
+const toValidators = (events: readonly SettlementEvent[]) =>
+  sumOf(of(events, 'BatchSealed').map(({ data }) => data.toValidatorsAtto ?? 0n));
+
 test('a final deposit of a linked address is credited, and a batch of work is settled and claimed', async () => {
   market.startBilling();
   await market.deposit(tenantAccount, 1_000n * astro);
-  const escrowEvents = async () =>
-    (await market.store.load({ type: 'billing.escrow', id: String(localChainId) })).map(
-      ({ event }) => event as EscrowEvent,
-    );
   await eventually(escrowEvents, events =>
     events.some(
       ({ type, data }) => type === 'EscrowBlockFinal' && data.facts.some(({ kind }) => kind === 'deposited'),
@@ -81,6 +85,11 @@ test('a final deposit of a linked address is credited, and a batch of work is se
   expect(await market.batchOf(sealed!.data.batchId)).toMatchObject({ root: sealed!.data.root, paid: 0n });
   expect(await custody()).toBe(await held());
 
+  // What the late one earned was charged before: validators have nothing of it.
+  await market.setParameter(feeParameters.validatorBps, 3_000);
+  await eventually(escrowEvents, events =>
+    events.some(({ type, data }) => type === 'FeeScheduleSet' && data.validatorBps === 3_000),
+  );
   await market.link('operator', lateId, lateAccount);
   const two = await eventually(
     () => market.settlementEvents(),
@@ -94,6 +103,7 @@ test('a final deposit of a linked address is credited, and a batch of work is se
   const paid = of(end, 'PayoutClaimed').map(({ data }) => data.amountAtto);
   expect([await market.tokensOf(operatorAccount), await market.tokensOf(lateAccount)]).toEqual(paid);
   expect(await custody()).toBe(await held());
+  expect([toValidators(end), await market.paidToValidators()]).toEqual([0n, 0n]);
   await operatorsSee(paid);
 }, 180_000);
 
@@ -149,6 +159,9 @@ test.each([
     const ids = of(events, 'BatchSealed').map(({ data }) => data.batchId);
     expect(new Set(ids).size).toBe(ids.length);
     expect(await custody()).toBe(await held());
+    // Since the vote: three tenths of the fee of 2.5 per cent.
+    expect(of(events, 'BatchSealed').at(-1).data.toValidatorsAtto).toBe((75n * costAtto) / 10_000n);
+    expect(await market.paidToValidators()).toBe(toValidators(events));
   },
   120_000,
 );
@@ -178,10 +191,13 @@ test('what the chain knows nothing of is told and stops settlement until somebod
 
   await market.work(tenantId, [operatorId], astro);
   await eventually(charges, events => events.length === started + 2);
+  const paid = await withdrawOne();
   await sleep(2_000);
   expect(of(await since(), 'BatchSealed').length).toBe(1);
+  expect(await paid()).toBe(0n);
   await market.platform.administration().resumeSettlement(String(localChainId), 'a gift');
   await eventually(since, events => of(events, 'BatchSettled').length === 2);
+  await eventually(paid, amount => amount === astro);
 
   await credit(`${localChainId}:${forged.replace(':0', ':1')}`);
   const alerts = of(await eventually(since, hasHalted(2)), 'SettlementHalted');
@@ -190,6 +206,18 @@ test('what the chain knows nothing of is told and stops settlement until somebod
     [forged.replace(':0', ':1')],
   ]);
 }, 180_000);
+
+/** Asks for an ASTRO, and waits until it is queued; how much has arrived since. */
+async function withdrawOne(): Promise<() => Promise<bigint>> {
+  const before = await market.tokensOf(tenantAccount);
+  const address = walletFrom(anvilMnemonic, tenantAccount).address.toLowerCase();
+  const data = { withdrawalId: newId('repay'), address, requestedAt: new Date() };
+  const to = { type: 'billing.account', id: tenantId } as const;
+  const command = { to, type: 'WithdrawFunds', data: { tenantId, amountAtto: astro, ...data } } as const;
+  expect(await market.request(command)).toMatchObject({ accepted: true });
+  await eventually(escrowEvents, events => events.some(({ type }) => type === 'WithdrawalQueued'));
+  return async () => (await market.tokensOf(tenantAccount)) - before;
+}
 
 const hasHalted = (times: number) => (events: readonly SettlementEvent[]) =>
   of(events, 'SettlementHalted').length === times;

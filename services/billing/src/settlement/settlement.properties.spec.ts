@@ -1,21 +1,28 @@
 import { expect, test } from '@jest/globals';
 import { isProven } from '@astro/chain/payouts/tree';
-import type { Share, TaskCharged } from '@astro/messages/billing';
-import { changeOf } from '@astro/messages/ledger-accounts';
+import type { BatchSealed, Share, TaskCharged } from '@astro/messages/billing';
+import { changeOf, feeIn } from '@astro/messages/ledger-accounts';
 import fc from 'fast-check';
 import { chargeFor } from '../account/charge.js';
+import { feeOn, partsOfFee, type FeeTerms } from '../account/fee.js';
 import { transfer } from '../account/postings.js';
-import { batchIdOf, claimsOf, contentOf, feeOn, grossOf, treeOf } from './batch.js';
+import { batchIdOf, claimsOf, contentOf, grossOf, treeOf } from './batch.js';
 import { Shares, sharesOf } from './share.js';
 
 const seed = Number(process.env['PROPERTY_SEED'] ?? 1);
 const sum = (amounts: readonly bigint[]) => amounts.reduce((total, amount) => total + amount, 0n);
 const walletOf = (id: string) => `0x${Buffer.from(id).toString('hex').padStart(40, '0')}`;
 
-const terms = fc.record({
-  feeBps: fc.integer({ min: 100, max: 500 }),
-  burnBps: fc.integer({ min: 0, max: 10_000 }),
-});
+const terms: fc.Arbitrary<FeeTerms> = fc
+  .record({
+    feeBps: fc.integer({ min: 100, max: 500 }),
+    burnBps: fc.integer({ min: 0, max: 10_000 }),
+    most: fc.integer({ min: 0, max: 10_000 }),
+  })
+  .map(({ feeBps, burnBps, most }) => ({
+    ...{ feeBps, burnBps },
+    ...(most > 2_000 && { validatorBps: Math.min(most, 10_000 - burnBps) }),
+  }));
 const result = fc.record({
   operatorId: fc.integer({ min: 1, max: 6 }).map(id => `operator_${id}`),
   meteredMs: fc.integer({ min: 0, max: 3_000_000 }),
@@ -25,7 +32,6 @@ const task = fc.record({
   tenantId: fc.integer({ min: 1, max: 5 }).map(id => `tenant_${id}`),
   work: fc.array(result, { minLength: 1, maxLength: 4 }),
 });
-type Terms = { readonly feeBps: number; readonly burnBps: number };
 
 /** What the ledger records when the work is charged. */
 function charged(
@@ -36,7 +42,7 @@ function charged(
     tenantId: string;
     work: readonly { operatorId: string; meteredMs: number; pricePerSecondAtto: bigint }[];
   },
-  { feeBps, burnBps }: Terms,
+  terms: FeeTerms,
 ): TaskCharged {
   const results = work.map((of, index) => ({
     ...{
@@ -48,10 +54,10 @@ function charged(
       outputs: [],
     },
   }));
-  const charge = chargeFor({ work: results, feeBps, burnBps });
+  const charge = chargeFor({ work: results, ...terms });
   const postings = transfer(`tenant:${tenantId}:reserved`, charge.parts);
   const { meteredMs } = charge;
-  const about = { tenantId, jobId: 'job_1', taskId: 'task_1', feeBps, burnBps, meteredMs };
+  const about = { tenantId, jobId: 'job_1', taskId: 'task_1', ...terms, meteredMs };
   return { ...about, postings, work: charge.work };
 }
 
@@ -82,9 +88,13 @@ test('the shares of a charge are the whole charge, to the base unit', () =>
         );
       expect(sum(shares.map(grossOf))).toBe(-of(`tenant:${work.tenantId}:reserved`));
       expect(sum(shares.map(({ burnedAtto }) => burnedAtto))).toBe(of('platform:burned'));
-      expect(sum(shares.map(({ feeAtto }) => feeAtto))).toBe(of('platform:burned') + of('platform:fees'));
-      for (const { netAtto, feeAtto, burnedAtto } of shares)
-        expect(netAtto > 0n && feeAtto >= burnedAtto - 1n && burnedAtto >= 0n).toBe(true);
+      expect(sum(shares.map(({ validatorsAtto = 0n }) => validatorsAtto))).toBe(of('platform:validators'));
+      expect(sum(shares.map(({ feeAtto }) => feeAtto))).toBe(feeIn(charge.postings));
+      for (const { netAtto, feeAtto, burnedAtto, validatorsAtto = 0n } of shares) {
+        // Each is rounded by itself, so that the two may pass the fee of a share by as much.
+        expect(netAtto > 0n && burnedAtto >= 0n && validatorsAtto >= 0n).toBe(true);
+        expect(feeAtto >= burnedAtto + validatorsAtto - 2n).toBe(true);
+      }
     }),
     { seed, numRuns: 500 },
   ));
@@ -102,11 +112,14 @@ test('a batch of any charges adds up as the contract computes it, and its postin
       const content = contentOf(shares, fee, wallets);
 
       const grossAtto = sum(content.debits.map(({ amountAtto }) => amountAtto));
-      const { feeAtto, burnedAtto, toTreasuryAtto } = feeOn(grossAtto, fee);
+      const feeAtto = feeOn(grossAtto, fee);
+      const { toValidatorsAtto = 0n, burnedAtto, toTreasuryAtto } = content;
       expect(grossAtto).toBe(sum(shares.map(grossOf)));
       expect(content.netAtto).toBe(grossAtto - feeAtto);
       expect(sum(content.payouts.map(({ amountAtto }) => amountAtto))).toBe(content.netAtto);
-      expect([content.burnedAtto, content.toTreasuryAtto]).toEqual([burnedAtto, toTreasuryAtto]);
+      expect({ burnedAtto, toTreasuryAtto, toValidatorsAtto }).toEqual(partsOfFee(feeAtto, fee));
+      expect(burnedAtto + toTreasuryAtto + toValidatorsAtto).toBe(feeAtto);
+      expect(leftAfter(shares, content)).toEqual({ burnedAtto, toTreasuryAtto, toValidatorsAtto });
       expect(sum(content.postings.map(({ amountAtto }) => amountAtto))).toBe(0n);
       for (const { operatorId, amountAtto } of content.payouts) {
         const earned = sum(shares.filter(of => of.operatorId === operatorId).map(({ netAtto }) => netAtto));
@@ -117,6 +130,18 @@ test('a batch of any charges adds up as the contract computes it, and its postin
     }),
     { seed, numRuns: 300 },
   ));
+
+/** What the ledger has of the fees once the batch is sealed: what the chain is then told to pay. */
+function leftAfter(shares: readonly Share[], { postings }: Pick<BatchSealed, 'postings'>) {
+  const of = (member: 'feeAtto' | 'burnedAtto' | 'validatorsAtto') =>
+    sum(shares.map(share => share[member] ?? 0n));
+  const [burned, validators] = [of('burnedAtto'), of('validatorsAtto')];
+  return {
+    burnedAtto: burned + changeOf('platform:burned', postings),
+    toValidatorsAtto: validators + changeOf('platform:validators', postings),
+    toTreasuryAtto: of('feeAtto') - burned - validators + changeOf('platform:fees', postings),
+  };
+}
 
 test('every payout of a batch is proven by its proof, and no other is', () =>
   fc.assert(

@@ -2,6 +2,7 @@ import { expect, test } from '@jest/globals';
 import { specify } from '@astro/event-sourcing/specify';
 import type {
   BatchSealed,
+  BatchSettled,
   SealBatch,
   SettlementCommand,
   SettlementEvent,
@@ -99,6 +100,20 @@ test('charges of two fees are never in one batch', () =>
     .when(seal({ shares: [{ ...share(1, 1), feeBps: 300 }] }))
     .thenRejected('SharesAreOfAnotherFee'));
 
+test('what waits for a wallet waits by its fee, and is taken up by a batch of that fee alone', () => {
+  const wallets = everybody.filter(({ ownerId }) => ownerId !== 'operator_2');
+  const later = { ...terms, validatorBps: 3_000 };
+  const [before, after] = [share(1, 2), { ...share(1, 2), ...later, validatorsAtto: 7n }];
+  const history = events(
+    seal({ wallets, shares: [before] }),
+    seal({ ...later, wallets, shares: [after], fromPosition: 10, toPosition: 20 }),
+  );
+  const none = { shares: [], fromPosition: 20, toPosition: 20 };
+  const takenUp = (fee: object) =>
+    decided(history, seal({ ...none, ...fee })).map(({ data }) => (data as BatchSealed).takenUp);
+  expect([takenUp(terms), takenUp(later)]).toEqual([[[before]], [[after]]]);
+});
+
 test('more tenants than the contract debits are refused', () => {
   const shares = Array.from({ length: 501 }, (_, index) => share(index, 1));
   given().when(seal({ shares })).thenRejected('TooManyShares');
@@ -154,6 +169,32 @@ test('what the chain has settled is claimable once, and what was claimed leaves 
   given(...history, ...decided(history, claim(1)))
     .when(claim(1), confirm())
     .thenNothing();
+});
+
+test('what validators have of the fee is sealed with the batch, and leaves when the chain has paid it', () => {
+  const withValidators = { ...terms, validatorBps: 3_000 };
+  const shares = [1, 2].map(of => ({ ...share(of, of), ...withValidators, validatorsAtto: 7n }));
+  const sealing = seal({ ...withValidators, shares });
+  const { batchId, root, netAtto, burnedAtto, toTreasuryAtto, toValidatorsAtto, postings } =
+    sealedBy(sealing);
+  const parts = { netAtto, burnedAtto, toTreasuryAtto, toValidatorsAtto };
+  expect(parts).toEqual({ netAtto: 1_950n, burnedAtto: 10n, toTreasuryAtto: 25n, toValidatorsAtto: 15n });
+  expect(postings).toContainEqual({ account: 'platform:validators', amountAtto: 1n });
+  const settled = { batchId, root, ...parts, transactionHash: '0x1' };
+  const [, event] = events(sealing, { type: 'ConfirmBatch', data: settled });
+  expect((event!.data as BatchSettled).postings).toEqual(
+    expect.arrayContaining([
+      { account: 'platform:validators', amountAtto: -15n },
+      { account: 'escrow:custody', amountAtto: 50n },
+    ]),
+  );
+  const { toValidatorsAtto: _none, ...without } = settled;
+  given(...events(sealing))
+    .when({ type: 'ConfirmBatch', data: without })
+    .thenRejected('BatchDiffersFromChain');
+  given()
+    .when(seal({ ...withValidators, shares: [share(1, 1)] }))
+    .thenRejected('SharesAreOfAnotherFee');
 });
 
 test('a settlement or a claim that is not what was sealed moves nothing', () => {

@@ -17,16 +17,10 @@ import {
   operatorAccount,
   platformBurned,
   platformFees,
+  platformValidators,
 } from '@astro/messages/ledger-accounts';
-import {
-  batchIdOf,
-  contentOf,
-  MAX_PAYOUTS,
-  MAX_TENANTS,
-  treeOf,
-  type FeeTerms,
-  type Totals,
-} from './batch.js';
+import { isSameFee, termsIn, type FeeTerms } from '../account/fee.js';
+import { batchIdOf, contentOf, MAX_PAYOUTS, MAX_TENANTS, treeOf, type Totals } from './batch.js';
 import { shareKey, together } from './share.js';
 
 /** Differences that somebody has explained; one that is forgotten stops settlement again. */
@@ -138,17 +132,17 @@ export const settlement: Decider<Settlement, SettlementCommand, SettlementEvent,
     }
   },
 
-  snapshot: structured(2),
+  snapshot: structured(3),
 };
 
 function seal(command: SealBatch, state: Settlement): SettlementDecision {
-  const { chainId, fromPosition, toPosition, feeBps, burnBps, chargedAt, shares } = command;
+  const { chainId, fromPosition, toPosition, chargedAt, shares } = command;
   // It was sealed before: the command is an old one.
   if (toPosition < state.sealedTo || (toPosition === state.sealedTo && toPosition > fromPosition))
     return accept();
   const problem = sealProblem(command, state);
   if (problem) return problem;
-  const terms = { feeBps, burnBps };
+  const terms = termsIn(command);
   const wallets = new Map(command.wallets.map(({ ownerId, address }) => [ownerId, address]));
   const isPayable = ({ tenantId, operatorId }: Share) => wallets.has(tenantId) && wallets.has(operatorId);
   const heldBack = shares.filter(share => !isPayable(share));
@@ -168,7 +162,7 @@ function seal(command: SealBatch, state: Settlement): SettlementDecision {
 }
 
 function sealProblem(command: SealBatch, state: Settlement): SettlementDecision | undefined {
-  const { fromPosition, toPosition, feeBps, burnBps, shares } = command;
+  const { fromPosition, toPosition, shares } = command;
   if (state.halted !== undefined) return reject('SettlementIsHalted');
   if (state.unsettled !== undefined)
     return reject('BatchIsOpen', `${state.unsettled} has to be settled by the chain first`);
@@ -176,9 +170,9 @@ function sealProblem(command: SealBatch, state: Settlement): SettlementDecision 
     return reject('RangeIsNotNext', `fromPosition: must be ${state.sealedTo}, not ${fromPosition}`);
   if (toPosition < fromPosition || (toPosition === fromPosition && shares.length > 0))
     return reject('RangeIsInvalid', `toPosition: ${toPosition} does not lie after ${fromPosition}`);
-  const stray = shares.find(share => share.feeBps !== feeBps || share.burnBps !== burnBps);
+  const stray = shares.find(share => !isSameFee(share, command));
   if (stray) return reject('SharesAreOfAnotherFee', `shares: ${shareKey(stray)}`);
-  const invalid = shares.find(share => share.netAtto < 0n || share.burnedAtto < 0n || share.feeAtto < 0n);
+  const invalid = shares.find(isBelowNothing);
   if (invalid) return reject('SharesAreInvalid', `shares: ${shareKey(invalid)}`);
   if (new Set(shares.map(shareKey)).size < shares.length)
     return reject('SharesAreInvalid', 'shares: one twice');
@@ -188,11 +182,14 @@ function sealProblem(command: SealBatch, state: Settlement): SettlementDecision 
     : undefined;
 }
 
+const isBelowNothing = ({ netAtto, feeAtto, burnedAtto, validatorsAtto = 0n }: Share): boolean =>
+  [netAtto, feeAtto, burnedAtto, validatorsAtto].some(amountAtto => amountAtto < 0n);
+
 /** What was held back and can be paid now, as much as the batch has room for; the longest waiting first. */
 function takenUpOf(
   { waiting }: Settlement,
   now: readonly Share[],
-  { feeBps, burnBps }: FeeTerms,
+  terms: FeeTerms,
   isPayable: (share: Share) => boolean,
 ): readonly Share[] {
   const taken: Share[] = [];
@@ -202,7 +199,7 @@ function takenUpOf(
     operators.add(share.operatorId);
   }
   for (const share of waiting.values()) {
-    if (share.feeBps !== feeBps || share.burnBps !== burnBps || !isPayable(share)) continue;
+    if (!isSameFee(share, terms) || !isPayable(share)) continue;
     const isFull =
       now.length + taken.length >= MAX_PAYOUTS ||
       (tenants.size === MAX_TENANTS && !tenants.has(share.tenantId));
@@ -225,14 +222,16 @@ function confirm(command: ConfirmBatch, state: Settlement): SettlementDecision {
   const batch = state.open.get(batchId);
   if (!batch) return state.done.has(batchId) ? accept() : reject('BatchNotFound', `batchId: ${batchId}`);
   if (batch.isSettled) return accept();
-  for (const field of ['root', 'netAtto', 'burnedAtto', 'toTreasuryAtto'] as const) {
-    if (command[field] !== batch[field])
+  const { burnedAtto, toTreasuryAtto, toValidatorsAtto = 0n } = batch;
+  const sealed = { ...batch, toValidatorsAtto };
+  const settled = { ...command, toValidatorsAtto: command.toValidatorsAtto ?? 0n };
+  for (const field of ['root', 'netAtto', 'burnedAtto', 'toValidatorsAtto', 'toTreasuryAtto'] as const) {
+    if (settled[field] !== sealed[field])
       return reject(
         'BatchDiffersFromChain',
-        `${field}: ${command[field]} on the chain, ${batch[field]} here`,
+        `${field}: ${settled[field]} on the chain, ${sealed[field]} here`,
       );
   }
-  const { burnedAtto, toTreasuryAtto } = batch;
   const postings = [
     ...batch.payouts.flatMap(({ operatorId, amountAtto }) => [
       { account: operatorAccount(operatorId, 'settling'), amountAtto: -amountAtto },
@@ -240,7 +239,8 @@ function confirm(command: ConfirmBatch, state: Settlement): SettlementDecision {
     ]),
     { account: platformFees, amountAtto: -toTreasuryAtto },
     { account: platformBurned, amountAtto: -burnedAtto },
-    { account: escrowCustody, amountAtto: toTreasuryAtto + burnedAtto },
+    { account: platformValidators, amountAtto: -toValidatorsAtto },
+    { account: escrowCustody, amountAtto: toTreasuryAtto + burnedAtto + toValidatorsAtto },
   ].filter(({ amountAtto }) => amountAtto !== 0n);
   return accept({ type: 'BatchSettled', data: { batchId, transactionHash, postings } });
 }
@@ -286,8 +286,11 @@ function explain({ explained }: Settlement, difference: Difference): void {
 
 function sealed(state: Settlement, data: BatchSealed): Settlement {
   const { batchId, root, payouts, debits, chargedAt, heldBack, takenUp } = data;
-  const { netAtto, burnedAtto, toTreasuryAtto } = data;
-  const totals = { netAtto, burnedAtto, toTreasuryAtto };
+  const { netAtto, burnedAtto, toTreasuryAtto, toValidatorsAtto } = data;
+  const totals = {
+    ...{ netAtto, burnedAtto, toTreasuryAtto },
+    ...(toValidatorsAtto !== undefined && { toValidatorsAtto }),
+  };
   state.open.set(batchId, {
     root,
     payouts,

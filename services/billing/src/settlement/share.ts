@@ -1,20 +1,27 @@
 import type { Share, TaskCharged } from '@astro/messages/billing';
-import { ledgerAccountIn, platformBurned, platformFees } from '@astro/messages/ledger-accounts';
+import {
+  changeOf,
+  feeIn,
+  ledgerAccountIn,
+  platformBurned,
+  platformValidators,
+} from '@astro/messages/ledger-accounts';
+import { termsIn, type FeeTerms } from '../account/fee.js';
 
 /** Whatever was charged, with the fee that it was charged with. */
-type Charged = Pick<TaskCharged, 'tenantId' | 'feeBps' | 'burnBps' | 'postings'>;
+type Charged = FeeTerms & Pick<TaskCharged, 'tenantId' | 'postings'>;
 
 /**
  * What each operator earned by one charge, with its part of the fee: in proportion to what it earned, by
- * running totals, so that the parts sum to the charge's fee, and what is burned of it, exactly.
+ * running totals, so that the parts sum to the charge's fee, to what is burned of it and to what validators have of it,
+ * exactly.
  */
-export function sharesOf({ tenantId, feeBps, burnBps, postings }: Charged): readonly Share[] {
+export function sharesOf({ tenantId, postings, ...terms }: Charged): readonly Share[] {
   const earned: { readonly operatorId: string; readonly netAtto: bigint }[] = [];
-  let feeAtto = 0n;
-  let burnedAtto = 0n;
+  const feeAtto = feeIn(postings);
+  const burnedAtto = changeOf(platformBurned, postings);
+  const validatorsAtto = changeOf(platformValidators, postings);
   for (const { account, amountAtto } of postings) {
-    if (account === platformFees || account === platformBurned) feeAtto += amountAtto;
-    if (account === platformBurned) burnedAtto += amountAtto;
     const owner = ledgerAccountIn(account);
     if (owner?.owner === 'operator') earned.push({ operatorId: owner.id, netAtto: amountAtto });
   }
@@ -24,10 +31,11 @@ export function sharesOf({ tenantId, feeBps, burnBps, postings }: Charged): read
   return earned.map(({ operatorId, netAtto }) => {
     const before = upToAtto;
     upToAtto += netAtto;
+    const own = (amountAtto: bigint) => partOf(amountAtto, upToAtto) - partOf(amountAtto, before);
     return {
-      ...{ tenantId, operatorId, netAtto, feeBps, burnBps },
-      feeAtto: partOf(feeAtto, upToAtto) - partOf(feeAtto, before),
-      burnedAtto: partOf(burnedAtto, upToAtto) - partOf(burnedAtto, before),
+      ...{ tenantId, operatorId, netAtto, feeAtto: own(feeAtto), burnedAtto: own(burnedAtto) },
+      ...(validatorsAtto > 0n && { validatorsAtto: own(validatorsAtto) }),
+      ...termsIn(terms),
     };
   });
 }
@@ -76,13 +84,17 @@ export class Shares {
   }
 }
 
-export const shareKey = ({ tenantId, operatorId, feeBps, burnBps }: Share): string =>
-  `${operatorId} ${tenantId} ${feeBps} ${burnBps}`;
+export const shareKey = ({ tenantId, operatorId, feeBps, burnBps, validatorBps = 0 }: Share): string =>
+  `${operatorId} ${tenantId} ${feeBps} ${burnBps} ${validatorBps}`;
 
 /** Both are of the same two, charged by the same fee. */
-export const together = (one: Share, other: Share): Share => ({
-  ...one,
-  netAtto: one.netAtto + other.netAtto,
-  feeAtto: one.feeAtto + other.feeAtto,
-  burnedAtto: one.burnedAtto + other.burnedAtto,
-});
+export function together(one: Share, other: Share): Share {
+  const validatorsAtto = (one.validatorsAtto ?? 0n) + (other.validatorsAtto ?? 0n);
+  return {
+    ...one,
+    netAtto: one.netAtto + other.netAtto,
+    feeAtto: one.feeAtto + other.feeAtto,
+    burnedAtto: one.burnedAtto + other.burnedAtto,
+    ...(validatorsAtto > 0n && { validatorsAtto }),
+  };
+}

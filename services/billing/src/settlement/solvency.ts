@@ -1,6 +1,6 @@
 import type { Share } from '@astro/messages/billing';
-import { grossOf, type FeeTerms } from './batch.js';
-import { isSame } from './gathering.js';
+import { isSameFee, type FeeTerms } from '../account/fee.js';
+import { grossOf } from './batch.js';
 
 /** What Escrow has of a tenant, and what it can take out by itself from when on. */
 export type Funds = {
@@ -16,7 +16,7 @@ const exitMarginMs = 3_600_000;
 export function dueOf(shares: Iterable<Share>, terms: FeeTerms): ReadonlyMap<string, bigint> {
   const due = new Map<string, bigint>();
   for (const share of shares) {
-    if (!isSame(share, terms)) continue;
+    if (!isSameFee(share, terms)) continue;
     due.set(share.tenantId, (due.get(share.tenantId) ?? 0n) + grossOf(share));
   }
   return due;

@@ -13,7 +13,7 @@ import type { SettleOptions } from './settle.unit.js';
 
 export type WithdrawOptions = Pick<
   SettleOptions,
-  'commands' | 'escrows' | 'chain' | 'openSender' | 'isPlanned' | 'pollMs' | 'log'
+  'commands' | 'escrows' | 'settlements' | 'chain' | 'openSender' | 'isPlanned' | 'pollMs' | 'log'
 >;
 
 const atOnce = 16;
@@ -50,14 +50,28 @@ class Withdrawing {
     const { state } = await this.#options.escrows.load(this.#chainId);
     this.#sent = new Set([...this.#sent].filter(id => state.outgoing.has(id)));
     const next = [...state.outgoing.values()].filter(({ withdrawalId }) => !this.#sent.has(withdrawalId));
-    const ends = await Promise.allSettled(next.slice(0, atOnce).map(queued => this.#send(queued)));
+    const ends = await Promise.allSettled(
+      (await this.#allowed(next)).slice(0, atOnce).map(queued => this.#send(queued)),
+    );
     const failed = ends.find(end => end.status === 'rejected');
     if (failed) throw failed.reason;
   }
 
+  /**
+   * While the ledger and Escrow differ, nobody knows whose money Escrow holds: only what was signed before goes on,
+   * because it may be on the chain already.
+   */
+  async #allowed(queued: readonly WithdrawalQueued[]): Promise<readonly WithdrawalQueued[]> {
+    const { settlements, isPlanned } = this.#options;
+    const { halted } = (await settlements.load(this.#chainId)).state;
+    if (halted === undefined) return queued;
+    const arePlanned = await Promise.all(queued.map(({ withdrawalId }) => isPlanned(keyOf(withdrawalId))));
+    return queued.filter((_withdrawal, index) => arePlanned[index]);
+  }
+
   async #send({ withdrawalId, address, amountAtto }: WithdrawalQueued): Promise<void> {
     const { chain, openSender, isPlanned, log } = this.#options;
-    const key = `refund:${withdrawalId}`;
+    const key = keyOf(withdrawalId);
     const call = refundCall(chain.deployment, { address, amountAtto, reason: bytes32Of(withdrawalId) });
     crashPoint('before-publish');
     const sender = await openSender();
@@ -84,3 +98,6 @@ class Withdrawing {
     log.warn('a withdrawal is given back', { withdrawalId, reason });
   }
 }
+
+/** Under which the journal has the transaction. */
+const keyOf = (withdrawalId: string): string => `refund:${withdrawalId}`;

@@ -77,6 +77,7 @@ const batch = z
     netAtto: atto,
     burnedAtto: atto,
     toTreasuryAtto: atto,
+    toValidatorsAtto: atto.meta({ description: 'What the rewards of validators have of the fee' }),
     claimedAtto: atto,
     ...row,
   })

@@ -1,6 +1,11 @@
 import { parameterNames } from '@astro/chain/deployment/configuration';
 import type { AsOf } from '@astro/read-models/chain/as-of';
-import type { EscrowBalance, SettlementBatch, SettlementClaim } from '@astro/read-models/chain/escrow';
+import {
+  toValidatorsAtto,
+  type EscrowBalance,
+  type SettlementBatch,
+  type SettlementClaim,
+} from '@astro/read-models/chain/escrow';
 import type { Parameter, Proposal, Vote } from '@astro/read-models/chain/governance';
 import type { GrantWithMilestones } from '@astro/read-models/chain/grants';
 import { worthAtto, type StakeOfAccount, type StakeProvider } from '@astro/read-models/chain/stakes';
@@ -58,7 +63,8 @@ export const toEscrow = (account: string, row: EscrowBalance | undefined) => ({
 export const toBatch = (row: SettlementBatch) => ({
   ...{ batch: row.batch, root: row.root, grossAtto: row.grossAtto.toString() },
   ...{ netAtto: row.netAtto.toString(), burnedAtto: row.burnedAtto.toString() },
-  ...{ toTreasuryAtto: row.toTreasuryAtto.toString(), claimedAtto: row.claimedAtto.toString() },
+  ...{ toTreasuryAtto: row.toTreasuryAtto.toString(), toValidatorsAtto: toValidatorsAtto(row).toString() },
+  claimedAtto: row.claimedAtto.toString(),
   ...rowOf(row),
 });
 

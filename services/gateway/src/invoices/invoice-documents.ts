@@ -48,11 +48,11 @@ export class InvoiceDocuments implements OnApplicationShutdown {
   /** To read, job by job. @throws Problem `too_many_streams`, `reads_unavailable` */
   pdf(invoice: Invoice): Promise<Readable> {
     return this.make(async () => {
-      const { jobs } = await this.stated(invoice);
+      const { jobs, storage } = await this.stated(invoice);
       const listed = jobs.slice(0, JOBS_LISTED_MAX).map(({ jobId }) => jobId);
       const tenant = await this.readModels.query(em => findTenant(em, invoice.tenantId));
       const nameOf = await this.readModels.query(em => namesOfJobs(em, listed));
-      const printed = printInvoice({ invoice, tenantName: tenant?.name ?? '', jobs, nameOf });
+      const printed = printInvoice({ invoice, tenantName: tenant?.name ?? '', jobs, storage, nameOf });
       return new Readable().wrap(printed);
     });
   }
@@ -71,7 +71,8 @@ export class InvoiceDocuments implements OnApplicationShutdown {
 
   /** @throws Error when the archive does not give what is on record */
   private async stated(invoice: Invoice): Promise<Stated> {
-    const stated = await stateFrom(this.archive, invoice, invoice).catch((cause: unknown) => {
+    const of = { ...invoice, hasNoStorage: typeof invoice.storageAtto !== 'bigint' };
+    const stated = await stateFrom(this.archive, of, invoice).catch((cause: unknown) => {
       logFor('invoices').warn(`${invoice.invoiceId} could not be read: ${String(cause)}`);
       throw new Problem('reads_unavailable', { headers: { 'retry-after': '5' } });
     });

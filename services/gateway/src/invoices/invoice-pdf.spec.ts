@@ -1,4 +1,4 @@
-import type { JobCharges } from '@astro/archive/invoice/statement';
+import type { JobCharges, StorageCharges } from '@astro/archive/invoice/statement';
 import type { Invoice } from '@astro/read-models/billing/invoices';
 import { expect, test } from '@jest/globals';
 import { clockTime, inAstro, perHour } from './amounts.js';
@@ -6,17 +6,22 @@ import { JOBS_LISTED_MAX, printInvoice } from './invoice-pdf.js';
 import { wantsPdf } from './media-type.js';
 
 const astro = 10n ** 18n;
+const parts = { burnedAtto: 0n, validatorsAtto: 0n };
 const jobs: readonly JobCharges[] = [
-  { jobId: 'job_1', charges: 3, meteredMs: 7_200_000, amountAtto: 2n * astro + 1n, feeAtto: astro / 20n },
-  { jobId: 'job_2', charges: 1_234, meteredMs: 61_001, amountAtto: 123_456_789n, feeAtto: 3n },
-  { jobId: 'job_3', charges: 1, meteredMs: 0, amountAtto: 0n, feeAtto: 0n },
+  { ...{ jobId: 'job_1', charges: 3, meteredMs: 7_200_000 }, ...sums(2n * astro + 1n, astro / 20n) },
+  { ...{ jobId: 'job_2', charges: 1_234, meteredMs: 61_001 }, ...sums(123_456_789n, 3n) },
+  { ...{ jobId: 'job_3', charges: 1, meteredMs: 0 }, ...sums(0n, 0n) },
 ];
+function sums(amountAtto: bigint, feeAtto: bigint) {
+  return { amountAtto, feeAtto, ...parts };
+}
 const total = (of: readonly JobCharges[], member: 'amountAtto' | 'feeAtto') =>
   of.reduce((sum, job) => sum + job[member], 0n);
 const invoiceOf = (of: readonly JobCharges[], changes: Partial<Invoice> = {}): Invoice => ({
   ...{ invoiceId: 'invoice_1', number: '2026-11-ABCDEFGHJK', status: 'issued', tenantId: 'tenant_1' },
   ...{ month: '2026-11', charges: 1_238, meteredMs: 7_261_001, fromPosition: 8, toPosition: 99 },
   ...{ totalAtto: total(of, 'amountAtto'), feeAtto: total(of, 'feeAtto'), throughPosition: 120 },
+  ...{ storageAtto: 0n, ...parts },
   ...{ root: '0123456789abcdef'.repeat(4), madeAt: new Date('2026-12-01T01:00:12Z') },
   ...changes,
 });
@@ -26,8 +31,13 @@ const nameOf = new Map([
 ]);
 
 /** What is written on the pages, each piece as it is placed: an amount is its digits, and zeros apart from them. */
-async function textOf(invoice: Invoice, of: readonly JobCharges[]): Promise<readonly string[]> {
-  const printed = printInvoice({ invoice, tenantName: 'Lumière', jobs: of, nameOf }, { compress: false });
+async function textOf(
+  invoice: Invoice,
+  of: readonly JobCharges[],
+  storage?: StorageCharges,
+): Promise<readonly string[]> {
+  const about = { invoice, tenantName: 'Lumière', jobs: of, storage, nameOf };
+  const printed = printInvoice(about, { compress: false });
   const chunks: Buffer[] = [];
   for await (const chunk of printed) chunks.push(chunk as Buffer);
   const file = Buffer.concat(chunks).toString('latin1');
@@ -66,6 +76,16 @@ test('it has a line for each job, in letters that its fonts have, and all places
   expect(text[text.indexOf('0.05') - 1]).toBe('0'.repeat(16));
 });
 
+test('kept content is one line, and what validators have of the fee is told where they have something', async () => {
+  const kept = { charges: 3, meteredMs: 0, gibHoursAtto: (5n * astro) / 2n, ...sums(7n * astro, astro / 5n) };
+  const text = await textOf(invoiceOf(jobs, { validatorsAtto: 3n * astro }), jobs, kept);
+  expect(text).toEqual(expect.arrayContaining(['Kept content', '2.500000 GiB-hours', '0:00:00.000']));
+  expect(text).toContain('of which validators have');
+  const without = await textOf(invoiceOf(jobs), jobs);
+  expect(without).not.toContain('Kept content');
+  expect(without).not.toContain('of which validators have');
+});
+
 test('a draft says so, and that its total may grow', async () => {
   const text = await textOf(invoiceOf(jobs, { status: 'draft', number: '2026-11-ABCDEFGHJK-D2' }), jobs);
   expect(text).toEqual(
@@ -76,7 +96,7 @@ test('a draft says so, and that its total may grow', async () => {
 
 test('jobs beyond the limit are one line, so that what is printed still sums up', async () => {
   const many = Array.from({ length: JOBS_LISTED_MAX + 7 }, (_, index) => ({
-    ...{ jobId: `job_${index}`, charges: 1, meteredMs: 1, feeAtto: 0n },
+    ...{ jobId: `job_${index}`, charges: 1, meteredMs: 1, ...parts, feeAtto: 0n },
     amountAtto: BigInt(index + 1) * astro + 1n,
   }));
   const text = await textOf(invoiceOf(many), many);

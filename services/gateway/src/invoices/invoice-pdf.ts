@@ -1,4 +1,4 @@
-import { sumOf, type JobCharges } from '@astro/archive/invoice/statement';
+import { sumOf, type JobCharges, type StorageCharges, type Sums } from '@astro/archive/invoice/statement';
 import { beginOf, endOf } from '@astro/messages/invoice-month';
 import type { Invoice } from '@astro/read-models/billing/invoices';
 import PDFDocument from 'pdfkit';
@@ -9,6 +9,8 @@ export type PrintedInvoice = {
   readonly tenantName: string;
   /** In the order in which they are listed. */
   readonly jobs: readonly JobCharges[];
+  /** One more line, where content was kept. */
+  readonly storage?: StorageCharges | undefined;
   readonly nameOf: ReadonlyMap<string, string>;
 };
 
@@ -99,9 +101,9 @@ function head(pdf: Pdf, { invoice, tenantName }: PrintedInvoice): number {
   return 246;
 }
 
-function listJobs(pdf: Pdf, { jobs, nameOf }: PrintedInvoice, top: number): number {
+function listJobs(pdf: Pdf, { jobs, storage, nameOf }: PrintedInvoice, top: number): number {
   let y = tableHead(pdf, top);
-  const row = (job: Omit<JobCharges, 'jobId'>, name: string, under: string) => {
+  const row = (job: Sums, name: string, under: string) => {
     if (y + ROW_HEIGHT > BOTTOM) {
       pdf.addPage();
       y = tableHead(pdf, 50);
@@ -115,6 +117,7 @@ function listJobs(pdf: Pdf, { jobs, nameOf }: PrintedInvoice, top: number): numb
   const others = jobs.slice(JOBS_LISTED_MAX);
   if (others.length > 0)
     row(sumOf(others), `${others.length.toLocaleString('en-US')} more jobs`, 'each of them is in the JSON');
+  if (storage) row(storage, 'Kept content', `${shortened(storage.gibHoursAtto)} GiB-hours`);
   return y;
 }
 
@@ -135,7 +138,7 @@ function tableHead(pdf: Pdf, y: number): number {
 
 type Titles = { readonly name: string; readonly under: string };
 
-function tableRow(pdf: Pdf, job: Omit<JobCharges, 'jobId'>, { name, under }: Titles, y: number): void {
+function tableRow(pdf: Pdf, job: Sums, { name, under }: Titles, y: number): void {
   write(pdf, name, LEFT, y, { font: BOLD, size: 8.5, width: JOB_WIDTH });
   write(pdf, under, LEFT, y + 10.5, { size: 6.5, color: MUTED, width: JOB_WIDTH });
   const figure = { size: 7, color: INK };
@@ -148,15 +151,15 @@ function tableRow(pdf: Pdf, job: Omit<JobCharges, 'jobId'>, { name, under }: Tit
   rule(pdf, y + ROW_HEIGHT - 6, FAINT, 0.3);
 }
 
-/** An average needs no more than six places. */
+/** An average, or a quantity, needs no more than six places. */
 function shortened(amountAtto: bigint): string {
   const { whole, fraction } = partsOf(amountAtto);
   return `${whole}.${fraction.slice(0, 6)}`;
 }
 
-function totals(pdf: Pdf, { totalAtto, feeAtto, status }: Invoice, top: number): number {
+function totals(pdf: Pdf, { totalAtto, feeAtto, validatorsAtto, status }: Invoice, top: number): number {
   let y = top + 6;
-  if (y + 96 > BOTTOM) {
+  if (y + 112 > BOTTOM) {
     pdf.addPage();
     y = 50;
   }
@@ -169,6 +172,10 @@ function totals(pdf: Pdf, { totalAtto, feeAtto, status }: Invoice, top: number):
   y += 15;
   line('Fee of the platform', feeAtto, 8, PLAIN);
   y += 16;
+  if (validatorsAtto) {
+    line('of which validators have', validatorsAtto, 7, PLAIN);
+    y += 16;
+  }
   pdf
     .moveTo(from, y - 3)
     .lineTo(RIGHT, y - 3)

@@ -40,7 +40,8 @@ export class InvoicesController {
 
   @Operation('GET', '/v1/invoices', {
     summary: 'List your invoices and drafts, newest first',
-    description: 'A month with charges is invoiced once, about an hour after its end.',
+    description:
+      'A month with charges, for work or for kept content, is invoiced once, about an hour after its end.',
     callers: ['tenant'],
     query: schema.invoicesQuery,
     answers: { 200: { description: 'A page', schema: schema.invoicePage } },
@@ -156,7 +157,18 @@ const toResource = ({ invoiceId: id, totalAtto, feeAtto, madeAt, ...row }: Invoi
   ...{ id, number: row.number, status: row.status, month: row.month },
   ...{ charges: row.charges, meteredMs: row.meteredMs },
   ...{ totalAtto: totalAtto.toString(), feeAtto: feeAtto.toString() },
+  ...partsOf(row),
   ...{ fromPosition: row.fromPosition, toPosition: row.toPosition, throughPosition: row.throughPosition },
   root: row.root,
   madeAt: madeAt.toISOString(),
 });
+
+/** Not told of what was stated before kept content was on invoices. */
+function partsOf({ storageAtto, burnedAtto, validatorsAtto }: Partial<Invoice>) {
+  if (typeof storageAtto !== 'bigint') return {};
+  return {
+    storageAtto: storageAtto.toString(),
+    burnedAtto: `${burnedAtto ?? 0n}`,
+    validatorsAtto: `${validatorsAtto ?? 0n}`,
+  };
+}

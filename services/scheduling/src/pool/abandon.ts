@@ -32,9 +32,9 @@ export function jobsToAbandon(pool: Pool, now: Date, patienceMs: number): readon
     const detail = `${named(task)}: ${task.attempts} attempts were made`;
     found.set(task.job, { job: task.job, reason: 'attempts_exhausted', detail });
   }
-  for (const { job, detail } of jobsOutOfFunds(pool, now)) {
+  for (const abandonment of jobsOutOfFunds(pool, now)) {
     if (isFull()) break;
-    found.set(job, { job, reason: 'insufficient_funds', detail });
+    found.set(abandonment.job, abandonment);
   }
   for (const group of pool.waiting.groups) {
     const verdict = tooLateForDeadline(group.spec, now) ?? tooLateForBooking(pool, group.spec, now);

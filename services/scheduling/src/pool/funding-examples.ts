@@ -30,9 +30,12 @@ export const addFunds = (number: number, amountAtto: bigint, jobId = 'job_1'): P
   type: 'AddFunds',
   data: { poolId, jobId, number, amountAtto },
 });
-export const declineFunds = (number: number, ms = 0, jobId = 'job_1'): PoolCommand => ({
+export const declineFunds = (number: number, ms = 0, jobId = 'job_1', budgetId?: string): PoolCommand => ({
   type: 'DeclineFunds',
-  data: { poolId, jobId, number, requiredAtto: most, availableAtto: 1n, at: at(ms) },
+  data: {
+    ...{ poolId, jobId, number, requiredAtto: most, availableAtto: 1n, at: at(ms) },
+    ...(budgetId !== undefined && { budgetId }),
+  },
 });
 export const closeFor = (taskId: string, costAtto: bigint, jobId = 'job_1'): PoolCommand => ({
   type: 'CloseTask',

@@ -164,6 +164,21 @@ describe('a job that is short of money', () => {
     expect(state.stepwise.size).toBe(0);
   });
 
+  test('that a budget keeps from going on says so, and names it, unless there is money for it meanwhile', () => {
+    const budgeted = [...halfFunded, tick(at(1)), declineFunds(1, 2, 'job_1', 'digits')];
+    const { last } = told(...budgeted);
+    expect(last).toMatchObject({ type: 'FundsRunOut', data: { budgetId: 'digits', missingAtto: most - 1n } });
+    const done = [...leasesDone, closeFor('task_0', most), closeFor('task_1', most)];
+    expect(told(...budgeted, ...done, tick(at(2 + noticeMs))).last).toMatchObject({
+      type: 'JobAbandoned',
+      data: {
+        reason: 'budget_exceeded',
+        detail: expect.stringMatching(/were missing for another within budget digits$/),
+      },
+    });
+    expect(told(...budgeted, addFunds(1, most)).job?.funding?.budgetId).toBeUndefined();
+  });
+
   test('has what runs then finished, and judged, before it ends', () => {
     const over = tick(at(2 + noticeMs));
     const running = [...short, ...leasesDone.slice(0, 3)];

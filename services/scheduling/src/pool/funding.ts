@@ -5,6 +5,7 @@ import type {
   DeclineFunds,
   FundsAdded,
   FundsRunOut,
+  JobFailure,
   JobSpec,
   PoolEvent,
 } from '@astro/messages/scheduling';
@@ -103,14 +104,15 @@ export function addFunds({ poolId, jobId, number, amountAtto }: AddFunds, pool: 
 
 /** Nothing to do once there was money for it after all. */
 export function declineFunds(
-  { poolId, jobId, number, requiredAtto, availableAtto, at }: DeclineFunds,
+  { poolId, jobId, number, requiredAtto, availableAtto, at, budgetId }: DeclineFunds,
   pool: Pool,
 ): ReportDecision {
   const job = pool.jobs.get(jobId);
   if (!job?.funding || number !== job.funding.requests || job.funding.lastRequest !== 'open') return accept();
   const stopsAt = endOfNotice(job.spec, at);
-  const data = { poolId, jobId, number, missingAtto: requiredAtto - availableAtto, availableAtto };
-  return accept({ type: 'FundsRunOut', data: { ...data, ...(stopsAt && { stopsAt }) } });
+  const missing = { missingAtto: requiredAtto - availableAtto, availableAtto };
+  const why = { ...(budgetId !== undefined && { budgetId }), ...(stopsAt && { stopsAt }) };
+  return accept({ type: 'FundsRunOut', data: { poolId, jobId, number, ...missing, ...why } });
 }
 
 /** Undefined for a job that waits without end. */
@@ -130,32 +132,35 @@ export function add(pool: Pool, job: PoolJob, { amountAtto }: FundsAdded): void 
   funding.fundedAtto += amountAtto;
   funding.lastRequest = 'granted';
   funding.missingAtto = 0n;
+  funding.budgetId = undefined;
   funding.stopsAt = undefined;
   beginPaidFor(pool, job, funding);
 }
 
-export function runOut({ funding, service }: PoolJob, { missingAtto, stopsAt }: FundsRunOut): void {
+export function runOut({ funding, service }: PoolJob, { missingAtto, budgetId, stopsAt }: FundsRunOut): void {
   if (service) service.isUnderNotice = true;
   if (!funding) return;
   funding.lastRequest = 'declined';
   funding.missingAtto = missingAtto;
+  funding.budgetId = budgetId;
   funding.stopsAt = stopsAt;
 }
+
+type OutOfFunds = { readonly job: PoolJob; readonly reason: JobFailure; readonly detail: string };
 
 /**
  * Jobs whose notice is over. What is under way was paid for, and is finished first: its leases, and what of it waits
  * for a verdict.
  */
-export function* jobsOutOfFunds(
-  pool: Pool,
-  now: Date,
-): Generator<{ readonly job: PoolJob; readonly detail: string }> {
+export function* jobsOutOfFunds(pool: Pool, now: Date): Generator<OutOfFunds> {
   for (const job of pool.stepwise) {
     const { spec, tasks, funding } = job;
     if (!funding?.stopsAt || funding.stopsAt.getTime() > now.getTime() || isUnderWay(job)) continue;
-    const { spentAtto, missingAtto } = funding;
+    const { spentAtto, missingAtto, budgetId } = funding;
     const done = `${spec.tasks.length - tasks.size} of ${spec.tasks.length} tasks are done and cost ${spentAtto} atto`;
-    yield { job, detail: `${done}; ${missingAtto} atto were missing for another` };
+    const detail = `${done}; ${missingAtto} atto were missing for another`;
+    if (budgetId === undefined) yield { job, reason: 'insufficient_funds', detail };
+    else yield { job, reason: 'budget_exceeded', detail: `${detail} within budget ${budgetId}` };
   }
 }
 

@@ -12,7 +12,8 @@ export type PoolFunding = {
   /** Requests for more so far, and what became of the last. */
   requests: number;
   lastRequest: 'granted' | 'open' | 'declined';
-  /** Of a request that was declined: what is missing, and when the notice is over. */
+  /** Of a request that was declined: what is missing, whether for a budget, and when the notice is over. */
   missingAtto: bigint;
+  budgetId?: string | undefined;
   stopsAt: Date | undefined;
 };

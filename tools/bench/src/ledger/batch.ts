@@ -1,4 +1,5 @@
-import { batchIdOf, claimsOf, contentOf, treeOf, type FeeTerms } from '@astro/billing/settlement/batch';
+import type { FeeTerms } from '@astro/billing/account/fee';
+import { batchIdOf, claimsOf, contentOf, treeOf } from '@astro/billing/settlement/batch';
 import { isProven } from '@astro/chain/payouts/tree';
 import { walletFrom } from '@astro/chain/wallet';
 import { anvilMnemonic, localChainId } from '@astro/devstack/anvil/server';
