@@ -5,52 +5,53 @@ import { EvidenceRefused } from './verdict.js';
 export const EVIDENCE_LIMIT_BYTES = 128 * 1_024;
 const DEVICES_MAX = 16;
 
-const bytes = (max: number) =>
-  z
-    .base64()
-    .max(Math.ceil(max / 3) * 4)
-    .transform(text => new Uint8Array(Buffer.from(text, 'base64')));
+/** In base64. */
+const bytes = (max: number) => z.base64().max(Math.ceil(max / 3) * 4);
 const token = z.string().min(1).max(16_384);
 
 const sevSnp = z.strictObject({
   kind: z.literal('sev_snp'),
   report: bytes(4_096),
-  /** In DER: the VCEK or VLEK, then the ASK. */
-  certificates: z.array(bytes(4_096)).min(1).max(4),
+  certificates: z
+    .array(bytes(4_096))
+    .min(1)
+    .max(4)
+    .meta({ description: 'In DER: the VCEK or VLEK, then the ASK' }),
 });
 const tdx = z.strictObject({
   kind: z.literal('tdx'),
-  /** With the chain of its PCK certificate inside. */
-  quote: bytes(16_384),
+  quote: bytes(16_384).meta({ description: 'With the chain of its PCK certificate inside' }),
 });
+const machine = z.discriminatedUnion('kind', [sevSnp, tdx]);
 const nvidia = z.strictObject({
   kind: z.literal('nvidia_cc'),
-  /** The machine that the devices are in. */
-  machine: z.discriminatedUnion('kind', [sevSnp, tdx]),
-  /** Of NVIDIA's verifier: one over all devices, and one for each. */
-  overallToken: token,
+  machine: machine.meta({ description: 'The confidential machine that the devices are in' }),
+  overallToken: token.meta({ description: 'Of the verifier, over all devices' }),
   deviceTokens: z
     .record(z.string().min(1).max(64), token)
     .refine(tokens => Object.keys(tokens).length <= DEVICES_MAX, `must be at most ${DEVICES_MAX}`),
 });
 
-/** What a node sends, in JSON; bytes in base64. */
+/** What a node sends, in JSON. */
 export const evidenceDocument = z.discriminatedUnion('kind', [sevSnp, tdx, nvidia]);
+export type EvidenceDocument = z.output<typeof evidenceDocument>;
 
-export type SevSnpEvidence = z.output<typeof sevSnp>;
-export type TdxEvidence = z.output<typeof tdx>;
-export type NvidiaEvidence = z.output<typeof nvidia>;
+export type SevSnpEvidence = {
+  readonly kind: 'sev_snp';
+  readonly report: Uint8Array;
+  readonly certificates: readonly Uint8Array[];
+};
+export type TdxEvidence = { readonly kind: 'tdx'; readonly quote: Uint8Array };
 export type MachineEvidence = SevSnpEvidence | TdxEvidence;
-export type Evidence = z.output<typeof evidenceDocument>;
-/** As it is sent. */
-export type EvidenceDocument = z.input<typeof evidenceDocument>;
+export type NvidiaEvidence = Omit<z.output<typeof nvidia>, 'machine'> & { readonly machine: MachineEvidence };
+export type Evidence = MachineEvidence | NvidiaEvidence;
 
 /** @throws EvidenceRefused */
 export function readEvidence(document: Uint8Array): Evidence {
   if (document.length > EVIDENCE_LIMIT_BYTES)
     throw new EvidenceRefused('oversized', `evidence must be at most ${EVIDENCE_LIMIT_BYTES} bytes`);
   const parsed = evidenceDocument.safeParse(jsonOrNothing(document));
-  if (parsed.success) return parsed.data;
+  if (parsed.success) return inBytes(parsed.data);
   const [issue] = parsed.error.issues;
   const isTooLong = issue?.code === 'too_big';
   throw new EvidenceRefused(
@@ -58,6 +59,19 @@ export function readEvidence(document: Uint8Array): Evidence {
     `${issue?.path.join('.') || 'evidence'}: ${issue?.message ?? 'is not evidence'}`,
   );
 }
+
+function inBytes(document: EvidenceDocument): Evidence {
+  return document.kind === 'nvidia_cc'
+    ? { ...document, machine: machineInBytes(document.machine) }
+    : machineInBytes(document);
+}
+
+const machineInBytes = (document: z.output<typeof machine>): MachineEvidence =>
+  document.kind === 'tdx'
+    ? { kind: 'tdx', quote: decoded(document.quote) }
+    : { kind: 'sev_snp', report: decoded(document.report), certificates: document.certificates.map(decoded) };
+
+const decoded = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, 'base64'));
 
 function jsonOrNothing(document: Uint8Array): unknown {
   try {

@@ -45,10 +45,16 @@ export async function verifyQuote(
   };
 }
 
+/** Of quotes from version 4 on: the quoting enclave's report, with the chain of the key that signed it. */
+const QE_REPORT_CERTIFICATION = 6;
+
 type ReadQuote = { readonly quote: Quote; readonly report: TDReport10; readonly version: string };
 
 function readQuote(bytes: Uint8Array): ReadQuote {
   const quote = understood(() => Quote.parse(bytes), 'the quote cannot be read');
+  const { data: certified } = quote.authData;
+  const isNested = certified.certificationData.certType === QE_REPORT_CERTIFICATION;
+  demand(isNested, 'malformed', 'the quote is certified in a way that is not known');
   const { type, data } = quote.report;
   if (type === 'td10') return { quote, report: data as TDReport10, version: '1.0' };
   const extended = quote.report.asTd15();
