@@ -1,3 +1,4 @@
+import { constants } from 'node:fs';
 import { mkdir, readFile, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -26,7 +27,8 @@ export async function readTsmReport(
   await mkdir(entry).catch(unless('EEXIST', `${folder} takes no entry: is this a confidential machine?`));
   try {
     const before = await generationIn(entry);
-    await writeFile(join(entry, 'inblob'), reportData, { flag: 'r+' });
+    // The kernel lets nobody read it, and takes what was written once it is closed.
+    await writeFile(join(entry, 'inblob'), reportData, { flag: constants.O_WRONLY });
     const report = new Uint8Array(await attribute('outblob'));
     const auxiliary = await attribute('auxblob').catch(unless('ENOENT', 'auxblob cannot be read'));
     const provider = (await attribute('provider')).toString('utf8').trim();

@@ -82,7 +82,8 @@ function attestationOf(
     kind,
     evidenceDigest: createHash('sha256').update(document).digest('hex'),
     acceptedAt,
-    expiresAt,
+    // What comes from a thread may be of another realm, which the codec takes for no date.
+    expiresAt: new Date(expiresAt),
     findings: { measurement, firmware, hardwareClass, rulesDigest, deviceCount },
   };
 }

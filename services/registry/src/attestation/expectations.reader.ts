@@ -64,7 +64,7 @@ function valid<Schema extends z.ZodType>(file: string, text: string, schema: Sch
   } catch (error) {
     const [issue] = error instanceof z.ZodError ? error.issues : [];
     const rule = issue ? `${issue.path.join('.')}: ${issue.message}` : 'is not JSON';
-    throw new Error(`${file}: ${rule}`, { cause: error });
+    throw new Error(`${file}: ${rule}`);
   }
 }
 
