@@ -79,5 +79,5 @@ export async function makeKeys(algorithm: Algorithm): Promise<Keys> {
     algorithm.name === 'RSA-PSS'
       ? { ...algorithm, modulusLength: 2_048, publicExponent: Uint8Array.of(1, 0, 1) }
       : algorithm;
-  return (await webcrypto.subtle.generateKey(wanted, true, ['sign', 'verify'])) as Keys;
+  return await webcrypto.subtle.generateKey(wanted, true, ['sign', 'verify']);
 }

@@ -104,7 +104,7 @@ test('real collateral counts only for its time', async () => {
   expect(await verifyEvidence(tdx(), late)).toMatchObject({ reason: 'collateral' });
 });
 
-/** Of the report all but the room after the signature; of the quote all but the certificates, of which the last is unused. */
+/** All but the room after the report's signature, and the quote's certificates, of which the last is unused. */
 const SNP_COVERED_BYTES = 0x2a0 + 2 * 72;
 const TDX_COVERED_BYTES = quote.indexOf('-----BEGIN CERTIFICATE-----');
 

@@ -37,7 +37,7 @@ export type PlatformOptions = {
   readonly context?: string;
   /** By name without the context, for example `job`. */
   readonly aggregates?: Readonly<Record<string, AnyDecider>>;
-  /** Who answers the questions of the context that no decider can; some of them ask aggregates of the context in turn. */
+  /** Who answers the questions of the context that no decider can; some ask its aggregates in turn. */
   readonly questions?: Readonly<Record<string, AnyAggregateStore | AnsweringFrom>>;
   readonly projections?: readonly Projection<Message, EntityManager>[];
   readonly reactors?: readonly Reactor[];

@@ -38,7 +38,7 @@ export const nodeAgentConfig = z.object({
     .string()
     .startsWith('/', 'must be an absolute path')
     .default('/sys/kernel/config/tsm/report'),
-  /** PEM file with the certificates of the chip's key (VCEK or VLEK) and its authority (ASK), where the host has none. */
+  /** PEM file with the certificates of the chip's key and its authority (ASK), where the host hands on none. */
   ATTESTATION_CERTIFICATES: z.string().startsWith('/', 'must be an absolute path').optional(),
   /** What is offered of this machine; more than it has is refused at start. Unless told, most of it. */
   OFFER_CPU_MILLIS: count.max(1_024_000),

@@ -19,6 +19,7 @@ let stateDir: string;
 let platform: Platform;
 let client: Client;
 const machines: TsmFolder[] = [];
+let refusals = 0;
 
 /** Two confidential machines of one maker, whose root the platform trusts: into one of them its owner can look. */
 beforeAll(async () => {
@@ -27,7 +28,12 @@ beforeAll(async () => {
   const expected = join(stateDir, 'expected');
   await writeExpectations(expected, world);
   const state = join(stateDir, 'platform');
-  platform = await Platform.start({ stateDir: state, env: { registry: { ATTESTATION_DIR: expected } } });
+  platform = await Platform.start({
+    stateDir: state,
+    env: { registry: { ATTESTATION_DIR: expected } },
+    log: (source, line) =>
+      void (refusals += Number(source === 'registry' && line.includes('evidence: debug'))),
+  });
   client = new Client(platform.gatewayUrl, (await openHonestMarket(platform)).tenantKey);
   const { apiKey: operatorKey } = await platform.administration().registerOperator('Vault Ltd');
   const reports = join(stateDir, 'tsm');
@@ -82,6 +88,10 @@ const claimants = async (): Promise<readonly Node[]> => {
 test('a job that asks for attestation runs where evidence was verified, and nowhere else', async () => {
   const job = jobOf(await client.putContent(idleProgram));
   const plan = () => client.plan(job);
+  await until(
+    () => Promise.resolve(refusals),
+    count => count > 0,
+  );
   const accepted = await until(plan, ({ eligibleNodes }) => eligibleNodes > 0);
   const nodes = await until(claimants, nodes => nodes.some(({ attestation }) => attestation));
   expect(nodes).toHaveLength(2);

@@ -108,4 +108,4 @@ export const chipExtensions = ({ productName = 'Milan-B0', snp = 8, id = chip } 
 ];
 
 const extension = (id: string, value: ArrayBuffer | Buffer) =>
-  new x509.Extension(`1.3.6.1.4.1.3704.1.${id}`, false, value as ArrayBuffer);
+  new x509.Extension(`1.3.6.1.4.1.3704.1.${id}`, false, value);

@@ -25,7 +25,7 @@ const refused = (reason: Refusal, detail = '') => ({
   detail: expect.stringContaining(detail),
 });
 
-test('a report of the machine that is expected, bound to the node, is accepted for as long as the rules say', async () => {
+test('a report of what is expected, bound to the node, is accepted for as long as the rules say', async () => {
   expect(await answer()).toEqual({
     accepted: true,
     kind: 'sev_snp',

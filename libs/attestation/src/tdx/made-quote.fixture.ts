@@ -1,5 +1,4 @@
 import { createHash, webcrypto, X509Certificate } from 'node:crypto';
-import type { Extension } from '@peculiar/x509';
 import { Enumerated, Integer, ObjectIdentifier, OctetString, Sequence, type BaseBlock } from 'asn1js';
 import type { EvidenceDocument } from '../evidence.js';
 import {

@@ -75,7 +75,7 @@ const familyOf = (quote: Quote): Uint8Array =>
 
 type Trust = { readonly root: X509Certificate; readonly now: Date };
 
-/** Given the fields of the collateral by name: with a chain of PCK certificates among them, the quote's own is not read. */
+/** Collateral has no chain of PCK certificates here, with which the library would not read the quote's own. */
 function verified(
   quote: Uint8Array,
   report: TDReport10,

@@ -2,7 +2,7 @@ import { constants } from 'node:fs';
 import { mkdir, readFile, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-/** What the kernel hands out of the machine's evidence; Linux 6.7 and later, `Documentation/ABI/testing/configfs-tsm`. */
+/** What the kernel hands out: Linux 6.7 and later, `Documentation/ABI/testing/configfs-tsm`. */
 export type TsmReport = {
   /** `sev_guest` or `tdx_guest`. */
   readonly provider: string;

@@ -47,8 +47,7 @@ afterAll(async () => {
   await rm(dir, { recursive: true, force: true });
 });
 
-const questionsOf = (folder: string | undefined) =>
-  new EvidenceQuestions(folder, nodes as unknown as ConstructorParameters<typeof EvidenceQuestions>[1]);
+const questionsOf = (folder: string | undefined) => new EvidenceQuestions(folder, nodes);
 
 const command = (nodeId: string, asked: NodeCommand) =>
   nodes.execute(nodeId, asked, { commandId: newId('cmd'), metadata });

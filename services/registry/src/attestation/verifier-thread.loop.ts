@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import type { Accepted, Refused } from '@astro/attestation/verdict';
+import { reasonOf } from '@astro/jetstream/log';
 
 export type VerifierQuestion = {
   readonly document: Uint8Array;
@@ -54,7 +55,7 @@ export class VerifierThread {
       resourceLimits: { maxOldGenerationSizeMb: HEAP_MIB },
     });
     worker.on('message', (verified: Verified) => this.#settle(verified));
-    worker.on('error', error => this.#abandon(error.message, worker));
+    worker.on('error', (error: unknown) => this.#abandon(reasonOf(error), worker));
     worker.on('exit', code => this.#abandon(`the thread ended with ${code}`, worker));
     // What waits for an answer has a timer; a thread that nobody waits for holds up nothing.
     worker.unref();
