@@ -28,6 +28,8 @@ export type EvidenceRejection =
 export class EvidenceQuestions implements AnyAggregateStore {
   readonly #log = logFor('evidence');
   readonly #verifier: VerifierThread | undefined = undefined;
+  /** One document of each, so that no node keeps the thread from the others. */
+  readonly #verifying = new Set<string>();
 
   constructor(
     folder: string | undefined,
@@ -55,9 +57,12 @@ export class EvidenceQuestions implements AnyAggregateStore {
     if (node.status === 'absent') return refused('NodeNotEnrolled', nodeId);
     if (node.challenge?.nonce !== nonce)
       return refused('ChallengeIsUnknown', 'nonce: is not that of the open challenge');
+    if (this.#verifying.has(nodeId)) return refused('EvidenceIsUndecided', 'evidence is being verified');
     const now = new Date();
     const asked = { document: evidence, nonce: Buffer.from(nonce, 'hex'), nodeKey: node.publicKey, now };
+    this.#verifying.add(nodeId);
     const verified = await this.#verifier.verify(asked).catch(reasonOf);
+    this.#verifying.delete(nodeId);
     if (typeof verified === 'string') return refused('EvidenceIsUndecided', verified);
     const { verdict, rulesDigest } = verified;
     if (!verdict.accepted)

@@ -152,6 +152,18 @@ test('evidence of another node, another kind or another time is refused', async 
   expect(await present(newId('node'), own, tdx)).toMatchObject({ rejection: 'NodeNotEnrolled' });
 });
 
+test('one document of a node is verified at a time', async () => {
+  const nodeId = await enrol('sev_snp');
+  const nonce = await challenge(nodeId);
+  const evidence = written(await world.amd.evidence({ reportData: dataOf(nonce) }));
+  const outcomes = await Promise.all([1, 2, 3].map(() => present(nodeId, nonce, evidence)));
+  expect(outcomes.map(({ rejection }) => rejection)).toEqual([
+    '',
+    'EvidenceIsUndecided',
+    'EvidenceIsUndecided',
+  ]);
+});
+
 test('a platform that expects nothing accepts nothing, and one whose folder is wrong decides nothing', async () => {
   const nodeId = await enrol('sev_snp');
   const nonce = await challenge(nodeId);

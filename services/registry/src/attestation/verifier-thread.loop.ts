@@ -26,13 +26,16 @@ type Waiting = {
   readonly timer: NodeJS.Timeout;
 };
 
-/** Keeps one thread that verifies, from the first evidence on; another one takes its place when it has ended. */
+/** Keeps one thread that verifies; when it has ended, the next evidence starts another one. */
 export class VerifierThread {
   readonly #waiting = new Map<number, Waiting>();
   #worker: Worker | undefined;
   #lastId = 0;
 
-  constructor(private readonly folder: string) {}
+  constructor(private readonly folder: string) {
+    // At once, because a thread takes longer to load what it needs than evidence does to be verified.
+    this.#worker = this.#start();
+  }
 
   /** @throws Error when it is not known whether the evidence is good */
   verify(question: VerifierQuestion): Promise<Verdict> {
