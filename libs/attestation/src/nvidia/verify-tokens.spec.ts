@@ -134,5 +134,7 @@ describe('one claim that is otherwise is refused for its own reason', () => {
   test('kind that is not expected', async () => {
     const { nvidia: _none, ...rules } = world.question.rules;
     expect(await answer({}, { rules })).toEqual(refused('kind'));
+    const { nvidia: _unknown, ...roots } = world.question.roots;
+    expect(await answer({}, { roots })).toEqual(refused('collateral', 'keys'));
   });
 });

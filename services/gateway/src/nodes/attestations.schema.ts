@@ -13,6 +13,6 @@ export const challenge = z
 export const presented = z.strictObject({ nonce, evidence: evidenceDocument }).meta({
   id: 'PresentedEvidence',
   description:
-    'Report data are the nonce and the SHA-256 of the public key of the node as text; devices sign the SHA-256 of both.',
+    'The machine signs the nonce and the SHA-256 of the public key as text; devices the SHA-256 of both',
 });
 export type Presented = z.output<typeof presented>;
