@@ -94,6 +94,12 @@ export default {
       { dependencyTypes: ['core'] },
     ),
     rule(
+      'attestation-alone',
+      'Evidence is verified by what is handed in: no file, no network, nothing of the platform.',
+      { path: '^libs/attestation/', pathNot: spec },
+      { path: ['^libs/(?!attestation/)', '^(node:)?(fs|net|http|https|dns|child_process)(/|$)'] },
+    ),
+    rule(
       'nats-in-jetstream',
       'One library knows the NATS client.',
       { pathNot: '^libs/jetstream/' },

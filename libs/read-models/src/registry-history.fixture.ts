@@ -33,6 +33,7 @@ export const attestation: Attestation = {
   acceptedAt: new Date(0),
   expiresAt: new Date(1),
 };
+const challenge = { nonce: 'f'.repeat(64), issuedAt: new Date(0), expiresAt: new Date(1) };
 export const registryHistory: readonly (
   TenantEvent | OperatorEvent | ApiKeyEvent | NodeEvent | WalletsEvent
 )[] = [
@@ -55,6 +56,7 @@ export const registryHistory: readonly (
   { type: 'NodeCameOnline', data: { offer: offer('node_1', 6n) } },
   { type: 'NodeCameOnline', data: { offer: offer('node_2', 10n ** 25n) } },
   { type: 'NodeWentOffline', data: { nodeId: 'node_1', lastSeenAt: new Date(0) } },
+  { type: 'NodeChallenged', data: { ...challenge, nodeId: 'node_1' } },
   { type: 'NodeAttested', data: { nodeId: 'node_1', attestation } },
   { type: 'NodeAttested', data: { nodeId: 'node_2', attestation } },
   { type: 'NodeCameOnline', data: { offer: offer('node_2', 10n ** 25n), attestation } },

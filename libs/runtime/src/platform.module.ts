@@ -37,8 +37,8 @@ export type PlatformOptions = {
   readonly context?: string;
   /** By name without the context, for example `job`. */
   readonly aggregates?: Readonly<Record<string, AnyDecider>>;
-  /** Who answers the questions of the context that no decider can, because they are about what was recorded. */
-  readonly questions?: Readonly<Record<string, AnyAggregateStore>>;
+  /** Who answers the questions of the context that no decider can; some ask its aggregates in turn. */
+  readonly questions?: Readonly<Record<string, AnyAggregateStore | AnsweringFrom>>;
   readonly projections?: readonly Projection<Message, EntityManager>[];
   readonly reactors?: readonly Reactor[];
   readonly gatheringReactors?: readonly GatheringReactor[];
@@ -46,6 +46,11 @@ export type PlatformOptions = {
   /** The tables belong to other services: nothing is created, and nothing may be written. */
   readonly reader?: boolean;
 };
+
+/** Given the stores of the context's aggregates, by name. */
+export type AnsweringFrom = (
+  stores: Readonly<Record<string, AggregateStore<unknown, Message, Message>>>,
+) => AnyAggregateStore;
 
 /** Token of one aggregate's store: `@Inject(aggregateToken('job')) jobs: AggregateStore<…>`. */
 export const aggregateToken = (name: string): string => `aggregate store of ${name}`;
@@ -176,7 +181,11 @@ function lanes(options: PlatformOptions): Provider {
     ],
     useFactory(...[bus, commands, work, checks, reports, orm, ...stores]: LaneDependencies) {
       const byName = Object.fromEntries(names.map((name, index) => [name, stores[index]!]));
-      for (const unit of unitsOf(options, { ...byName, ...questions }, bus, commands)) work.add(unit);
+      const answering = Object.entries(questions).map(([name, who]) => {
+        return [name, typeof who === 'function' ? who(byName) : who] as const;
+      });
+      const deciding = { ...byName, ...Object.fromEntries(answering) };
+      for (const unit of unitsOf(options, deciding, bus, commands)) work.add(unit);
       const projectionLanes = projectionLanesOf(options, bus, orm);
       for (const lane of projectionLanes) reports.register(() => lane.report());
       const archivers = orm ? archiversOf(options, bus) : [];

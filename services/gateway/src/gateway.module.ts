@@ -50,6 +50,7 @@ import { InvoicesController } from './invoices/invoices.controller.js';
 import { JobEventsController } from './jobs/job-events.controller.js';
 import { JobsController } from './jobs/jobs.controller.js';
 import { PoolQuestions } from './jobs/pool-questions.js';
+import { AttestationsController } from './nodes/attestations.controller.js';
 import { NodeCredentials } from './nodes/node-credentials.js';
 import { NodesController } from './nodes/nodes.controller.js';
 import { openApiDocument } from './openapi/document.js';
@@ -66,6 +67,7 @@ export const controllers = [
   ForesightController,
   ContentController,
   NodesController,
+  AttestationsController,
   AccountsController,
   ChainController,
   StatementsController,

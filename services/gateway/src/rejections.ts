@@ -35,6 +35,9 @@ const problemOfRejection: Readonly<Record<string, ProblemCode>> = {
   OfferIsInvalid: 'request_invalid',
   InventoryIsInvalid: 'request_invalid',
   PublicKeyIsInvalid: 'request_invalid',
+  EvidenceIsRefused: 'evidence_refused',
+  ChallengeIsUnknown: 'challenge_unknown',
+  ChallengeHasExpired: 'challenge_unknown',
   NodeHasAnotherKey: 'node_exists',
   NodeHasAnotherOperator: 'node_exists',
 };

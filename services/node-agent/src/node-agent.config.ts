@@ -33,6 +33,13 @@ export const nodeAgentConfig = z.object({
   PRICE_PER_GIB_TRANSFERRED_ATTO: baseUnits.optional(),
   /** How this machine can prove what it runs. A claim: jobs that need it come once evidence was accepted. */
   ATTESTATION: z.enum(attestationKinds).optional(),
+  /** Where the kernel hands out evidence of SEV-SNP and TDX. */
+  ATTESTATION_REPORTS: z
+    .string()
+    .startsWith('/', 'must be an absolute path')
+    .default('/sys/kernel/config/tsm/report'),
+  /** PEM file with the certificates of the chip's key and its authority (ASK), where the host hands on none. */
+  ATTESTATION_CERTIFICATES: z.string().startsWith('/', 'must be an absolute path').optional(),
   /** What is offered of this machine; more than it has is refused at start. Unless told, most of it. */
   OFFER_CPU_MILLIS: count.max(1_024_000),
   OFFER_MEMORY_MIB: count.max(16 * 1024 * 1024),

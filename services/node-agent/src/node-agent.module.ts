@@ -11,11 +11,13 @@ import {
   type OnApplicationShutdown,
   type Provider,
 } from '@nestjs/common';
+import { Attesting } from './attestation/attesting.js';
+import { machineEvidence } from './attestation/machine-evidence.js';
 import { ContentCache } from './content/content-cache.js';
 import { Content } from './content/content.js';
 import { Enrolment } from './enrol/enrolment.js';
 import { GatewayClient } from './gateway/gateway-client.js';
-import { openIdentity } from './identity/identity.js';
+import { openIdentity, type Identity } from './identity/identity.js';
 import { NODE_AGENT_CONFIG, type NodeAgentConfig } from './node-agent.config.js';
 import { NodeAgent } from './node-agent.js';
 import { HardwareWatch, type Look } from './probe/hardware-watch.js';
@@ -56,6 +58,30 @@ class AgentLife implements OnApplicationBootstrap, OnApplicationShutdown {
   }
 }
 
+type Speakers = {
+  readonly gateway: GatewayClient;
+  readonly identity: Identity;
+  readonly enrolment: Enrolment;
+};
+
+/** Undefined where the machine claims nothing, or what others have to verify. */
+function attestingOf(config: NodeAgentConfig, { gateway, identity, enrolment }: Speakers) {
+  const { ATTESTATION: kind, ATTESTATION_CERTIFICATES: certificates } = config;
+  const log = logFor('attestation');
+  if (kind === undefined) return undefined;
+  if (kind !== 'sev_snp' && kind !== 'tdx') {
+    log.warn('evidence of this kind is not gathered here: it counts once the platform has recorded it', {
+      kind,
+    });
+    return undefined;
+  }
+  const reports = config.ATTESTATION_REPORTS;
+  const entry = `astro-${config.AGENT_NAME}`;
+  const source = machineEvidence({ kind, reports, entry, ...(certificates && { certificates }) });
+  const { publicKey } = identity;
+  return new Attesting({ gateway, source, publicKey, token: nodeId => enrolment.token(nodeId), log });
+}
+
 const agentOn = (machine: Machine, runnerOf: (own: TaskRunner) => TaskRunner): Provider => ({
   provide: NodeAgent,
   inject: [NODE_AGENT_CONFIG, GatewayClient, OfferedRuntimes],
@@ -79,6 +105,7 @@ const agentOn = (machine: Machine, runnerOf: (own: TaskRunner) => TaskRunner): P
     const { offer } = first;
     const { ATTESTATION: attestationClaimed } = config;
     const enrolment = new Enrolment(gateway, identity, { stateDir, operatorKey: config.OPERATOR_KEY, offer });
+    const attesting = attestingOf(config, { gateway, identity, enrolment });
     const cache = await ContentCache.open(
       join(stateDir, 'content'),
       config.CONTENT_CACHE_MIB * BYTES_PER_MIB,
@@ -90,6 +117,7 @@ const agentOn = (machine: Machine, runnerOf: (own: TaskRunner) => TaskRunner): P
       identity,
       enrolment,
       hardware,
+      ...(attesting && { attesting }),
       log: logFor('agent'),
       reconcilerFor: (nodeId, report) => {
         const content = new Content(gateway, cache, () => enrolment.token(nodeId));

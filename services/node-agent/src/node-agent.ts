@@ -2,6 +2,7 @@ import type { NodeReport } from '@astro/messages/agent';
 import { AgentLink } from '@astro/jetstream/agent-link';
 import { backOffMs, delay } from '@astro/jetstream/delay';
 import { reasonOf, type Log } from '@astro/jetstream/log';
+import type { Attesting } from './attestation/attesting.js';
 import type { Credentials, Enrolment } from './enrol/enrolment.js';
 import { GatewayRefusal } from './gateway/gateway-client.js';
 import { MachineUsage } from './heartbeat/usage.js';
@@ -23,6 +24,8 @@ export type NodeAgentParts = {
   readonly identity: Identity;
   readonly enrolment: Enrolment;
   readonly hardware: HardwareWatch;
+  /** Absent where the node claims nothing that it would have to prove. */
+  readonly attesting?: Attesting;
   reconcilerFor(nodeId: string, report: (report: NodeReport) => Promise<void>): Reconciler;
   readonly log: Log;
 };
@@ -67,6 +70,8 @@ export class NodeAgent {
     const nodeId = await this.#untilDone('enrol', () => this.#join());
     if (nodeId === undefined) return;
     this.#loops.push(this.#keepCredentials(nodeId));
+    const { attesting } = this.#parts;
+    if (attesting) this.#loops.push(attesting.run(nodeId, signal));
     const link = await this.#untilDone('connect to the bus', () =>
       AgentLink.connect({
         servers: this.#currentCredentials().servers.join(','),
@@ -124,6 +129,7 @@ export class NodeAgent {
     const { credentials } = await enrolment.enrol(this.#stop.signal);
     this.#credentials = credentials;
     hardware.told(offer);
+    this.#parts.attesting?.again();
     log.info('offers something else now', { devices: offer.inventory.devices.length });
   }
 

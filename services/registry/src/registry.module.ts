@@ -6,6 +6,7 @@ import { Wallet, wallets as walletsTable } from '@astro/read-models/registry/wal
 import { PlatformModule } from '@astro/runtime/platform.module';
 import { Module, type DynamicModule } from '@nestjs/common';
 import { apiKey } from './api-key/api-key.js';
+import { EvidenceQuestions } from './attestation/evidence-questions.loop.js';
 import { LivenessController } from './liveness.controller.js';
 import { node } from './node/node.js';
 import { operator } from './operator/operator.js';
@@ -23,6 +24,7 @@ export class RegistryModule {
           context: 'registry',
           config,
           aggregates: { tenant, operator, 'api-key': apiKey, node, wallets },
+          questions: { evidence: ({ node }) => new EvidenceQuestions(config.ATTESTATION_DIR, node!) },
           projections: [tenants, operators, apiKeys, nodes, walletsTable],
           reactors: [],
           entities: [Tenant, Operator, ApiKey, Node, Wallet],

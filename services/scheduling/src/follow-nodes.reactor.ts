@@ -21,6 +21,7 @@ export const followNodes = (poolId: string): Reactor<NodeEvent, PoolCommand> => 
       // Of a node that is online they come with its coming online anew.
       case 'NodeAttested':
       case 'NodeAttestationRevoked':
+      case 'NodeChallenged':
         return [];
     }
   },

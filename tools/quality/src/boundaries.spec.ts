@@ -30,6 +30,8 @@ const breaches: readonly Breach[] = [
   ['messages-alone', 'libs/messages/src/bussed.ts', '@astro/jetstream/bus'],
   ['matching-alone', 'libs/matching/src/logged.ts', 'pino'],
   ['matching-without-io', 'libs/matching/src/filed.ts', 'node:fs'],
+  ['attestation-alone', 'libs/attestation/src/filed.ts', 'node:fs'],
+  ['attestation-alone', 'libs/attestation/src/worded.ts', '@astro/messages/scheduling'],
   ['nats-in-jetstream', 'services/billing/src/direct.module.ts', '@nats-io/transport-node'],
   ['nats-in-jetstream', 'libs/runtime/src/direct.spec.ts', '@nats-io/transport-node'],
   ['ethers-in-chain', 'services/billing/src/chained.module.ts', 'ethers'],

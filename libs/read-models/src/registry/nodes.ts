@@ -79,6 +79,8 @@ export const nodes: Projection<NodeEvent, EntityManager> = {
           { nodeId: data.nodeId, position: { $lt: position } },
           { ...accepted(undefined), ...change },
         );
+      case 'NodeChallenged':
+        return;
     }
   },
 };

@@ -108,6 +108,25 @@ export const credentials = z
 
 export const enrolled = z.object({ nodeId: z.string(), credentials }).meta({ id: 'EnrolledNode' });
 
+export const attestation = z
+  .object({
+    kind: attestationKind,
+    evidenceDigest: z.string().meta({ description: 'SHA-256 in hexadecimal digits' }),
+    acceptedAt: z.iso.datetime(),
+    expiresAt: z.iso.datetime(),
+    findings: z
+      .object({
+        measurement: z.string().meta({ description: 'Of the software that was started' }),
+        firmware: z.string(),
+        hardwareClass: z.string().meta({ example: 'AMD SEV-SNP Milan' }),
+        rulesDigest: z.string().meta({ description: 'SHA-256 of the rules that it was held against' }),
+        deviceCount: z.int().meta({ description: 'Devices that proved themselves' }),
+      })
+      .optional()
+      .meta({ description: 'Absent where the operator of the platform verified it elsewhere' }),
+  })
+  .meta({ id: 'Attestation' });
+
 export const nodeResource = z
   .object({
     id: z.string().meta({ example: 'node_01h455vb4pex5vsknk084sn02q' }),
@@ -121,17 +140,9 @@ export const nodeResource = z
     pricePerGibTransferredAtto: atto.meta({ description: 'For each GiB that it moves for a lease' }),
     status: z.enum(['online', 'offline']),
     attestationClaimed: attestationKind.optional(),
-    attestation: z
-      .object({
-        kind: attestationKind,
-        evidenceDigest: z.string().meta({ description: 'SHA-256 in hexadecimal digits' }),
-        acceptedAt: z.iso.datetime(),
-        expiresAt: z.iso.datetime(),
-      })
-      .optional()
-      .meta({
-        description: 'What was accepted of the node last; after expiresAt it does not count any more',
-      }),
+    attestation: attestation.optional().meta({
+      description: 'What was accepted of the node last; after expiresAt it does not count any more',
+    }),
   })
   .meta({ id: 'Node' });
 export const nodePage = pageOf(nodeResource).meta({ id: 'NodePage' });

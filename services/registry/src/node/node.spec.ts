@@ -190,12 +190,38 @@ describe('liveness', () => {
 });
 
 describe('attestation', () => {
+  const acceptedAt = new Date('2026-01-01T00:00:00Z');
+  const findings = {
+    measurement: '7d'.repeat(48),
+    firmware: 'UpToDate',
+    hardwareClass: 'Intel TDX 1.0',
+    rulesDigest: 'd'.repeat(64),
+    deviceCount: 0,
+  };
   const attestation: Attestation = {
     kind: 'tdx',
     evidenceDigest: 'e'.repeat(64),
-    acceptedAt: new Date('2026-01-01T00:00:00Z'),
+    acceptedAt,
     expiresAt: new Date('2026-01-02T00:00:00Z'),
+    findings,
   };
+  const nonce = 'f'.repeat(64);
+  const minutesLater = (minutes: number) => new Date(acceptedAt.getTime() + minutes * 60_000);
+  const challengeOf = (from: number, until: number, itsNonce = nonce) => ({
+    nodeId: 'node_1',
+    nonce: itsNonce,
+    issuedAt: minutesLater(from),
+    expiresAt: minutesLater(until),
+  });
+  const challenge = (...args: Parameters<typeof challengeOf>): NodeCommand => ({
+    type: 'ChallengeNode',
+    data: challengeOf(...args),
+  });
+  const challenged = (...args: Parameters<typeof challengeOf>): NodeEvent => ({
+    type: 'NodeChallenged',
+    data: challengeOf(...args),
+  });
+  const asked = challenged(-1, 4);
   const able = { ...offer, attestationClaimed: 'tdx' as const };
   const enrolledAble: NodeEvent = { type: 'NodeEnrolled', data: { offer: able, publicKey } };
   const online: NodeEvent = { type: 'NodeCameOnline', data: { offer: able } };
@@ -203,7 +229,7 @@ describe('attestation', () => {
   const onlineAttested: NodeEvent = { type: 'NodeCameOnline', data: { offer: able, attestation } };
   const attest = (changes: Partial<Attestation> = {}): NodeCommand => ({
     type: 'AttestNode',
-    data: { nodeId: 'node_1', attestation: { ...attestation, ...changes } },
+    data: { nodeId: 'node_1', attestation: { ...attestation, ...changes }, nonce },
   });
   const revoke: NodeCommand = { type: 'RevokeAttestation', data: { nodeId: 'node_1', reason: 'a flaw' } };
   const revoked = (reason: string): NodeEvent => ({
@@ -212,9 +238,10 @@ describe('attestation', () => {
   });
 
   test('is a claim until it was accepted', () => given(enrolledAble).when(markOnline).then(online));
-  test('is accepted of what the node claims', () => given(enrolledAble).when(attest()).then(attested));
+  test('is accepted of what the node claims, by its open challenge', () =>
+    given(enrolledAble, asked).when(attest()).then(attested));
   test('is told to those who place work, at once or when the node comes', () => {
-    given(enrolledAble, online).when(attest()).then(attested, onlineAttested);
+    given(enrolledAble, asked, online).when(attest()).then(attested, onlineAttested);
     given(enrolledAble, attested).when(markOnline).then(onlineAttested);
   });
   test('accepted twice is accepted', () => given(enrolledAble, attested).when(attest()).thenNothing());
@@ -229,13 +256,80 @@ describe('attestation', () => {
     ['evidenceDigest', { evidenceDigest: 'E'.repeat(64) }],
     ['expiresAt', { expiresAt: attestation.acceptedAt }],
     ['expiresAt', { expiresAt: new Date('2026-02-01T00:00:00Z') }],
+    ['findings.rulesDigest', { findings: { ...findings, rulesDigest: '' } }],
   ])('with a wrong %s is refused and the field is named', (field, changes) => {
-    const state = node.evolve(node.initialState, enrolledAble);
+    const state = [enrolledAble, asked].reduce(node.evolve, node.initialState);
     expect(node.decide(attest(changes), state)).toMatchObject({
       rejection: 'AttestationIsInvalid',
       detail: expect.stringMatching(new RegExp(`^attestation.${field}: must`)),
     });
   });
+  test('answers a challenge that is open, and has not expired', () => {
+    given(enrolledAble).when(attest()).thenRejected('ChallengeIsUnknown');
+    given(enrolledAble, challenged(-1, 4, '0'.repeat(64)))
+      .when(attest())
+      .thenRejected('ChallengeIsUnknown');
+    given(enrolledAble, challenged(-6, -1)).when(attest()).thenRejected('ChallengeHasExpired');
+  });
+  test('uses its challenge up', () => {
+    given(enrolledAble, asked, attested)
+      .when(attest({ evidenceDigest: 'c'.repeat(64) }))
+      .thenRejected('ChallengeIsUnknown');
+  });
+  test('is renewed by another challenge', () => {
+    const renewed = { ...attestation, acceptedAt: minutesLater(60), expiresAt: minutesLater(120) };
+    given(enrolledAble, asked, attested, challenged(59, 64))
+      .when(attest(renewed))
+      .then({ type: 'NodeAttested', data: { nodeId: 'node_1', attestation: renewed } });
+  });
+  test('of what the platform verifies itself is taken on nobody’s word', () => {
+    const { findings: _none, ...bare } = attestation;
+    const word: NodeCommand = { type: 'AttestNode', data: { nodeId: 'node_1', attestation: bare } };
+    given(enrolledAble, asked).when(word).thenRejected('EvidenceIsMissing');
+    const withoutFindings: NodeCommand = { ...word, data: { ...word.data, nonce } };
+    given(enrolledAble, asked).when(withoutFindings).thenRejected('EvidenceIsMissing');
+    const measured: NodeEvent = {
+      type: 'NodeEnrolled',
+      data: { offer: { ...offer, attestationClaimed: 'tpm' }, publicKey },
+    };
+    const data = { nodeId: 'node_1', attestation: { ...bare, kind: 'tpm' as const } };
+    given(measured).when({ type: 'AttestNode', data }).then({ type: 'NodeAttested', data });
+  });
+  test('of a machine with devices is of all that it offers', () => {
+    const confidential: NodeEvent = {
+      type: 'NodeEnrolled',
+      data: { offer: { ...offer, attestationClaimed: 'nvidia_cc' }, publicKey },
+    };
+    const of = (deviceCount: number) => attest({ kind: 'nvidia_cc', findings: { ...findings, deviceCount } });
+    given(confidential, asked).when(of(0)).thenRejected('DevicesAreMissing');
+    expect(node.decide(of(1), [confidential, asked].reduce(node.evolve, node.initialState)).accepted).toBe(
+      true,
+    );
+  });
+  test('a challenge is given, and told again while half of its time is left', () => {
+    given(enrolledAble).when(challenge(0, 5)).then(challenged(0, 5));
+    const other = '0'.repeat(64);
+    const state = [enrolledAble, challenged(0, 5)].reduce(node.evolve, node.initialState);
+    const repeated = node.decide(challenge(2, 7, other), state);
+    expect(repeated).toMatchObject({ accepted: true, events: [] });
+    expect(JSON.parse((repeated as { answer: string }).answer)).toMatchObject({ nonce });
+    given(enrolledAble, challenged(0, 5))
+      .when(challenge(3, 8, other))
+      .then(challenged(3, 8, other));
+  });
+  test.each([
+    ['nonce', challenge(0, 5, 'f')],
+    ['expiresAt', challenge(0, 0)],
+    ['expiresAt', challenge(0, 11)],
+  ])('a challenge with a wrong %s is refused and the field is named', (field, command) => {
+    const state = node.evolve(node.initialState, enrolledAble);
+    expect(node.decide(command, state)).toMatchObject({
+      rejection: 'ChallengeIsInvalid',
+      detail: expect.stringMatching(new RegExp(`^${field}: must`)),
+    });
+  });
+  test('only an enrolled node is challenged', () =>
+    given().when(challenge(0, 5)).thenRejected('NodeNotEnrolled'));
   test('is revoked', () => {
     given(enrolledAble, attested).when(revoke).then(revoked('a flaw'));
     given(enrolledAble, attested, onlineAttested).when(revoke).then(revoked('a flaw'), online);
@@ -263,17 +357,24 @@ describe('attestation', () => {
   });
 });
 
-test('a state comes back from its snapshot as it was, and its shape is that of version 3', () => {
+test('a state comes back from its snapshot as it was, and its shape is that of version 4', () => {
   const attestation: Attestation = {
     kind: 'tpm',
     evidenceDigest: 'e'.repeat(64),
     acceptedAt: lastSeenAt,
     expiresAt: new Date(lastSeenAt.getTime() + 1),
   };
+  const challenge = {
+    nodeId: 'node_1',
+    nonce: 'f'.repeat(64),
+    issuedAt: lastSeenAt,
+    expiresAt: new Date(lastSeenAt.getTime() + 1),
+  };
   const commands = fc.constantFrom<NodeCommand>(
     enrol(),
     enrol({ attestationClaimed: 'tpm' }),
     { type: 'AttestNode', data: { nodeId: 'node_1', attestation } },
+    { type: 'ChallengeNode', data: challenge },
     markOnline,
     markOffline,
   );
@@ -290,5 +391,5 @@ test('a state comes back from its snapshot as it was, and its shape is that of v
     }),
     { seed: 7 },
   );
-  expect(`${node.snapshot!.version} ${shapeDigestOf(states)}`).toBe('3 207f3e62b4fb52f1');
+  expect(`${node.snapshot!.version} ${shapeDigestOf(states)}`).toBe('4 984c02b3b1e3b3b4');
 });

@@ -1,15 +1,23 @@
 import { isDeepStrictEqual } from 'node:util';
-import { accept, reject, type Decider, type Decision } from '@astro/event-sourcing/decider';
+import { accept, answer, reject, type Decider, type Decision } from '@astro/event-sourcing/decider';
 import { structured } from '@astro/event-sourcing/snapshot-format';
 import type {
   Attestation,
   AttestNode,
+  ChallengeNode,
   EnrolNode,
   NodeCommand,
   NodeEvent,
   Offer,
 } from '@astro/messages/registry';
-import { attestationProblem, claims, isSameMachine } from './attestation-rules.js';
+import {
+  attestationProblem,
+  claims,
+  evidenceFlaw,
+  isSameMachine,
+  type EvidenceFlaw,
+} from './attestation-rules.js';
+import { challengeProblem, isFresh, type Challenge } from './challenge-rules.js';
 import { inventoryProblem, offerProblem } from './offer-rules.js';
 
 export type NodeRejection =
@@ -20,7 +28,9 @@ export type NodeRejection =
   | 'NodeHasAnotherOperator'
   | 'NodeNotEnrolled'
   | 'AttestationIsInvalid'
-  | 'AttestationIsNotClaimed';
+  | 'AttestationIsNotClaimed'
+  | 'ChallengeIsInvalid'
+  | EvidenceFlaw;
 
 export type Node =
   | { readonly status: 'absent' }
@@ -30,6 +40,8 @@ export type Node =
       readonly publicKey: string;
       /** What was accepted last. Whether it has expired is for those to see who rely on it, and have a clock. */
       readonly attestation?: Attestation;
+      /** Until it was answered, whether or not it has expired. */
+      readonly challenge?: Challenge;
     };
 type Enrolled = Exclude<Node, { readonly status: 'absent' }>;
 
@@ -50,6 +62,8 @@ export const node: Decider<Node, NodeCommand, NodeEvent, NodeRejection> = {
         return node.status === 'offline' ? accept() : accept({ type: 'NodeWentOffline', data });
       case 'AttestNode':
         return attest(data, node);
+      case 'ChallengeNode':
+        return challenge(data, node);
       case 'RevokeAttestation':
         return node.attestation ? accept(...revoked(node, data.reason)) : accept();
     }
@@ -63,8 +77,14 @@ export const node: Decider<Node, NodeCommand, NodeEvent, NodeRejection> = {
         return { ...enrolled(node, data.offer.nodeId), status: 'online' };
       case 'NodeWentOffline':
         return { ...enrolled(node, data.nodeId), status: 'offline' };
-      case 'NodeAttested':
-        return { ...enrolled(node, data.nodeId), attestation: data.attestation };
+      case 'NodeChallenged': {
+        const { nodeId, ...given } = data;
+        return { ...enrolled(node, nodeId), challenge: given };
+      }
+      case 'NodeAttested': {
+        const { challenge: _answered, ...rest } = enrolled(node, data.nodeId);
+        return { ...rest, attestation: data.attestation };
+      }
       case 'NodeAttestationRevoked': {
         const { attestation: _revoked, ...rest } = enrolled(node, data.nodeId);
         return rest;
@@ -72,7 +92,7 @@ export const node: Decider<Node, NodeCommand, NodeEvent, NodeRejection> = {
     }
   },
 
-  snapshot: structured(3),
+  snapshot: structured(4),
 };
 
 /**
@@ -105,14 +125,25 @@ function enrol(data: EnrolNode, node: Node): Decision<NodeEvent, NodeRejection> 
   return node.status === 'online' ? accept(...events, cameOnline(changed)) : accept(...events);
 }
 
+/** Where an earlier one is fresh, the answer says so, and that one counts. */
+function challenge({ nodeId, ...given }: ChallengeNode, node: Enrolled): Decision<NodeEvent, NodeRejection> {
+  const problem = challengeProblem(given);
+  if (problem !== undefined) return reject('ChallengeIsInvalid', problem);
+  if (node.challenge && isFresh(node.challenge, given.issuedAt)) return answer(node.challenge);
+  return accept({ type: 'NodeChallenged', data: { nodeId, ...given } });
+}
+
 /** The evidence is not known here: whoever sends this has verified it. */
-function attest({ nodeId, attestation }: AttestNode, node: Enrolled): Decision<NodeEvent, NodeRejection> {
+function attest(data: AttestNode, node: Enrolled): Decision<NodeEvent, NodeRejection> {
+  const { nodeId, attestation } = data;
   if (isDeepStrictEqual(node.attestation, attestation)) return accept();
   const problem = attestationProblem(attestation);
   if (problem !== undefined) return reject('AttestationIsInvalid', `attestation.${problem}`);
   const { kind } = attestation;
   if (!claims(node.offer, kind))
     return reject('AttestationIsNotClaimed', `attestation.kind: the node does not offer ${kind}`);
+  const flaw = evidenceFlaw(data, node.challenge, node.offer);
+  if (flaw !== undefined) return reject(...flaw);
   const events: NodeEvent[] = [{ type: 'NodeAttested', data: { nodeId, attestation } }];
   return node.status === 'online'
     ? accept(...events, cameOnline({ ...node, attestation }))
