@@ -10,15 +10,10 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { connect, credsAuthenticator, jwtAuthenticator, type NatsConnection } from '@nats-io/transport-node';
 import { AgentLink } from './agent-link.js';
 import { Bus } from './bus.js';
-import {
-  agentInbox,
-  agentKeyPair,
-  generateOperatorKit,
-  issueAgentJwt,
-  rawPublicKey,
-  serviceCredentials,
-} from './credentials.js';
+import { agentInbox } from './agent-account.js';
+import { agentKeyPair, issueAgentJwt, rawPublicKey } from './credentials.js';
 import { DesiredStates } from './desired-state.js';
+import { generateOperatorKit, serviceCredentials } from './operator-kit.js';
 import { ensureStreams } from './streams.js';
 
 const kit = generateOperatorKit();
@@ -218,7 +213,7 @@ const options = (nodeId: string, seed32: Uint8Array) => ({
 
 function jwtFor(nodeId: string, seed32: Uint8Array, ttlSeconds = 600): string {
   return issueAgentJwt({
-    accountPublicKey: kit.accountPublicKey,
+    accountPublicKey: kit.agentAccountPublicKey,
     signingSeed: kit.agentSigningSeed,
     nodeId,
     userPublicKey: agentKeyPair(seed32).publicKey,

@@ -349,6 +349,7 @@ export class Platform {
       ...(this.underlying?.surroundings ?? chainless),
       agentAccountPublicKey: infrastructure.agentAccountPublicKey,
       agentSigningSeed: infrastructure.agentSigningSeed,
+      agentAccountKeeper: infrastructure.agentAccountKeeper,
     };
   }
 

@@ -8,7 +8,7 @@ import { accessOf, operatorKit } from './keys.js';
 /** Real servers as processes of this machine, everything they store in the state folder. */
 export async function startEmbedded(ground: Ground): Promise<Infrastructure> {
   const { state, ports, log } = ground;
-  const kit = await operatorKit(state);
+  const kit = operatorKit(state);
   const [postgresPort, natsPort] = [await ports.portFor('postgres'), await ports.portFor('nats')];
   const anvilPort = ground.needsChain ? await ports.portFor('anvil') : undefined;
   log('platform', `starting PostgreSQL${anvilPort === undefined ? ' and NATS' : ', NATS and Anvil'}`);
@@ -20,7 +20,7 @@ export async function startEmbedded(ground: Ground): Promise<Infrastructure> {
       startNats({
         dir: state.folder('nats'),
         port: natsPort,
-        kit: { serverConfig: kit.serverConfig },
+        kit,
         ...(ground.natsStoreMaxBytes === undefined ? {} : { storeMaxBytes: ground.natsStoreMaxBytes }),
         log: line => log('nats', line),
         onExit,

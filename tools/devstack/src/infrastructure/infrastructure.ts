@@ -12,11 +12,20 @@ export type Infrastructure = {
   readonly databaseAdminUrl: string;
   readonly agentAccountPublicKey: string;
   readonly agentSigningSeed: string;
+  /** What it takes to revoke agents' keys on the server; undefined where nobody gave it. */
+  readonly agentAccountKeeper: AgentAccountKeeper | undefined;
   /** Undefined where no service needs a chain. */
   readonly chain: Chain | undefined;
   /** Strikes a server that runs as a process of this machine; absent where it does not. */
   signal?(server: ServerName | 'anvil', signal: NodeJS.Signals): void;
   stop(): Promise<void>;
+};
+
+export type AgentAccountKeeper = {
+  /** Signs accounts. */
+  readonly operatorSigningSeed: string;
+  /** Of the system account, for reading and replacing the JWT of the agents' account alone. */
+  readonly credentialsFile: string;
 };
 
 export type Chain = {

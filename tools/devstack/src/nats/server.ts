@@ -4,15 +4,13 @@ import { openSync, closeSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { createConnection, createServer } from 'node:net';
 import { join } from 'node:path';
+import { serverConfigOf, type OperatorKit } from '@astro/jetstream/operator-kit';
 import { natsServerBinary, type Progress } from './binary.js';
 
 const START_TIMEOUT_MS = 20_000;
 const STOP_TIMEOUT_MS = 10_000;
 const MAX_PAYLOAD_BYTES = 8 * 1024 * 1024;
 const LOOPBACK = '127.0.0.1';
-
-/** What the server's configuration takes from an operator kit: the text that makes it demand JWTs. */
-export type ServerKit = { readonly serverConfig: string };
 
 export type NatsOptions = {
   /**
@@ -22,7 +20,10 @@ export type NatsOptions = {
   readonly dir: string;
   /** 0 or absent picks a free port. */
   readonly port?: number;
-  readonly kit?: ServerKit;
+  /** Makes it demand JWTs; without one it lets everybody in. */
+  readonly kit?: OperatorKit;
+  /** Lines of its configuration, which count for more than those before them. */
+  readonly settings?: string;
   readonly env?: NodeJS.ProcessEnv;
   /** What JetStream may reserve on disk, in place of three quarters of what it finds to be free. */
   readonly storeMaxBytes?: number;
@@ -87,7 +88,7 @@ export async function startNats(options: NatsOptions): Promise<NatsServer> {
  * Every write is on disk before it is acknowledged: the event store's promise, at the price of an fsync
  * each.
  */
-function configuration({ dir, kit, storeMaxBytes }: NatsOptions, port: number): string {
+function configuration({ dir, kit, settings, storeMaxBytes }: NatsOptions, port: number): string {
   return [
     `listen: "${LOOPBACK}:${port}"`,
     `max_payload: ${MAX_PAYLOAD_BYTES}`,
@@ -96,7 +97,8 @@ function configuration({ dir, kit, storeMaxBytes }: NatsOptions, port: number): 
     '  sync_interval: always',
     ...(storeMaxBytes === undefined ? [] : [`  max_file_store: ${storeMaxBytes}`]),
     '}',
-    kit?.serverConfig ?? '',
+    ...(kit ? [serverConfigOf(kit, join(dir, 'accounts'))] : []),
+    settings ?? '',
     '',
   ].join('\n');
 }
