@@ -1,3 +1,5 @@
+import { availableParallelism } from 'node:os';
+
 /** What of the messages is written by hand; all else is generated. */
 const written = [
   ...[
@@ -20,6 +22,10 @@ export default {
   modulePathIgnorePatterns: ['/dist/'],
   // Hooks start servers and whole platforms; on a busy machine that takes its time.
   testTimeout: 60_000,
+  // Two at least, because many specs wait for servers of theirs; in processes that are replaced before their memory,
+  // where each spec leaves its modules, makes the ones after it slow.
+  maxWorkers: Math.max(2, availableParallelism() - 1),
+  workerIdleMemoryLimit: '1GB',
   testMatch: ['**/*.spec.ts'],
   setupFiles: ['<rootDir>/tools/quality/property-seed.mjs'],
   transform: {

@@ -19,12 +19,12 @@ const gone = -1;
 export class ChangeLog {
   private static readonly keptMax = 2 ** 17;
   /** Entries that there is room for: doubled as they come, up to the limit, where the oldest gives way. */
-  private kept = 2 ** 10;
+  private kept = 2 ** 5;
   private entries = new Int32Array(this.kept * entryLength);
   /** By twos: for work on demand, and for interruptible work. */
   private terms = new Float64Array(2 * this.kept);
   /** Number of the latest change of each slot. */
-  private latest = new Float64Array(1024);
+  private latest = new Float64Array(32);
   /** Number of changes so far. */
   count = 0;
 

@@ -69,7 +69,7 @@ export class NodeColumns {
     if (slot === undefined) {
       slot = this.height;
       this.height += 1;
-      if (slot >= this.capacity) this.reserve(Math.max(1024, this.capacity * 2));
+      if (slot >= this.capacity) this.reserve(Math.max(32, this.capacity * 2));
     }
     this.shapeId[slot] = shape.id;
     this.freeCpuMillis[slot] = shape.cpuMillis;

@@ -2,7 +2,7 @@ import type { NodeState } from './policy.js';
 
 /** States of nodes with more units are not cached; they are scored each time. */
 export const unitsCachedMax = 16;
-const bitsAtFirst = 10;
+const bitsAtFirst = 5;
 const keyWords = 3 + unitsCachedMax / 2;
 
 /**

@@ -141,8 +141,11 @@ describe('a reservation', () => {
   const post = (path: string, body: unknown, key = apiKey, headers = {}) =>
     gateway.call('POST', `/v1/reservations${path}`, { key, body, headers });
   const read = (id: string, key = apiKey) => gateway.call('GET', `/v1/reservations/${id}`, { key });
-  const availableAtto = async () =>
-    (await gateway.call('GET', '/v1/balance', { key: apiKey })).json['availableAtto'];
+  const untilAvailable = (amountAtto: bigint) =>
+    until(
+      () => gateway.call('GET', '/v1/balance', { key: apiKey }),
+      ({ json }) => json['availableAtto'] === String(amountAtto),
+    );
   const untilStatus = (id: string, status: string) =>
     until(
       () => read(id),
@@ -165,7 +168,7 @@ describe('a reservation', () => {
     expect([amountAtto, units]).toEqual([plan.amountAtto, plan.units]);
     expect((await post('', body, apiKey, { 'idempotency-key': 'reserve' })).json['id']).toBe(id);
     await untilStatus(id, 'confirmed');
-    expect(await availableAtto()).toBe(String(creditAtto - BigInt(amountAtto)));
+    await untilAvailable(creditAtto - BigInt(amountAtto));
 
     const more = await post('', request({ requirements: { ...requirements, deviceCount: 3 } }));
     expect([more.status, more.json['code']]).toEqual([409, 'capacity_unavailable']);
@@ -181,10 +184,7 @@ describe('a reservation', () => {
 
     const cancelled = reservation.parse((await post(`/${id}/cancel`, undefined)).json);
     expect(cancelled).toMatchObject({ status: 'ended', reason: 'cancelled', chargedAtto: '0' });
-    await until(
-      () => gateway.call('GET', '/v1/balance', { key: apiKey }),
-      ({ json }) => json['availableAtto'] === String(creditAtto),
-    );
+    await untilAvailable(creditAtto);
     expect((await post(`/${id}/cancel`, undefined)).status).toBe(200);
   });
 
