@@ -126,7 +126,8 @@ export function accountKeeperCredentials(kit: OperatorKit, name: string): string
   });
 }
 
-function credentials(signingSeed: string, name: string, nats: Partial<User>): string {
+/** Text of a `.creds` file for a new user, signed by a key of its account. */
+export function credentials(signingSeed: string, name: string, nats: Partial<User>): string {
   const user = createUser();
   const jwt = sign<User>({
     ...{ signer: pairOf(signingSeed), subject: user.getPublicKey(), name, type: 'user' },

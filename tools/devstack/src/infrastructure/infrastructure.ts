@@ -6,6 +6,8 @@ import type { StateFolder } from '../state.js';
 /** The servers that the services stand on. */
 export type Infrastructure = {
   readonly natsUrl: string;
+  /** Where agents reach NATS, separated by commas; undefined: where the services do. */
+  readonly agentsNatsUrl?: string;
   /** Path of the .creds file of one client; undefined where the server lets everybody in. */
   credentialsFileOf(client: string): string | undefined;
   /** A superuser's URL. */
@@ -52,4 +54,6 @@ export type Ground = {
   readonly needsChain: boolean;
   /** What JetStream may reserve on disk; what it finds to be free when it is not given. */
   readonly natsStoreMaxBytes?: number;
+  /** How many NATS servers stand between the agents and the one that stores. */
+  readonly leafServers: number;
 };

@@ -25,6 +25,8 @@ export type NatsOptions = {
   /** Lines of its configuration, which count for more than those before them. */
   readonly settings?: string;
   readonly env?: NodeJS.ProcessEnv;
+  /** Whether it has JetStream; it does unless told. */
+  readonly stores?: boolean;
   /** What JetStream may reserve on disk, in place of three quarters of what it finds to be free. */
   readonly storeMaxBytes?: number;
   readonly log?: Progress;
@@ -88,15 +90,21 @@ export async function startNats(options: NatsOptions): Promise<NatsServer> {
  * Every write is on disk before it is acknowledged: the event store's promise, at the price of an fsync
  * each.
  */
-function configuration({ dir, kit, settings, storeMaxBytes }: NatsOptions, port: number): string {
-  return [
-    `listen: "${LOOPBACK}:${port}"`,
-    `max_payload: ${MAX_PAYLOAD_BYTES}`,
+function configuration(
+  { dir, kit, settings, stores = true, storeMaxBytes }: NatsOptions,
+  port: number,
+): string {
+  const jetStream = [
     'jetstream {',
     `  store_dir: ${JSON.stringify(join(dir, 'jetstream'))}`,
     '  sync_interval: always',
     ...(storeMaxBytes === undefined ? [] : [`  max_file_store: ${storeMaxBytes}`]),
     '}',
+  ];
+  return [
+    `listen: "${LOOPBACK}:${port}"`,
+    `max_payload: ${MAX_PAYLOAD_BYTES}`,
+    ...(stores ? jetStream : []),
     ...(kit ? [serverConfigOf(kit, join(dir, 'accounts'))] : []),
     settings ?? '',
     '',
