@@ -80,6 +80,7 @@ async function measure(platform: Platform, folder: string, options: Options, pro
       tasksPerSecond: rounded(tasksPerSecond),
       enrolToFirstTaskMs: rounded(first.enrolToFirstTaskMs),
       wasmOverheadMs: rounded(first.wasmOverheadMs, 1),
+      wasmLeaseMs: rounded(first.wasmLeaseMs, 1),
       serverRssMb: after.nats,
       serverKibPerNode: rounded(((after.nats - before.nats) * 1_024) / options.nodes, 1),
       registryRssMb: after.registry,
