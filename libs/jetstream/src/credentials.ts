@@ -1,10 +1,8 @@
+import { userSeed } from '@astro/messages/nkey';
 import type { User } from '@nats-io/jwt';
 import { fromSeed } from '@nats-io/nkeys';
 import { bytesOf, sign } from './claims.js';
-import { userSeed } from './nkey.js';
 import { assertToken } from './subjects.js';
-
-export { rawPublicKey } from './nkey.js';
 
 /** No agent's JWT may live longer, so what was revoked before that need not be remembered. */
 export const AGENT_JWT_TTL_MAX_SECONDS = 86_400;

@@ -1,3 +1,4 @@
+import { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto';
 import { base32upper } from 'multiformats/bases/base32';
 
 /**
@@ -6,6 +7,9 @@ import { base32upper } from 'multiformats/bases/base32';
 const SEED_PREFIX = 18 << 3;
 const USER_PREFIX = 20 << 3;
 const KEY_BYTES = 32;
+
+/** DER of a PKCS #8 private key for Ed25519 up to the 32 bytes of the seed (RFC 8410, section 7). */
+const pkcs8Prefix = Buffer.from('302e020100300506032b657004220420', 'hex');
 
 /**
  * The 32 bytes of an Ed25519 public key in a user nkey (`U…`).
@@ -21,6 +25,14 @@ export function rawPublicKey(nkey: string): Uint8Array {
   return signed.slice(1);
 }
 
+export function isUserKey(nkey: string): boolean {
+  try {
+    return rawPublicKey(nkey).length === KEY_BYTES;
+  } catch {
+    return false;
+  }
+}
+
 /** The text of a user seed (`SU…`), which is what the NATS client signs with. */
 export function userSeed(seed32: Uint8Array): Uint8Array {
   if (seed32.length !== KEY_BYTES) throw new Error(`a seed has ${KEY_BYTES} bytes, not ${seed32.length}`);
@@ -28,6 +40,19 @@ export function userSeed(seed32: Uint8Array): Uint8Array {
   const signed = Uint8Array.from([...prefix, ...seed32]);
   const crc = crc16(signed);
   return new TextEncoder().encode(base32upper.baseEncode(Uint8Array.from([...signed, crc & 255, crc >> 8])));
+}
+
+/** What signs with 32 secret bytes. */
+export function privateKeyOf(seed32: Uint8Array): KeyObject {
+  if (seed32.length !== KEY_BYTES)
+    throw new RangeError(`an Ed25519 seed has ${KEY_BYTES} bytes, not ${seed32.length}`);
+  return createPrivateKey({ key: Buffer.concat([pkcs8Prefix, seed32]), format: 'der', type: 'pkcs8' });
+}
+
+/** What checks signatures of the holder of a user nkey. @throws Error when it is none */
+export function publicKeyOf(nkey: string): KeyObject {
+  const x = Buffer.from(rawPublicKey(nkey)).toString('base64url');
+  return createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x }, format: 'jwk' });
 }
 
 /** CRC-16/XMODEM, as nkeys define it. */
