@@ -47,7 +47,7 @@ test('a revoked key loses its live connection and gets no other, also from a ser
   server = await startNats({ dir, kit, port: server.port });
   await expect(thief.connect()).rejects.toThrow(/authorization/i);
   await (await neighbour.connect()).close();
-  expect(await keeper.revoke([revoked], new Date())).toBe(false);
+  expect(await onceBack(() => keeper.revoke([revoked], new Date()))).toBe(false);
 }, 60_000);
 
 test('a server whose account is signed anew is told again what was revoked', async () => {
@@ -60,11 +60,11 @@ test('a server whose account is signed anew is told again what was revoked', asy
   const { accountJwts: _earlier, ...keys } = kit;
   server = await startNats({ dir, kit: generateOperatorKit(keys), port: server.port });
   await (await thief.connect()).close();
-  expect(await keeper.revoke([revoked], new Date())).toBe(true);
+  expect(await onceBack(() => keeper.revoke([revoked], new Date()))).toBe(true);
   await expect(thief.connect()).rejects.toThrow(/authorization/i);
 }, 60_000);
 
-test('an update that the server refuses is an error, and changes nothing', async () => {
+test('a key that has not signed the account changes nothing', async () => {
   const forger = new AgentAccountKeeper({
     servers: server.url,
     credentials: accountKeeperCredentials(kit, 'forger'),
@@ -73,7 +73,7 @@ test('an update that the server refuses is an error, and changes nothing', async
   });
   const agent = newAgent();
   const revoked = { publicKey: agent.publicKey, revokedAt: new Date() };
-  await expect(forger.revoke([revoked], new Date())).rejects.toThrow(/not updated/);
+  await expect(forger.revoke([revoked], new Date())).rejects.toThrow(/is signed by/);
   await (await agent.connect()).close();
   await forger.close();
 });
@@ -86,6 +86,11 @@ test('a kit that is kept says the same, and one of an earlier release gets what 
   expect(made).toMatchObject(earlier);
   expect(made.accountJwts).toHaveProperty(made.agentAccountPublicKey);
 });
+
+/** What is asked while the connection is away is lost, and asked again. */
+async function onceBack<T>(ask: () => Promise<T>): Promise<T> {
+  return ask().catch(() => onceBack(ask));
+}
 
 function newAgent() {
   const { publicKey, seed } = agentKeyPair(randomBytes(32));

@@ -1,9 +1,9 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Account } from '@nats-io/jwt';
-import { fromSeed } from '@nats-io/nkeys';
 import { connect, credsAuthenticator, type Msg, type NatsConnection } from '@nats-io/transport-node';
-import { bytesOf, claimsIn, sign } from './claims.js';
+import { claimsIn, sign } from './claims.js';
 import { withRevoked, type RevokedKey } from './revocations.js';
+import { signerOf } from './signer.js';
 
 export type AgentAccountKeeperOptions = {
   readonly servers: string;
@@ -37,10 +37,12 @@ export class AgentAccountKeeper {
   async revoke(revoked: readonly RevokedKey[], now: Date): Promise<boolean> {
     const { accountPublicKey: subject, operatorSigningSeed } = this.#options;
     const lookup = await this.#ask(`$SYS.REQ.ACCOUNT.${subject}.CLAIMS.LOOKUP`);
-    const { name, nats } = claimsIn<Account>(lookup.string());
+    const { iss, name, nats } = claimsIn<Account>(lookup.string());
+    const signer = signerOf(operatorSigningSeed);
+    // The server would take what another signed, and from its next start on let nobody in.
+    if (iss !== signer.publicKey) throw new Error(`the account is signed by ${iss}, not by the key that is here`);
     const revocations = withRevoked(nats.revocations ?? {}, revoked, now);
     if (isDeepStrictEqual(revocations, nats.revocations ?? {})) return false;
-    const signer = fromSeed(bytesOf(operatorSigningSeed));
     const jwt = sign<Account>({ signer, subject, name, type: 'account', nats: { ...nats, revocations } });
     const { data, error } = (await this.#ask('$SYS.REQ.CLAIMS.UPDATE', jwt)).json<UpdateAnswer>();
     if (data?.code !== 200)
@@ -63,9 +65,10 @@ export class AgentAccountKeeper {
     this.#connecting ??= connect({
       servers: servers.split(','),
       name: 'agent-account-keeper',
-      authenticator: credsAuthenticator(bytesOf(credentials)),
+      authenticator: credsAuthenticator(new TextEncoder().encode(credentials)),
       timeout: CONNECT_TIMEOUT_MS,
       maxReconnectAttempts: -1,
+      reconnectTimeWait: 250,
       ignoreAuthErrorAbort: true,
     }).catch((error: unknown) => {
       this.#connecting = undefined;

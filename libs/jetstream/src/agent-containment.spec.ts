@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,19 +7,20 @@ import { startNats, type NatsServer } from '@astro/devstack/nats/server';
 import { newId } from '@astro/event-sourcing/ids';
 import { catalogue } from '@astro/messages/catalogue';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { fmtCreds, type Account, type User } from '@nats-io/jwt';
-import { createAccount, createUser, fromSeed, type KeyPair } from '@nats-io/nkeys';
-import { connect, credsAuthenticator, jwtAuthenticator, type NatsConnection } from '@nats-io/transport-node';
+import type { Account, User } from '@nats-io/jwt';
+import { connect, jwtAuthenticator, type NatsConnection } from '@nats-io/transport-node';
 import { agentInbox } from './agent-account.js';
 import { Bus } from './bus.js';
-import { bytesOf, claimsIn, sign } from './claims.js';
+import { claimsIn, sign } from './claims.js';
 import { agentKeyPair, issueAgentJwt } from './credentials.js';
+import { delay } from './delay.js';
 import { DesiredStates } from './desired-state.js';
 import { generateOperatorKit, serviceCredentials, type OperatorKit } from './operator-kit.js';
+import { newSigner, signerOf, type Signer } from './signer.js';
 import { ensureStreams } from './streams.js';
 
 /** Signs users of the agents' account whom nothing limits: what a mistake in the agents' template would make of them. */
-const carelessSigner = createAccount();
+const carelessSigner = newSigner('account');
 const kit = withSigner(generateOperatorKit(), carelessSigner);
 const [own, other] = [newId('node'), newId('node')];
 
@@ -139,7 +141,7 @@ describe('an agent is confined to what is its own', () => {
     const denied = subjects.map(
       subject =>
         new Promise<string | undefined>(resolve => {
-          const callback = (error: Error | void) =>
+          const callback = (error: Error | null) =>
             resolve(error && /permissions violation/i.test(error.message) ? undefined : subject);
           agent.subscribe(subject, { callback });
           void agent.flush().then(() => setTimeout(() => resolve(subject), 2_000).unref());
@@ -172,12 +174,12 @@ describe('a mistake in the agents’ template exposes nothing of the platform', 
   let anybody: NatsConnection;
 
   beforeAll(async () => {
-    const user = createUser();
+    const user = newSigner('user');
     const jwt = sign<User>({
-      ...{ signer: carelessSigner, subject: user.getPublicKey(), name: 'anybody', type: 'user' },
+      ...{ signer: carelessSigner, subject: user.publicKey, name: 'anybody', type: 'user' },
       nats: { issuer_account: kit.agentAccountPublicKey, subs: -1, data: -1, payload: -1 },
     });
-    const authenticator = credsAuthenticator(fmtCreds(jwt, user));
+    const authenticator = jwtAuthenticator(jwt, new TextEncoder().encode(user.seed));
     anybody = await connect({ servers: server.url, authenticator, ignoreAuthErrorAbort: true });
   });
 
@@ -196,7 +198,7 @@ describe('a mistake in the agents’ template exposes nothing of the platform', 
   });
 
   test('nothing but reports and heartbeats reaches the platform from there', async () => {
-    const before = await lastSequences();
+    const before = await quietSequences();
     const isSaidByAgents = (subject: string) => /^(agent|telemetry)\./.test(subject);
     for (const subject of subjectsOfOthers().filter(subject => !isSaidByAgents(subject)))
       anybody.publish(subject, '{}');
@@ -219,6 +221,14 @@ describe('a mistake in the agents’ template exposes nothing of the platform', 
   });
 });
 
+/** Once all that was published before is stored. */
+async function quietSequences(): Promise<Record<string, number>> {
+  for (;;) {
+    const [earlier, later] = [await lastSequences(), await delay(200).then(lastSequences)];
+    if (isDeepStrictEqual(earlier, later)) return later;
+  }
+}
+
 async function lastSequences(): Promise<Record<string, number>> {
   const found: Record<string, number> = {};
   for await (const { config, state } of bus.jsm.streams.list()) {
@@ -227,12 +237,12 @@ async function lastSequences(): Promise<Record<string, number>> {
   return found;
 }
 
-function withSigner(made: OperatorKit, signer: KeyPair): OperatorKit {
+function withSigner(made: OperatorKit, signer: Signer): OperatorKit {
   const subject = made.agentAccountPublicKey;
   const { name, nats } = claimsIn<Account>(made.accountJwts[subject]!);
   const jwt = sign<Account>({
-    ...{ signer: fromSeed(bytesOf(made.operatorSeed)), subject, name, type: 'account' },
-    nats: { ...nats, signing_keys: [...(nats.signing_keys ?? []), signer.getPublicKey()] },
+    ...{ signer: signerOf(made.operatorSeed), subject, name, type: 'account' },
+    nats: { ...nats, signing_keys: [...(nats.signing_keys ?? []), signer.publicKey] },
   });
   return { ...made, accountJwts: { ...made.accountJwts, [subject]: jwt } };
 }

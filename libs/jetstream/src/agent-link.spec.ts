@@ -98,7 +98,7 @@ test('an expired credential ends the connection, and a renewed one restores it',
   const nodeId = newId('node');
   const seed32 = randomBytes(32);
   let jwt = jwtFor(nodeId, seed32, 2);
-  const link = await AgentLink.connect({ ...options(nodeId, seed32), jwt: () => jwt });
+  const link = await AgentLink.connect({ ...options(nodeId), access: () => ({ jwt, seed32 }) });
   await waitFor(async () => !link.isUp);
   jwt = jwtFor(nodeId, seed32);
   await waitFor(async () => link.isUp);
@@ -109,7 +109,10 @@ test('an expired credential ends the connection, and a renewed one restores it',
 test('a credential serves only who holds its key', async () => {
   const nodeId = newId('node');
   const stolen = jwtFor(nodeId, randomBytes(32));
-  const thief = AgentLink.connect({ ...options(nodeId, randomBytes(32)), jwt: () => stolen });
+  const thief = AgentLink.connect({
+    ...options(nodeId),
+    access: () => ({ jwt: stolen, seed32: randomBytes(32) }),
+  });
   await expect(thief).rejects.toThrow(/authorization/i);
 });
 
@@ -131,10 +134,9 @@ test('a service’s credentials let it in, and nobody gets in without any', asyn
   await expect(connect({ servers: server.url, reconnect: false })).rejects.toThrow(/authorization/i);
 });
 
-const options = (nodeId: string, seed32: Uint8Array) => ({
+const options = (nodeId: string) => ({
   servers: server.url,
   nodeId,
-  seed32,
   name: 'agent-link-spec',
 });
 
@@ -153,7 +155,7 @@ async function enrol() {
   const nodeId = newId('node');
   const seed32 = randomBytes(32);
   const jwt = jwtFor(nodeId, seed32);
-  return { nodeId, link: await AgentLink.connect({ ...options(nodeId, seed32), jwt: () => jwt }) };
+  return { nodeId, link: await AgentLink.connect({ ...options(nodeId), access: () => ({ jwt, seed32 }) }) };
 }
 
 const assignment = () => ({
