@@ -10,7 +10,7 @@ import { ReadModels } from '../read-models.js';
 import type { Caller } from './caller.js';
 import { Problem } from './problem.js';
 
-/** A revoked key stops working within this time. */
+/** A revoked key stops working within this time; what a node gets for its key is for the one that it has now. */
 const CACHE_TTL_MS = 5_000;
 const CACHED_MAX = 10_000;
 
@@ -30,6 +30,11 @@ export class Authentication {
     if (token === undefined)
       throw unauthenticated('credentials_invalid', 'Authorization must be `Bearer <credential>`');
     return token.split('.').length === 3 ? this.nodeOf(token) : this.ownerOf(token);
+  }
+
+  /** The key of this node has changed: here at once, in other processes when they look again. */
+  forgetKeyOf(nodeId: string): void {
+    this.nodeKeys.delete(nodeId);
   }
 
   private async ownerOf(apiKey: string): Promise<Caller> {

@@ -4,6 +4,7 @@ import { Body, Controller, HttpCode, Param, Req } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
 import type { z } from 'zod';
 import { Commands } from '../commands.js';
+import { Authentication } from '../http/authentication.js';
 import { FromCaller, type Caller } from '../http/caller.js';
 import { invalidField, Problem } from '../http/problem.js';
 import { Operation } from '../openapi/operation.js';
@@ -19,6 +20,7 @@ export class NodeKeysController {
     private readonly commands: Commands,
     private readonly readModels: ReadModels,
     private readonly credentials: NodeCredentials,
+    private readonly authentication: Authentication,
   ) {}
 
   @HttpCode(200)
@@ -85,5 +87,6 @@ export class NodeKeysController {
       request,
     );
     await this.readModels.includes(NODES_PROJECTION, position);
+    this.authentication.forgetKeyOf(nodeId);
   }
 }
