@@ -1,8 +1,8 @@
 import { nuid } from '@nats-io/transport-node';
-import type { KeyPair } from '@nats-io/nkeys';
+import type { Signer } from './signer.js';
 
 export type ClaimsOptions<Claims> = {
-  readonly signer: KeyPair;
+  readonly signer: Signer;
   /** Public key of whom the claims are about. */
   readonly subject: string;
   readonly name: string;
@@ -12,6 +12,8 @@ export type ClaimsOptions<Claims> = {
 };
 
 export type SignedClaims<Claims> = {
+  /** Who signed it. */
+  readonly iss: string;
   readonly sub: string;
   readonly iat: number;
   readonly exp?: number;
@@ -35,7 +37,7 @@ export function sign<Claims>({
   const payload = {
     jti: nuid.next(),
     iat: issuedAt,
-    iss: signer.getPublicKey(),
+    iss: signer.publicKey,
     name,
     sub: subject,
     ...(ttlSeconds !== undefined && { exp: issuedAt + ttlSeconds }),
@@ -45,7 +47,7 @@ export function sign<Claims>({
     Buffer.from(JSON.stringify(part)).toString('base64url'),
   );
   const signed = parts.join('.');
-  return `${signed}.${Buffer.from(signer.sign(bytesOf(signed))).toString('base64url')}`;
+  return `${signed}.${Buffer.from(signer.sign(Buffer.from(signed))).toString('base64url')}`;
 }
 
 /** What a JWT says. Who signed it is not looked at: the server does that. */
@@ -53,6 +55,3 @@ export function claimsIn<Claims>(jwt: string): SignedClaims<Claims> {
   const payload = Buffer.from(jwt.split('.')[1] ?? '', 'base64url').toString('utf8');
   return JSON.parse(payload) as SignedClaims<Claims>;
 }
-
-export const seedOf = (pair: KeyPair): string => new TextDecoder().decode(pair.getSeed());
-export const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text);

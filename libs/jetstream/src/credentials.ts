@@ -1,10 +1,8 @@
+import { publicKeyText, seedText } from '@astro/messages/nkey';
 import type { User } from '@nats-io/jwt';
-import { fromSeed } from '@nats-io/nkeys';
-import { bytesOf, sign } from './claims.js';
-import { userSeed } from './nkey.js';
+import { sign } from './claims.js';
+import { signerOf } from './signer.js';
 import { assertToken } from './subjects.js';
-
-export { rawPublicKey } from './nkey.js';
 
 /** No agent's JWT may live longer, so what was revoked before that need not be remembered. */
 export const AGENT_JWT_TTL_MAX_SECONDS = 86_400;
@@ -29,7 +27,7 @@ export function issueAgentJwt(options: AgentJwtOptions): string {
   // Limits and permissions must be absent: the server takes them from the signing key's scope, or refuses
   // the JWT.
   return sign<User>({
-    signer: fromSeed(bytesOf(options.signingSeed)),
+    signer: signerOf(options.signingSeed),
     subject: options.userPublicKey,
     name: assertToken(options.nodeId),
     type: 'user',
@@ -40,6 +38,8 @@ export function issueAgentJwt(options: AgentJwtOptions): string {
 
 /** The nkey pair of an agent's 32 secret bytes. */
 export function agentKeyPair(seed32: Uint8Array): { readonly publicKey: string; readonly seed: Uint8Array } {
-  const seed = userSeed(seed32);
-  return { publicKey: fromSeed(seed).getPublicKey(), seed };
+  return {
+    publicKey: publicKeyText('user', seed32),
+    seed: new TextEncoder().encode(seedText('user', seed32)),
+  };
 }

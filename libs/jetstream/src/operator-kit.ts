@@ -1,6 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { fmtCreds, newScopedSigner, type Account, type Operator, type User } from '@nats-io/jwt';
-import { createAccount, createOperator, createUser, fromSeed, type KeyPair } from '@nats-io/nkeys';
+import type { Account, Operator, SigningKey, User } from '@nats-io/jwt';
 import {
   agentAccountLimits,
   agentScope,
@@ -10,7 +9,8 @@ import {
   systemLimits,
   UNLIMITED,
 } from './agent-account.js';
-import { bytesOf, claimsIn, seedOf, sign } from './claims.js';
+import { claimsIn, sign } from './claims.js';
+import { newSigner, signerOf } from './signer.js';
 
 /** Everything that a server and its clients need to trust one another. Holds secrets: keep it private. */
 export type OperatorKit = OperatorKeys & {
@@ -41,29 +41,29 @@ type OperatorKeys = {
  */
 export function generateOperatorKit(earlier: Partial<OperatorKit> = {}): OperatorKit {
   const keys: OperatorKeys = {
-    operatorSeed: earlier.operatorSeed ?? seedOf(createOperator()),
-    operatorSigningSeed: earlier.operatorSigningSeed ?? seedOf(createOperator()),
-    systemAccountPublicKey: earlier.systemAccountPublicKey ?? createAccount().getPublicKey(),
-    systemSigningSeed: earlier.systemSigningSeed ?? seedOf(createAccount()),
-    accountPublicKey: earlier.accountPublicKey ?? createAccount().getPublicKey(),
-    serviceSigningSeed: earlier.serviceSigningSeed ?? seedOf(createAccount()),
-    agentAccountPublicKey: earlier.agentAccountPublicKey ?? createAccount().getPublicKey(),
-    agentSigningSeed: earlier.agentSigningSeed ?? seedOf(createAccount()),
+    operatorSeed: earlier.operatorSeed ?? newSigner('operator').seed,
+    operatorSigningSeed: earlier.operatorSigningSeed ?? newSigner('operator').seed,
+    systemAccountPublicKey: earlier.systemAccountPublicKey ?? newSigner('account').publicKey,
+    systemSigningSeed: earlier.systemSigningSeed ?? newSigner('account').seed,
+    accountPublicKey: earlier.accountPublicKey ?? newSigner('account').publicKey,
+    serviceSigningSeed: earlier.serviceSigningSeed ?? newSigner('account').seed,
+    agentAccountPublicKey: earlier.agentAccountPublicKey ?? newSigner('account').publicKey,
+    agentSigningSeed: earlier.agentSigningSeed ?? newSigner('account').seed,
   };
-  const operator = pairOf(keys.operatorSeed);
+  const [operator, signer] = [signerOf(keys.operatorSeed), signerOf(keys.operatorSigningSeed)];
   const operatorClaims: Partial<Operator> = {
     system_account: keys.systemAccountPublicKey,
-    signing_keys: [publicKeyOf(keys.operatorSigningSeed)],
+    signing_keys: [signer.publicKey],
   };
   const accountJwts = Object.entries(accountsOf(keys)).map(([subject, { name, nats }]) => {
     const kept = earlier.accountJwts?.[subject];
-    const options = { signer: operator, subject, name, type: 'account', nats } as const;
-    return [subject, kept && says(kept, nats) ? kept : sign<Account>(options)] as const;
+    const isGood = kept !== undefined && says(kept, nats, signer.publicKey);
+    return [subject, isGood ? kept : sign<Account>({ signer, subject, name, type: 'account', nats })] as const;
   });
   return {
     ...keys,
     operatorJwt: sign<Operator>({
-      ...{ signer: operator, subject: operator.getPublicKey(), name: 'astro', type: 'operator' },
+      ...{ signer: operator, subject: operator.publicKey, name: 'astro', type: 'operator' },
       nats: operatorClaims,
     }),
     accountJwts: Object.fromEntries(accountJwts),
@@ -71,10 +71,14 @@ export function generateOperatorKit(earlier: Partial<OperatorKit> = {}): Operato
 }
 
 function accountsOf(keys: OperatorKeys): Record<string, { name: string; nats: Partial<Account> }> {
+  const agentKey: SigningKey = {
+    ...{ kind: 'user_scope', role: 'agent', template: agentScope },
+    key: publicKeyOf(keys.agentSigningSeed),
+  };
   const agents: Partial<Account> = {
     limits: agentAccountLimits,
     imports: [...importsOfAgents(keys.accountPublicKey)],
-    signing_keys: [newScopedSigner(pairOf(keys.agentSigningSeed), 'agent', agentScope)],
+    signing_keys: [agentKey],
   };
   const platform: Partial<Account> = {
     limits: platformLimits,
@@ -92,9 +96,10 @@ function accountsOf(keys: OperatorKeys): Record<string, { name: string; nats: Pa
   };
 }
 
-function says(jwt: string, nats: Partial<Account>): boolean {
-  const { type: _type, version: _version, ...said } = claimsIn<Account>(jwt).nats;
-  return isDeepStrictEqual(said, JSON.parse(JSON.stringify(nats)));
+function says(jwt: string, nats: Partial<Account>, signer: string): boolean {
+  const claims = claimsIn<Account>(jwt);
+  const { type: _type, version: _version, ...said } = claims.nats;
+  return claims.iss === signer && isDeepStrictEqual(said, JSON.parse(JSON.stringify(nats)));
 }
 
 /**
@@ -128,13 +133,25 @@ export function accountKeeperCredentials(kit: OperatorKit, name: string): string
 
 /** Text of a `.creds` file for a new user, signed by a key of its account. */
 export function credentials(signingSeed: string, name: string, nats: Partial<User>): string {
-  const user = createUser();
+  const user = newSigner('user');
   const jwt = sign<User>({
-    ...{ signer: pairOf(signingSeed), subject: user.getPublicKey(), name, type: 'user' },
+    ...{ signer: signerOf(signingSeed), subject: user.publicKey, name, type: 'user' },
     nats: { ...nats, subs: UNLIMITED, data: UNLIMITED, payload: UNLIMITED },
   });
-  return new TextDecoder().decode(fmtCreds(jwt, user));
+  return credentialsText(jwt, user.seed);
 }
 
-const pairOf = (seed: string): KeyPair => fromSeed(bytesOf(seed));
-const publicKeyOf = (seed: string): string => pairOf(seed).getPublicKey();
+/** As `nsc` writes it. */
+const credentialsText = (jwt: string, seed: string): string => `-----BEGIN NATS USER JWT-----
+${jwt}
+------END NATS USER JWT------
+
+************************* IMPORTANT *************************
+The seed below proves who you are: keep it secret.
+
+-----BEGIN USER NKEY SEED-----
+${seed}
+------END USER NKEY SEED------
+`;
+
+const publicKeyOf = (seed: string): string => signerOf(seed).publicKey;

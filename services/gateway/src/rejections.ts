@@ -37,6 +37,10 @@ const problemOfRejection: Readonly<Record<string, ProblemCode>> = {
   PublicKeyIsInvalid: 'request_invalid',
   NodeHasAnotherKey: 'node_exists',
   NodeHasAnotherOperator: 'node_exists',
+  NodeNotEnrolled: 'node_not_found',
+  NodeIsOfAnotherOperator: 'node_not_found',
+  NodeIsRevoked: 'node_revoked',
+  ReasonIsInvalid: 'request_invalid',
 };
 
 /** @throws Problem when the command was refused */

@@ -15,7 +15,8 @@ import { ContentCache } from './content/content-cache.js';
 import { Content } from './content/content.js';
 import { Enrolment } from './enrol/enrolment.js';
 import { GatewayClient } from './gateway/gateway-client.js';
-import { openIdentity } from './identity/identity.js';
+import { trustCertificatesOf } from './gateway/trust.js';
+import { NodeKey } from './identity/node-key.js';
 import { NODE_AGENT_CONFIG, type NodeAgentConfig } from './node-agent.config.js';
 import { NodeAgent } from './node-agent.js';
 import { HardwareWatch, type Look } from './probe/hardware-watch.js';
@@ -61,9 +62,10 @@ const agentOn = (machine: Machine, runnerOf: (own: TaskRunner) => TaskRunner): P
   inject: [NODE_AGENT_CONFIG, GatewayClient, OfferedRuntimes],
   useFactory: async (config: NodeAgentConfig, gateway: GatewayClient, runtimes: OfferedRuntimes) => {
     const stateDir = config.AGENT_STATE_DIR;
+    if (config.NATS_CA) await trustCertificatesOf(config.NATS_CA);
     await mkdir(stateDir, { recursive: true, mode: 0o700 });
     const runtime = runnerOf(runtimes);
-    const identity = await openIdentity(stateDir);
+    const key = await NodeKey.open(stateDir);
     const lookAt = async (here: Machine): Promise<Look> => ({
       offer: offerOf(
         here,
@@ -78,7 +80,7 @@ const agentOn = (machine: Machine, runnerOf: (own: TaskRunner) => TaskRunner): P
     const hardware = new HardwareWatch(first, lookAgain, logFor('hardware'));
     const { offer } = first;
     const { ATTESTATION: attestationClaimed } = config;
-    const enrolment = new Enrolment(gateway, identity, { stateDir, operatorKey: config.OPERATOR_KEY, offer });
+    const enrolment = new Enrolment(gateway, key, { stateDir, operatorKey: config.OPERATOR_KEY, offer });
     const cache = await ContentCache.open(
       join(stateDir, 'content'),
       config.CONTENT_CACHE_MIB * BYTES_PER_MIB,
@@ -87,7 +89,7 @@ const agentOn = (machine: Machine, runnerOf: (own: TaskRunner) => TaskRunner): P
     const tasksMax = Math.ceil(config.OFFER_CPU_MILLIS / 1000);
     return new NodeAgent({
       config,
-      identity,
+      key,
       enrolment,
       hardware,
       log: logFor('agent'),

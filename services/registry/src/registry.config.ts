@@ -5,6 +5,17 @@ export const registryConfig = z.object({
   ...commonConfig,
   /** A node that is silent for this long is offline: several heartbeats, so that one lost does not count. */
   HEARTBEAT_TIMEOUT_MS: z.coerce.number().int().min(1_000).max(3_600_000).default(60_000),
+  /** With these three, keys of nodes are revoked on the NATS server: whose account, by whose word, and who brings it. */
+  AGENT_ACCOUNT_PUBLIC_KEY: z
+    .string()
+    .regex(/^A[A-Z2-7]{55}$/)
+    .optional(),
+  OPERATOR_SIGNING_SEED: z
+    .string()
+    .regex(/^SO[A-Z2-7]{56}$/)
+    .optional(),
+  /** Path of a .creds file of the system account. */
+  NATS_ACCOUNT_KEEPER_CREDENTIALS_FILE: z.string().optional(),
 });
 
 export type RegistryConfig = z.infer<typeof registryConfig>;

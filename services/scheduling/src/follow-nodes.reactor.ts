@@ -21,6 +21,10 @@ export const followNodes = (poolId: string): Reactor<NodeEvent, PoolCommand> => 
       // Of a node that is online they come with its coming online anew.
       case 'NodeAttested':
       case 'NodeAttestationRevoked':
+      // Whose keys are good is no matter of the pool; a node that is revoked goes offline too.
+      case 'NodeKeyReplaced':
+      case 'NodeRevoked':
+      case 'NodeReinstated':
         return [];
     }
   },

@@ -8,8 +8,12 @@ import type {
   NodeCommand,
   NodeEvent,
   Offer,
+  RecoverNodeKey,
+  RevokeNode,
+  RotateNodeKey,
 } from '@astro/messages/registry';
 import { attestationProblem, claims, isSameMachine } from './attestation-rules.js';
+import { publicKeyProblem, reasonProblem, signatureProblem } from './key-rules.js';
 import { inventoryProblem, offerProblem } from './offer-rules.js';
 
 export type NodeRejection =
@@ -19,6 +23,10 @@ export type NodeRejection =
   | 'NodeHasAnotherKey'
   | 'NodeHasAnotherOperator'
   | 'NodeNotEnrolled'
+  | 'NodeIsOfAnotherOperator'
+  | 'NodeIsRevoked'
+  | 'SignatureIsInvalid'
+  | 'ReasonIsInvalid'
   | 'AttestationIsInvalid'
   | 'AttestationIsNotClaimed';
 
@@ -30,6 +38,8 @@ export type Node =
       readonly publicKey: string;
       /** What was accepted last. Whether it has expired is for those to see who rely on it, and have a clock. */
       readonly attestation?: Attestation;
+      /** By whom nothing that the node was given counts any more. */
+      readonly revokedBy?: 'operator' | 'platform';
     };
 type Enrolled = Exclude<Node, { readonly status: 'absent' }>;
 
@@ -45,13 +55,21 @@ export const node: Decider<Node, NodeCommand, NodeEvent, NodeRejection> = {
     if (node.status === 'absent') return reject('NodeNotEnrolled', data.nodeId);
     switch (type) {
       case 'MarkNodeOnline':
-        return node.status === 'online' ? accept() : accept(cameOnline(node));
+        return markOnline(node);
       case 'MarkNodeOffline':
         return node.status === 'offline' ? accept() : accept({ type: 'NodeWentOffline', data });
       case 'AttestNode':
         return attest(data, node);
       case 'RevokeAttestation':
         return node.attestation ? accept(...revoked(node, data.reason)) : accept();
+      case 'RotateNodeKey':
+        return node.revokedBy ? refuseRevoked(node.revokedBy) : replaceKey(data, node);
+      case 'RecoverNodeKey':
+        return recoverKey(data, node);
+      case 'RevokeNode':
+        return revoke(data, node);
+      case 'ReinstateNode':
+        return node.revokedBy ? accept({ type: 'NodeReinstated', data }) : accept();
     }
   },
 
@@ -69,10 +87,18 @@ export const node: Decider<Node, NodeCommand, NodeEvent, NodeRejection> = {
         const { attestation: _revoked, ...rest } = enrolled(node, data.nodeId);
         return rest;
       }
+      case 'NodeKeyReplaced':
+        return { ...enrolled(node, data.nodeId), publicKey: data.publicKey };
+      case 'NodeRevoked':
+        return { ...enrolled(node, data.nodeId), revokedBy: data.operatorId ? 'operator' : 'platform' };
+      case 'NodeReinstated': {
+        const { revokedBy: _revokedBy, ...rest } = enrolled(node, data.nodeId);
+        return rest;
+      }
     }
   },
 
-  snapshot: structured(3),
+  snapshot: structured(4),
 };
 
 /**
@@ -86,6 +112,7 @@ function enrol(data: EnrolNode, node: Node): Decision<NodeEvent, NodeRejection> 
     if (node.offer.operatorId !== data.offer.operatorId) {
       return reject('NodeHasAnotherOperator', 'offer.operatorId: is not the enrolled one');
     }
+    if (node.revokedBy) return refuseRevoked(node.revokedBy);
     if (isDeepStrictEqual(node.offer, data.offer)) return accept();
   }
   if (!publicKeyPattern.test(data.publicKey)) {
@@ -104,6 +131,60 @@ function enrol(data: EnrolNode, node: Node): Decision<NodeEvent, NodeRejection> 
     return accept(...events, ...revoked(changed, 'the offer is of another machine'));
   return node.status === 'online' ? accept(...events, cameOnline(changed)) : accept(...events);
 }
+
+/** What comes of a node that was revoked is what its old connection still said. */
+function markOnline(node: Enrolled): Decision<NodeEvent, NodeRejection> {
+  if (node.revokedBy) return refuseRevoked(node.revokedBy);
+  return node.status === 'online' ? accept() : accept(cameOnline(node));
+}
+
+/** A node that is online stays so: what it works on is its own under any key. */
+function replaceKey(
+  data: RotateNodeKey | RecoverNodeKey,
+  node: Enrolled,
+): Decision<NodeEvent, NodeRejection> {
+  const { nodeId, publicKey } = data;
+  const { publicKey: previousPublicKey } = node;
+  if (publicKey === previousPublicKey) return accept();
+  const wrongKey = publicKeyProblem(publicKey);
+  if (wrongKey !== undefined) return reject('PublicKeyIsInvalid', wrongKey);
+  const unsigned = signatureProblem(data, previousPublicKey);
+  if (unsigned !== undefined) return reject('SignatureIsInvalid', unsigned);
+  const by = 'operatorId' in data && { operatorId: data.operatorId };
+  return accept({ type: 'NodeKeyReplaced', data: { nodeId, previousPublicKey, publicKey, ...by } });
+}
+
+/** A new key ends what the operator itself has revoked, for the lost one is what it was revoked for. */
+function recoverKey(data: RecoverNodeKey, node: Enrolled): Decision<NodeEvent, NodeRejection> {
+  const { nodeId, operatorId, publicKey } = data;
+  if (operatorId !== node.offer.operatorId) return reject('NodeIsOfAnotherOperator');
+  if (node.revokedBy === undefined) return replaceKey(data, node);
+  if (node.revokedBy === 'platform') return refuseRevoked(node.revokedBy);
+  if (publicKey === node.publicKey) return reject('PublicKeyIsInvalid', 'publicKey: is the revoked one');
+  const replaced = replaceKey(data, node);
+  if (!replaced.accepted) return replaced;
+  return accept(...replaced.events, { type: 'NodeReinstated', data: { nodeId } });
+}
+
+/** Who is online goes offline with it, so that its leases end as lost now and not after a silence. */
+function revoke(data: RevokeNode, node: Enrolled): Decision<NodeEvent, NodeRejection> {
+  const { nodeId, operatorId, reason, at } = data;
+  if (operatorId !== undefined && operatorId !== node.offer.operatorId)
+    return reject('NodeIsOfAnotherOperator');
+  const wrongReason = reasonProblem(data);
+  if (wrongReason !== undefined) return reject('ReasonIsInvalid', wrongReason);
+  // The platform's word counts for more than the operator's, and nothing more is said after it.
+  if (node.revokedBy === 'platform' || (node.revokedBy && operatorId !== undefined)) return accept();
+  const by = operatorId !== undefined && { operatorId };
+  const events: NodeEvent[] = [
+    { type: 'NodeRevoked', data: { nodeId, publicKey: node.publicKey, reason, ...by } },
+  ];
+  if (node.status === 'online') events.push({ type: 'NodeWentOffline', data: { nodeId, lastSeenAt: at } });
+  return accept(...events);
+}
+
+const refuseRevoked = (revokedBy: 'operator' | 'platform') =>
+  reject('NodeIsRevoked', `the ${revokedBy} has revoked this node`);
 
 /** The evidence is not known here: whoever sends this has verified it. */
 function attest({ nodeId, attestation }: AttestNode, node: Enrolled): Decision<NodeEvent, NodeRejection> {
