@@ -1,6 +1,5 @@
 import { breaker } from '@astro/runtime/breaker';
-import { readPosition } from '@astro/postgres/checkpoints';
-import { PositionWatch } from '@astro/postgres/position-watch';
+import { waitForPosition } from '@astro/postgres/checkpoints';
 import { MikroORM, type EntityManager } from '@mikro-orm/postgresql';
 import { Injectable, Logger } from '@nestjs/common';
 import { Problem } from './http/problem.js';
@@ -19,8 +18,6 @@ export class ReadModels {
     timeout: QUERY_TIMEOUT_MS,
   });
 
-  private readonly positions = new PositionWatch(name => this.query(em => readPosition(em, name)));
-
   constructor(private readonly orm: MikroORM) {}
 
   /** @throws Problem `reads_unavailable` when the database does not answer, or has not for a while */
@@ -35,6 +32,6 @@ export class ReadModels {
 
   /** Whether the projection has come as far as `position` within a second. */
   includes(projectionName: string, position: number): Promise<boolean> {
-    return this.positions.reached(projectionName, position, OWN_WRITE_TIMEOUT_MS);
+    return this.query(em => waitForPosition(em, projectionName, position, OWN_WRITE_TIMEOUT_MS));
   }
 }
