@@ -1,4 +1,5 @@
 import { startPacedChain } from '../anvil/paced-chain.js';
+import { natsListenersIn, urlsOf } from '../nats/listeners.js';
 import { startNats } from '../nats/server.js';
 import { startPostgres } from '../postgres/server.js';
 import type { Ground, Infrastructure } from './infrastructure.js';
@@ -9,6 +10,7 @@ import { accessOf, operatorKit } from './keys.js';
 export async function startEmbedded(ground: Ground): Promise<Infrastructure> {
   const { state, ports, log } = ground;
   const kit = operatorKit(state);
+  const listeners = natsListenersIn(process.env);
   const [postgresPort, natsPort] = [await ports.portFor('postgres'), await ports.portFor('nats')];
   const anvilPort = ground.needsChain ? await ports.portFor('anvil') : undefined;
   log('platform', `starting PostgreSQL${anvilPort === undefined ? ' and NATS' : ', NATS and Anvil'}`);
@@ -21,6 +23,7 @@ export async function startEmbedded(ground: Ground): Promise<Infrastructure> {
         dir: state.folder('nats'),
         port: natsPort,
         kit,
+        listeners,
         ...(ground.natsStoreMaxBytes === undefined ? {} : { storeMaxBytes: ground.natsStoreMaxBytes }),
         log: line => log('nats', line),
         onExit,
@@ -32,6 +35,7 @@ export async function startEmbedded(ground: Ground): Promise<Infrastructure> {
   return {
     ...accessOf(kit, state),
     natsUrl: nats.current.url,
+    natsPublicUrl: urlsOf(natsPort, listeners, listeners.publicHost).join(','),
     databaseAdminUrl: postgres.current.adminUrl,
     chain: anvil && { rpcUrl: anvil.current.url, addressesFile: undefined },
     signal(server, signal) {
