@@ -6,14 +6,15 @@ import { startLeaf } from '@astro/devstack/nats/leaf';
 import { startNats, type NatsServer } from '@astro/devstack/nats/server';
 import { newId } from '@astro/event-sourcing/ids';
 import type { DesiredState } from '@astro/messages/agent';
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { connect, credsAuthenticator } from '@nats-io/transport-node';
+import { AgentAccountKeeper } from './agent-account-keeper.js';
 import { AgentLink } from './agent-link.js';
 import { Bus } from './bus.js';
 import { agentKeyPair, issueAgentJwt } from './credentials.js';
 import { DesiredStates } from './desired-state.js';
 import { hubConfigOf, leafCredentials } from './leaf.js';
-import { generateOperatorKit, serviceCredentials } from './operator-kit.js';
+import { accountKeeperCredentials, generateOperatorKit, serviceCredentials } from './operator-kit.js';
 import { ensureStreams } from './streams.js';
 
 const kit = generateOperatorKit();
@@ -81,6 +82,39 @@ test.each(['leaf', 'hub'] as const)(
   60_000,
 );
 
+describe('a key that is revoked', () => {
+  let keeper: AgentAccountKeeper;
+
+  beforeAll(() => {
+    keeper = new AgentAccountKeeper({
+      servers: hub.url,
+      credentials: accountKeeperCredentials(kit, 'spec'),
+      accountPublicKey: kit.agentAccountPublicKey,
+      operatorSigningSeed: kit.operatorSigningSeed,
+    });
+  });
+
+  afterAll(() => keeper.close());
+
+  test('is cut off at a leaf', async () => {
+    const { link, publicKey } = await enrol();
+    await keeper.revoke([{ publicKey, revokedAt: new Date() }], new Date());
+    await until(async () => !link.isUp);
+    await link.close();
+  }, 60_000);
+
+  test('is cut off at a leaf that was away meanwhile', async () => {
+    const { link, publicKey } = await enrol();
+    await leaf.kill();
+    await keeper.revoke([{ publicKey, revokedAt: new Date() }], new Date());
+    leaf = await startLeaf({ dir: join(dir, 'leaf'), port: leaf.port, kit, hubUrl });
+    let refusals = 0;
+    link.onRefused(() => (refusals += 1));
+    await until(async () => refusals > 0);
+    await link.close();
+  }, 60_000);
+});
+
 test('what a leaf has lets nobody in as a client', async () => {
   for (const text of Object.values(leafCredentials(kit, 'thief'))) {
     const authenticator = credsAuthenticator(new TextEncoder().encode(text));
@@ -125,15 +159,17 @@ test('a leaf passes on nothing but what agents say', async () => {
 async function enrol() {
   const nodeId = newId('node');
   const seed32 = randomBytes(32);
+  const { publicKey } = agentKeyPair(seed32);
   const jwt = issueAgentJwt({
     accountPublicKey: kit.agentAccountPublicKey,
     signingSeed: kit.agentSigningSeed,
     nodeId,
-    userPublicKey: agentKeyPair(seed32).publicKey,
+    userPublicKey: publicKey,
     ttlSeconds: 600,
   });
-  const link = await AgentLink.connect({ servers: leaf.url, nodeId, seed32, jwt: () => jwt, name: 'spec' });
-  return { nodeId, link };
+  const access = () => ({ jwt, seed32 });
+  const link = await AgentLink.connect({ servers: leaf.url, nodeId, access, name: 'spec' });
+  return { nodeId, link, publicKey };
 }
 
 const lastOf = (stream: string, subject: string) =>

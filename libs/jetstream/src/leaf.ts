@@ -29,8 +29,8 @@ export function leafCredentials(kit: OperatorKit, name: string): LeafCredentials
     system: credentials(kit.systemSigningSeed, name, {
       issuer_account: kit.systemAccountPublicKey,
       allowed_connection_types: ['LEAFNODE'],
-      pub: { allow: ['_INBOX.>', REPLIES] },
-      sub: { allow: ['$SYS.REQ.CLAIMS.UPDATE', '$SYS.ACCOUNT.*.CLAIMS.UPDATE'] },
+      pub: { allow: ['$SYS.REQ.CLAIMS.PACK'] },
+      sub: { allow: ['$SYS.REQ.CLAIMS.UPDATE', '$SYS.ACCOUNT.*.CLAIMS.UPDATE', '$SYS._INBOX.>'] },
     }),
   };
 }

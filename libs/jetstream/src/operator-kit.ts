@@ -58,7 +58,10 @@ export function generateOperatorKit(earlier: Partial<OperatorKit> = {}): Operato
   const accountJwts = Object.entries(accountsOf(keys)).map(([subject, { name, nats }]) => {
     const kept = earlier.accountJwts?.[subject];
     const isGood = kept !== undefined && says(kept, nats, signer.publicKey);
-    return [subject, isGood ? kept : sign<Account>({ signer, subject, name, type: 'account', nats })] as const;
+    return [
+      subject,
+      isGood ? kept : sign<Account>({ signer, subject, name, type: 'account', nats }),
+    ] as const;
   });
   return {
     ...keys,
@@ -104,13 +107,14 @@ function says(jwt: string, nats: Partial<Account>, signer: string): boolean {
 
 /**
  * Part of a server's configuration. What is pushed to the server later is kept in `resolverDir`, and counts for more
- * than what stands here as long as it is newer.
+ * than what stands here as long as it is newer. Servers that hear of one another compare what they have every few
+ * seconds, so that one that was away catches up.
  */
 export const serverConfigOf = (kit: OperatorKit, resolverDir: string): string =>
   [
     `operator: ${kit.operatorJwt}`,
     `system_account: ${kit.systemAccountPublicKey}`,
-    `resolver: { type: full, dir: ${JSON.stringify(resolverDir)}, allow_delete: false }`,
+    `resolver: { type: full, dir: ${JSON.stringify(resolverDir)}, allow_delete: false, interval: "5s" }`,
     'resolver_preload: {',
     ...Object.entries(kit.accountJwts).map(([key, jwt]) => `  ${key}: ${jwt}`),
     '}',

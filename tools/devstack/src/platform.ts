@@ -343,7 +343,7 @@ export class Platform {
     const infrastructure = this.started(this.infrastructure);
     return {
       natsUrl: infrastructure.natsUrl,
-      natsPublicUrl: infrastructure.agentsNatsUrl ?? infrastructure.natsUrl,
+      natsPublicUrl: infrastructure.natsPublicUrl,
       credentialsFileOf: service => infrastructure.credentialsFileOf(service),
       databaseUrlOf: role => this.started(this.databases).urlOf(role),
       httpPortOf: service => this.httpPortOf(service),

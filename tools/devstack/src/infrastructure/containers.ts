@@ -37,11 +37,13 @@ export async function startContainers(ground: Ground): Promise<Infrastructure> {
     running.push(postgres);
     const nats = await startNatsContainer(natsPort, kit, state.folder('containers', 'nats'));
     running.push(nats);
+    const natsUrl = `nats://${nats.getHost()}:${natsPort}`;
     const chain = ground.needsChain ? await startAnvilContainer(ground) : undefined;
     if (chain) running.push(chain);
     return {
       ...accessOf(kit, state),
-      natsUrl: `nats://${nats.getHost()}:${natsPort}`,
+      natsUrl,
+      natsPublicUrl: natsUrl,
       databaseAdminUrl: `postgresql://postgres:${password}@${postgres.getHost()}:${postgresPort}/postgres`,
       chain: chain && { rpcUrl: chain.url, addressesFile: undefined },
       stop,

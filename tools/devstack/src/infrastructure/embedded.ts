@@ -2,6 +2,7 @@ import { hubConfigOf } from '@astro/jetstream/leaf';
 import type { OperatorKit } from '@astro/jetstream/operator-kit';
 import { startPacedChain } from '../anvil/paced-chain.js';
 import { startLeaf } from '../nats/leaf.js';
+import { natsListenersIn, urlsOf } from '../nats/listeners.js';
 import { startNats } from '../nats/server.js';
 import { startPostgres } from '../postgres/server.js';
 import type { Ground, Infrastructure } from './infrastructure.js';
@@ -14,6 +15,7 @@ const host = '127.0.0.1';
 export async function startEmbedded(ground: Ground): Promise<Infrastructure> {
   const { state, ports, log } = ground;
   const kit = operatorKit(state);
+  const listeners = natsListenersIn(process.env);
   const [postgresPort, natsPort] = [await ports.portFor('postgres'), await ports.portFor('nats')];
   const leafPort = ground.leafServers > 0 ? await ports.portFor('nats-leaves') : undefined;
   const anvilPort = ground.needsChain ? await ports.portFor('anvil') : undefined;
@@ -28,6 +30,7 @@ export async function startEmbedded(ground: Ground): Promise<Infrastructure> {
         port: natsPort,
         kit,
         ...(leafPort === undefined ? {} : { settings: hubConfigOf(`${host}:${leafPort}`) }),
+        listeners,
         ...(ground.natsStoreMaxBytes === undefined ? {} : { storeMaxBytes: ground.natsStoreMaxBytes }),
         log: line => log('nats', line),
         onExit,
@@ -40,7 +43,7 @@ export async function startEmbedded(ground: Ground): Promise<Infrastructure> {
   return {
     ...accessOf(kit, state),
     natsUrl: nats.current.url,
-    ...(leaves && { agentsNatsUrl: leaves.urls.join(',') }),
+    natsPublicUrl: (leaves?.urls ?? urlsOf(natsPort, listeners, listeners.publicHost)).join(','),
     databaseAdminUrl: postgres.current.adminUrl,
     chain: anvil && { rpcUrl: anvil.current.url, addressesFile: undefined },
     signal(server, signal) {

@@ -5,6 +5,8 @@ import type { AgentAccountKeeper, Chain, Ground, Infrastructure } from './infras
 
 const externalConfig = z.object({
   NATS_URL: commonConfig.NATS_URL,
+  /** Where agents reach it; the same when it is not given. */
+  NATS_PUBLIC_URL: z.string().optional(),
   NATS_CREDENTIALS_FILE: commonConfig.NATS_CREDENTIALS_FILE,
   /** A superuser's: databases, roles and schemas are made with it. */
   DATABASE_URL: commonConfig.DATABASE_URL,
@@ -35,6 +37,7 @@ export function useExternal(
   const config = readConfig(needsChain ? externalConfig.extend(externalChain.shape) : externalConfig, env);
   return {
     natsUrl: config.NATS_URL,
+    natsPublicUrl: config.NATS_PUBLIC_URL ?? config.NATS_URL,
     credentialsFileOf: () => config.NATS_CREDENTIALS_FILE,
     databaseAdminUrl: config.DATABASE_URL,
     agentAccountPublicKey: config.AGENT_ACCOUNT_PUBLIC_KEY,

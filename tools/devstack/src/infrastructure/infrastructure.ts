@@ -6,8 +6,8 @@ import type { StateFolder } from '../state.js';
 /** The servers that the services stand on. */
 export type Infrastructure = {
   readonly natsUrl: string;
-  /** Where agents reach NATS, separated by commas; undefined: where the services do. */
-  readonly agentsNatsUrl?: string;
+  /** Where agents reach it, over each transport, separated by commas. */
+  readonly natsPublicUrl: string;
   /** Path of the .creds file of one client; undefined where the server lets everybody in. */
   credentialsFileOf(client: string): string | undefined;
   /** A superuser's URL. */

@@ -6,11 +6,11 @@ import { createConnection, createServer } from 'node:net';
 import { join } from 'node:path';
 import { serverConfigOf, type OperatorKit } from '@astro/jetstream/operator-kit';
 import { natsServerBinary, type Progress } from './binary.js';
+import { listenersConfiguration, LOOPBACK, urlsOf, type NatsListeners } from './listeners.js';
 
 const START_TIMEOUT_MS = 20_000;
 const STOP_TIMEOUT_MS = 10_000;
 const MAX_PAYLOAD_BYTES = 8 * 1024 * 1024;
-const LOOPBACK = '127.0.0.1';
 
 export type NatsOptions = {
   /**
@@ -20,6 +20,7 @@ export type NatsOptions = {
   readonly dir: string;
   /** 0 or absent picks a free port. */
   readonly port?: number;
+  readonly listeners?: NatsListeners;
   /** Makes it demand JWTs; without one it lets everybody in. */
   readonly kit?: OperatorKit;
   /** Lines of its configuration, which count for more than those before them. */
@@ -44,7 +45,7 @@ export type NatsServer = {
   kill(): Promise<void>;
 };
 
-/** Starts a NATS server with JetStream on the loopback interface; resolves when it takes connections. */
+/** Starts a NATS server with JetStream on the loopback interface unless told; resolves when it takes connections. */
 export async function startNats(options: NatsOptions): Promise<NatsServer> {
   const binary = await natsServerBinary(options.log);
   const port = options.port || (await freePort());
@@ -78,7 +79,7 @@ export async function startNats(options: NatsOptions): Promise<NatsServer> {
     return end(child, signal);
   };
   return {
-    url: `nats://${LOOPBACK}:${port}`,
+    url: urlsOf(port, options.listeners ?? {})[0]!,
     port,
     pid: child.pid!,
     stop: () => endWith('SIGTERM'),
@@ -91,7 +92,7 @@ export async function startNats(options: NatsOptions): Promise<NatsServer> {
  * each.
  */
 function configuration(
-  { dir, kit, settings, stores = true, storeMaxBytes }: NatsOptions,
+  { dir, listeners = {}, kit, settings, stores = true, storeMaxBytes }: NatsOptions,
   port: number,
 ): string {
   const jetStream = [
@@ -102,7 +103,7 @@ function configuration(
     '}',
   ];
   return [
-    `listen: "${LOOPBACK}:${port}"`,
+    ...listenersConfiguration(port, listeners),
     `max_payload: ${MAX_PAYLOAD_BYTES}`,
     ...(stores ? jetStream : []),
     ...(kit ? [serverConfigOf(kit, join(dir, 'accounts'))] : []),
