@@ -12,7 +12,9 @@ const written = [
     'fact-id',
     'invoice-month',
   ],
-  ...['ledger-accounts', 'result-digest', 'runtimes', 'unconstrained'],
+  ...['ledger-accounts',
+  'nkey',
+  'node-key-statement', 'result-digest', 'runtimes', 'unconstrained'],
 ];
 
 /** The libraries are ECMAScript modules, so Jest runs with --experimental-vm-modules (see tools/bootstrap). */

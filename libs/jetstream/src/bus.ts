@@ -53,6 +53,8 @@ export class Bus {
       reconnectJitter: 250,
       pingInterval: 10_000,
       maxPingOut: 2,
+      // A server that is addressed by `tls://` and takes plain text only is refused.
+      ...(options.servers.includes('tls://') && { tls: {} }),
       ...(options.credentials && {
         authenticator: credsAuthenticator(new TextEncoder().encode(options.credentials)),
       }),

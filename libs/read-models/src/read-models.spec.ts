@@ -31,7 +31,7 @@ import { JobUsage, findUsage, pageOfUsage, usage } from './billing/usage.js';
 import { Batch, findPayout, pageOfPayouts, Payout, payouts, payoutsOf } from './billing/payouts.js';
 import { InvalidCursor } from './page.js';
 import { ApiKey, apiKeys, findApiKeyByHash } from './registry/api-keys.js';
-import { Node, findNode, nodes, pageOfNodes } from './registry/nodes.js';
+import { Node, findNode, findNodeByKey, nodes, pageOfNodes } from './registry/nodes.js';
 import { Operator, findOperator, operators } from './registry/operators.js';
 import { Tenant, findTenant, tenants } from './registry/tenants.js';
 import { Wallet, wallets, walletOf } from './registry/wallets.js';
@@ -186,8 +186,12 @@ test('a node has its latest offer and status, and nodes come in pages', async ()
     status: 'offline',
     pricePerSecondAtto: 6n,
     interruptiblePricePerSecondAtto: 3n,
-    publicKey: 'U1',
+    publicKey: 'U4',
   });
+  expect(await findNodeByKey(em, 'operator_1', 'U4')).toMatchObject({ nodeId: 'node_1' });
+  expect(await findNodeByKey(em, 'operator_1', 'U1')).toBeNull();
+  expect((await findNode(em, 'node_1'))?.revokedAt).toBeInstanceOf(Date);
+  expect((await findNode(em, 'node_3'))?.revokedAt).toBeNull();
   expect((await findNode(em, 'node_1'))?.inventory).toEqual(offer('node_1').inventory);
   expect((await findNode(em, 'node_1'))?.attestation).toEqual({
     ...attestation,

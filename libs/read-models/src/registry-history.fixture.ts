@@ -62,6 +62,10 @@ export const registryHistory: readonly (
   { type: 'NodeCameOnline', data: { offer: offer('node_2', 10n ** 25n), attestation } },
   { type: 'NodeAttestationRevoked', data: { nodeId: 'node_2', reason: 'a flaw' } },
   { type: 'NodeCameOnline', data: { offer: offer('node_2', 10n ** 25n) } },
+  { type: 'NodeKeyReplaced', data: { nodeId: 'node_1', previousPublicKey: 'U1', publicKey: 'U4' } },
+  { type: 'NodeRevoked', data: { nodeId: 'node_1', publicKey: 'U4', reason: 'stolen' } },
+  { type: 'NodeRevoked', data: { nodeId: 'node_3', publicKey: 'U3', reason: 'lost' } },
+  { type: 'NodeReinstated', data: { nodeId: 'node_3' } },
 ];
 
 function walletLinked(nonce: number, address: string): WalletsEvent {

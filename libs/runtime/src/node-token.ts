@@ -1,4 +1,4 @@
-import { createPrivateKey } from 'node:crypto';
+import { privateKeyOf } from '@astro/messages/nkey';
 import { SignJWT, errors, jwtVerify } from 'jose';
 
 /** A node proves to the gateway who it is by a JWT that its own Ed25519 key signs. Short-lived: it is never revoked. */
@@ -6,9 +6,6 @@ const audience = 'astro-gateway';
 const maxTtlSeconds = 60;
 /** Clocks of operators' machines drift; more than this is refused. */
 const clockToleranceSeconds = 5;
-
-/** DER of a PKCS #8 private key for Ed25519 up to the 32 bytes of the seed (RFC 8410, section 7). */
-const pkcs8Prefix = Buffer.from('302e020100300506032b657004220420', 'hex');
 
 export type NodeTokenOptions = {
   readonly nodeId: string;
@@ -18,9 +15,7 @@ export type NodeTokenOptions = {
 };
 
 export async function signNodeToken({ nodeId, seed32, ttlSeconds }: NodeTokenOptions): Promise<string> {
-  if (seed32.length !== 32) throw new RangeError(`an Ed25519 seed has 32 bytes, not ${seed32.length}`);
   if (!(ttlSeconds > 0 && ttlSeconds <= maxTtlSeconds)) throw new RangeError(`ttlSeconds: ${ttlSeconds}`);
-  const key = createPrivateKey({ key: Buffer.concat([pkcs8Prefix, seed32]), format: 'der', type: 'pkcs8' });
   const issuedAt = Math.floor(Date.now() / 1000);
   return new SignJWT()
     .setProtectedHeader({ alg: 'EdDSA', typ: 'JWT' })
@@ -29,7 +24,7 @@ export async function signNodeToken({ nodeId, seed32, ttlSeconds }: NodeTokenOpt
     .setAudience(audience)
     .setIssuedAt(issuedAt)
     .setExpirationTime(issuedAt + ttlSeconds)
-    .sign(key);
+    .sign(privateKeyOf(seed32));
 }
 
 /**

@@ -1,3 +1,4 @@
+import { AGENT_JWT_TTL_MAX_SECONDS } from '@astro/jetstream/credentials';
 import { commonConfig } from '@astro/runtime/config';
 import { z } from 'zod';
 
@@ -9,10 +10,12 @@ export const gatewayConfig = z.object({
   CONTENT_DIR: z.string().min(1),
   /** Where agents reach the bus, comma-separated. */
   NATS_PUBLIC_URL: z.string().regex(/^(nats|tls|wss?):\/\/[^\s,]+(,(nats|tls|wss?):\/\/[^\s,]+)*$/),
+  /** The account that agents connect to, which is not the platform's. */
   AGENT_ACCOUNT_PUBLIC_KEY: z.string().regex(/^A[A-Z2-7]{55}$/),
   /** Seed of the scoped key that signs agents' credentials. */
   AGENT_SIGNING_SEED: z.string().regex(/^SA[A-Z2-7]{56}$/),
-  AGENT_CREDENTIAL_TTL_SECONDS: count(86_400),
+  /** How long a node may use what it was given; it renews before. A revocation need not be known for longer. */
+  AGENT_CREDENTIAL_TTL_SECONDS: z.coerce.number().int().min(10).max(AGENT_JWT_TTL_MAX_SECONDS).default(3_600),
   /** The pool that jobs are submitted to. */
   POOL_ID: z
     .string()

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Platform } from '@astro/devstack/platform';
-import { generateOperatorKit } from '@astro/jetstream/credentials';
+import { generateOperatorKit } from '@astro/jetstream/operator-kit';
 import { readConfig } from '@astro/runtime/config';
 import { jsonLog } from '@astro/runtime/logging';
 import { openService, type Service } from '@astro/runtime/start-service';
@@ -82,7 +82,7 @@ async function openGateway(
     DATABASE_URL: platform.databaseUrlOf('gateway'),
     HTTP_PORT: '0',
     NATS_PUBLIC_URL: platform.natsUrl,
-    AGENT_ACCOUNT_PUBLIC_KEY: kit.accountPublicKey,
+    AGENT_ACCOUNT_PUBLIC_KEY: kit.agentAccountPublicKey,
     AGENT_SIGNING_SEED: kit.agentSigningSeed,
     LOG_LEVEL: 'fatal',
     ...overrides,

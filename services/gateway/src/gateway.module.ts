@@ -52,6 +52,7 @@ import { JobsController } from './jobs/jobs.controller.js';
 import { PoolQuestions } from './jobs/pool-questions.js';
 import { AttestationsController } from './nodes/attestations.controller.js';
 import { NodeCredentials } from './nodes/node-credentials.js';
+import { NodeKeysController } from './nodes/node-keys.controller.js';
 import { NodesController } from './nodes/nodes.controller.js';
 import { openApiDocument } from './openapi/document.js';
 import { OPENAPI_DOCUMENT, OpenApiController } from './openapi/openapi.controller.js';
@@ -66,6 +67,7 @@ export const controllers = [
   JobEventsController,
   ForesightController,
   ContentController,
+  NodeKeysController,
   NodesController,
   AttestationsController,
   AccountsController,

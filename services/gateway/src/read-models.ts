@@ -1,8 +1,9 @@
 import { breaker } from '@astro/runtime/breaker';
-import { waitForPosition } from '@astro/postgres/checkpoints';
+import { readPosition } from '@astro/postgres/checkpoints';
 import { MikroORM, type EntityManager } from '@mikro-orm/postgresql';
 import { Injectable, Logger } from '@nestjs/common';
 import { Problem } from './http/problem.js';
+import { PositionWatch } from './position-watch.js';
 
 const QUERY_TIMEOUT_MS = 5_000;
 /** How long a request waits to read its own write; the answer is then composed from what is there. */
@@ -18,6 +19,8 @@ export class ReadModels {
     timeout: QUERY_TIMEOUT_MS,
   });
 
+  private readonly positions = new PositionWatch(name => this.query(em => readPosition(em, name)));
+
   constructor(private readonly orm: MikroORM) {}
 
   /** @throws Problem `reads_unavailable` when the database does not answer, or has not for a while */
@@ -32,6 +35,6 @@ export class ReadModels {
 
   /** Whether the projection has come as far as `position` within a second. */
   includes(projectionName: string, position: number): Promise<boolean> {
-    return this.query(em => waitForPosition(em, projectionName, position, OWN_WRITE_TIMEOUT_MS));
+    return this.positions.includes(projectionName, position, OWN_WRITE_TIMEOUT_MS);
   }
 }

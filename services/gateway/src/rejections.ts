@@ -40,6 +40,10 @@ const problemOfRejection: Readonly<Record<string, ProblemCode>> = {
   ChallengeHasExpired: 'challenge_unknown',
   NodeHasAnotherKey: 'node_exists',
   NodeHasAnotherOperator: 'node_exists',
+  NodeNotEnrolled: 'node_not_found',
+  NodeIsOfAnotherOperator: 'node_not_found',
+  NodeIsRevoked: 'node_revoked',
+  ReasonIsInvalid: 'request_invalid',
 };
 
 /** @throws Problem when the command was refused */

@@ -74,6 +74,10 @@ export const nodeAgentConfig = z.object({
     .string()
     .regex(/^[A-Za-z0-9][\w.-]{0,63}$/, 'must be the name of a network')
     .optional(),
+  /** A certificate authority, in PEM, that gateway and bus may be certified by beside those that everybody knows. */
+  NATS_CA: z.string().min(1).optional(),
+  /** The node makes itself another key when this one is so old. */
+  KEY_ROTATION_DAYS: count.max(3_650).default(90),
   HEARTBEAT_MS: count.min(100).max(60_000).default(15_000),
   /** How long the agent waits for word of its desired state before it asks again. */
   DESIRED_STATE_PATIENCE_MS: count.min(100).max(600_000).default(10_000),

@@ -15,6 +15,10 @@ import type { Assignment, NodeReport } from '@astro/messages/agent';
 import { decode } from '@astro/messages/codec';
 import { cidOf } from '@astro/messages/content-id';
 
+import { GatewayClient } from './gateway/gateway-client.js';
+import { identityPath, readIdentity } from './identity/identity.js';
+import { recoverKey, rotateKey } from './identity/rotate-key.js';
+
 /** The spec speaks for the scheduler: it writes desired states and hears the reports. All else is the platform. */
 const AGENT = {
   name: 'alpha',
@@ -38,6 +42,14 @@ let inputs: Assignment['inputs'];
 let program: string;
 const reports: NodeReport[] = [];
 const waiting: { readonly isEnough: () => boolean; readonly resolve: () => void }[] = [];
+
+const agentDir = () => platform.state.folder('agents', AGENT.name);
+const changeOf = () => ({
+  stateDir: agentDir(),
+  nodeId,
+  gateway: new GatewayClient(platform.gatewayUrl),
+});
+const claimsOf = (jwt: string) => JSON.parse(Buffer.from(jwt.split('.')[1]!, 'base64url').toString()) as object;
 
 const authorized = (key: string) => ({ authorization: `Bearer ${key}` });
 const ofType = (type: NodeReport['type'], { leaseId }: Assignment) =>
@@ -218,6 +230,40 @@ describe('a node agent', () => {
     expect(ofType('TaskStarted', running)).toHaveLength(2);
     expect(ofType('TaskCompleted', running)).toMatchObject([{ data: { fault: 'program_timed_out' } }]);
     expect(ofType('TaskStarted', ended)).toHaveLength(1);
+    expect((await nodes()).map(({ id }) => id)).toEqual([nodeId]);
+  }, 90_000);
+
+  test('works on through a change of its key, which another process makes', async () => {
+    const [running, next] = [assignmentOf(never, 2_000), assignmentOf(1)];
+    await want(running);
+    await until(() => ofType('TaskStarted', running).length > 0);
+    const before = await readIdentity(identityPath(agentDir()));
+    const given = await rotateKey({ ...changeOf(), signal: AbortSignal.timeout(30_000) });
+    const after = await readIdentity(identityPath(agentDir()));
+    expect(after!.publicKey).not.toBe(before!.publicKey);
+    expect(claimsOf(given.jwt)).toMatchObject({ sub: after!.publicKey, name: nodeId });
+    await until(() => ofType('TaskCompleted', running).length > 0);
+    expect(ofType('TaskStarted', running)).toHaveLength(1);
+    await want(next);
+    await until(() => ofType('TaskCompleted', next).length > 0);
+    expect((await nodes()).map(({ id }) => id)).toEqual([nodeId]);
+  }, 90_000);
+
+  test('is cut off when its operator revokes it, and is the same node again with another key', async () => {
+    const revocation = await fetch(`${platform.gatewayUrl}/v1/nodes/${nodeId}/revoke`, {
+      method: 'POST',
+      headers: { ...authorized(keys.operator), 'content-type': 'application/json' },
+      body: JSON.stringify({ reason: 'stolen' }),
+    });
+    expect(revocation.status).toBe(200);
+    // It goes on saying that it is alive for as long as it is let.
+    const lastHeartbeat = async () => (await bus.jsm.streams.info('TELEMETRY')).state.last_seq;
+    for (let last = -1; last !== (await lastHeartbeat()); await sleep(4 * AGENT.heartbeatMs))
+      last = await lastHeartbeat();
+    expect((await nodes()).map(({ status }) => status)).toEqual(['offline']);
+    const signal = AbortSignal.timeout(30_000);
+    await recoverKey({ ...changeOf(), operatorKey: keys.operator, signal });
+    while ((await nodes())[0]?.status !== 'online') await sleep(50);
     expect((await nodes()).map(({ id }) => id)).toEqual([nodeId]);
   }, 90_000);
 

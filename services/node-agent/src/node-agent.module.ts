@@ -17,7 +17,8 @@ import { ContentCache } from './content/content-cache.js';
 import { Content } from './content/content.js';
 import { Enrolment } from './enrol/enrolment.js';
 import { GatewayClient } from './gateway/gateway-client.js';
-import { openIdentity, type Identity } from './identity/identity.js';
+import { trustCertificatesOf } from './gateway/trust.js';
+import { NodeKey } from './identity/node-key.js';
 import { NODE_AGENT_CONFIG, type NodeAgentConfig } from './node-agent.config.js';
 import { NodeAgent } from './node-agent.js';
 import { HardwareWatch, type Look } from './probe/hardware-watch.js';
@@ -60,12 +61,12 @@ class AgentLife implements OnApplicationBootstrap, OnApplicationShutdown {
 
 type Speakers = {
   readonly gateway: GatewayClient;
-  readonly identity: Identity;
+  readonly key: NodeKey;
   readonly enrolment: Enrolment;
 };
 
 /** Undefined where the machine claims nothing, or what others have to verify. */
-function attestingOf(config: NodeAgentConfig, { gateway, identity, enrolment }: Speakers) {
+function attestingOf(config: NodeAgentConfig, { gateway, key, enrolment }: Speakers) {
   const { ATTESTATION: kind, ATTESTATION_CERTIFICATES: certificates } = config;
   const log = logFor('attestation');
   if (kind === undefined) return undefined;
@@ -78,7 +79,7 @@ function attestingOf(config: NodeAgentConfig, { gateway, identity, enrolment }: 
   const reports = config.ATTESTATION_REPORTS;
   const entry = `astro-${config.AGENT_NAME}`;
   const source = machineEvidence({ kind, reports, entry, ...(certificates && { certificates }) });
-  const { publicKey } = identity;
+  const publicKey = () => key.current.publicKey;
   return new Attesting({ gateway, source, publicKey, token: nodeId => enrolment.token(nodeId), log });
 }
 
@@ -87,9 +88,10 @@ const agentOn = (machine: Machine, runnerOf: (own: TaskRunner) => TaskRunner): P
   inject: [NODE_AGENT_CONFIG, GatewayClient, OfferedRuntimes],
   useFactory: async (config: NodeAgentConfig, gateway: GatewayClient, runtimes: OfferedRuntimes) => {
     const stateDir = config.AGENT_STATE_DIR;
+    if (config.NATS_CA) await trustCertificatesOf(config.NATS_CA);
     await mkdir(stateDir, { recursive: true, mode: 0o700 });
     const runtime = runnerOf(runtimes);
-    const identity = await openIdentity(stateDir);
+    const key = await NodeKey.open(stateDir);
     const lookAt = async (here: Machine): Promise<Look> => ({
       offer: offerOf(
         here,
@@ -104,8 +106,8 @@ const agentOn = (machine: Machine, runnerOf: (own: TaskRunner) => TaskRunner): P
     const hardware = new HardwareWatch(first, lookAgain, logFor('hardware'));
     const { offer } = first;
     const { ATTESTATION: attestationClaimed } = config;
-    const enrolment = new Enrolment(gateway, identity, { stateDir, operatorKey: config.OPERATOR_KEY, offer });
-    const attesting = attestingOf(config, { gateway, identity, enrolment });
+    const enrolment = new Enrolment(gateway, key, { stateDir, operatorKey: config.OPERATOR_KEY, offer });
+    const attesting = attestingOf(config, { gateway, key, enrolment });
     const cache = await ContentCache.open(
       join(stateDir, 'content'),
       config.CONTENT_CACHE_MIB * BYTES_PER_MIB,
@@ -114,7 +116,7 @@ const agentOn = (machine: Machine, runnerOf: (own: TaskRunner) => TaskRunner): P
     const tasksMax = Math.ceil(config.OFFER_CPU_MILLIS / 1000);
     return new NodeAgent({
       config,
-      identity,
+      key,
       enrolment,
       hardware,
       ...(attesting && { attesting }),

@@ -3,10 +3,11 @@ import { AgentLink } from '@astro/jetstream/agent-link';
 import { backOffMs, delay } from '@astro/jetstream/delay';
 import { reasonOf, type Log } from '@astro/jetstream/log';
 import type { Attesting } from './attestation/attesting.js';
-import type { Credentials, Enrolment } from './enrol/enrolment.js';
+import { lifeMsOf, type Credentials } from './enrol/credentials.js';
+import type { Enrolment } from './enrol/enrolment.js';
 import { GatewayRefusal } from './gateway/gateway-client.js';
 import { MachineUsage } from './heartbeat/usage.js';
-import type { Identity } from './identity/identity.js';
+import type { NodeKey } from './identity/node-key.js';
 import type { NodeAgentConfig } from './node-agent.config.js';
 import type { HardwareWatch } from './probe/hardware-watch.js';
 import type { Reconciler } from './reconcile/reconciler.js';
@@ -21,7 +22,7 @@ const RENEW_DELAY_MAX_MS = 24 * 3_600_000;
 
 export type NodeAgentParts = {
   readonly config: NodeAgentConfig;
-  readonly identity: Identity;
+  readonly key: NodeKey;
   readonly enrolment: Enrolment;
   readonly hardware: HardwareWatch;
   /** Absent where the node claims nothing that it would have to prove. */
@@ -40,6 +41,8 @@ export class NodeAgent {
   #reconciler: Reconciler | undefined;
   #credentials: Credentials | undefined;
   #informedAtMs = 0;
+  /** Ends the wait for the next renewal. */
+  #renewNow = new AbortController();
 
   constructor(parts: NodeAgentParts) {
     this.#parts = parts;
@@ -65,7 +68,7 @@ export class NodeAgent {
   }
 
   async #live(): Promise<void> {
-    const { config, identity, log } = this.#parts;
+    const { config, key, log } = this.#parts;
     const { signal } = this.#stop;
     const nodeId = await this.#untilDone('enrol', () => this.#join());
     if (nodeId === undefined) return;
@@ -76,10 +79,13 @@ export class NodeAgent {
       AgentLink.connect({
         servers: this.#currentCredentials().servers.join(','),
         nodeId,
-        seed32: identity.seed32,
-        jwt: () => this.#currentCredentials().jwt,
+        access: () => ({ jwt: this.#currentCredentials().jwt, seed32: key.current.seed32 }),
         name: config.AGENT_NAME,
         log: line => log.info(line),
+      }).catch((error: unknown) => {
+        // What it was given may be the reason.
+        this.#renewNow.abort();
+        throw error;
       }),
     );
     if (!link) return;
@@ -93,6 +99,7 @@ export class NodeAgent {
       reconciler.want(state).catch((error: unknown) => log.error('reconcile', { reason: reasonOf(error) }));
     });
     link.onReconnect(() => this.#inBackground('ask for the desired state', this.#ask()));
+    link.onRefused(() => this.#renewNow.abort());
     log.info('connected', { nodeId });
     this.#loops.push(this.#every(config.HEARTBEAT_MS, 'heartbeat', () => this.#beat(), signal));
     this.#loops.push(this.#every(config.DESIRED_STATE_PATIENCE_MS, 'look', () => this.#lookAgain(), signal));
@@ -102,6 +109,7 @@ export class NodeAgent {
 
   async #join(): Promise<string> {
     const { enrolment } = this.#parts;
+    await enrolment.finishRotation(this.#stop.signal);
     const known = await enrolment.enrolledAs();
     if (known === undefined) {
       const { nodeId, credentials } = await enrolment.enrol(this.#stop.signal);
@@ -113,7 +121,8 @@ export class NodeAgent {
       return known;
     } catch (error) {
       // The registry has forgotten this node, as after a restore of its database: it is a new node then.
-      const isUnknown = error instanceof GatewayRefusal && [401, 404].includes(error.status);
+      const isUnknown =
+        error instanceof GatewayRefusal && ['credentials_invalid', 'node_not_found'].includes(error.code);
       if (!isUnknown) throw error;
       await enrolment.forget();
       throw error;
@@ -157,14 +166,28 @@ export class NodeAgent {
   async #keepCredentials(nodeId: string): Promise<void> {
     const { signal } = this.#stop;
     while (!signal.aborted) {
-      const lifeMs = this.#currentCredentials().expiresAt.getTime() - Date.now();
+      const lifeMs = lifeMsOf(this.#currentCredentials());
       const delayMs = Math.min(Math.max(lifeMs * RENEW_AFTER, RENEW_DELAY_MIN_MS), RENEW_DELAY_MAX_MS);
-      if (!(await this.#pause(delayMs))) return;
-      const renewed = await this.#untilDone('renew the credentials', () =>
-        this.#parts.enrolment.renew(nodeId, signal),
-      );
-      if (renewed) this.#credentials = renewed;
+      this.#renewNow = new AbortController();
+      await delay(delayMs, AbortSignal.any([signal, this.#renewNow.signal]));
+      const renewed = await this.#untilDone('renew the credentials', () => this.#freshCredentials(nodeId));
+      if (!renewed) return;
+      this.#credentials = renewed;
+      // What was refused is tried again by itself, and not too often.
+      if (this.#renewNow.signal.aborted) await this.#pause(RENEW_DELAY_MIN_MS);
+      else await this.#link?.useNewAccess();
     }
+  }
+
+  /** For another key, when this one is as old as the operator lets it become. */
+  async #freshCredentials(nodeId: string): Promise<Credentials> {
+    const { config, enrolment, key, log } = this.#parts;
+    const { signal } = this.#stop;
+    if (!(await key.isOlderThan(config.KEY_ROTATION_DAYS, Date.now()))) return enrolment.renew(nodeId, signal);
+    const given = await enrolment.rotateKey(nodeId, signal);
+    this.#parts.attesting?.again();
+    log.info('has another key now', { nodeId });
+    return given;
   }
 
   #currentCredentials(): Credentials {

@@ -7,6 +7,7 @@ import { PlatformModule } from '@astro/runtime/platform.module';
 import { Module, type DynamicModule } from '@nestjs/common';
 import { apiKey } from './api-key/api-key.js';
 import { EvidenceQuestions } from './attestation/evidence-questions.loop.js';
+import { KeyRevocation } from './key-revocation.service.js';
 import { LivenessController } from './liveness.controller.js';
 import { node } from './node/node.js';
 import { operator } from './operator/operator.js';
@@ -31,7 +32,7 @@ export class RegistryModule {
         }),
       ],
       controllers: [LivenessController],
-      providers: [{ provide: registryConfigToken, useValue: config }],
+      providers: [{ provide: registryConfigToken, useValue: config }, KeyRevocation],
     };
   }
 }

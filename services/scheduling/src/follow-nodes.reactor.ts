@@ -22,6 +22,10 @@ export const followNodes = (poolId: string): Reactor<NodeEvent, PoolCommand> => 
       case 'NodeAttested':
       case 'NodeAttestationRevoked':
       case 'NodeChallenged':
+      // Whose keys are good is no matter of the pool; a node that is revoked goes offline too.
+      case 'NodeKeyReplaced':
+      case 'NodeRevoked':
+      case 'NodeReinstated':
         return [];
     }
   },

@@ -76,6 +76,23 @@ export class Administration {
     });
   }
 
+  /** Ends all that the node was given, at once. Its operator cannot take that back. */
+  async revokeNode(nodeId: string, reason: string): Promise<void> {
+    await this.request({
+      to: { type: 'registry.node', id: nodeId },
+      type: 'RevokeNode',
+      data: { nodeId, reason, at: new Date() },
+    });
+  }
+
+  async reinstateNode(nodeId: string): Promise<void> {
+    await this.request({
+      to: { type: 'registry.node', id: nodeId },
+      type: 'ReinstateNode',
+      data: { nodeId },
+    });
+  }
+
   /** @param reason why the ledger and Escrow differ */
   async resumeSettlement(chainId: string, reason: string): Promise<void> {
     await this.request({

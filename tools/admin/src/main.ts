@@ -48,6 +48,12 @@ async function perform(request: Request, administration: Administration): Promis
     case 'revoke-attestation':
       await administration.revokeAttestation(request.nodeId, request.reason);
       return `nothing is accepted of ${request.nodeId} any more`;
+    case 'revoke-node':
+      await administration.revokeNode(request.nodeId, request.reason);
+      return `${request.nodeId} is cut off, and nothing that it was given counts any more`;
+    case 'reinstate-node':
+      await administration.reinstateNode(request.nodeId);
+      return `${request.nodeId} may come back`;
     case 'resume-settlement':
       await administration.resumeSettlement(request.chainId, request.reason);
       return `settlement on chain ${request.chainId} goes on`;

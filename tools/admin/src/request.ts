@@ -11,6 +11,8 @@ export const usage = `Usage:
       records that the evidence with this SHA-256 was verified, and for how long it counts; KIND is
       tpm, tdx, sev_snp or nvidia_cc, as the node claims it
   npm run admin -- revoke-attestation NODE_ID REASON
+  npm run admin -- revoke-node NODE_ID REASON      cuts a node off; its leases end as lost
+  npm run admin -- reinstate-node NODE_ID          lets a node that was revoked come back
   npm run admin -- resume-settlement CHAIN_ID REASON
       lets settlement go on after the ledger and Escrow differed, and records why they do`;
 
@@ -23,7 +25,12 @@ export type Request =
       readonly evidenceDigest: string;
       readonly hours: number;
     }
-  | { readonly kind: 'revoke-attestation'; readonly nodeId: string; readonly reason: string }
+  | {
+      readonly kind: 'revoke-attestation' | 'revoke-node';
+      readonly nodeId: string;
+      readonly reason: string;
+    }
+  | { readonly kind: 'reinstate-node'; readonly nodeId: string }
   | { readonly kind: 'resume-settlement'; readonly chainId: string; readonly reason: string }
   | { readonly kind: 'credit'; readonly tenantId: string; readonly amountAtto: bigint };
 
@@ -46,7 +53,10 @@ export function readRequest(args: readonly string[]): Request {
     case 'attest':
       return attestIn(rest);
     case 'revoke-attestation':
-      return revokeIn(rest);
+    case 'revoke-node':
+      return revokeIn(kind, rest);
+    case 'reinstate-node':
+      return reinstateIn(rest);
     case 'resume-settlement':
       return resumeIn(rest);
     default:
@@ -88,10 +98,17 @@ function attestIn(args: readonly string[]): Request {
   return { kind: 'attest', nodeId, attestation, evidenceDigest, hours };
 }
 
-function revokeIn(args: readonly string[]): Request {
+function revokeIn(kind: 'revoke-attestation' | 'revoke-node', args: readonly string[]): Request {
   const [nodeId = '', ...rest] = args;
   assertNodeId(nodeId);
-  return { kind: 'revoke-attestation', nodeId, reason: reasonIn(rest) };
+  return { kind, nodeId, reason: reasonIn(rest) };
+}
+
+function reinstateIn(args: readonly string[]): Request {
+  const [nodeId = '', ...more] = args;
+  assertNodeId(nodeId);
+  if (more.length > 0) throw new UsageError(`What does ${more.join(' ')} mean?`);
+  return { kind: 'reinstate-node', nodeId };
 }
 
 function resumeIn(args: readonly string[]): Request {

@@ -10,7 +10,7 @@ export type BusServer = { readonly bus: Bus; readonly server: NatsServer; stop()
  * @param durable whether each write is on the disk before it is acknowledged, as it is in production
  */
 export async function startBusServer(dir: string, durable: boolean): Promise<BusServer> {
-  const server = await startNats({ dir, ...(!durable && { kit: { serverConfig: unsynced(dir) } }) });
+  const server = await startNats({ dir, ...(!durable && { settings: unsynced(dir) }) });
   const bus = await Bus.connect({ servers: server.url, name: 'bench' });
   await ensureStreams(bus);
   return {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { Bus } from '@astro/jetstream/bus';
-import { generateOperatorKit, serviceCredentials } from '@astro/jetstream/credentials';
+import { generateOperatorKit, serviceCredentials } from '@astro/jetstream/operator-kit';
 import { startNats, type NatsServer } from './nats/server.js';
 import { startPacedChain } from './anvil/paced-chain.js';
 import { anvilSettlerKey, type AnvilServer } from './anvil/server.js';
@@ -49,7 +49,7 @@ beforeAll(async () => {
     NATS_URL: nats.url,
     NATS_CREDENTIALS_FILE: credentialsFile,
     DATABASE_URL: postgres.adminUrl,
-    AGENT_ACCOUNT_PUBLIC_KEY: kit.accountPublicKey,
+    AGENT_ACCOUNT_PUBLIC_KEY: kit.agentAccountPublicKey,
     AGENT_SIGNING_SEED: kit.agentSigningSeed,
     // The first of them does not answer.
     RPC_URL: `http://127.0.0.1:1,${anvil.url}`,

@@ -46,6 +46,8 @@ export type PlatformOptions = {
   /** Ports to try first: of `gateway`, `nats`, `postgres`, or a service. */
   readonly ports?: Readonly<Record<string, number>>;
   readonly logLevel?: string;
+  /** How many NATS servers stand between the agents and the one that stores; none unless told. Embedded only. */
+  readonly leafServers?: number;
   /** What JetStream may reserve on disk; what it finds to be free when it is not given. */
   readonly natsStoreMaxBytes?: number;
   readonly log?: LogSink;
@@ -253,13 +255,15 @@ export class Platform {
     const kind = options.infra ?? chosenKind(process.env);
     const wanted = services.filter(({ name }) => !options.services || options.services.includes(name));
     const needsChain = wanted.some(({ name }) => name === indexer);
-    const { natsStoreMaxBytes } = options;
+    const { natsStoreMaxBytes, leafServers = 0 } = options;
+    if (leafServers > 0 && kind !== 'embedded') throw new Error(`leafServers: ${kind} servers have none`);
     const ground = {
       state,
       ports,
       register,
       log,
       needsChain,
+      leafServers,
       ...(natsStoreMaxBytes && { natsStoreMaxBytes }),
     };
     this.infrastructure = await startInfrastructure(kind, ground);
@@ -339,7 +343,7 @@ export class Platform {
     const infrastructure = this.started(this.infrastructure);
     return {
       natsUrl: infrastructure.natsUrl,
-      natsPublicUrl: infrastructure.natsUrl,
+      natsPublicUrl: infrastructure.natsPublicUrl,
       credentialsFileOf: service => infrastructure.credentialsFileOf(service),
       databaseUrlOf: role => this.started(this.databases).urlOf(role),
       httpPortOf: service => this.httpPortOf(service),
@@ -349,6 +353,7 @@ export class Platform {
       ...(this.underlying?.surroundings ?? chainless),
       agentAccountPublicKey: infrastructure.agentAccountPublicKey,
       agentSigningSeed: infrastructure.agentSigningSeed,
+      agentAccountKeeper: infrastructure.agentAccountKeeper,
     };
   }
 

@@ -27,6 +27,9 @@ export type Surroundings = {
   readonly settling: Settling | undefined;
   readonly agentAccountPublicKey: string;
   readonly agentSigningSeed: string;
+  /** Undefined where no key of an agent is revoked on the server. */
+  readonly agentAccountKeeper:
+    { readonly operatorSigningSeed: string; readonly credentialsFile: string } | undefined;
 };
 
 type Setting = (surroundings: Surroundings, row: Named) => string | undefined;
@@ -63,7 +66,16 @@ const poolId = 'main';
  * starts what stands here; docker-compose.yml is compared with it by test.
  */
 export const services = [
-  { name: 'registry', context: 'registry', settings: commonSettings },
+  {
+    name: 'registry',
+    context: 'registry',
+    settings: {
+      ...commonSettings,
+      AGENT_ACCOUNT_PUBLIC_KEY: at => at.agentAccountPublicKey,
+      OPERATOR_SIGNING_SEED: at => at.agentAccountKeeper?.operatorSigningSeed,
+      NATS_ACCOUNT_KEEPER_CREDENTIALS_FILE: at => at.agentAccountKeeper?.credentialsFile,
+    },
+  },
   { name: 'scheduling', context: 'scheduling', settings: { ...commonSettings, POOL_ID: () => poolId } },
   {
     name: 'billing',

@@ -3,7 +3,7 @@ import type { Attestation, AttestationKind, Inventory, NodeEvent, Offer } from '
 import { interruptibleAskAtto } from '@astro/messages/asks';
 import { Atto } from '@astro/postgres/atto';
 import { storedJson, type StoredJson } from '@astro/postgres/stored-json';
-import { defineEntity, type EntityManager, type InferEntity } from '@mikro-orm/postgresql';
+import { defineEntity, type EntityData, type EntityManager, type InferEntity } from '@mikro-orm/postgresql';
 import { keyIn, pageOf, rowsFor, type Page, type PageQuery } from '../page.js';
 
 export type NodeStatus = 'online' | 'offline';
@@ -17,7 +17,7 @@ export const Node = defineEntity({
     nodeId: p.text().primary(),
     operatorId: p.text().index(),
     /** NKey of the node's own Ed25519 key: `U…`. */
-    publicKey: p.text(),
+    publicKey: p.text().index(),
     region: p.text(),
     inventory: p.json<StoredJson<Inventory>>(),
     pricePerSecondAtto: p.type(Atto),
@@ -28,6 +28,8 @@ export const Node = defineEntity({
     attestationClaimed: p.text().$type<AttestationKind>().nullable(),
     /** What was accepted of that, and until when it counts. */
     attestation: p.json<StoredJson<Attestation>>().nullable(),
+    /** Since when nothing that it was given lets it in. */
+    revokedAt: p.datetime().nullable(),
     enrolledAt: p.datetime(),
     lastChangeAt: p.datetime(),
     /** Of the last event that changed the row: an older one, repeated, does not change it back. */
@@ -38,7 +40,7 @@ export type Node = InferEntity<typeof Node>;
 
 export const nodes: Projection<NodeEvent, EntityManager> = {
   name: 'registry.nodes',
-  version: 3,
+  version: 4,
   tables: ['nodes'],
   reads: ['registry.node'],
   async apply(em, { event: { type, data }, recordedAt, position }) {
@@ -52,38 +54,38 @@ export const nodes: Projection<NodeEvent, EntityManager> = {
           publicKey,
           status: 'offline' as const,
           attestation: null,
+          revokedAt: null,
         };
         return em.upsert(Node, { ...row, enrolledAt: recordedAt, ...change }, { onConflictAction: 'ignore' });
       }
       case 'NodeCameOnline':
-        return em.nativeUpdate(
-          Node,
-          { nodeId: data.offer.nodeId, position: { $lt: position } },
-          { ...offered(data.offer), ...accepted(data.attestation), status: 'online', ...change },
-        );
+        return changed(em, data.offer.nodeId, {
+          ...{ ...offered(data.offer), ...accepted(data.attestation), status: 'online' },
+          ...change,
+        });
       case 'NodeWentOffline':
-        return em.nativeUpdate(
-          Node,
-          { nodeId: data.nodeId, position: { $lt: position } },
-          { status: 'offline', ...change },
-        );
+        return changed(em, data.nodeId, { status: 'offline', ...change });
       case 'NodeAttested':
-        return em.nativeUpdate(
-          Node,
-          { nodeId: data.nodeId, position: { $lt: position } },
-          { ...accepted(data.attestation), ...change },
-        );
+        return changed(em, data.nodeId, { ...accepted(data.attestation), ...change });
       case 'NodeAttestationRevoked':
-        return em.nativeUpdate(
-          Node,
-          { nodeId: data.nodeId, position: { $lt: position } },
-          { ...accepted(undefined), ...change },
-        );
+        return changed(em, data.nodeId, { ...accepted(undefined), ...change });
       case 'NodeChallenged':
         return;
+      case 'NodeKeyReplaced':
+        return changed(em, data.nodeId, { publicKey: data.publicKey, ...change });
+      case 'NodeRevoked':
+        return changed(em, data.nodeId, { revokedAt: recordedAt, ...change });
+      case 'NodeReinstated':
+        return changed(em, data.nodeId, { revokedAt: null, ...change });
     }
   },
 };
+
+const changed = (
+  em: EntityManager,
+  nodeId: string,
+  change: EntityData<Node> & { readonly position: number },
+) => em.nativeUpdate(Node, { nodeId, position: { $lt: change.position } }, change);
 
 const accepted = (attestation: Attestation | undefined) => ({
   attestation: attestation ? storedJson(attestation) : null,
@@ -100,6 +102,10 @@ const offered = (offer: Offer) => ({
 });
 
 export const findNode = (em: EntityManager, nodeId: string) => em.findOne(Node, { nodeId });
+
+/** The node of an operator that has this key now, whatever key it enrolled with. */
+export const findNodeByKey = (em: EntityManager, operatorId: string, publicKey: string) =>
+  em.findOne(Node, { operatorId, publicKey }, { orderBy: { nodeId: 'asc' } });
 
 export type NodeQuery = PageQuery & {
   readonly status?: NodeStatus | undefined;

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { rawPublicKey } from '@astro/jetstream/credentials';
+import { rawPublicKey } from '@astro/messages/nkey';
 import { findApiKeyByHash } from '@astro/read-models/registry/api-keys';
 import { findNode } from '@astro/read-models/registry/nodes';
 import { parseApiKey, sha256Of } from '@astro/runtime/api-key';
@@ -10,7 +10,7 @@ import { ReadModels } from '../read-models.js';
 import type { Caller } from './caller.js';
 import { Problem } from './problem.js';
 
-/** A revoked key stops working within this time. */
+/** A revoked key stops working within this time; what a node gets for its key is for the one that it has now. */
 const CACHE_TTL_MS = 5_000;
 const CACHED_MAX = 10_000;
 
@@ -32,6 +32,11 @@ export class Authentication {
     return token.split('.').length === 3 ? this.nodeOf(token) : this.ownerOf(token);
   }
 
+  /** The key of this node has changed: here at once, in other processes when they look again. */
+  forgetKeyOf(nodeId: string): void {
+    this.nodeKeys.delete(nodeId);
+  }
+
   private async ownerOf(apiKey: string): Promise<Caller> {
     // The checksum keeps mistyped keys away from the database.
     if (!parseApiKey(apiKey))
@@ -50,11 +55,11 @@ export class Authentication {
   private async nodeOf(token: string): Promise<Caller> {
     try {
       const nodeId = decodeJwt(token).iss ?? '';
+      const cached = this.nodeKeys.get(nodeId);
+      // A key that was known a moment ago may have been replaced since.
+      if (cached && (await isSignedBy(token, cached))) return { kind: 'node', id: nodeId };
       const key = await this.keyOf(nodeId);
-      if (key) {
-        await verifyNodeToken(token, key);
-        return { kind: 'node', id: nodeId };
-      }
+      if (key && (await isSignedBy(token, key))) return { kind: 'node', id: nodeId };
     } catch (error) {
       if (!(error instanceof errors.JOSEError)) throw error;
     }
@@ -62,17 +67,39 @@ export class Authentication {
   }
 
   private async keyOf(nodeId: string): Promise<Uint8Array | undefined> {
-    const cached = this.nodeKeys.get(nodeId);
-    if (cached) return cached;
     const node = await this.readModels.query(em => findNode(em, nodeId));
     if (!node) return undefined;
+    if (node.revokedAt) throw new Problem('node_revoked');
     const key = rawPublicKey(node.publicKey);
     this.nodeKeys.set(nodeId, key);
     return key;
   }
 }
 
-const unauthenticated = (code: 'credentials_missing' | 'credentials_invalid', detail: string) =>
+/** @throws Problem `clock_differs`; JOSEError about what the token says */
+async function isSignedBy(token: string, key: Uint8Array): Promise<boolean> {
+  try {
+    await verifyNodeToken(token, key);
+    return true;
+  } catch (error) {
+    if (error instanceof errors.JWSSignatureVerificationFailed) return false;
+    const { iat } = decodeJwt(token);
+    const isAboutTime = error instanceof errors.JWTExpired || isFromTheFuture(error);
+    if (!isAboutTime || iat === undefined) throw error;
+    const aheadSeconds = iat - Math.floor(Date.now() / 1_000);
+    const direction = aheadSeconds > 0 ? 'ahead' : 'behind';
+    throw unauthenticated(
+      'clock_differs',
+      `The token was signed ${Math.abs(aheadSeconds)} s ${direction} of the clock here: set the clock of the node`,
+    );
+  }
+}
+
+const isFromTheFuture = (error: unknown): boolean =>
+  error instanceof errors.JWTClaimValidationFailed && error.claim === 'iat';
+
+const unauthenticated = (
+  code: 'credentials_missing' | 'credentials_invalid' | 'clock_differs', detail: string) =>
   new Problem(code, {
     detail,
     headers: {

@@ -1,8 +1,8 @@
 import { derivedId } from '@astro/event-sourcing/ids';
-import { rawPublicKey } from '@astro/jetstream/credentials';
+import { rawPublicKey } from '@astro/messages/nkey';
 import type { NodeCommand } from '@astro/messages/registry';
 import type { Directed } from '@astro/event-sourcing/reactor';
-import { findNode, pageOfNodes, type Node } from '@astro/read-models/registry/nodes';
+import { findNode, findNodeByKey, pageOfNodes, type Node } from '@astro/read-models/registry/nodes';
 import { Body, Controller, HttpCode, Param, Query, Req, Res } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { z } from 'zod';
@@ -19,7 +19,7 @@ import { assertAccepted } from '../rejections.js';
 import { NodeCredentials } from './node-credentials.js';
 import * as schema from './nodes.schema.js';
 
-const NODES_PROJECTION = 'registry.nodes';
+export const NODES_PROJECTION = 'registry.nodes';
 
 @Controller()
 export class NodesController {
@@ -36,7 +36,7 @@ export class NodesController {
     callers: ['operator'],
     body: schema.enrolment,
     answers: { 201: { description: 'Enrolled', schema: schema.enrolled } },
-    problems: ['node_exists', 'command_refused'],
+    problems: ['node_exists', 'node_revoked', 'command_refused'],
   })
   async enrol(
     @Body() { publicKey, offer }: schema.Enrolment,
@@ -47,7 +47,9 @@ export class NodesController {
     assertPublicKey(publicKey);
     const { attestationClaimed, interruptiblePricePerSecondAtto, pricePerGibTransferredAtto, ...rest } =
       offer;
-    const nodeId = derivedId('node', operator.id, publicKey);
+    // A node that has changed its key since is the same node.
+    const known = await this.readModels.query(em => findNodeByKey(em, operator.id, publicKey));
+    const nodeId = known?.nodeId ?? derivedId('node', operator.id, publicKey);
     const command: Directed<NodeCommand> = {
       to: { type: 'registry.node', id: nodeId },
       type: 'EnrolNode',
@@ -90,7 +92,7 @@ export class NodesController {
     pathParameters: schema.nodePath,
     body: nothing,
     answers: { 200: { description: 'New credentials', schema: schema.credentials } },
-    problems: ['node_not_found'],
+    problems: ['node_not_found', 'node_revoked'],
   })
   async renew(
     @Param('id') nodeId: string,
@@ -99,6 +101,7 @@ export class NodesController {
   ): Promise<z.infer<typeof schema.credentials>> {
     const node = caller.id === nodeId ? await this.readModels.query(em => findNode(em, nodeId)) : undefined;
     if (!node) throw new Problem('node_not_found');
+    if (node.revokedAt) throw new Problem('node_revoked');
     return this.credentials.issue(nodeId, node.publicKey, new Date());
   }
 
@@ -130,6 +133,7 @@ const toResource = (node: Node): z.infer<typeof schema.nodeResource> => ({
   interruptiblePricePerSecondAtto: node.interruptiblePricePerSecondAtto.toString(),
   pricePerGibTransferredAtto: node.pricePerGibTransferredAtto.toString(),
   status: node.status,
+  ...(node.revokedAt && { revokedAt: node.revokedAt.toISOString() }),
   ...(node.attestationClaimed && { attestationClaimed: attestationKind.parse(node.attestationClaimed) }),
   ...(node.attestation && {
     attestation: { ...node.attestation, kind: attestationKind.parse(node.attestation.kind) },

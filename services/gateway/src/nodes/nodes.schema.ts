@@ -50,7 +50,7 @@ const inventory = z
   })
   .meta({ id: 'Inventory' });
 
-const publicKey = z
+export const publicKey = z
   .string()
   .regex(/^U[A-Z2-7]{55}$/, 'must be an Ed25519 public key in the NATS user form: `U` and 55 characters');
 
@@ -102,6 +102,28 @@ export const enrolment = z
   });
 export type Enrolment = z.output<typeof enrolment>;
 
+const signature = z
+  .string()
+  .regex(/^[\w-]{86}$/, 'must be an Ed25519 signature of 64 bytes in base64url')
+  .meta({ description: 'Under the statement `astro node key 1`, `node: <id>`, `key: <publicKey>`, a line each' });
+
+export const newKey = z
+  .strictObject({
+    publicKey,
+    signatureByNew: signature,
+    signatureByCurrent: signature
+      .optional()
+      .meta({ description: 'Needed of a node, which has its current key; not of an operator, whose node lost it' }),
+  })
+  .meta({ id: 'NewNodeKey' });
+export type NewKey = z.output<typeof newKey>;
+
+export const revocation = z
+  .strictObject({ reason: printable.max(300) })
+  .meta({ id: 'NodeRevocation', example: { reason: 'the machine was stolen' } });
+export const revoked = z.object({ nodeId: z.string() }).meta({ id: 'RevokedNode' });
+export type Revocation = z.output<typeof revocation>;
+
 export const credentials = z
   .object({ jwt: z.string(), expiresAt: z.iso.datetime(), servers: z.array(z.string()) })
   .meta({ id: 'NodeCredentials', description: 'Of use only together with the private key of the node' });
@@ -139,6 +161,7 @@ export const nodeResource = z
     }),
     pricePerGibTransferredAtto: atto.meta({ description: 'For each GiB that it moves for a lease' }),
     status: z.enum(['online', 'offline']),
+    revokedAt: z.iso.datetime().optional().meta({ description: 'Nothing that the node was given counts' }),
     attestationClaimed: attestationKind.optional(),
     attestation: attestation.optional().meta({
       description: 'What was accepted of the node last; after expiresAt it does not count any more',

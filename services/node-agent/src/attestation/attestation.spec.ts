@@ -150,7 +150,7 @@ describe('attesting', () => {
     const attesting: Attesting = new Attesting({
       gateway,
       source: machineEvidence({ kind: 'sev_snp', ...at }),
-      publicKey: nodeKey,
+      publicKey: () => nodeKey,
       token: () => Promise.resolve('token'),
       log: { info: line => (log(line), atFirst(attesting)), warn: log, error: log },
     });

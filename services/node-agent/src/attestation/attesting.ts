@@ -18,8 +18,8 @@ const accepted = z.object({ expiresAt: z.iso.datetime().transform(text => new Da
 export type AttestingOptions = {
   readonly gateway: GatewayClient;
   readonly source: EvidenceSource;
-  /** The node's, to which evidence is bound. */
-  readonly publicKey: string;
+  /** The node's as it is now, to which evidence is bound. */
+  publicKey(): string;
   /** Proves to the gateway that a request comes from the node. */
   token(nodeId: string): Promise<string>;
   readonly log: Log;
@@ -52,18 +52,18 @@ export class Attesting {
     }
   }
 
-  /** At once: of another offer nothing is proved. */
+  /** At once: of another offer, or under another key, nothing is proved. */
   again(): void {
     this.#again.abort();
   }
 
   async #attest(nodeId: string, signal: AbortSignal): Promise<Date> {
-    const { gateway, source, publicKey } = this.options;
+    const { gateway, source } = this.options;
     const authorization = () => this.options.token(nodeId);
     const path = `/v1/nodes/${nodeId}`;
     const asked = { method: 'POST', path: `${path}/attestation-challenges`, authorization } as const;
     const { nonce } = await gateway.json(asked, challenge, signal);
-    const evidence = await source.collect(reportDataOf(Buffer.from(nonce, 'hex'), publicKey));
+    const evidence = await source.collect(reportDataOf(Buffer.from(nonce, 'hex'), this.options.publicKey()));
     const json = { nonce, evidence };
     const presented = { method: 'POST', path: `${path}/attestations`, authorization, json } as const;
     return (await gateway.json(presented, accepted, signal)).expiresAt;

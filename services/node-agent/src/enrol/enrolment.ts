@@ -5,21 +5,15 @@ import type { AttestationKind, Inventory, MaintenanceWindow } from '@astro/messa
 import { signNodeToken } from '@astro/runtime/node-token';
 import { z } from 'zod';
 import type { GatewayClient } from '../gateway/gateway-client.js';
-import type { Identity } from '../identity/identity.js';
+import type { NodeKey } from '../identity/node-key.js';
+import { finishRotation, rotateKey } from '../identity/rotate-key.js';
 import { readJson, writeJson } from '../state/json-file.js';
+import { credentials, type Credentials } from './credentials.js';
 
 const TOKEN_TTL_SECONDS = 60;
 
-const credentials = z.object({
-  jwt: z.string().min(1),
-  expiresAt: z.iso.datetime().transform(text => new Date(text)),
-  servers: z.array(z.string()).min(1),
-});
 const enrolled = z.object({ nodeId: z.string().regex(/^node_[0-9a-z]{26}$/), credentials });
 const stored = z.object({ nodeId: enrolled.shape.nodeId, enrolment: z.string() });
-
-/** What logs the node in to the bus, together with its key. */
-export type Credentials = z.output<typeof credentials>;
 
 export type EnrolmentOptions = {
   readonly stateDir: string;
@@ -46,13 +40,13 @@ export function offerFingerprint(offer: EnrolmentOptions['offer']): string {
 /** The node's place in the registry: taken once, with the operator's key; from then on the node speaks for itself. */
 export class Enrolment {
   readonly #gateway: GatewayClient;
-  readonly #identity: Identity;
+  readonly #key: NodeKey;
   readonly #options: Omit<EnrolmentOptions, 'offer'>;
   #offer: EnrolmentOptions['offer'];
 
-  constructor(gateway: GatewayClient, identity: Identity, { offer, ...options }: EnrolmentOptions) {
+  constructor(gateway: GatewayClient, key: NodeKey, { offer, ...options }: EnrolmentOptions) {
     this.#gateway = gateway;
-    this.#identity = identity;
+    this.#key = key;
     this.#options = options;
     this.#offer = offer;
   }
@@ -64,17 +58,13 @@ export class Enrolment {
 
   /** The id that this node has, if it enrolled before for the same operator and with the same offer. */
   async enrolledAs(): Promise<string | undefined> {
-    const node = await readJson(this.#file);
-    if (node === undefined) return undefined;
-    const parsed = stored.safeParse(node);
-    if (!parsed.success)
-      throw new Error(`${this.#file} does not say which node this is; remove it to enrol again`);
-    return parsed.data.enrolment === this.#fingerprint ? parsed.data.nodeId : undefined;
+    const node = await this.#node();
+    return node?.enrolment === this.#fingerprint ? node.nodeId : undefined;
   }
 
   /** Repeating after a lost answer gives the same node: the gateway derives its id from the key. */
   async enrol(signal: AbortSignal): Promise<{ nodeId: string; credentials: Credentials }> {
-    const { publicKey } = this.#identity;
+    const { publicKey } = this.#key.current;
     const request = {
       method: 'POST',
       path: '/v1/nodes',
@@ -86,13 +76,32 @@ export class Enrolment {
     return answer;
   }
 
+  /** With the key that stands in the folder: whoever rotated it there has made the one that is used here worthless. */
   async renew(nodeId: string, signal: AbortSignal): Promise<Credentials> {
+    await this.#key.reload();
     const request = {
       method: 'POST',
       path: `/v1/nodes/${nodeId}/credentials`,
       authorization: () => this.token(nodeId),
     } as const;
     return this.#gateway.json(request, credentials, signal);
+  }
+
+  /** Gives this node another key. What was issued for the earlier one is worth nothing from then on. */
+  async rotateKey(nodeId: string, signal: AbortSignal): Promise<Credentials> {
+    const { stateDir } = this.#options;
+    const given = await rotateKey({ stateDir, nodeId, gateway: this.#gateway, signal });
+    await this.#key.reload();
+    return given;
+  }
+
+  /** Ends a rotation that an earlier run of this agent, or a tool, left between its steps. */
+  async finishRotation(signal: AbortSignal): Promise<void> {
+    const node = await this.#node();
+    if (!node) return;
+    const { stateDir } = this.#options;
+    await finishRotation({ stateDir, nodeId: node.nodeId, gateway: this.#gateway, signal });
+    await this.#key.reload();
   }
 
   /** The next start or attempt enrols again. */
@@ -102,12 +111,21 @@ export class Enrolment {
 
   /** Proves to the gateway that a request comes from this node. */
   token(nodeId: string): Promise<string> {
-    return signNodeToken({ nodeId, seed32: this.#identity.seed32, ttlSeconds: TOKEN_TTL_SECONDS });
+    return signNodeToken({ nodeId, seed32: this.#key.current.seed32, ttlSeconds: TOKEN_TTL_SECONDS });
+  }
+
+  async #node(): Promise<z.output<typeof stored> | undefined> {
+    const node = await readJson(this.#file);
+    if (node === undefined) return undefined;
+    const parsed = stored.safeParse(node);
+    if (!parsed.success)
+      throw new Error(`${this.#file} does not say which node this is; remove it to enrol again`);
+    return parsed.data;
   }
 
   /** Changes with all that a new enrolment would change. */
   get #fingerprint(): string {
-    const parts = [this.#identity.publicKey, this.#options.operatorKey, offerFingerprint(this.#offer)];
+    const parts = [this.#key.current.publicKey, this.#options.operatorKey, offerFingerprint(this.#offer)];
     return createHash('sha256').update(JSON.stringify(parts)).digest('hex');
   }
 

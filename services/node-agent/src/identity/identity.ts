@@ -20,18 +20,26 @@ export type Identity = {
   readonly publicKey: string;
 };
 
+export const identityPath = (stateDir: string): string => join(stateDir, 'identity.json');
+/** Of the key that is about to take its place. */
+export const nextIdentityPath = (stateDir: string): string => join(stateDir, 'next-identity.json');
+
 /**
  * The key in this state folder, made at the first start. A file that cannot be read is never replaced: with its key
  * the node would be lost.
  */
-export async function openIdentity(stateDir: string): Promise<Identity> {
-  const path = join(stateDir, 'identity.json');
+export async function openIdentity(stateDir: string, path = identityPath(stateDir)): Promise<Identity> {
+  const existing = await readIdentity(path);
+  if (existing) return existing;
+  const seed32 = new Uint8Array(randomBytes(SEED_BYTES));
+  await writeJson(path, { seed: Buffer.from(seed32).toString('base64url') });
+  return identityOf(seed32);
+}
+
+/** The key in a file; undefined when there is none. @throws Error when it holds something else */
+export async function readIdentity(path: string): Promise<Identity | undefined> {
   const existing = await readJson(path);
-  if (existing === undefined) {
-    const seed32 = new Uint8Array(randomBytes(SEED_BYTES));
-    await writeJson(path, { seed: Buffer.from(seed32).toString('base64url') });
-    return identityOf(seed32);
-  }
+  if (existing === undefined) return undefined;
   const parsed = stored.safeParse(existing);
   if (!parsed.success)
     throw new Error(`${path} holds no key of a node; restore it or remove it to start a new node`);

@@ -375,6 +375,7 @@ test('a state comes back from its snapshot as it was, and its shape is that of v
     enrol({ attestationClaimed: 'tpm' }),
     { type: 'AttestNode', data: { nodeId: 'node_1', attestation } },
     { type: 'ChallengeNode', data: challenge },
+    { type: 'RevokeNode', data: { nodeId: 'node_1', reason: 'lost', at: lastSeenAt } },
     markOnline,
     markOffline,
   );

@@ -9,6 +9,9 @@ import type {
   NodeCommand,
   NodeEvent,
   Offer,
+  RecoverNodeKey,
+  RevokeNode,
+  RotateNodeKey,
 } from '@astro/messages/registry';
 import {
   attestationProblem,
@@ -18,6 +21,7 @@ import {
   type EvidenceFlaw,
 } from './attestation-rules.js';
 import { challengeProblem, isFresh, type Challenge } from './challenge-rules.js';
+import { publicKeyProblem, reasonProblem, signatureProblem } from './key-rules.js';
 import { inventoryProblem, offerProblem } from './offer-rules.js';
 
 export type NodeRejection =
@@ -27,6 +31,10 @@ export type NodeRejection =
   | 'NodeHasAnotherKey'
   | 'NodeHasAnotherOperator'
   | 'NodeNotEnrolled'
+  | 'NodeIsOfAnotherOperator'
+  | 'NodeIsRevoked'
+  | 'SignatureIsInvalid'
+  | 'ReasonIsInvalid'
   | 'AttestationIsInvalid'
   | 'AttestationIsNotClaimed'
   | 'ChallengeIsInvalid'
@@ -42,6 +50,8 @@ export type Node =
       readonly attestation?: Attestation;
       /** Until it was answered, whether or not it has expired. */
       readonly challenge?: Challenge;
+      /** By whom nothing that the node was given counts any more. */
+      readonly revokedBy?: 'operator' | 'platform';
     };
 type Enrolled = Exclude<Node, { readonly status: 'absent' }>;
 
@@ -57,7 +67,7 @@ export const node: Decider<Node, NodeCommand, NodeEvent, NodeRejection> = {
     if (node.status === 'absent') return reject('NodeNotEnrolled', data.nodeId);
     switch (type) {
       case 'MarkNodeOnline':
-        return node.status === 'online' ? accept() : accept(cameOnline(node));
+        return markOnline(node);
       case 'MarkNodeOffline':
         return node.status === 'offline' ? accept() : accept({ type: 'NodeWentOffline', data });
       case 'AttestNode':
@@ -66,6 +76,14 @@ export const node: Decider<Node, NodeCommand, NodeEvent, NodeRejection> = {
         return challenge(data, node);
       case 'RevokeAttestation':
         return node.attestation ? accept(...revoked(node, data.reason)) : accept();
+      case 'RotateNodeKey':
+        return node.revokedBy ? refuseRevoked(node.revokedBy) : replaceKey(data, node);
+      case 'RecoverNodeKey':
+        return recoverKey(data, node);
+      case 'RevokeNode':
+        return revoke(data, node);
+      case 'ReinstateNode':
+        return node.revokedBy ? accept({ type: 'NodeReinstated', data }) : accept();
     }
   },
 
@@ -89,10 +107,18 @@ export const node: Decider<Node, NodeCommand, NodeEvent, NodeRejection> = {
         const { attestation: _revoked, ...rest } = enrolled(node, data.nodeId);
         return rest;
       }
+      case 'NodeKeyReplaced':
+        return { ...enrolled(node, data.nodeId), publicKey: data.publicKey };
+      case 'NodeRevoked':
+        return { ...enrolled(node, data.nodeId), revokedBy: data.operatorId ? 'operator' : 'platform' };
+      case 'NodeReinstated': {
+        const { revokedBy: _revokedBy, ...rest } = enrolled(node, data.nodeId);
+        return rest;
+      }
     }
   },
 
-  snapshot: structured(4),
+  snapshot: structured(5),
 };
 
 /**
@@ -106,6 +132,7 @@ function enrol(data: EnrolNode, node: Node): Decision<NodeEvent, NodeRejection> 
     if (node.offer.operatorId !== data.offer.operatorId) {
       return reject('NodeHasAnotherOperator', 'offer.operatorId: is not the enrolled one');
     }
+    if (node.revokedBy) return refuseRevoked(node.revokedBy);
     if (isDeepStrictEqual(node.offer, data.offer)) return accept();
   }
   if (!publicKeyPattern.test(data.publicKey)) {
@@ -132,6 +159,64 @@ function challenge({ nodeId, ...given }: ChallengeNode, node: Enrolled): Decisio
   if (node.challenge && isFresh(node.challenge, given.issuedAt)) return answer(node.challenge);
   return accept({ type: 'NodeChallenged', data: { nodeId, ...given } });
 }
+
+/** What comes of a node that was revoked is what its old connection still said. */
+function markOnline(node: Enrolled): Decision<NodeEvent, NodeRejection> {
+  if (node.revokedBy) return refuseRevoked(node.revokedBy);
+  return node.status === 'online' ? accept() : accept(cameOnline(node));
+}
+
+/** A node that is online stays so: what it works on is its own under any key. What it proved was bound to the old one. */
+function replaceKey(
+  data: RotateNodeKey | RecoverNodeKey,
+  node: Enrolled,
+): Decision<NodeEvent, NodeRejection> {
+  const { nodeId, publicKey } = data;
+  const { publicKey: previousPublicKey } = node;
+  if (publicKey === previousPublicKey) return accept();
+  const wrongKey = publicKeyProblem(publicKey);
+  if (wrongKey !== undefined) return reject('PublicKeyIsInvalid', wrongKey);
+  const unsigned = signatureProblem(data, previousPublicKey);
+  if (unsigned !== undefined) return reject('SignatureIsInvalid', unsigned);
+  const by = 'operatorId' in data && { operatorId: data.operatorId };
+  const event: NodeEvent = {
+    type: 'NodeKeyReplaced',
+    data: { nodeId, previousPublicKey, publicKey, ...by },
+  };
+  return node.attestation ? accept(event, ...revoked(node, 'its key was replaced')) : accept(event);
+}
+
+/** A new key ends what the operator itself has revoked, for the lost one is what it was revoked for. */
+function recoverKey(data: RecoverNodeKey, node: Enrolled): Decision<NodeEvent, NodeRejection> {
+  const { nodeId, operatorId, publicKey } = data;
+  if (operatorId !== node.offer.operatorId) return reject('NodeIsOfAnotherOperator');
+  if (node.revokedBy === undefined) return replaceKey(data, node);
+  if (node.revokedBy === 'platform') return refuseRevoked(node.revokedBy);
+  if (publicKey === node.publicKey) return reject('PublicKeyIsInvalid', 'publicKey: is the revoked one');
+  const replaced = replaceKey(data, node);
+  if (!replaced.accepted) return replaced;
+  return accept(...replaced.events, { type: 'NodeReinstated', data: { nodeId } });
+}
+
+/** Who is online goes offline with it, so that its leases end as lost now and not after a silence. */
+function revoke(data: RevokeNode, node: Enrolled): Decision<NodeEvent, NodeRejection> {
+  const { nodeId, operatorId, reason, at } = data;
+  if (operatorId !== undefined && operatorId !== node.offer.operatorId)
+    return reject('NodeIsOfAnotherOperator');
+  const wrongReason = reasonProblem(data);
+  if (wrongReason !== undefined) return reject('ReasonIsInvalid', wrongReason);
+  // The platform's word counts for more than the operator's, and nothing more is said after it.
+  if (node.revokedBy === 'platform' || (node.revokedBy && operatorId !== undefined)) return accept();
+  const by = operatorId !== undefined && { operatorId };
+  const events: NodeEvent[] = [
+    { type: 'NodeRevoked', data: { nodeId, publicKey: node.publicKey, reason, ...by } },
+  ];
+  if (node.status === 'online') events.push({ type: 'NodeWentOffline', data: { nodeId, lastSeenAt: at } });
+  return accept(...events);
+}
+
+const refuseRevoked = (revokedBy: 'operator' | 'platform') =>
+  reject('NodeIsRevoked', `the ${revokedBy} has revoked this node`);
 
 /** The evidence is not known here: whoever sends this has verified it. */
 function attest(data: AttestNode, node: Enrolled): Decision<NodeEvent, NodeRejection> {

@@ -5,12 +5,12 @@ import { Platform } from '@astro/devstack/platform';
 import type { Bus } from '@astro/jetstream/bus';
 import pg from 'pg';
 import type { Benchmark, Progress } from '../benchmark.js';
-import { percentile, rounded, rssMb } from '../measure.js';
+import { percentile, rounded } from '../measure.js';
 import { firstTask, recorded } from './first-task.js';
-import { Fleet } from './fleet.js';
+import { Fleets } from './fleets.js';
 import { heartbeatBytes, heartbeatLagsMs } from './heartbeat-lag.js';
 import { readOptions, usage, type Options } from './options.js';
-import { rssMbOf } from './server-memory.js';
+import { rssMbOf, rssMbOfProcess } from './server-memory.js';
 
 const OPERATORS = 20;
 const REGIONS = ['de-fra', 'us-east-1', 'fr-par', 'nl-ams', 'jp-tokyo'];
@@ -29,7 +29,9 @@ export const agents: Benchmark = {
   usage,
   async run(folder, progress, words) {
     const options = readOptions(words);
-    const platform = await Platform.start({ stateDir: join(folder, 'platform'), services, env });
+    const { leaves: leafServers } = options;
+    const stateDir = join(folder, 'platform');
+    const platform = await Platform.start({ stateDir, services, env, leafServers });
     try {
       return await measure(platform, folder, options, progress);
     } finally {
@@ -53,10 +55,14 @@ async function measure(platform: Platform, folder: string, options: Options, pro
   const enrollings = operators.map(({ apiKey: operatorKey }, index) => ({
     ...{ gatewayUrl: platform.gatewayUrl, operatorKey, region: REGIONS[index % REGIONS.length]! },
   }));
-  const fleet = new Fleet(options.nodes, enrollings);
+  const fleet = await Fleets.start(options.processes);
   try {
     const joiningMs = await timed(() =>
-      fleet.join(count => count % PROGRESS_EACH === 0 && progress(`${count} nodes have joined`)),
+      fleet.join(
+        options.nodes,
+        enrollings,
+        count => count % PROGRESS_EACH === 0 && progress(`${count} nodes have joined`),
+      ),
     );
     const watched = await watch(bus, fleet, options);
     const { online, wronglyOffline } = await presence(platform, bus, fleet);
@@ -70,15 +76,16 @@ async function measure(platform: Platform, folder: string, options: Options, pro
       heartbeatLagMaxMs: rounded(Math.max(...watched.lagsMs)),
       heartbeatsPerSecond: rounded(watched.heartbeatsPerSecond),
       heartbeatBytes: rounded(await heartbeatBytes(bus)),
-      ...{ online, wronglyOffline, moved: fleet.movers.size },
+      ...{ online, wronglyOffline, moved: fleet.nodes.filter(({ hasMoved }) => hasMoved).length },
       tasksPerSecond: rounded(tasksPerSecond),
       enrolToFirstTaskMs: rounded(first.enrolToFirstTaskMs),
       wasmOverheadMs: rounded(first.wasmOverheadMs, 1),
+      wasmLeaseMs: rounded(first.wasmLeaseMs, 1),
       serverRssMb: after.nats,
       serverKibPerNode: rounded(((after.nats - before.nats) * 1_024) / options.nodes, 1),
       registryRssMb: after.registry,
       schedulingRssMb: after.scheduling,
-      simulatorRssMb: rssMb(),
+      simulatorRssMb: fleet.rssMb,
     };
   } finally {
     await fleet.close();
@@ -87,12 +94,12 @@ async function measure(platform: Platform, folder: string, options: Options, pro
 
 const memoryOf = (folder: string, platform: Platform) => ({
   nats: rssMbOf(['nats-server', folder]),
-  registry: platform.pid('registry') === undefined ? 0 : rssMbOf(['services/registry/dist/main.js']),
-  scheduling: platform.pid('scheduling') === undefined ? 0 : rssMbOf(['services/scheduling/dist/main.js']),
+  registry: rssMbOfProcess(platform.pid('registry') ?? 0),
+  scheduling: rssMbOfProcess(platform.pid('scheduling') ?? 0),
 });
 
 /** Lag and rate of the heartbeats while nodes come and go. */
-async function watch(bus: Bus, fleet: Fleet, { churn, seconds }: Options) {
+async function watch(bus: Bus, fleet: Fleets, { churn, seconds }: Options) {
   const over = new AbortController();
   const lags = heartbeatLagsMs(bus, over.signal);
   const [from, fromMs] = [await stored(bus), performance.now()];
@@ -105,7 +112,7 @@ async function watch(bus: Bus, fleet: Fleet, { churn, seconds }: Options) {
 const stored = async (bus: Bus): Promise<number> => (await bus.jsm.streams.info('TELEMETRY')).state.last_seq;
 
 /** Who of those present is online by the registry's table, once it has had time to follow; and who was called gone. */
-async function presence(platform: Platform, bus: Bus, fleet: Fleet) {
+async function presence(platform: Platform, bus: Bus, fleet: Fleets) {
   const client = new pg.Client({ connectionString: platform.databaseUrlOf('registry') });
   await client.connect();
   try {
@@ -119,7 +126,7 @@ async function presence(platform: Platform, bus: Bus, fleet: Fleet) {
       const { rows } = await client.query<{ node_id: string }>(query, [everybody]);
       online = rows.map(({ node_id }) => node_id);
     }
-    const stayed = new Set(fleet.nodes.filter(node => !fleet.movers.has(node)).map(({ nodeId }) => nodeId));
+    const stayed = new Set(fleet.nodes.filter(({ hasMoved }) => !hasMoved).map(({ nodeId }) => nodeId));
     const gone = await recorded(bus, 'EVT_REGISTRY', 'NodeWentOffline');
     return {
       online: online.filter(nodeId => present.has(nodeId)).length,
@@ -131,7 +138,7 @@ async function presence(platform: Platform, bus: Bus, fleet: Fleet) {
 }
 
 /** As many tasks as a job may have, done by the fleet: from the submission to the job's end. */
-async function work(platform: Platform, tenantKey: string, fleet: Fleet): Promise<number> {
+async function work(platform: Platform, tenantKey: string, fleet: Fleets): Promise<number> {
   const client = new Client(platform.gatewayUrl, tenantKey);
   const cid = await client.putContent(new TextEncoder().encode('run by nobody'));
   const tasks = Math.min(1_000, fleet.present.length);

@@ -7,31 +7,43 @@ export type Options = {
   readonly seconds: number;
   /** Nodes that leave without a word, and as many that come back, each second. */
   readonly churn: number;
+  /** NATS servers that the nodes connect to, of which the one that stores is none; 0: they connect to that one. */
+  readonly leaves: number;
+  /** Over which the nodes are spread here. */
+  readonly processes: number;
 };
 
 export const usage = `Options:
   --nodes N     simulated nodes, each with a connection and a key of its own (20000; 1 to 50000)
   --seconds N   how long they are watched once all are there (60; 5 to 3600)
-  --churn N     how many leave without a word each second, and how many come back (20; 0 to 1000)`;
+  --churn N     how many leave without a word each second, and how many come back (20; 0 to 1000)
+  --leaves N    leaf servers that the nodes connect to, one process of nodes for each (as many as the limit of open
+                files asks for; 0 to 16)`;
 
-/** Files that the server and this process have open besides one connection for each node. */
+/** Files that a server or a process of nodes has open besides one connection for each node. */
 const OTHER_FILES = 500;
+const LEAVES_MAX = 16;
 
 /** @throws RangeError about a wrong option, or about a limit of the system that is too low for so many nodes */
 export function readOptions(words: readonly string[]): Options {
   const { values } = parse(words);
-  const options = {
+  const counts = {
     nodes: countIn('nodes', values.nodes, 1, 50_000),
     seconds: countIn('seconds', values.seconds, 5, 3_600),
     churn: countIn('churn', values.churn, 0, 1_000),
   };
-  const needed = options.nodes + OTHER_FILES;
-  const allowed = openFilesMax();
-  if (allowed < needed)
+  const room = openFilesMax() - OTHER_FILES;
+  const needed = Math.ceil(counts.nodes / room);
+  const leaves =
+    values.leaves === undefined ? (needed > 1 ? needed : 0) : countIn('leaves', values.leaves, 0, LEAVES_MAX);
+  const processes = Math.max(1, leaves);
+  if (!(room > 0 && needed <= Math.min(processes, LEAVES_MAX))) {
+    const files = Math.ceil(counts.nodes / processes) + OTHER_FILES;
     throw new RangeError(
-      `--nodes ${options.nodes} need ${needed} open files, ${allowed} are allowed: ulimit -n ${needed}`,
+      `--nodes ${counts.nodes} over ${processes} processes need ${files} open files each: ulimit -n ${files}`,
     );
-  return options;
+  }
+  return { ...counts, leaves, processes };
 }
 
 function parse(words: readonly string[]) {
@@ -42,6 +54,7 @@ function parse(words: readonly string[]) {
         nodes: { type: 'string', default: '20000' },
         seconds: { type: 'string', default: '60' },
         churn: { type: 'string', default: '20' },
+        leaves: { type: 'string' },
       },
     });
   } catch (error) {

@@ -79,8 +79,7 @@ export class SimulatedNode {
     const link = await this.#linked({
       servers: servers.join(','),
       nodeId: this.nodeId,
-      seed32: this.#seed32,
-      jwt: () => jwt,
+      access: () => ({ jwt, seed32: this.#seed32 }),
       name: this.nodeId,
     });
     this.#link = link;

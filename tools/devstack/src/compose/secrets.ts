@@ -2,7 +2,12 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { connectionFile, type Connection } from '@astro/admin/connection';
-import { generateOperatorKit, serviceCredentials } from '@astro/jetstream/credentials';
+import {
+  accountKeeperCredentials,
+  generateOperatorKit,
+  serverConfigOf,
+  serviceCredentials,
+} from '@astro/jetstream/operator-kit';
 import type { ProvisionOptions } from '@astro/postgres/provision';
 import { anvilSettlerKey } from '../anvil/server.js';
 import { roleOf, services } from '../services.js';
@@ -64,7 +69,7 @@ function makeSecrets(): Record<string, string> {
     databaseUrl: databaseUrl(reader.role, reader.password, database),
   };
   return {
-    'nats/nats-accounts.conf': kit.serverConfig,
+    'nats/nats-accounts.conf': serverConfigOf(kit, '/data/accounts'),
     'postgres/password': superuserPassword,
     ...Object.fromEntries(
       logins.flatMap(({ name, role, password: secret }) => [
@@ -72,8 +77,11 @@ function makeSecrets(): Record<string, string> {
         [`${name}/database-url`, databaseUrl(role, secret, database)],
       ]),
     ),
-    'gateway/agent-account-public-key': kit.accountPublicKey,
+    'gateway/agent-account-public-key': kit.agentAccountPublicKey,
     'gateway/agent-signing-seed': kit.agentSigningSeed,
+    'registry/agent-account-public-key': kit.agentAccountPublicKey,
+    'registry/operator-signing-seed': kit.operatorSigningSeed,
+    'registry/account-keeper.creds': accountKeeperCredentials(kit, 'registry'),
     // Of the installation's own chain, where everybody knows it.
     'billing/settler-key': anvilSettlerKey,
     'admin/nats.creds': serviceCredentials(kit, 'admin'),

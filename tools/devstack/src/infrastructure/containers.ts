@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
+import { serverConfigOf, type OperatorKit } from '@astro/jetstream/operator-kit';
 import { GenericContainer, Wait, type StartedTestContainer } from 'testcontainers';
 import { BlockMaker, pacedArguments } from '../anvil/block-maker.js';
 import { chainFileIn } from '../anvil/paced-chain.js';
@@ -15,7 +16,7 @@ const maxPayloadBytes = 8 * 1024 * 1024;
 /** The servers in containers, everything they store in the state folder. Needs a container engine. */
 export async function startContainers(ground: Ground): Promise<Infrastructure> {
   const { state, ports, log } = ground;
-  const kit = await operatorKit(state);
+  const kit = operatorKit(state);
   const password = await state.once('postgres-password', () => randomBytes(24).toString('base64url'));
   const [postgresPort, natsPort] = [await ports.portFor('postgres'), await ports.portFor('nats')];
 
@@ -34,13 +35,15 @@ export async function startContainers(ground: Ground): Promise<Infrastructure> {
       state.folder('containers', 'postgres'),
     );
     running.push(postgres);
-    const nats = await startNatsContainer(natsPort, kit.serverConfig, state.folder('containers', 'nats'));
+    const nats = await startNatsContainer(natsPort, kit, state.folder('containers', 'nats'));
     running.push(nats);
+    const natsUrl = `nats://${nats.getHost()}:${natsPort}`;
     const chain = ground.needsChain ? await startAnvilContainer(ground) : undefined;
     if (chain) running.push(chain);
     return {
       ...accessOf(kit, state),
-      natsUrl: `nats://${nats.getHost()}:${natsPort}`,
+      natsUrl,
+      natsPublicUrl: natsUrl,
       databaseAdminUrl: `postgresql://postgres:${password}@${postgres.getHost()}:${postgresPort}/postgres`,
       chain: chain && { rpcUrl: chain.url, addressesFile: undefined },
       stop,
@@ -95,16 +98,12 @@ async function startAnvilContainer({ state, ports, log }: Ground) {
   };
 }
 
-function startNatsContainer(
-  port: number,
-  serverConfig: string,
-  store: string,
-): Promise<StartedTestContainer> {
+function startNatsContainer(port: number, kit: OperatorKit, store: string): Promise<StartedTestContainer> {
   const content = [
     'listen: "0.0.0.0:4222"',
     `max_payload: ${maxPayloadBytes}`,
     'jetstream { store_dir: "/data", sync_interval: always }',
-    serverConfig,
+    serverConfigOf(kit, '/data/accounts'),
   ].join('\n');
   return new GenericContainer(natsImage)
     .withCommand(['--config', natsConfig])

@@ -1,18 +1,26 @@
+import { hubConfigOf } from '@astro/jetstream/leaf';
+import type { OperatorKit } from '@astro/jetstream/operator-kit';
 import { startPacedChain } from '../anvil/paced-chain.js';
+import { startLeaf } from '../nats/leaf.js';
+import { natsListenersIn, urlsOf } from '../nats/listeners.js';
 import { startNats } from '../nats/server.js';
 import { startPostgres } from '../postgres/server.js';
 import type { Ground, Infrastructure } from './infrastructure.js';
 import { KeptServer } from './kept-server.js';
 import { accessOf, operatorKit } from './keys.js';
 
+const host = '127.0.0.1';
+
 /** Real servers as processes of this machine, everything they store in the state folder. */
 export async function startEmbedded(ground: Ground): Promise<Infrastructure> {
   const { state, ports, log } = ground;
-  const kit = await operatorKit(state);
+  const kit = operatorKit(state);
+  const listeners = natsListenersIn(process.env);
   const [postgresPort, natsPort] = [await ports.portFor('postgres'), await ports.portFor('nats')];
+  const leafPort = ground.leafServers > 0 ? await ports.portFor('nats-leaves') : undefined;
   const anvilPort = ground.needsChain ? await ports.portFor('anvil') : undefined;
   log('platform', `starting PostgreSQL${anvilPort === undefined ? ' and NATS' : ', NATS and Anvil'}`);
-  const [postgres, nats, anvil] = await settled([
+  const [postgres, nats, leaves, anvil] = await settled([
     KeptServer.start('postgres', ground, onExit =>
       startPostgres({ dir: state.folder('postgres'), port: postgresPort, onExit }),
     ),
@@ -20,18 +28,22 @@ export async function startEmbedded(ground: Ground): Promise<Infrastructure> {
       startNats({
         dir: state.folder('nats'),
         port: natsPort,
-        kit: { serverConfig: kit.serverConfig },
+        kit,
+        ...(leafPort === undefined ? {} : { settings: hubConfigOf(`${host}:${leafPort}`) }),
+        listeners,
         ...(ground.natsStoreMaxBytes === undefined ? {} : { storeMaxBytes: ground.natsStoreMaxBytes }),
         log: line => log('nats', line),
         onExit,
       }),
     ),
+    leafPort === undefined ? Promise.resolve(undefined) : keptLeaves(ground, kit, leafPort),
     anvilPort === undefined ? Promise.resolve(undefined) : keptAnvil(ground, anvilPort),
   ]);
   const servers = { nats, postgres, anvil };
   return {
     ...accessOf(kit, state),
     natsUrl: nats.current.url,
+    natsPublicUrl: (leaves?.urls ?? urlsOf(natsPort, listeners, listeners.publicHost)).join(','),
     databaseAdminUrl: postgres.current.adminUrl,
     chain: anvil && { rpcUrl: anvil.current.url, addressesFile: undefined },
     signal(server, signal) {
@@ -41,9 +53,29 @@ export async function startEmbedded(ground: Ground): Promise<Infrastructure> {
     },
     stop: async () => {
       await anvil?.stop();
+      await leaves?.stop();
       await nats.stop();
       await postgres.stop();
     },
+  };
+}
+
+/** They wait for the server that stores as they would after a crash of it. */
+async function keptLeaves(ground: Ground, kit: OperatorKit, hubPort: number) {
+  const names = Array.from({ length: ground.leafServers }, (_, index) => `nats-leaf-${index + 1}`);
+  const plans = [];
+  for (const name of names) plans.push({ name, port: await ground.ports.portFor(name) });
+  const hubUrl = `nats://${host}:${hubPort}`;
+  const leaves = await settled(
+    plans.map(({ name, port }) =>
+      KeptServer.start(name, ground, onExit =>
+        startLeaf({ dir: ground.state.folder(name), port, kit, hubUrl, onExit }),
+      ),
+    ),
+  );
+  return {
+    urls: leaves.map(({ current }) => current.url),
+    stop: async () => void (await Promise.all(leaves.map(leaf => leaf.stop()))),
   };
 }
 

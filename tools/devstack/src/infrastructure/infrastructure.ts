@@ -6,17 +6,28 @@ import type { StateFolder } from '../state.js';
 /** The servers that the services stand on. */
 export type Infrastructure = {
   readonly natsUrl: string;
+  /** Where agents reach it, over each transport, separated by commas. */
+  readonly natsPublicUrl: string;
   /** Path of the .creds file of one client; undefined where the server lets everybody in. */
   credentialsFileOf(client: string): string | undefined;
   /** A superuser's URL. */
   readonly databaseAdminUrl: string;
   readonly agentAccountPublicKey: string;
   readonly agentSigningSeed: string;
+  /** What it takes to revoke agents' keys on the server; undefined where nobody gave it. */
+  readonly agentAccountKeeper: AgentAccountKeeper | undefined;
   /** Undefined where no service needs a chain. */
   readonly chain: Chain | undefined;
   /** Strikes a server that runs as a process of this machine; absent where it does not. */
   signal?(server: ServerName | 'anvil', signal: NodeJS.Signals): void;
   stop(): Promise<void>;
+};
+
+export type AgentAccountKeeper = {
+  /** Signs accounts. */
+  readonly operatorSigningSeed: string;
+  /** Of the system account, for reading and replacing the JWT of the agents' account alone. */
+  readonly credentialsFile: string;
 };
 
 export type Chain = {
@@ -43,4 +54,6 @@ export type Ground = {
   readonly needsChain: boolean;
   /** What JetStream may reserve on disk; what it finds to be free when it is not given. */
   readonly natsStoreMaxBytes?: number;
+  /** How many NATS servers stand between the agents and the one that stores. */
+  readonly leafServers: number;
 };

@@ -4,15 +4,13 @@ import { openSync, closeSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { createConnection, createServer } from 'node:net';
 import { join } from 'node:path';
+import { serverConfigOf, type OperatorKit } from '@astro/jetstream/operator-kit';
 import { natsServerBinary, type Progress } from './binary.js';
+import { listenersConfiguration, LOOPBACK, urlsOf, type NatsListeners } from './listeners.js';
 
 const START_TIMEOUT_MS = 20_000;
 const STOP_TIMEOUT_MS = 10_000;
 const MAX_PAYLOAD_BYTES = 8 * 1024 * 1024;
-const LOOPBACK = '127.0.0.1';
-
-/** What the server's configuration takes from an operator kit: the text that makes it demand JWTs. */
-export type ServerKit = { readonly serverConfig: string };
 
 export type NatsOptions = {
   /**
@@ -22,8 +20,14 @@ export type NatsOptions = {
   readonly dir: string;
   /** 0 or absent picks a free port. */
   readonly port?: number;
-  readonly kit?: ServerKit;
+  readonly listeners?: NatsListeners;
+  /** Makes it demand JWTs; without one it lets everybody in. */
+  readonly kit?: OperatorKit;
+  /** Lines of its configuration, which count for more than those before them. */
+  readonly settings?: string;
   readonly env?: NodeJS.ProcessEnv;
+  /** Whether it has JetStream; it does unless told. */
+  readonly stores?: boolean;
   /** What JetStream may reserve on disk, in place of three quarters of what it finds to be free. */
   readonly storeMaxBytes?: number;
   readonly log?: Progress;
@@ -41,7 +45,7 @@ export type NatsServer = {
   kill(): Promise<void>;
 };
 
-/** Starts a NATS server with JetStream on the loopback interface; resolves when it takes connections. */
+/** Starts a NATS server with JetStream on the loopback interface unless told; resolves when it takes connections. */
 export async function startNats(options: NatsOptions): Promise<NatsServer> {
   const binary = await natsServerBinary(options.log);
   const port = options.port || (await freePort());
@@ -75,7 +79,7 @@ export async function startNats(options: NatsOptions): Promise<NatsServer> {
     return end(child, signal);
   };
   return {
-    url: `nats://${LOOPBACK}:${port}`,
+    url: urlsOf(port, options.listeners ?? {})[0]!,
     port,
     pid: child.pid!,
     stop: () => endWith('SIGTERM'),
@@ -87,16 +91,23 @@ export async function startNats(options: NatsOptions): Promise<NatsServer> {
  * Every write is on disk before it is acknowledged: the event store's promise, at the price of an fsync
  * each.
  */
-function configuration({ dir, kit, storeMaxBytes }: NatsOptions, port: number): string {
-  return [
-    `listen: "${LOOPBACK}:${port}"`,
-    `max_payload: ${MAX_PAYLOAD_BYTES}`,
+function configuration(
+  { dir, listeners = {}, kit, settings, stores = true, storeMaxBytes }: NatsOptions,
+  port: number,
+): string {
+  const jetStream = [
     'jetstream {',
     `  store_dir: ${JSON.stringify(join(dir, 'jetstream'))}`,
     '  sync_interval: always',
     ...(storeMaxBytes === undefined ? [] : [`  max_file_store: ${storeMaxBytes}`]),
     '}',
-    kit?.serverConfig ?? '',
+  ];
+  return [
+    ...listenersConfiguration(port, listeners),
+    `max_payload: ${MAX_PAYLOAD_BYTES}`,
+    ...(stores ? jetStream : []),
+    ...(kit ? [serverConfigOf(kit, join(dir, 'accounts'))] : []),
+    settings ?? '',
     '',
   ].join('\n');
 }
