@@ -58,7 +58,10 @@ export function generateOperatorKit(earlier: Partial<OperatorKit> = {}): Operato
   const accountJwts = Object.entries(accountsOf(keys)).map(([subject, { name, nats }]) => {
     const kept = earlier.accountJwts?.[subject];
     const isGood = kept !== undefined && says(kept, nats, signer.publicKey);
-    return [subject, isGood ? kept : sign<Account>({ signer, subject, name, type: 'account', nats })] as const;
+    return [
+      subject,
+      isGood ? kept : sign<Account>({ signer, subject, name, type: 'account', nats }),
+    ] as const;
   });
   return {
     ...keys,

@@ -435,7 +435,11 @@ describe('a node', () => {
     expectProblem(await put(proofOf(second, third), token), 400, 'request_invalid');
     const rotated = await put(proofOf(second, first), token);
     expect([rotated.status, decodeJwt(rotated.json['jwt'] as string).sub]).toEqual([200, keyOf(second)]);
-    expectProblem(await gateway.call('POST', `${path}/credentials`, { key: token }), 401, 'credentials_invalid');
+    expectProblem(
+      await gateway.call('POST', `${path}/credentials`, { key: token }),
+      401,
+      'credentials_invalid',
+    );
     const renewed = await gateway.call('POST', `${path}/credentials`, { key: await tokenOf(second) });
     expect(decodeJwt(renewed.json['jwt'] as string)).toMatchObject({ sub: keyOf(second), name: nodeId });
     expect((await enrol({ publicKey: keyOf(second), offer })).json['nodeId']).toBe(nodeId);

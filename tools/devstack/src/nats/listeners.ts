@@ -15,7 +15,10 @@ export type NatsListeners = {
 export const LOOPBACK = '127.0.0.1';
 
 const listenersConfig = z.object({
-  ASTRO_NATS_HOST: z.string().refine(text => isIP(text) === 4, 'must be an IPv4 address').optional(),
+  ASTRO_NATS_HOST: z
+    .string()
+    .refine(text => isIP(text) === 4, 'must be an IPv4 address')
+    .optional(),
   ASTRO_NATS_TLS_CERT: z.string().min(1).optional(),
   ASTRO_NATS_TLS_KEY: z.string().min(1).optional(),
   ASTRO_NATS_WEBSOCKET_PORT: z.coerce.number().int().min(1).max(65_535).optional(),
@@ -26,9 +29,7 @@ const listenersConfig = z.object({
  * What the environment says of it: loopback and plain text when it says nothing.
  * @throws InvalidConfig; an Error when anybody could listen to what goes over a network
  */
-export function natsListenersIn(
-  env: NodeJS.ProcessEnv,
-): NatsListeners & { readonly publicHost?: string } {
+export function natsListenersIn(env: NodeJS.ProcessEnv): NatsListeners & { readonly publicHost?: string } {
   const config = readConfig(listenersConfig, env);
   const { ASTRO_NATS_TLS_CERT: certFile, ASTRO_NATS_TLS_KEY: keyFile, ASTRO_NATS_HOST: host } = config;
   if ((certFile === undefined) !== (keyFile === undefined))

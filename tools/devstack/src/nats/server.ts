@@ -89,7 +89,10 @@ export async function startNats(options: NatsOptions): Promise<NatsServer> {
  * Every write is on disk before it is acknowledged: the event store's promise, at the price of an fsync
  * each.
  */
-function configuration({ dir, listeners = {}, kit, settings, storeMaxBytes }: NatsOptions, port: number): string {
+function configuration(
+  { dir, listeners = {}, kit, settings, storeMaxBytes }: NatsOptions,
+  port: number,
+): string {
   return [
     ...listenersConfiguration(port, listeners),
     `max_payload: ${MAX_PAYLOAD_BYTES}`,
