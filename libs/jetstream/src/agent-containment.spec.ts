@@ -19,7 +19,7 @@ import { generateOperatorKit, serviceCredentials, type OperatorKit } from './ope
 import { newSigner, signerOf, type Signer } from './signer.js';
 import { ensureStreams } from './streams.js';
 
-/** Signs users of the agents' account whom nothing limits: what a mistake in the agents' template would make of them. */
+/** Signs users of the agents' account whom nothing limits: what a mistake in the template would make of agents. */
 const carelessSigner = newSigner('account');
 const kit = withSigner(generateOperatorKit(), carelessSigner);
 const [own, other] = [newId('node'), newId('node')];

@@ -414,7 +414,7 @@ describe('a node', () => {
     }
   });
 
-  test('gets another key by the word of both, or of its operator, and stays the same node until it is revoked', async () => {
+  test('gets another key by the word of both or of its operator, until it is revoked', async () => {
     const [first, second, third] = [randomBytes(32), randomBytes(32), randomBytes(32)];
     const keyOf = (seed: Uint8Array) => agentKeyPair(seed).publicKey;
     const nodeId = (await enrol({ publicKey: keyOf(first), offer })).json['nodeId'] as string;

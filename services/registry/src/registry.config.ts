@@ -5,7 +5,7 @@ export const registryConfig = z.object({
   ...commonConfig,
   /** A node that is silent for this long is offline: several heartbeats, so that one lost does not count. */
   HEARTBEAT_TIMEOUT_MS: z.coerce.number().int().min(1_000).max(3_600_000).default(60_000),
-  /** With these three, keys of nodes are revoked on the NATS server: whose account, by whose word, and who brings it. */
+  /** With these three, keys of nodes are revoked on the NATS server: in which account, by whose word, and how. */
   AGENT_ACCOUNT_PUBLIC_KEY: z
     .string()
     .regex(/^A[A-Z2-7]{55}$/)
