@@ -12,9 +12,7 @@ const written = [
     'fact-id',
     'invoice-month',
   ],
-  ...['ledger-accounts',
-  'nkey',
-  'node-key-statement', 'result-digest', 'runtimes', 'unconstrained'],
+  ...['ledger-accounts', 'nkey', 'node-key-statement', 'result-digest', 'runtimes', 'unconstrained'],
 ];
 
 /** The libraries are ECMAScript modules, so Jest runs with --experimental-vm-modules (see tools/bootstrap). */

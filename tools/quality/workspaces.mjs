@@ -20,6 +20,8 @@ for (const kind of ['libs', 'services', 'tools', 'examples']) {
         'fact-id',
         'invoice-month',
         'ledger-accounts',
+        'nkey',
+        'node-key-statement',
         'result-digest',
         'runtimes',
         'unconstrained',

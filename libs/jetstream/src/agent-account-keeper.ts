@@ -40,7 +40,8 @@ export class AgentAccountKeeper {
     const { iss, name, nats } = claimsIn<Account>(lookup.string());
     const signer = signerOf(operatorSigningSeed);
     // The server would take what another signed, and from its next start on let nobody in.
-    if (iss !== signer.publicKey) throw new Error(`the account is signed by ${iss}, not by the key that is here`);
+    if (iss !== signer.publicKey)
+      throw new Error(`the account is signed by ${iss}, not by the key that is here`);
     const revocations = withRevoked(nats.revocations ?? {}, revoked, now);
     if (isDeepStrictEqual(revocations, nats.revocations ?? {})) return false;
     const jwt = sign<Account>({ signer, subject, name, type: 'account', nats: { ...nats, revocations } });

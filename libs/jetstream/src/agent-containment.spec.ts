@@ -19,7 +19,7 @@ import { generateOperatorKit, serviceCredentials, type OperatorKit } from './ope
 import { newSigner, signerOf, type Signer } from './signer.js';
 import { ensureStreams } from './streams.js';
 
-/** Signs users of the agents' account whom nothing limits: what a mistake in the agents' template would make of them. */
+/** Signs users of the agents' account whom nothing limits: what a mistake in the template would make of agents. */
 const carelessSigner = newSigner('account');
 const kit = withSigner(generateOperatorKit(), carelessSigner);
 const [own, other] = [newId('node'), newId('node')];
@@ -75,7 +75,12 @@ function subjectsOfOthers(): readonly string[] {
     `telemetry.${own}.Unheard`,
     ...['out.gateway.c1', 'dlq.x', 'audit.x', 'snapshot.x'],
     ...['$JS.API.INFO', '$JS.API.STREAM.NAMES', '$JS.API.STREAM.LIST', '$JS.FC.x', '$JS.EVENT.ADVISORY.x'],
-    ...['$SYS.REQ.SERVER.PING', '$SYS.REQ.CLAIMS.UPDATE', '$SYS.REQ.ACCOUNT.PING.CONNZ', '$SYS.REQ.USER.INFO'],
+    ...[
+      '$SYS.REQ.SERVER.PING',
+      '$SYS.REQ.CLAIMS.UPDATE',
+      '$SYS.REQ.ACCOUNT.PING.CONNZ',
+      '$SYS.REQ.USER.INFO',
+    ],
     `$SYS.REQ.ACCOUNT.${kit.accountPublicKey}.CLAIMS.UPDATE`,
     ...['_INBOX.x.1', '_R_.x', `${agentInbox(other)}.1`],
   ];
@@ -116,7 +121,8 @@ describe('an agent is confined to what is its own', () => {
 
   test('it says and hears what is its own', async () => {
     for (const { kind, name } of catalogue) {
-      if (kind === 'report') expect((await agent.request(`agent.${own}.${name}`)).json()).toHaveProperty('seq');
+      if (kind === 'report')
+        expect((await agent.request(`agent.${own}.${name}`)).json()).toHaveProperty('seq');
     }
     const heard = new Promise<string>(resolve => {
       agent.subscribe(`agent.${own}.desired`, { callback: (_, { subject }) => resolve(subject) });
@@ -137,7 +143,9 @@ describe('an agent is confined to what is its own', () => {
   });
 
   test('it can hear none of the subjects of others', async () => {
-    const subjects = [...subjectsOfOthers(), ...wildcards].filter(subject => subject !== `agent.${own}.desired`);
+    const subjects = [...subjectsOfOthers(), ...wildcards].filter(
+      subject => subject !== `agent.${own}.desired`,
+    );
     const denied = subjects.map(
       subject =>
         new Promise<string | undefined>(resolve => {

@@ -58,15 +58,18 @@ describe('an agent on the internet', () => {
     await link.close();
   });
 
-  test.each(['tls', 'wss'])('tells nothing over %s to a server that nobody it trusts has certified', async transport => {
-    const { certFile } = await certificate('stranger');
-    await trust(certFile);
-    try {
-      await expect(connect(transport === 'tls' ? tlsUrl! : wssUrl!)).rejects.toThrow();
-    } finally {
-      await trust(listeners.tls!.certFile);
-    }
-  });
+  test.each(['tls', 'wss'])(
+    'tells nothing over %s to a server that nobody it trusts has certified',
+    async transport => {
+      const { certFile } = await certificate('stranger');
+      await trust(certFile);
+      try {
+        await expect(connect(transport === 'tls' ? tlsUrl! : wssUrl!)).rejects.toThrow();
+      } finally {
+        await trust(listeners.tls!.certFile);
+      }
+    },
+  );
 
   test('tells nothing to a server that was to speak TLS and does not', async () => {
     const plain = await startNats({ dir: join(dir, 'plain'), kit });

@@ -16,11 +16,17 @@ describe('revocations of an account', () => {
     expect(withRevoked(current, [{ publicKey: 'U1', revokedAt: ago(100) }], now)).toEqual(current);
   });
   test('are dropped once all that they were about has expired', () => {
-    const current = { U1: nowSeconds - AGENT_JWT_TTL_MAX_SECONDS - 1, U2: nowSeconds - AGENT_JWT_TTL_MAX_SECONDS };
+    const current = {
+      U1: nowSeconds - AGENT_JWT_TTL_MAX_SECONDS - 1,
+      U2: nowSeconds - AGENT_JWT_TTL_MAX_SECONDS,
+    };
     expect(Object.keys(withRevoked(current, [], now))).toEqual(['U2']);
   });
   test('that are too many make everybody renew what is older than those that had no room', () => {
-    const many = Array.from({ length: 10_002 }, (_, index) => ({ publicKey: `U${index}`, revokedAt: ago(index) }));
+    const many = Array.from({ length: 10_002 }, (_, index) => ({
+      publicKey: `U${index}`,
+      revokedAt: ago(index),
+    }));
     const revocations = withRevoked({}, many, now);
     expect(Object.keys(revocations)).toHaveLength(10_001);
     expect(revocations['*']).toBe(nowSeconds + 60 - 10_000);

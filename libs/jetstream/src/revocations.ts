@@ -9,8 +9,8 @@ const EVERYBODY = '*';
 /** An account's JWT is one message and is read whole at each connection: this many are less than a MiB. */
 const REVOCATIONS_MAX = 10_000;
 /**
- * What whoever issues credentials may still do after the fact: it learns of it from a read model that lags a little, and
- * its clock may be ahead. Nothing else has been issued for a key that is lost.
+ * What whoever issues credentials may still do after the fact: it learns of it from a read model that lags a little,
+ * and its clock may be ahead. Nothing else has been issued for a key that is lost.
  */
 const LATE_ISSUE_SECONDS = 60;
 

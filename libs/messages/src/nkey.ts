@@ -23,8 +23,7 @@ const pkcs8Prefix = Buffer.from('302e020100300506032b657004220420', 'hex');
 export function rawPublicKey(nkey: string): Uint8Array {
   if (!/^U[A-Z2-7]{55}$/.test(nkey)) throw new Error('a user nkey is U and 55 characters of base32');
   const signed = decoded(nkey);
-  if (signed[0] !== roles.user || signed.length !== 1 + KEY_BYTES)
-    throw new Error('this is not a user nkey');
+  if (signed[0] !== roles.user || signed.length !== 1 + KEY_BYTES) throw new Error('this is not a user nkey');
   return signed.slice(1);
 }
 

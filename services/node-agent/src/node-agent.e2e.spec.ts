@@ -16,8 +16,8 @@ import { decode } from '@astro/messages/codec';
 import { cidOf } from '@astro/messages/content-id';
 
 import { GatewayClient } from './gateway/gateway-client.js';
-import { identityPath, readIdentity } from './identity/identity.js';
-import { recoverKey, rotateKey } from './identity/rotate-key.js';
+import { identityPath, nextIdentityPath, readIdentity } from './identity/identity.js';
+import { recoverKey, rotateKey, type KeyChange } from './identity/rotate-key.js';
 
 /** The spec speaks for the scheduler: it writes desired states and hears the reports. All else is the platform. */
 const AGENT = {
@@ -49,7 +49,8 @@ const changeOf = () => ({
   nodeId,
   gateway: new GatewayClient(platform.gatewayUrl),
 });
-const claimsOf = (jwt: string) => JSON.parse(Buffer.from(jwt.split('.')[1]!, 'base64url').toString()) as object;
+const claimsOf = (jwt: string) =>
+  JSON.parse(Buffer.from(jwt.split('.')[1]!, 'base64url').toString()) as object;
 
 const authorized = (key: string) => ({ authorization: `Bearer ${key}` });
 const ofType = (type: NodeReport['type'], { leaseId }: Assignment) =>
@@ -248,6 +249,31 @@ describe('a node agent', () => {
     await until(() => ofType('TaskCompleted', next).length > 0);
     expect((await nodes()).map(({ id }) => id)).toEqual([nodeId]);
   }, 90_000);
+
+  test.each(['before the platform has it', 'after the platform has it'])(
+    'is killed while it changes its key, %s: it goes on as the same node with the new one',
+    async moment => {
+      const { gateway, ...change } = changeOf();
+      const killed: KeyChange['gateway'] = {
+        async json(request, schema, signal) {
+          if (request.method === 'PUT' && moment.startsWith('before')) throw new Error('killed');
+          const answer = await gateway.json(request, schema, signal);
+          throw Object.assign(new Error('killed'), { answer });
+        },
+      };
+      const signal = AbortSignal.timeout(30_000);
+      await expect(rotateKey({ ...change, gateway: killed, signal })).rejects.toThrow('killed');
+      const next = await readIdentity(nextIdentityPath(agentDir()));
+      platform.kill(AGENT.name);
+      while ((await readIdentity(identityPath(agentDir())))?.publicKey !== next!.publicKey) await sleep(50);
+      expect(await readIdentity(nextIdentityPath(agentDir()))).toBeUndefined();
+      const assignment = assignmentOf(1);
+      await want(assignment);
+      await until(() => ofType('TaskCompleted', assignment).length > 0);
+      expect((await nodes()).map(({ id }) => id)).toEqual([nodeId]);
+    },
+    60_000,
+  );
 
   test('is cut off when its operator revokes it, and is the same node again with another key', async () => {
     const revocation = await fetch(`${platform.gatewayUrl}/v1/nodes/${nodeId}/revoke`, {

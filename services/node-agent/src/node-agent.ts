@@ -183,7 +183,8 @@ export class NodeAgent {
   async #freshCredentials(nodeId: string): Promise<Credentials> {
     const { config, enrolment, key, log } = this.#parts;
     const { signal } = this.#stop;
-    if (!(await key.isOlderThan(config.KEY_ROTATION_DAYS, Date.now()))) return enrolment.renew(nodeId, signal);
+    if (!(await key.isOlderThan(config.KEY_ROTATION_DAYS, Date.now())))
+      return enrolment.renew(nodeId, signal);
     const given = await enrolment.rotateKey(nodeId, signal);
     this.#parts.attesting?.again();
     log.info('has another key now', { nodeId });

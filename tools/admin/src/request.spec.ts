@@ -37,6 +37,17 @@ describe('the command line', () => {
     expect(readRequest(['operator', 'Aurora'])).toEqual({ kind: 'operator', name: 'Aurora' });
   });
 
+  test('names a node to revoke or to reinstate', () => {
+    expect(readRequest(['revoke-node', nodeId, 'it lies'])).toEqual({
+      kind: 'revoke-node',
+      nodeId,
+      reason: 'it lies',
+    });
+    expect(readRequest(['reinstate-node', nodeId])).toEqual({ kind: 'reinstate-node', nodeId });
+    expect(() => readRequest(['revoke-node', nodeId])).toThrow('The reason is missing');
+    expect(() => readRequest(['reinstate-node', nodeId, 'it', 'lies'])).toThrow(UsageError);
+  });
+
   test('names a tenant and an amount to credit', () =>
     expect(readRequest(['credit', tenantId, '2'])).toEqual({
       kind: 'credit',

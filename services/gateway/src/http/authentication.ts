@@ -99,7 +99,9 @@ const isFromTheFuture = (error: unknown): boolean =>
   error instanceof errors.JWTClaimValidationFailed && error.claim === 'iat';
 
 const unauthenticated = (
-  code: 'credentials_missing' | 'credentials_invalid' | 'clock_differs', detail: string) =>
+  code: 'credentials_missing' | 'credentials_invalid' | 'clock_differs',
+  detail: string,
+) =>
   new Problem(code, {
     detail,
     headers: {

@@ -27,8 +27,8 @@ export class NodeKeysController {
   @Operation('PUT', '/v1/nodes/:id/key', {
     summary: 'Replace the key of a node',
     description:
-      'The node keeps its id, its leases and what is known of it; from then on nothing that was issued for the earlier ' +
-      'key counts. A node signs with both keys; its operator replaces a lost one with a signature by the new key alone.',
+      'The node keeps its id, its leases and what is known of it; nothing that was issued for the earlier key counts ' +
+      'any more. A node signs with both keys; its operator replaces a lost one, and the new key alone signs.',
     callers: ['node', 'operator'],
     pathParameters: schema.nodePath,
     body: schema.newKey,

@@ -105,15 +105,17 @@ export type Enrolment = z.output<typeof enrolment>;
 const signature = z
   .string()
   .regex(/^[\w-]{86}$/, 'must be an Ed25519 signature of 64 bytes in base64url')
-  .meta({ description: 'Under the statement `astro node key 1`, `node: <id>`, `key: <publicKey>`, a line each' });
+  .meta({
+    description: 'Under the statement `astro node key 1`, `node: <id>`, `key: <publicKey>`, a line each',
+  });
 
 export const newKey = z
   .strictObject({
     publicKey,
     signatureByNew: signature,
-    signatureByCurrent: signature
-      .optional()
-      .meta({ description: 'Needed of a node, which has its current key; not of an operator, whose node lost it' }),
+    signatureByCurrent: signature.optional().meta({
+      description: 'Needed of a node, which has its current key; not of an operator, whose node lost it',
+    }),
   })
   .meta({ id: 'NewNodeKey' });
 export type NewKey = z.output<typeof newKey>;

@@ -147,12 +147,20 @@ describe('attesting', () => {
     const lines: string[] = [];
     const at = machine({ provider: 'sev_guest', sign: signSnp, auxiliary: table() });
     const log = (line: string) => void lines.push(line);
+    let isFirst = true;
     const attesting: Attesting = new Attesting({
       gateway,
       source: machineEvidence({ kind: 'sev_snp', ...at }),
       publicKey: () => nodeKey,
       token: () => Promise.resolve('token'),
-      log: { info: line => (log(line), atFirst(attesting)), warn: log, error: log },
+      log: {
+        info(line) {
+          log(line);
+          if (isFirst) atFirst(attesting);
+          isFirst = false;
+        },
+        ...{ warn: log, error: log },
+      },
     });
     const running = attesting.run('node_1', stop.signal);
     while (told.length < times) await new Promise(resolve => setTimeout(resolve, 10));

@@ -16,8 +16,9 @@ export type KeyChange = {
 
 /**
  * Gives the node another key, in three steps: the new key is written beside the current one, the platform takes it by
- * the word of both, and it takes the place of the current one. Whoever was stopped in between repeats this, or the agent
- * does at its next start: the new key is on the disk before anybody relies on it, and the current one until nobody does.
+ * the word of both, and it takes the place of the current one. Whoever was stopped in between repeats this, or the
+ * agent does at its next start: the new key is on the disk before anybody relies on it, and the current one until
+ * nobody does.
  * @returns credentials for the new key; nothing that was issued for the earlier one counts any more
  * @throws GatewayRefusal; another Error when the gateway could not be reached
  */

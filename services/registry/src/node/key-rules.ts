@@ -7,10 +7,7 @@ export const publicKeyProblem = (publicKey: string): string | undefined =>
   isUserKey(publicKey) ? undefined : 'publicKey: must be a NATS user key with its own checksum';
 
 /** Whose signature is missing under a new key of a node that has `current`; undefined when none is. */
-export function signatureProblem(
-  proof: RotateNodeKey | RecoverNodeKey,
-  current: string,
-): string | undefined {
+export function signatureProblem(proof: RotateNodeKey | RecoverNodeKey, current: string): string | undefined {
   if ('signatureByCurrent' in proof && !isNodeKeySigned(proof, proof.signatureByCurrent, current))
     return 'signatureByCurrent: is not that of the key that the node has';
   if (!isNodeKeySigned(proof, proof.signatureByNew, proof.publicKey))

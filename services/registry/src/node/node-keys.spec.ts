@@ -95,7 +95,9 @@ describe('rotation', () => {
     ['the new key for this node', { signatureByNew: signature(second, second, 'node_2') }],
     ['anybody', { signatureByCurrent: '', signatureByNew: '' }],
   ])('without the signature of %s is refused', (_whose, changes) =>
-    given(enrolled).when(rotate(first, second, changes)).thenRejected('SignatureIsInvalid'),
+    given(enrolled)
+      .when(rotate(first, second, changes))
+      .thenRejected('SignatureIsInvalid'),
   );
   test('to what is no key is refused', () =>
     given(enrolled)
@@ -107,7 +109,9 @@ describe('rotation', () => {
 
 describe('recovery', () => {
   test('replaces a lost key by the word of the operator', () =>
-    given(enrolled, cameOnline).when(recover(second)).then(replaced(first, second, 'operator_1')));
+    given(enrolled, cameOnline)
+      .when(recover(second))
+      .then(replaced(first, second, 'operator_1')));
   test('by another operator is refused', () =>
     given(enrolled).when(recover(second, 'operator_2')).thenRejected('NodeIsOfAnotherOperator'));
   test('to a key that nobody has is refused', () =>
@@ -115,7 +119,9 @@ describe('recovery', () => {
       .when(recover(second, 'operator_1', { signatureByNew: signature(second, first) }))
       .thenRejected('SignatureIsInvalid'));
   test('repeated changes nothing', () =>
-    given(enrolled, replaced(first, second, 'operator_1')).when(recover(second)).thenNothing());
+    given(enrolled, replaced(first, second, 'operator_1'))
+      .when(recover(second))
+      .thenNothing());
   test('brings back a node that its operator has revoked', () =>
     given(enrolled, revoked(first, 'operator_1'))
       .when(recover(second))
