@@ -1,6 +1,8 @@
 import type {
   ApiKeyEvent,
   Attestation,
+  FigureChange,
+  Measurement,
   NodeEvent,
   Offer,
   OperatorEvent,
@@ -33,6 +35,17 @@ export const attestation: Attestation = {
   acceptedAt: new Date(0),
   expiresAt: new Date(1),
 };
+export const measurement: Measurement = {
+  measuredAt: new Date(0),
+  matrixMflops: 2_000,
+  memoryMibPerSecond: 9_000,
+  diskWriteMibPerSecond: 300,
+  diskReadMibPerSecond: 800,
+  networkKibPerSecond: 0,
+  cores: 4,
+  spreadThousandths: 20,
+};
+export const figureChange: FigureChange = { figure: 'matrix_mflops', usual: 5_000, measured: 2_000 };
 export const registryHistory: readonly (
   TenantEvent | OperatorEvent | ApiKeyEvent | NodeEvent | WalletsEvent
 )[] = [
@@ -60,6 +73,11 @@ export const registryHistory: readonly (
   { type: 'NodeCameOnline', data: { offer: offer('node_2', 10n ** 25n), attestation } },
   { type: 'NodeAttestationRevoked', data: { nodeId: 'node_2', reason: 'a flaw' } },
   { type: 'NodeCameOnline', data: { offer: offer('node_2', 10n ** 25n) } },
+  { type: 'NodeMeasured', data: { nodeId: 'node_1', measurement, milliUnits: 1_500 } },
+  { type: 'NodePerformanceChanged', data: { nodeId: 'node_1', changes: [figureChange] } },
+  { type: 'NodeDrained', data: { nodeId: 'node_1', drain: { from: new Date(0), noticeUntil: new Date(1) } } },
+  { type: 'NodeDrained', data: { nodeId: 'node_2', drain: { from: new Date(0) } } },
+  { type: 'NodeUndrained', data: { nodeId: 'node_2' } },
 ];
 
 function walletLinked(nonce: number, address: string): WalletsEvent {

@@ -51,6 +51,7 @@ import { JobEventsController } from './jobs/job-events.controller.js';
 import { JobsController } from './jobs/jobs.controller.js';
 import { PoolQuestions } from './jobs/pool-questions.js';
 import { NodeCredentials } from './nodes/node-credentials.js';
+import { NodeWorkController } from './nodes/node-work.controller.js';
 import { NodesController } from './nodes/nodes.controller.js';
 import { openApiDocument } from './openapi/document.js';
 import { OPENAPI_DOCUMENT, OpenApiController } from './openapi/openapi.controller.js';
@@ -66,6 +67,7 @@ export const controllers = [
   ForesightController,
   ContentController,
   NodesController,
+  NodeWorkController,
   AccountsController,
   ChainController,
   StatementsController,

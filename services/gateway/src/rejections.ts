@@ -35,6 +35,8 @@ const problemOfRejection: Readonly<Record<string, ProblemCode>> = {
   OfferIsInvalid: 'request_invalid',
   InventoryIsInvalid: 'request_invalid',
   PublicKeyIsInvalid: 'request_invalid',
+  DrainIsInvalid: 'request_invalid',
+  MeasurementIsInvalid: 'request_invalid',
   NodeHasAnotherKey: 'node_exists',
   NodeHasAnotherOperator: 'node_exists',
 };

@@ -21,6 +21,11 @@ export const followNodes = (poolId: string): Reactor<NodeEvent, PoolCommand> => 
       // Of a node that is online they come with its coming online anew.
       case 'NodeAttested':
       case 'NodeAttestationRevoked':
+      case 'NodeDrained':
+      case 'NodeUndrained':
+      // Nothing is placed by how fast a node is.
+      case 'NodeMeasured':
+      case 'NodePerformanceChanged':
         return [];
     }
   },

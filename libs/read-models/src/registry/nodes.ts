@@ -1,5 +1,14 @@
 import type { Projection } from '@astro/event-sourcing/projection';
-import type { Attestation, AttestationKind, Inventory, NodeEvent, Offer } from '@astro/messages/registry';
+import type {
+  Attestation,
+  AttestationKind,
+  Drain,
+  FigureChange,
+  Inventory,
+  Measurement,
+  NodeEvent,
+  Offer,
+} from '@astro/messages/registry';
 import { interruptibleAskAtto } from '@astro/messages/asks';
 import { Atto } from '@astro/postgres/atto';
 import { storedJson, type StoredJson } from '@astro/postgres/stored-json';
@@ -28,6 +37,14 @@ export const Node = defineEntity({
     attestationClaimed: p.text().$type<AttestationKind>().nullable(),
     /** What was accepted of that, and until when it counts. */
     attestation: p.json<StoredJson<Attestation>>().nullable(),
+    /** While its operator gives it no more work. */
+    drain: p.json<StoredJson<Drain>>().nullable(),
+    /** What it measured last, and what that is in thousandths of the reference machine. */
+    measurement: p.json<StoredJson<Measurement>>().nullable(),
+    milliUnits: p.bigint('number').nullable(),
+    /** The figures that were suddenly far from what they had been, the last time that any was; and when. */
+    performanceChanges: p.json<StoredJson<readonly FigureChange[]>>().nullable(),
+    performanceChangedAt: p.datetime().nullable(),
     enrolledAt: p.datetime(),
     lastChangeAt: p.datetime(),
     /** Of the last event that changed the row: an older one, repeated, does not change it back. */
@@ -38,7 +55,7 @@ export type Node = InferEntity<typeof Node>;
 
 export const nodes: Projection<NodeEvent, EntityManager> = {
   name: 'registry.nodes',
-  version: 3,
+  version: 4,
   tables: ['nodes'],
   reads: ['registry.node'],
   async apply(em, { event: { type, data }, recordedAt, position }) {
@@ -52,6 +69,11 @@ export const nodes: Projection<NodeEvent, EntityManager> = {
           publicKey,
           status: 'offline' as const,
           attestation: null,
+          drain: null,
+          measurement: null,
+          milliUnits: null,
+          performanceChanges: null,
+          performanceChangedAt: null,
         };
         return em.upsert(Node, { ...row, enrolledAt: recordedAt, ...change }, { onConflictAction: 'ignore' });
       }
@@ -78,6 +100,30 @@ export const nodes: Projection<NodeEvent, EntityManager> = {
           Node,
           { nodeId: data.nodeId, position: { $lt: position } },
           { ...accepted(undefined), ...change },
+        );
+      case 'NodeDrained':
+        return em.nativeUpdate(
+          Node,
+          { nodeId: data.nodeId, position: { $lt: position } },
+          { drain: storedJson(data.drain), ...change },
+        );
+      case 'NodeUndrained':
+        return em.nativeUpdate(
+          Node,
+          { nodeId: data.nodeId, position: { $lt: position } },
+          { drain: null, ...change },
+        );
+      case 'NodeMeasured':
+        return em.nativeUpdate(
+          Node,
+          { nodeId: data.nodeId, position: { $lt: position } },
+          { measurement: storedJson(data.measurement), milliUnits: data.milliUnits, ...change },
+        );
+      case 'NodePerformanceChanged':
+        return em.nativeUpdate(
+          Node,
+          { nodeId: data.nodeId, position: { $lt: position } },
+          { performanceChanges: storedJson(data.changes), performanceChangedAt: recordedAt, ...change },
         );
     }
   },

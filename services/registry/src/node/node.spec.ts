@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import { referenceMachine } from '@astro/messages/compute-unit';
 import { specify } from '@astro/event-sourcing/specify';
 import { comesBack, shapeDigestOf } from '@astro/event-sourcing/specify-snapshot';
 import type { Attestation, Device, Inventory, NodeCommand, NodeEvent, Offer } from '@astro/messages/registry';
@@ -263,17 +264,24 @@ describe('attestation', () => {
   });
 });
 
-test('a state comes back from its snapshot as it was, and its shape is that of version 3', () => {
+test('a state comes back from its snapshot as it was, and its shape is that of version 4', () => {
   const attestation: Attestation = {
     kind: 'tpm',
     evidenceDigest: 'e'.repeat(64),
     acceptedAt: lastSeenAt,
     expiresAt: new Date(lastSeenAt.getTime() + 1),
   };
+  const drain = { from: lastSeenAt, noticeUntil: lastSeenAt };
+  const measurement = {
+    ...referenceMachine.figures,
+    ...{ measuredAt: lastSeenAt, networkKibPerSecond: 0, cores: 1, spreadThousandths: 0 },
+  };
   const commands = fc.constantFrom<NodeCommand>(
     enrol(),
     enrol({ attestationClaimed: 'tpm' }),
     { type: 'AttestNode', data: { nodeId: 'node_1', attestation } },
+    { type: 'DrainNode', data: { nodeId: 'node_1', operatorId: 'operator_1', drain } },
+    { type: 'MeasureNode', data: { nodeId: 'node_1', measurement } },
     markOnline,
     markOffline,
   );
@@ -290,5 +298,5 @@ test('a state comes back from its snapshot as it was, and its shape is that of v
     }),
     { seed: 7 },
   );
-  expect(`${node.snapshot!.version} ${shapeDigestOf(states)}`).toBe('3 207f3e62b4fb52f1');
+  expect(`${node.snapshot!.version} ${shapeDigestOf(states)}`).toBe('4 e01b2e32e1baf02b');
 });

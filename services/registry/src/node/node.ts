@@ -1,15 +1,23 @@
 import { isDeepStrictEqual } from 'node:util';
 import { accept, reject, type Decider, type Decision } from '@astro/event-sourcing/decider';
 import { structured } from '@astro/event-sourcing/snapshot-format';
+import { milliUnitsOf } from '@astro/messages/compute-unit';
 import type {
   Attestation,
   AttestNode,
+  Drain,
+  DrainNode,
   EnrolNode,
+  Measurement,
+  MeasureNode,
   NodeCommand,
   NodeEvent,
   Offer,
+  UndrainNode,
 } from '@astro/messages/registry';
 import { attestationProblem, claims, isSameMachine } from './attestation-rules.js';
+import { drainProblem, offerUnder, stricter } from './drain-rules.js';
+import { MEASUREMENTS_KEPT, measurementProblem, suddenChanges } from './measurement-rules.js';
 import { inventoryProblem, offerProblem } from './offer-rules.js';
 
 export type NodeRejection =
@@ -20,7 +28,9 @@ export type NodeRejection =
   | 'NodeHasAnotherOperator'
   | 'NodeNotEnrolled'
   | 'AttestationIsInvalid'
-  | 'AttestationIsNotClaimed';
+  | 'AttestationIsNotClaimed'
+  | 'DrainIsInvalid'
+  | 'MeasurementIsInvalid';
 
 export type Node =
   | { readonly status: 'absent' }
@@ -30,6 +40,10 @@ export type Node =
       readonly publicKey: string;
       /** What was accepted last. Whether it has expired is for those to see who rely on it, and have a clock. */
       readonly attestation?: Attestation;
+      /** While its operator gives it no more work. */
+      readonly drain?: Drain;
+      /** The last ones, oldest first. */
+      readonly measurements?: readonly Measurement[];
     };
 type Enrolled = Exclude<Node, { readonly status: 'absent' }>;
 
@@ -52,13 +66,19 @@ export const node: Decider<Node, NodeCommand, NodeEvent, NodeRejection> = {
         return attest(data, node);
       case 'RevokeAttestation':
         return node.attestation ? accept(...revoked(node, data.reason)) : accept();
+      case 'DrainNode':
+        return drainNode(data, node);
+      case 'UndrainNode':
+        return undrainNode(data, node);
+      case 'MeasureNode':
+        return measure(data, node);
     }
   },
 
   evolve(node, { type, data }) {
     switch (type) {
       case 'NodeEnrolled':
-        return { status: 'offline', ...data, ...attested(node) };
+        return { ...(node.status !== 'absent' && node), status: 'offline', ...data };
       case 'NodeCameOnline':
         return { ...enrolled(node, data.offer.nodeId), status: 'online' };
       case 'NodeWentOffline':
@@ -69,10 +89,21 @@ export const node: Decider<Node, NodeCommand, NodeEvent, NodeRejection> = {
         const { attestation: _revoked, ...rest } = enrolled(node, data.nodeId);
         return rest;
       }
+      case 'NodeDrained':
+        return { ...enrolled(node, data.nodeId), drain: data.drain };
+      case 'NodeUndrained':
+        return undrained(enrolled(node, data.nodeId));
+      case 'NodeMeasured': {
+        const known = enrolled(node, data.nodeId);
+        const measurements = [...(known.measurements ?? []), data.measurement].slice(-MEASUREMENTS_KEPT);
+        return { ...known, measurements };
+      }
+      case 'NodePerformanceChanged':
+        return node;
     }
   },
 
-  snapshot: structured(3),
+  snapshot: structured(4),
 };
 
 /**
@@ -126,10 +157,51 @@ function revoked(node: Enrolled, reason: string): readonly NodeEvent[] {
   return node.status === 'online' ? [event, cameOnline(rest)] : [event];
 }
 
+function drainNode(data: DrainNode, node: Enrolled): Decision<NodeEvent, NodeRejection> {
+  const { nodeId, operatorId } = data;
+  if (operatorId !== node.offer.operatorId) return reject('NodeHasAnotherOperator', nodeId);
+  const problem = drainProblem(data.drain);
+  if (problem !== undefined) return reject('DrainIsInvalid', problem);
+  const drain = stricter(node.drain, data.drain);
+  if (drain === node.drain) return accept();
+  return accept({ type: 'NodeDrained', data: { nodeId, drain } }, ...toldAnew({ ...node, drain }));
+}
+
+function undrainNode(
+  { nodeId, operatorId }: UndrainNode,
+  node: Enrolled,
+): Decision<NodeEvent, NodeRejection> {
+  if (operatorId !== node.offer.operatorId) return reject('NodeHasAnotherOperator', nodeId);
+  if (!node.drain) return accept();
+  return accept({ type: 'NodeUndrained', data: { nodeId } }, ...toldAnew(undrained(node)));
+}
+
+/** A figure that changes suddenly is told beside the measurement: the machine is another one, or in trouble. */
+function measure({ nodeId, measurement }: MeasureNode, node: Enrolled): Decision<NodeEvent, NodeRejection> {
+  const problem = measurementProblem(measurement, node.offer);
+  if (problem !== undefined) return reject('MeasurementIsInvalid', problem);
+  const milliUnits = milliUnitsOf(measurement);
+  const changes = suddenChanges(node.measurements ?? [], measurement);
+  const events: NodeEvent[] = [{ type: 'NodeMeasured', data: { nodeId, measurement, milliUnits } }];
+  if (changes.length > 0) events.push({ type: 'NodePerformanceChanged', data: { nodeId, changes } });
+  return accept(...events);
+}
+
+const toldAnew = (node: Enrolled): readonly NodeEvent[] =>
+  node.status === 'online' ? [cameOnline(node)] : [];
+
+function undrained({ drain: _ended, ...node }: Enrolled): Enrolled {
+  return node;
+}
+
 /** Also of a node that is online already, where it changes: those who place work learn of it from this event. */
 const cameOnline = (node: Enrolled): NodeEvent => ({
   type: 'NodeCameOnline',
-  data: { offer: node.offer, ...attested(node) },
+  data: {
+    offer: offerUnder(node.drain, node.offer),
+    ...attested(node),
+    ...(node.drain?.noticeUntil && { noticeUntil: node.drain.noticeUntil }),
+  },
 });
 
 const attested = (node: Node): { readonly attestation?: Attestation } =>
