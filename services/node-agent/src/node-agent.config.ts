@@ -67,6 +67,8 @@ export const nodeAgentConfig = z.object({
     .string()
     .regex(/^[A-Za-z0-9][\w.-]{0,63}$/, 'must be the name of a network')
     .optional(),
+  /** How often the node measures itself, on average: at random times, and never while it works. 0: never. */
+  MEASURE_EVERY_MS: z.coerce.number().int().min(0).max(604_800_000).default(21_600_000),
   HEARTBEAT_MS: count.min(100).max(60_000).default(15_000),
   /** How long the agent waits for word of its desired state before it asks again. */
   DESIRED_STATE_PATIENCE_MS: count.min(100).max(600_000).default(10_000),

@@ -11,6 +11,8 @@ import {
   type OnApplicationShutdown,
   type Provider,
 } from '@nestjs/common';
+import { benchmarkPlanOf, runBenchmark } from './benchmark/benchmark.js';
+import { Measuring } from './benchmark/measuring.js';
 import { ContentCache } from './content/content-cache.js';
 import { Content } from './content/content.js';
 import { Enrolment } from './enrol/enrolment.js';
@@ -91,6 +93,15 @@ const agentOn = (machine: Machine, runnerOf: (own: TaskRunner) => TaskRunner): P
       enrolment,
       hardware,
       log: logFor('agent'),
+      measuringOf: (nodeId, isIdle) =>
+        new Measuring({
+          everyMs: config.MEASURE_EVERY_MS,
+          benchmark: () => runBenchmark(benchmarkPlanOf(config)),
+          isIdle,
+          report: (report, signal) => enrolment.measured(nodeId, report, signal),
+          random: Math.random,
+          log: logFor('benchmark'),
+        }),
       reconcilerFor: (nodeId, report) => {
         const content = new Content(gateway, cache, () => enrolment.token(nodeId));
         const log = logFor('reconciler');

@@ -2,6 +2,7 @@ import type { NodeReport } from '@astro/messages/agent';
 import { AgentLink } from '@astro/jetstream/agent-link';
 import { backOffMs, delay } from '@astro/jetstream/delay';
 import { reasonOf, type Log } from '@astro/jetstream/log';
+import type { Measuring } from './benchmark/measuring.js';
 import type { Credentials, Enrolment } from './enrol/enrolment.js';
 import { GatewayRefusal } from './gateway/gateway-client.js';
 import { MachineUsage } from './heartbeat/usage.js';
@@ -23,6 +24,7 @@ export type NodeAgentParts = {
   readonly identity: Identity;
   readonly enrolment: Enrolment;
   readonly hardware: HardwareWatch;
+  measuringOf(nodeId: string, isIdle: () => boolean): Measuring;
   reconcilerFor(nodeId: string, report: (report: NodeReport) => Promise<void>): Reconciler;
   readonly log: Log;
 };
@@ -93,6 +95,7 @@ export class NodeAgent {
     this.#loops.push(this.#every(config.DESIRED_STATE_PATIENCE_MS, 'look', () => this.#lookAgain(), signal));
     const lookAtHardware = () => this.#offerWhatIsHere();
     this.#loops.push(this.#every(config.INVENTORY_LOOK_MS, 'look at the hardware', lookAtHardware, signal));
+    this.#loops.push(this.#parts.measuringOf(nodeId, () => reconciler.runningLeases === 0).run(signal));
   }
 
   async #join(): Promise<string> {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { AttestationKind, Inventory, MaintenanceWindow } from '@astro/messages/registry';
 import { signNodeToken } from '@astro/runtime/node-token';
 import { z } from 'zod';
+import type { Report } from '../benchmark/benchmark.js';
 import type { GatewayClient } from '../gateway/gateway-client.js';
 import type { Identity } from '../identity/identity.js';
 import { readJson, writeJson } from '../state/json-file.js';
@@ -93,6 +94,17 @@ export class Enrolment {
       authorization: () => this.token(nodeId),
     } as const;
     return this.#gateway.json(request, credentials, signal);
+  }
+
+  /** Tells the registry how fast this node is. @throws GatewayRefusal when no such machine can be so fast */
+  async measured(nodeId: string, report: Report, signal: AbortSignal): Promise<void> {
+    const request = {
+      method: 'POST',
+      path: `/v1/nodes/${nodeId}/measurements`,
+      authorization: () => this.token(nodeId),
+      json: report,
+    } as const;
+    await this.#gateway.request(request, signal);
   }
 
   /** The next start or attempt enrols again. */
