@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals
 import { runBenchmark, type Benchmark } from './benchmark.js';
 import { preparedWork } from './compute-work.js';
 import { medianOf } from './figure.js';
+import { MATRIX_SIZE, matrixModule } from './matrix-module.js';
 import { measureNetwork } from './network.js';
 
 /** A machine that is busy with other things only makes it slower. */
@@ -17,8 +18,27 @@ test('a figure is the median of its runs, with how far they were apart', () => {
   expect(medianOf([0.2])).toEqual({ value: 1, runs: 1, spreadThousandths: 0 });
 });
 
+test('the product of matrices is the product', () => {
+  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(matrixModule), {});
+  const all = new Float32Array((exports['memory'] as { buffer: ArrayBuffer }).buffer);
+  const size = MATRIX_SIZE;
+  const [left, right, product] = [0, 1, 2].map(place =>
+    all.subarray(place * size ** 2, (place + 1) * size ** 2),
+  );
+  for (let index = 0; index < size ** 2; index++) [left![index], right![index]] = [index % 5, index % 3];
+  (exports['multiply'] as () => void)();
+  const expected = Float32Array.from({ length: size ** 2 }, (_, index) => {
+    const [row, column] = [Math.floor(index / size), index % size];
+    let sum = 0;
+    for (let inner = 0; inner < size; inner++)
+      sum += left![row * size + inner]! * right![inner * size + column]!;
+    return sum;
+  });
+  expect(product).toEqual(expected);
+});
+
 test('work is counted as what it is', () => {
-  expect(preparedWork('matrix')()).toBe(2 * 128 ** 3);
+  expect(preparedWork('matrix')()).toBe(2 * MATRIX_SIZE ** 3);
   expect(preparedWork('memory')()).toBe(3 * 8 * 2 * 1024 * 1024);
 });
 
@@ -41,7 +61,8 @@ describe('a benchmark of this machine', () => {
   test('measures every figure in several runs', () => {
     const { figures, report, milliUnits } = measured;
     expect(Object.keys(figures)).toHaveLength(5);
-    for (const { value, runs } of Object.values(figures)) expect([value > 0, runs >= 3]).toEqual([true, true]);
+    for (const { value, runs } of Object.values(figures))
+      expect([value > 0, runs >= 3]).toEqual([true, true]);
     expect(report).toMatchObject({ cores: 1, matrixMflops: figures.matrixMflops?.value });
     expect(milliUnits).toBeGreaterThan(0);
   });

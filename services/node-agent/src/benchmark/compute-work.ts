@@ -1,8 +1,8 @@
-/** Sums of work that one thread does, small enough to be counted often. Each answers how much it did. */
+import { MATRIX_SIZE, matrixModule } from './matrix-module.ts';
+
+/** Pieces of work that one thread does, small enough to be counted often. */
 export type ComputeKind = 'matrix' | 'memory';
 
-/** Three of them lie in the caches next to a core, so that the product is of arithmetic and not of memory. */
-const MATRIX_SIZE = 128;
 /** Three arrays of 16 MiB for each core: more than its share of any cache. */
 const TRIAD_LENGTH = 2 * 1024 * 1024;
 /** Read two, write one. */
@@ -14,31 +14,18 @@ export function preparedWork(kind: ComputeKind): () => number {
 }
 
 function matrixWork(): () => number {
-  const size = MATRIX_SIZE;
-  const [left, right, product] = [0, 1, 2].map(seed =>
-    Float32Array.from({ length: size * size }, (_, index) => ((index + seed) % 7) / 8),
-  ) as [Float32Array, Float32Array, Float32Array];
+  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(matrixModule), {});
+  const { buffer } = exports['memory'] as { readonly buffer: ArrayBuffer };
+  const elements = MATRIX_SIZE ** 2;
+  const factors = new Float32Array(buffer, 0, 2 * elements);
+  for (let index = 0; index < factors.length; index++) factors[index] = (index % 7) / 8;
+  const product = new Float32Array(buffer, factors.byteLength, elements);
+  const multiply = exports['multiply'] as () => void;
   return () => {
-    multiply(left, right, product, size);
-    return 2 * size ** 3;
+    product.fill(0);
+    multiply();
+    return 2 * MATRIX_SIZE ** 3;
   };
-}
-
-/** Row by row of both, which is how the memory lies. Sums are rounded to 32 bits, as they are where they are kept. */
-function multiply(left: Float32Array, right: Float32Array, product: Float32Array, size: number): void {
-  product.fill(0);
-  for (let row = 0; row < size; row++) {
-    const target = row * size;
-    for (let inner = 0; inner < size; inner++) {
-      const factor = left[target + inner]!;
-      const source = inner * size;
-      for (let column = 0; column < size; column++) {
-        product[target + column] = Math.fround(
-          product[target + column]! + Math.fround(factor * right[source + column]!),
-        );
-      }
-    }
-  }
 }
 
 function memoryWork(): () => number {
