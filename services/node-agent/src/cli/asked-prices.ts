@@ -54,7 +54,8 @@ export async function changePrices(
     value === undefined ? [] : [[priceKeys[name as keyof typeof priceKeys], value] as const],
   );
   for (const [key] of changes)
-    if (env[key]) throw new Error(`${key} is set in the environment, which wins over ${configFile}: change it there`);
+    if (env[key])
+      throw new Error(`${key} is set in the environment, which wins over ${configFile}: change it there`);
   const written = Object.fromEntries(
     changes.map(([key, value]) => [key, WITHOUT.includes(value) ? undefined : value]),
   );

@@ -64,7 +64,8 @@ export async function changeConfigFile(
 }
 
 /** Whether anybody but the owner may read or change the file. */
-export const isOpenToOthers = async (path: string): Promise<boolean> => ((await stat(path)).mode & 0o077) !== 0;
+export const isOpenToOthers = async (path: string): Promise<boolean> =>
+  ((await stat(path)).mode & 0o077) !== 0;
 
 function written(key: string, value: string): string {
   if (/["\n\r\\]/.test(value)) throw new Error(`${key}: must not have quotes, backslashes or line breaks`);

@@ -36,7 +36,11 @@ export async function checkDisk(config: NodeAgentConfig): Promise<Finding> {
   const neededMib = Math.max(DISK_FREE_MIN_MIB, config.CONTENT_CACHE_MIB);
   return freeMib >= neededMib
     ? works(check, `${freeMib} MiB are free in ${folder}`)
-    : fails(check, `${freeMib} MiB are free in ${folder}`, `free ${neededMib} MiB, or lower CONTENT_CACHE_MIB`);
+    : fails(
+        check,
+        `${freeMib} MiB are free in ${folder}`,
+        `free ${neededMib} MiB, or lower CONTENT_CACHE_MIB`,
+      );
 }
 
 export function checkMemory({ OFFER_MEMORY_MIB: offered }: NodeAgentConfig): Finding {
@@ -89,7 +93,8 @@ export async function checkRuntimes(config: NodeAgentConfig, machine: Machine): 
 
 const adviceOn: Readonly<Record<RuntimeKind, string>> = {
   wasm: 'run the agent on the Node version that the repository pins',
-  process: 'install bubblewrap (apt install bubblewrap), or name it in BUBBLEWRAP, or take process out of RUNTIMES',
+  process:
+    'install bubblewrap (apt install bubblewrap), or name it in BUBBLEWRAP, or take process out of RUNTIMES',
   container:
     'start an engine that speaks the API of Docker, or name its socket in CONTAINER_ENGINE, or take container out of RUNTIMES',
 };
@@ -98,7 +103,10 @@ export function checkDevices({ accelerators, problems, processor }: Machine): re
   const check = { id: 'devices', isNeeded: false };
   const names = accelerators.map(({ kind, model }) => `${kind} ${model}`);
   const cpu = `${processor.cores} cores of ${processor.model}`;
-  const found = names.length > 0 ? `${cpu}; ${names.join(', ')}` : `${cpu}; no GPU, NPU or FPGA is known here`;
+  const found =
+    names.length > 0 ? `${cpu}; ${names.join(', ')}` : `${cpu}; no GPU, NPU or FPGA is known here`;
   if (problems.length === 0) return [works(check, found)];
-  return problems.map(problem => fails(check, problem, 'repair the driver: its own tool must list the device'));
+  return problems.map(problem =>
+    fails(check, problem, 'repair the driver: its own tool must list the device'),
+  );
 }

@@ -17,7 +17,10 @@ const SKEW_MAX_MS = 30_000;
 export type GatewayFindings = { readonly findings: readonly Finding[]; readonly skewMs: number | undefined };
 
 /** Whether the gateway answers, whether it knows the operator, and what time it has there. */
-export async function checkGateway({ GATEWAY_URL: url, OPERATOR_KEY: key }: NodeAgentConfig): Promise<GatewayFindings> {
+export async function checkGateway({
+  GATEWAY_URL: url,
+  OPERATOR_KEY: key,
+}: NodeAgentConfig): Promise<GatewayFindings> {
   const [gateway, operator, clock] = ['gateway', 'operator-key', 'clock'].map(id => ({ id, isNeeded: true }));
   const tls = checkTls(url);
   try {
@@ -31,10 +34,14 @@ export async function checkGateway({ GATEWAY_URL: url, OPERATOR_KEY: key }: Node
     if (!(error instanceof ApiFailure)) throw error;
     const { status, message } = error;
     if (status === undefined || status >= 500) {
-      const advice = 'look whether GATEWAY_URL is right, whether its name resolves, and whether a firewall is between';
+      const advice =
+        'look whether GATEWAY_URL is right, whether its name resolves, and whether a firewall is between';
       const because = 'the gateway does not answer';
       const findings = [fails(gateway!, message, advice), tls];
-      return { findings: [...findings, untried(operator!, because), untried(clock!, because)], skewMs: undefined };
+      return {
+        findings: [...findings, untried(operator!, because), untried(clock!, because)],
+        skewMs: undefined,
+      };
     }
     const advice =
       status === 403
@@ -74,7 +81,10 @@ function clockFinding(check: { id: string; isNeeded: boolean }, skewMs: number |
 }
 
 /** Whether the node has a key and a place in the registry, and whether the bus lets it in. */
-export async function checkNode(config: NodeAgentConfig, gateway: GatewayClient): Promise<readonly Finding[]> {
+export async function checkNode(
+  config: NodeAgentConfig,
+  gateway: GatewayClient,
+): Promise<readonly Finding[]> {
   const [identity, enrolled, bus] = ['identity', 'enrolment', 'bus'].map(id => ({ id, isNeeded: true }));
   const stateDir = config.AGENT_STATE_DIR;
   const path = join(stateDir, 'identity.json');
@@ -86,13 +96,23 @@ export async function checkNode(config: NodeAgentConfig, gateway: GatewayClient)
     return [fails(identity!, `${path} is not there`, advice), ...findings];
   }
   if (await isOpenToOthers(path)) {
-    return [fails(identity!, `${path} can be read by others`, `chmod 600 ${path}, and make a new key if it was read`)];
+    return [
+      fails(
+        identity!,
+        `${path} can be read by others`,
+        `chmod 600 ${path}, and make a new key if it was read`,
+      ),
+    ];
   }
   const own = await openIdentity(stateDir);
   const key = works(identity!, `key ${own.publicKey.slice(0, 12)}… of its owner alone`);
   const node = z.object({ nodeId: z.string() }).safeParse(await readJson(join(stateDir, 'node.json')));
   if (!node.success)
-    return [key, fails(enrolled!, 'not enrolled yet', 'run `astro node init`'), untried(bus!, 'the node is not enrolled')];
+    return [
+      key,
+      fails(enrolled!, 'not enrolled yet', 'run `astro node init`'),
+      untried(bus!, 'the node is not enrolled'),
+    ];
   const { nodeId } = node.data;
   const offer = { region: config.REGION, pricePerSecondAtto: config.PRICE_PER_SECOND_ATTO };
   const enrolment = new Enrolment(gateway, own, {
@@ -103,7 +123,11 @@ export async function checkNode(config: NodeAgentConfig, gateway: GatewayClient)
   try {
     const credentials = await enrolment.renew(nodeId, AbortSignal.timeout(RENEW_TIMEOUT_MS));
     const place = works(enrolled!, `is ${nodeId}`);
-    return [key, place, await checkBus(() => connectOnce({ nodeId, identity: own, credentials }), credentials.servers)];
+    return [
+      key,
+      place,
+      await checkBus(() => connectOnce({ nodeId, identity: own, credentials }), credentials.servers),
+    ];
   } catch (error) {
     const advice =
       error instanceof GatewayRefusal && [401, 404].includes(error.status)
