@@ -1,10 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { connect } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { runAstro } from '@astro/devstack/command-line';
 import { derivedId, newId } from '@astro/event-sourcing/ids';
 import { agentKeyPair } from '@astro/jetstream/credentials';
 import { CommandBus } from '@astro/jetstream/command-bus';
@@ -25,6 +22,7 @@ import {
 } from './gateway.fixture.js';
 import { problemDocument } from './http/problem.js';
 import { RouteTable } from './http/route-table.js';
+import { nodeWork } from './nodes/node-work.fixture.js';
 
 jest.setTimeout(120_000);
 
@@ -424,60 +422,6 @@ describe('a node', () => {
     );
   });
 
-  test('says how fast it is, which is believed within bounds, and only of itself', async () => {
-    const nodeId = (await enrol({ publicKey, offer })).json['nodeId'] as string;
-    const key = await signNodeToken({ nodeId, seed32, ttlSeconds: 30 });
-    const figures = { matrixMflops: 42_000, memoryMibPerSecond: 45_600, diskWriteMibPerSecond: 1_120 };
-    const measured = {
-      ...{ ...figures, diskReadMibPerSecond: 1_800, networkKibPerSecond: 0 },
-      ...{ cores: 4, spreadThousandths: 12 },
-    };
-    const report = (id: string, body: unknown, by = key) =>
-      gateway.call('POST', `/v1/nodes/${id}/measurements`, { key: by, body });
-    expect((await report(nodeId, measured)).json['performance']).toMatchObject({
-      ...measured,
-      milliUnits: 2_000,
-    });
-    expect((await get(`/v1/nodes/${nodeId}`)).json).toMatchObject({ performance: { milliUnits: 2_000 } });
-    const absurd = await report(nodeId, { ...measured, matrixMflops: 2_000_001 });
-    expect(expectProblem(absurd, 400, 'request_invalid')['errors']).toEqual([
-      expect.objectContaining({ field: 'measurement.matrixMflops' }),
-    ]);
-    expectProblem(await report(someNode, measured), 404, 'node_not_found');
-    expectProblem(await report(nodeId, measured, operator.apiKey), 403, 'caller_not_allowed');
-  });
-
-  test('is drained by its operator alone, who sees by the command line what it does and earns', async () => {
-    const nodeId = (await enrol({ publicKey, offer })).json['nodeId'] as string;
-    const drain = (key: string) => post(`/v1/nodes/${nodeId}/drain`, { noticeSeconds: 60 }, { key });
-    expectProblem(await drain(anotherOperator.apiKey), 404, 'node_not_found');
-    const folder = await mkdtemp(join(tmpdir(), 'astro-cli-'));
-    try {
-      const settings = { GATEWAY_URL: gateway.url, OPERATOR_KEY: operator.apiKey, AGENT_STATE_DIR: folder };
-      const lines = Object.entries(settings).map(([name, value]) => `${name}=${value}\n`);
-      await writeFile(join(folder, 'node.env'), lines.join(''), { mode: 0o600 });
-      await writeFile(join(folder, 'node.json'), JSON.stringify({ nodeId }));
-      const astro = (...args: readonly string[]) => runAstro(['node', ...args, '--state-dir', folder]);
-      expect((await drain(operator.apiKey)).json['drain']).toMatchObject({ noticeUntil: expect.any(String) });
-      const top = await astro('top', '--json');
-      expect([top.exitCode, JSON.parse(top.stdout)]).toMatchObject([
-        0,
-        { node: { id: nodeId, drain: {} }, leases: [], earningAttoPerSecond: '0', earnedTodayAtto: '0' },
-      ]);
-      expect((await astro('top', '--once')).stdout).toContain(`${nodeId}   offline, drained since`);
-      const earnings = await astro('earnings', '--day', '--device', '--json');
-      expect([earnings.exitCode, JSON.parse(earnings.stdout)]).toMatchObject([
-        0,
-        { items: [], summary: { earnedAtto: '0' } },
-      ]);
-      expect(
-        (await gateway.call('DELETE', `/v1/nodes/${nodeId}/drain`, { key: operator.apiKey })).json,
-      ).not.toHaveProperty('drain');
-    } finally {
-      await rm(folder, { recursive: true, force: true });
-    }
-  }, 30_000);
-
   test('with an offer that no machine has is refused, and the field is named', async () => {
     const { errors } = expectProblem(
       await enrol({ publicKey, offer: { ...offer, inventory: { ...inventory, cpuMillis: 0 } } }),
@@ -497,6 +441,8 @@ describe('a node', () => {
     expectProblem(await enrol({ publicKey: changed, offer }), 400, 'request_invalid');
   });
 });
+
+describe('the work of a node', () => nodeWork(() => ({ gateway, operator, anotherOperator })));
 
 test("the gateway's role in the database reads and does nothing else", async () => {
   const orm = gateway.service.app.get(MikroORM);

@@ -261,7 +261,7 @@ describe('a node that its operator sets up by the command line', () => {
       env,
     );
     if (stdout === '') throw new Error(stderr);
-    return { exitCode, answer: JSON.parse(stdout) };
+    return { exitCode, answer: JSON.parse(stdout) as { readonly nodeId: string } };
   };
   const init = () =>
     astro(['init', '--gateway', platform.gatewayUrl, '--region', 'fr-par', '--price', '5000', '--yes'], {

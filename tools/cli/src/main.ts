@@ -3,6 +3,7 @@ import { flush } from '@oclif/core/flush';
 import { handle } from '@oclif/core/handle';
 import { run } from '@oclif/core/run';
 import { settings } from '@oclif/core/settings';
+import type * as list from './commands.js';
 
 // What runs is what was built, and nothing looks for sources, plugins or commands beside the list.
 settings.enableAutoTranspile = false;
@@ -15,7 +16,11 @@ const description = {
     bin: 'astro',
     dirname: 'astro',
     topicSeparator: ' ',
-    commands: { strategy: 'explicit', target: './dist/commands.js', identifier: 'COMMANDS' },
+    commands: {
+      strategy: 'explicit',
+      target: './dist/commands.js',
+      identifier: 'COMMANDS' satisfies keyof typeof list,
+    },
     topics: {
       archive: { description: 'Hold the archive and the streams against each other' },
       node: { description: 'Offer this machine on the market' },

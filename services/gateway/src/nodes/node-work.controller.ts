@@ -8,7 +8,6 @@ import type { z } from 'zod';
 import { Commands } from '../commands.js';
 import { FromCaller, type Caller } from '../http/caller.js';
 import { Problem } from '../http/problem.js';
-import { nothing } from '../jobs/jobs.schema.js';
 import { Operation } from '../openapi/operation.js';
 import { ReadModels } from '../read-models.js';
 import { NODES_PROJECTION, toResource } from './node-resource.js';

@@ -19,8 +19,8 @@ export default class NodeDrain extends NodeCommand {
     const request = flags.notice === undefined ? {} : { noticeSeconds: flags.notice };
     const { body } = await api.send('POST', `/v1/nodes/${nodeId}/drain`, request);
     const { drain } = marketNode.parse(body);
-    const until = drain?.noticeUntil === undefined ? 'its leases end in their own time' : `its leases end by ${drain.noticeUntil}`;
-    this.log(`${nodeId} takes no more work since ${drain?.from}; ${until}`);
+    const end = drain?.noticeUntil === undefined ? 'in their own time' : `by ${drain.noticeUntil}`;
+    this.log(`${nodeId} takes no more work since ${drain?.from}; its leases end ${end}`);
     return { nodeId, drain };
   }
 }

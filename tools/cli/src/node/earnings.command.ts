@@ -46,7 +46,12 @@ export default class NodeEarnings extends NodeCommand {
     }
     const total = await api.get('/v1/earnings/summary', summary);
     const heads = [...groupBy, 'leases', 'hours', 'fee ASTRO', 'earned ASTRO'];
-    this.log(tableOf(heads, items.map(item => [...groupBy.map(name => keyOf(item, name)), ...amountsOf(item)])));
+    this.log(
+      tableOf(
+        heads,
+        items.map(item => [...groupBy.map(name => keyOf(item, name)), ...amountsOf(item)]),
+      ),
+    );
     this.log(`\n${astro(total.earnedAtto)} ASTRO in all; ${astro(total.claimableAtto)} wait on the chain`);
     return { items, summary: total };
   }

@@ -41,7 +41,12 @@ export default class NodeInit extends NodeCommand {
     const given: Answers = {
       ...{ gateway: flags.gateway, region: flags.region, price: flags.price, operatorKey },
       ...{ interruptiblePrice: flags['interruptible-price'], runtimes: flags.runtimes },
-      name: flags.name ?? earlier.name ?? hostname().replaceAll(/[^\w.-]/g, '-').slice(0, 64),
+      name:
+        flags.name ??
+        earlier.name ??
+        hostname()
+          .replaceAll(/[^\w.-]/g, '-')
+          .slice(0, 64),
       port: flags['http-port'] ?? earlier.port ?? PORT,
     };
     const answers = await this.complete({ ...earlier, ...defined(given) }, !flags.yes && isConversation());

@@ -6,7 +6,10 @@ import { AstroCommand } from '../astro-command.js';
 /** Where the node is kept; as root and not, there is a usual place. */
 export const placeFlags = {
   config: string({ helpValue: 'FILE', description: 'the node’s configuration', env: 'AGENT_CONFIG' }),
-  'state-dir': string({ helpValue: 'FOLDER', description: 'the node’s state; its configuration is there too' }),
+  'state-dir': string({
+    helpValue: 'FOLDER',
+    description: 'the node’s state; its configuration is there too',
+  }),
 };
 
 type PlaceFlags = { readonly config?: string | undefined; readonly 'state-dir'?: string | undefined };

@@ -1,3 +1,4 @@
+import type { Prices } from '@astro/node-agent/cli/asked-prices';
 import type { MarketNode } from '@astro/node-agent/cli/market';
 import { string } from '@oclif/core/flags';
 import { anHour, astro } from '../amount.js';
@@ -13,7 +14,9 @@ export default class NodePrice extends NodeCommand {
   static override flags = {
     ...placeFlags,
     'on-demand': amount('for each device and second'),
-    interruptible: amount('the least for a lease that may be stopped with notice; `half` for half of the other'),
+    interruptible: amount(
+      'the least for a lease that may be stopped with notice; `half` for half of the other',
+    ),
     'per-gib': amount('for each GiB that is moved for a lease; `none` for nothing'),
   };
 
@@ -34,13 +37,15 @@ export default class NodePrice extends NodeCommand {
     const usual = await usualPrice(api, modelOf(offered.inventory.devices));
     this.log(`on demand       ${anHour(asked.onDemand)}`);
     this.log(`interruptible   ${asked.interruptible ? anHour(asked.interruptible) : 'half of that'}`);
-    this.log(`transfer        ${asked.perGibTransferred ? `${astro(asked.perGibTransferred)} ASTRO a GiB` : 'nothing'}`);
+    const { perGibTransferred: perGib } = asked;
+    this.log(`transfer        ${perGib ? `${astro(perGib)} ASTRO a GiB` : 'nothing'}`);
     if (usual !== undefined) this.log(`nodes like it   ${anHour(usual)} (median)`);
-    if (!isOffered(offered, asked)) this.log('\nThe market has another price still: the agent tells it soon, or when it runs.');
-    return { nodeId, asked, isOffered: isOffered(offered, asked), usualAtto: usual?.toString() };
+    const isTold = isOffered(offered, asked);
+    if (!isTold) this.log('\nThe market has another price still: the agent tells it soon, or when it runs.');
+    return { nodeId, asked, isOffered: isTold, usualAtto: usual?.toString() };
   }
 }
 
-const isOffered = (node: MarketNode, asked: { readonly onDemand: string; readonly interruptible?: string | undefined }) =>
+const isOffered = (node: MarketNode, asked: Prices): boolean =>
   node.pricePerSecondAtto === asked.onDemand &&
   (asked.interruptible === undefined || node.interruptiblePricePerSecondAtto === asked.interruptible);

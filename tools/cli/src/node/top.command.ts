@@ -69,7 +69,9 @@ const sumOf = (atto: readonly string[]): string =>
 
 function textOf({ node, usage, leases: live, earningAttoPerSecond, earnedTodayAtto }: View): string {
   const state = node.drain ? `${node.status}, drained since ${node.drain.from}` : node.status;
-  const units = node.performance ? `${node.performance.milliUnits / 1_000} compute units` : 'not measured yet';
+  const units = node.performance
+    ? `${node.performance.milliUnits / 1_000} compute units`
+    : 'not measured yet';
   return [
     `${node.id}   ${state}   ${units}`,
     node.inventory.devices.map(({ kind, model }) => `${kind} ${model}`).join(', '),
@@ -78,7 +80,12 @@ function textOf({ node, usage, leases: live, earningAttoPerSecond, earnedTodayAt
     '',
     tableOf(
       ['lease', 'state', 'price', 'until'],
-      live.map(({ id, status, pricePerSecondAtto, deadline }) => [id, status, anHour(pricePerSecondAtto), deadline]),
+      live.map(({ id, status, pricePerSecondAtto, deadline }) => [
+        id,
+        status,
+        anHour(pricePerSecondAtto),
+        deadline,
+      ]),
     ),
   ].join('\n');
 }

@@ -95,8 +95,7 @@ const adviceOn: Readonly<Record<RuntimeKind, string>> = {
   wasm: 'run the agent on the Node version that the repository pins',
   process:
     'install bubblewrap (apt install bubblewrap), or name it in BUBBLEWRAP, or take process out of RUNTIMES',
-  container:
-    'start an engine that speaks the API of Docker, or name its socket in CONTAINER_ENGINE, or take container out of RUNTIMES',
+  container: 'start an engine, or name its socket in CONTAINER_ENGINE, or take container out of RUNTIMES',
 };
 
 export function checkDevices({ accelerators, problems, processor }: Machine): readonly Finding[] {
