@@ -15,7 +15,7 @@ const work = preparedWork((workerData as { readonly kind: ComputeKind }).kind);
 /** Work a second, over at least so long. */
 function rateOver(durationMs: number): number {
   const beganMs = performance.now();
-  for (let done = 0; ; ) {
+  for (let done = 0; ;) {
     done += work();
     const passedMs = performance.now() - beganMs;
     if (passedMs >= durationMs) return (done * 1_000) / passedMs;

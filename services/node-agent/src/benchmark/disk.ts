@@ -27,10 +27,12 @@ export async function measureDisk(folder: string): Promise<DiskMeasured> {
     crypto.getRandomValues(block.subarray(offset, offset + 65_536));
   try {
     const writes: number[] = [];
-    for (let run = 0; run < RUNS; run++) writes.push(await rateOf(path, 'w', file => writeBlocks(file, block)));
+    for (let run = 0; run < RUNS; run++)
+      writes.push(await rateOf(path, 'w', file => writeBlocks(file, block)));
     const { flags, isReadCached } = await readFlags(path);
     const reads: number[] = [];
-    for (let run = 0; run < RUNS; run++) reads.push(await rateOf(path, flags, file => readBlocks(file, block)));
+    for (let run = 0; run < RUNS; run++)
+      reads.push(await rateOf(path, flags, file => readBlocks(file, block)));
     return { write: medianOf(writes), read: medianOf(reads), isReadCached };
   } finally {
     await rm(path, { force: true });
