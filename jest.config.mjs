@@ -6,6 +6,7 @@ const written = [
     'asks',
     'attestation-kinds',
     'budget-periods',
+    'compute-unit',
     'codec',
     'content-id',
     'corpus',

@@ -12,6 +12,7 @@ for (const kind of ['libs', 'services', 'tools', 'examples']) {
     if (workspace === 'messages') {
       for (const name of [
         'codec',
+        'compute-unit',
         'content-id',
         'corpus',
         'asks',

@@ -43,7 +43,7 @@ import { Verdict, findVerdict, verdicts, verdictsOf } from './verification/verdi
 import { custodyHistory, depositReference, refundReference } from './custody-history.fixture.js';
 import { billingHistory, credit, invoicingHistory } from './billing-history.fixture.js';
 import { bookingHistory } from './booking-history.fixture.js';
-import { attestation, offer, registryHistory } from './registry-history.fixture.js';
+import { attestation, figureChange, offer, registryHistory } from './registry-history.fixture.js';
 import { schedulingHistory, verificationHistory } from './scheduling-history.fixture.js';
 import { storageHistory } from './storage-history.fixture.js';
 import { earningsHistory, settlementHistory } from './settlement-history.fixture.js';
@@ -198,6 +198,13 @@ test('a node has its latest offer and status, and nodes come in pages', async ()
     acceptedAt: '1970-01-01T00:00:00.000Z',
     expiresAt: '1970-01-01T00:00:00.001Z',
   });
+  expect(await findNode(em, 'node_1')).toMatchObject({
+    drain: { from: '1970-01-01T00:00:00.000Z', noticeUntil: '1970-01-01T00:00:00.001Z' },
+    milliUnits: 1_500,
+    measurement: { matrixMflops: 2_000, cores: 4 },
+    performanceChanges: [figureChange],
+  });
+  expect(await findNode(em, 'node_2')).toMatchObject({ drain: null, milliUnits: null });
   expect(await findNode(em, 'node_2')).toMatchObject({ attestation: null, attestationClaimed: null });
   const first = await pageOfNodes(em, { limit: 2 });
   expect(first.items.map(({ nodeId }) => nodeId)).toEqual(['node_1', 'node_2']);

@@ -1,6 +1,8 @@
 import type {
   ApiKeyEvent,
   Attestation,
+  FigureChange,
+  Measurement,
   NodeEvent,
   Offer,
   OperatorEvent,
@@ -34,6 +36,17 @@ export const attestation: Attestation = {
   expiresAt: new Date(1),
 };
 const challenge = { nonce: 'f'.repeat(64), issuedAt: new Date(0), expiresAt: new Date(1) };
+export const measurement: Measurement = {
+  measuredAt: new Date(0),
+  matrixMflops: 2_000,
+  memoryMibPerSecond: 9_000,
+  diskWriteMibPerSecond: 300,
+  diskReadMibPerSecond: 800,
+  networkKibPerSecond: 0,
+  cores: 4,
+  spreadThousandths: 20,
+};
+export const figureChange: FigureChange = { figure: 'matrix_mflops', usual: 5_000, measured: 2_000 };
 export const registryHistory: readonly (
   TenantEvent | OperatorEvent | ApiKeyEvent | NodeEvent | WalletsEvent
 )[] = [
@@ -66,6 +79,11 @@ export const registryHistory: readonly (
   { type: 'NodeRevoked', data: { nodeId: 'node_1', publicKey: 'U4', reason: 'stolen' } },
   { type: 'NodeRevoked', data: { nodeId: 'node_3', publicKey: 'U3', reason: 'lost' } },
   { type: 'NodeReinstated', data: { nodeId: 'node_3' } },
+  { type: 'NodeMeasured', data: { nodeId: 'node_1', measurement, milliUnits: 1_500 } },
+  { type: 'NodePerformanceChanged', data: { nodeId: 'node_1', changes: [figureChange] } },
+  { type: 'NodeDrained', data: { nodeId: 'node_1', drain: { from: new Date(0), noticeUntil: new Date(1) } } },
+  { type: 'NodeDrained', data: { nodeId: 'node_2', drain: { from: new Date(0) } } },
+  { type: 'NodeUndrained', data: { nodeId: 'node_2' } },
 ];
 
 function walletLinked(nonce: number, address: string): WalletsEvent {

@@ -22,6 +22,7 @@ import {
 } from './gateway.fixture.js';
 import { problemDocument } from './http/problem.js';
 import { RouteTable } from './http/route-table.js';
+import { nodeWork } from './nodes/node-work.fixture.js';
 
 jest.setTimeout(120_000);
 
@@ -29,6 +30,7 @@ let gateway: GatewayUnderTest;
 let tenant: { tenantId: string; apiKey: string };
 let stranger: { tenantId: string; apiKey: string };
 let operator: { operatorId: string; apiKey: string };
+let anotherOperator: { apiKey: string };
 const program = randomBytes(64);
 
 beforeAll(async () => {
@@ -37,8 +39,10 @@ beforeAll(async () => {
   tenant = await administration.registerTenant('a tenant');
   stranger = await administration.registerTenant('another tenant');
   operator = await administration.registerOperator('an operator');
+  anotherOperator = await administration.registerOperator('another operator');
   await administration.credit(tenant.tenantId, 10n ** 18n);
-  for (const { apiKey } of [tenant, stranger, operator]) await until(() => get('/v1/account', apiKey), isOk);
+  for (const { apiKey } of [tenant, stranger, operator, anotherOperator])
+    await until(() => get('/v1/account', apiKey), isOk);
   await gateway.call('PUT', `/v1/content/${cidOf(program)}`, { key: tenant.apiKey, body: program });
 });
 afterAll(() => gateway?.stop());
@@ -439,6 +443,8 @@ describe('a node', () => {
     expectProblem(await enrol({ publicKey: changed, offer }), 400, 'request_invalid');
   });
 });
+
+describe('the work of a node', () => nodeWork(() => ({ gateway, operator, anotherOperator })));
 
 test("the gateway's role in the database reads and does nothing else", async () => {
   const orm = gateway.service.app.get(MikroORM);

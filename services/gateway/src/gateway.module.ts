@@ -53,6 +53,7 @@ import { PoolQuestions } from './jobs/pool-questions.js';
 import { AttestationsController } from './nodes/attestations.controller.js';
 import { NodeCredentials } from './nodes/node-credentials.js';
 import { NodeKeysController } from './nodes/node-keys.controller.js';
+import { NodeWorkController } from './nodes/node-work.controller.js';
 import { NodesController } from './nodes/nodes.controller.js';
 import { openApiDocument } from './openapi/document.js';
 import { OPENAPI_DOCUMENT, OpenApiController } from './openapi/openapi.controller.js';
@@ -70,6 +71,7 @@ export const controllers = [
   NodeKeysController,
   NodesController,
   AttestationsController,
+  NodeWorkController,
   AccountsController,
   ChainController,
   StatementsController,

@@ -38,6 +38,8 @@ const problemOfRejection: Readonly<Record<string, ProblemCode>> = {
   EvidenceIsRefused: 'evidence_refused',
   ChallengeIsUnknown: 'challenge_unknown',
   ChallengeHasExpired: 'challenge_unknown',
+  DrainIsInvalid: 'request_invalid',
+  MeasurementIsInvalid: 'request_invalid',
   NodeHasAnotherKey: 'node_exists',
   NodeHasAnotherOperator: 'node_exists',
   NodeNotEnrolled: 'node_not_found',

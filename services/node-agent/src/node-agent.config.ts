@@ -78,6 +78,8 @@ export const nodeAgentConfig = z.object({
   NATS_CA: z.string().min(1).optional(),
   /** The node makes itself another key when this one is so old. */
   KEY_ROTATION_DAYS: count.max(3_650).default(90),
+  /** How often the node measures itself, on average: at random times, and never while it works. 0: never. */
+  MEASURE_EVERY_MS: z.coerce.number().int().min(0).max(604_800_000).default(21_600_000),
   HEARTBEAT_MS: count.min(100).max(60_000).default(15_000),
   /** How long the agent waits for word of its desired state before it asks again. */
   DESIRED_STATE_PATIENCE_MS: count.min(100).max(600_000).default(10_000),

@@ -1,10 +1,14 @@
+import { spawn, type ChildProcess } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdtemp, readFile, rename, writeFile } from 'node:fs/promises';
+import { once } from 'node:events';
+import { appendFile, chmod, mkdtemp, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { bubblewrapBinary } from '@astro/devstack/bubblewrap';
+import { runAstro } from '@astro/devstack/command-line';
 import { Platform } from '@astro/devstack/platform';
 import { newId } from '@astro/event-sourcing/ids';
 import type { Bus } from '@astro/jetstream/bus';
@@ -14,6 +18,8 @@ import { silent } from '@astro/jetstream/log';
 import type { Assignment, NodeReport } from '@astro/messages/agent';
 import { decode } from '@astro/messages/codec';
 import { cidOf } from '@astro/messages/content-id';
+import { newApiKey } from '@astro/runtime/api-key';
+import { examine } from './cli/doctor/doctor.js';
 
 import { GatewayClient } from './gateway/gateway-client.js';
 import { identityPath, nextIdentityPath, readIdentity } from './identity/identity.js';
@@ -315,5 +321,108 @@ describe('a node agent', () => {
     await untilOffered(['H200']);
     await list('');
     await untilOffered([]);
+  }, 60_000);
+});
+
+describe('a node that its operator sets up by the command line', () => {
+  let stateDir: string;
+  let agent: ChildProcess | undefined;
+  const configFile = () => join(stateDir, 'node.env');
+  const astro = async (args: readonly string[], env: Record<string, string> = {}) => {
+    const { exitCode, stdout, stderr } = await runAstro(
+      ['node', ...args, '--json', '--state-dir', stateDir],
+      env,
+    );
+    if (stdout === '') throw new Error(stderr);
+    return { exitCode, answer: JSON.parse(stdout) as { readonly nodeId: string } };
+  };
+  const init = () =>
+    astro(['init', '--gateway', platform.gatewayUrl, '--region', 'fr-par', '--price', '5000', '--yes'], {
+      OPERATOR_KEY: keys.operator,
+    });
+  const read = async (id: string) => {
+    const path = `${platform.gatewayUrl}/v1/nodes/${id}`;
+    return (await (await fetch(path, { headers: authorized(keys.tenant) })).json()) as {
+      pricePerSecondAtto: string;
+      performance?: { milliUnits: number; cores: number };
+      drain?: { noticeUntil?: string };
+    };
+  };
+  let ownId: string;
+
+  beforeAll(async () => {
+    stateDir = join(await mkdtemp(join(tmpdir(), 'astro-cli-')), 'state');
+  });
+  afterAll(async () => {
+    if (agent?.exitCode === null) {
+      agent.kill('SIGKILL');
+      await once(agent, 'exit');
+    }
+    await rm(join(stateDir, '..'), { recursive: true, force: true });
+  });
+
+  test('joins with one command, and repeating it changes nothing', async () => {
+    const first = await init();
+    expect(first).toMatchObject({ exitCode: 0, answer: { isNew: true, isConfigChanged: true } });
+    ownId = first.answer.nodeId;
+    const node = (await nodes()).find(({ id }) => id === ownId);
+    expect(node).toMatchObject({ region: 'fr-par', status: 'offline', inventory: { runtimes: ['wasm'] } });
+    for (const file of ['node.env', 'identity.json', 'node.json'])
+      expect((await stat(join(stateDir, file))).mode & 0o777).toBe(0o600);
+    const again = await init();
+    expect(again).toMatchObject({
+      exitCode: 0,
+      answer: { isNew: false, isConfigChanged: false, nodeId: ownId },
+    });
+  }, 60_000);
+
+  test('is sound to the doctor, who finds what is broken and says what to do', async () => {
+    await appendFile(configFile(), 'MEASURE_EVERY_MS=600000\nINVENTORY_LOOK_MS=100\n');
+    const broken = async (env: Record<string, string>) => {
+      const findings = await examine(configFile(), env);
+      const problems = findings.filter(({ isNeeded, state }) => isNeeded && state === 'problem');
+      for (const { advice } of problems) expect(advice).toMatch(/\w/);
+      return problems.map(({ id }) => id);
+    };
+    expect(await astro(['doctor'])).toMatchObject({ exitCode: 0, answer: { isSound: true } });
+    const gone = createServer().listen(0, '127.0.0.1');
+    await once(gone, 'listening');
+    const { port } = gone.address() as AddressInfo;
+    await new Promise(resolve => gone.close(resolve));
+    expect(await broken({ GATEWAY_URL: `http://127.0.0.1:${port}` })).toEqual(['gateway', 'enrolment']);
+    expect(await broken({ OPERATOR_KEY: newApiKey().text })).toEqual(['operator-key']);
+    expect(await broken({ OPERATOR_KEY: keys.tenant })).toEqual(['operator-key']);
+    const withoutBubblewrap = { RUNTIMES: 'wasm,process', BUBBLEWRAP: join(stateDir, 'bwrap') };
+    expect(await broken(withoutBubblewrap)).toEqual(['runtime-process']);
+    await chmod(configFile(), 0o644);
+    expect(await astro(['doctor'])).toMatchObject({ exitCode: 1, answer: { isSound: false } });
+    expect(await broken({})).toEqual(['configuration']);
+    await chmod(configFile(), 0o600);
+  }, 120_000);
+
+  test('runs with its file, measures itself, and asks another price without a restart', async () => {
+    const entry = new URL('../dist/main.js', import.meta.url).pathname;
+    const env = { PATH: process.env['PATH'], LOG_LEVEL: 'warn', HTTP_PORT: '0' };
+    agent = spawn(process.execPath, [entry, '--config', configFile()], { env, stdio: 'inherit' });
+    const changed = await astro(['price', '--on-demand', '7000']);
+    expect(changed).toMatchObject({ exitCode: 0, answer: { asked: { onDemand: '7000' } } });
+    for (;;) {
+      const { pricePerSecondAtto, performance } = await read(ownId);
+      if (pricePerSecondAtto === '7000' && performance) {
+        expect(performance.milliUnits).toBeGreaterThan(0);
+        break;
+      }
+      await sleep(200);
+    }
+    const dearer = await astro(['price', '--interruptible', '7001']);
+    expect(dearer).toMatchObject({ exitCode: 1, answer: { error: { message: expect.any(String) } } });
+  }, 90_000);
+
+  test('is drained, and takes work again', async () => {
+    expect((await astro(['drain', '--notice', '600'])).exitCode).toBe(0);
+    const { drain } = await read(ownId);
+    expect(Date.parse(drain!.noticeUntil!)).toBeGreaterThan(Date.now());
+    expect((await astro(['undrain'])).exitCode).toBe(0);
+    expect(await read(ownId)).not.toHaveProperty('drain');
   }, 60_000);
 });

@@ -13,6 +13,9 @@ import {
 } from '@nestjs/common';
 import { Attesting } from './attestation/attesting.js';
 import { machineEvidence } from './attestation/machine-evidence.js';
+import { benchmarkPlanOf, runBenchmark } from './benchmark/benchmark.js';
+import { Measuring } from './benchmark/measuring.js';
+import { withAskedPrices } from './cli/asked-prices.js';
 import { ContentCache } from './content/content-cache.js';
 import { Content } from './content/content.js';
 import { Enrolment } from './enrol/enrolment.js';
@@ -35,6 +38,8 @@ const BYTES_PER_MIB = 1024 * 1024;
 export type NodeAgentOverrides = {
   /** Another runner in place of the agent's own, which it is given and may use. */
   readonly runtime?: (own: TaskRunner) => TaskRunner;
+  /** Where prices are read again, so that another one needs no other agent. */
+  readonly configFile?: string | undefined;
 };
 
 /** Starts and stops with the process what the providers below have put together. */
@@ -83,7 +88,14 @@ function attestingOf(config: NodeAgentConfig, { gateway, key, enrolment }: Speak
   return new Attesting({ gateway, source, publicKey, token: nodeId => enrolment.token(nodeId), log });
 }
 
-const agentOn = (machine: Machine, runnerOf: (own: TaskRunner) => TaskRunner): Provider => ({
+const askedNow = (config: NodeAgentConfig, configFile: string | undefined) =>
+  configFile === undefined ? config : withAskedPrices(config, configFile, process.env);
+
+const agentOn = (
+  machine: Machine,
+  runnerOf: (own: TaskRunner) => TaskRunner,
+  configFile: string | undefined,
+): Provider => ({
   provide: NodeAgent,
   inject: [NODE_AGENT_CONFIG, GatewayClient, OfferedRuntimes],
   useFactory: async (config: NodeAgentConfig, gateway: GatewayClient, runtimes: OfferedRuntimes) => {
@@ -95,7 +107,7 @@ const agentOn = (machine: Machine, runnerOf: (own: TaskRunner) => TaskRunner): P
     const lookAt = async (here: Machine): Promise<Look> => ({
       offer: offerOf(
         here,
-        config,
+        await askedNow(config, configFile),
         { diskFreeMib: await diskFreeMib(stateDir), runtimes: runtimes.names },
         new Date(),
       ),
@@ -121,6 +133,15 @@ const agentOn = (machine: Machine, runnerOf: (own: TaskRunner) => TaskRunner): P
       hardware,
       ...(attesting && { attesting }),
       log: logFor('agent'),
+      measuringOf: (nodeId, isIdle) =>
+        new Measuring({
+          everyMs: config.MEASURE_EVERY_MS,
+          benchmark: () => runBenchmark(benchmarkPlanOf(config)),
+          isIdle,
+          report: (report, signal) => enrolment.measured(nodeId, report, signal),
+          random: Math.random,
+          log: logFor('benchmark'),
+        }),
       reconcilerFor: (nodeId, report) => {
         const content = new Content(gateway, cache, () => enrolment.token(nodeId));
         const log = logFor('reconciler');
@@ -135,7 +156,7 @@ export class NodeAgentModule {
   static with(
     config: NodeAgentConfig,
     machine: Machine,
-    { runtime = own => own }: NodeAgentOverrides = {},
+    { runtime = own => own, configFile }: NodeAgentOverrides = {},
   ): DynamicModule {
     return {
       module: NodeAgentModule,
@@ -146,7 +167,7 @@ export class NodeAgentModule {
           provide: OfferedRuntimes,
           useFactory: () => OfferedRuntimes.probe(runtimesOf(config, machine), logFor('runtimes')),
         },
-        agentOn(machine, runtime),
+        agentOn(machine, runtime, configFile),
         AgentLife,
       ],
     };

@@ -3,6 +3,7 @@ import { AgentLink } from '@astro/jetstream/agent-link';
 import { backOffMs, delay } from '@astro/jetstream/delay';
 import { reasonOf, type Log } from '@astro/jetstream/log';
 import type { Attesting } from './attestation/attesting.js';
+import type { Measuring } from './benchmark/measuring.js';
 import { lifeMsOf, type Credentials } from './enrol/credentials.js';
 import type { Enrolment } from './enrol/enrolment.js';
 import { GatewayRefusal } from './gateway/gateway-client.js';
@@ -27,6 +28,7 @@ export type NodeAgentParts = {
   readonly hardware: HardwareWatch;
   /** Absent where the node claims nothing that it would have to prove. */
   readonly attesting?: Attesting;
+  measuringOf(nodeId: string, isIdle: () => boolean): Measuring;
   reconcilerFor(nodeId: string, report: (report: NodeReport) => Promise<void>): Reconciler;
   readonly log: Log;
 };
@@ -105,6 +107,7 @@ export class NodeAgent {
     this.#loops.push(this.#every(config.DESIRED_STATE_PATIENCE_MS, 'look', () => this.#lookAgain(), signal));
     const lookAtHardware = () => this.#offerWhatIsHere();
     this.#loops.push(this.#every(config.INVENTORY_LOOK_MS, 'look at the hardware', lookAtHardware, signal));
+    this.#loops.push(this.#parts.measuringOf(nodeId, () => reconciler.runningLeases === 0).run(signal));
   }
 
   async #join(): Promise<string> {

@@ -26,6 +26,11 @@ export const followNodes = (poolId: string): Reactor<NodeEvent, PoolCommand> => 
       case 'NodeKeyReplaced':
       case 'NodeRevoked':
       case 'NodeReinstated':
+      case 'NodeDrained':
+      case 'NodeUndrained':
+      // Nothing is placed by how fast a node is.
+      case 'NodeMeasured':
+      case 'NodePerformanceChanged':
         return [];
     }
   },

@@ -43,6 +43,8 @@ export const agentEnvironment = (plan: AgentPlan, place: AgentPlace): Record<str
   HTTP_HOST: '127.0.0.1',
   HTTP_PORT: String(place.httpPort),
   LOG_LEVEL: place.logLevel,
+  // The agents of a platform share this machine: each would measure what the others leave of it.
+  MEASURE_EVERY_MS: '0',
   ...(plan.pricePerGibTransferredAtto === undefined
     ? {}
     : { PRICE_PER_GIB_TRANSFERRED_ATTO: String(plan.pricePerGibTransferredAtto) }),

@@ -1,5 +1,14 @@
 import type { Projection } from '@astro/event-sourcing/projection';
-import type { Attestation, AttestationKind, Inventory, NodeEvent, Offer } from '@astro/messages/registry';
+import type {
+  Attestation,
+  AttestationKind,
+  Drain,
+  FigureChange,
+  Inventory,
+  Measurement,
+  NodeEvent,
+  Offer,
+} from '@astro/messages/registry';
 import { interruptibleAskAtto } from '@astro/messages/asks';
 import { Atto } from '@astro/postgres/atto';
 import { storedJson, type StoredJson } from '@astro/postgres/stored-json';
@@ -30,6 +39,14 @@ export const Node = defineEntity({
     attestation: p.json<StoredJson<Attestation>>().nullable(),
     /** Since when nothing that it was given lets it in. */
     revokedAt: p.datetime().nullable(),
+    /** While its operator gives it no more work. */
+    drain: p.json<StoredJson<Drain>>().nullable(),
+    /** What it measured last, and what that is in thousandths of the reference machine. */
+    measurement: p.json<StoredJson<Measurement>>().nullable(),
+    milliUnits: p.bigint('number').nullable(),
+    /** The figures that were suddenly far from what they had been, the last time that any was; and when. */
+    performanceChanges: p.json<StoredJson<readonly FigureChange[]>>().nullable(),
+    performanceChangedAt: p.datetime().nullable(),
     enrolledAt: p.datetime(),
     lastChangeAt: p.datetime(),
     /** Of the last event that changed the row: an older one, repeated, does not change it back. */
@@ -55,6 +72,11 @@ export const nodes: Projection<NodeEvent, EntityManager> = {
           status: 'offline' as const,
           attestation: null,
           revokedAt: null,
+          drain: null,
+          measurement: null,
+          milliUnits: null,
+          performanceChanges: null,
+          performanceChangedAt: null,
         };
         return em.upsert(Node, { ...row, enrolledAt: recordedAt, ...change }, { onConflictAction: 'ignore' });
       }
@@ -77,6 +99,20 @@ export const nodes: Projection<NodeEvent, EntityManager> = {
         return changed(em, data.nodeId, { revokedAt: recordedAt, ...change });
       case 'NodeReinstated':
         return changed(em, data.nodeId, { revokedAt: null, ...change });
+      case 'NodeDrained':
+        return changed(em, data.nodeId, { drain: storedJson(data.drain), ...change });
+      case 'NodeUndrained':
+        return changed(em, data.nodeId, { drain: null, ...change });
+      case 'NodeMeasured':
+        return changed(em, data.nodeId, {
+          ...{ measurement: storedJson(data.measurement), milliUnits: data.milliUnits },
+          ...change,
+        });
+      case 'NodePerformanceChanged':
+        return changed(em, data.nodeId, {
+          ...{ performanceChanges: storedJson(data.changes), performanceChangedAt: recordedAt },
+          ...change,
+        });
     }
   },
 };

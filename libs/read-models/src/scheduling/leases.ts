@@ -45,6 +45,8 @@ export const Lease = defineEntity({
 });
 export type Lease = InferEntity<typeof Lease>;
 
+const LIVE_LEASES_MAX = 1_024;
+
 /** A lease that has ended stays as it ended: a repeated batch finds it so and changes nothing. */
 const live: readonly LeaseStatus[] = ['granted', 'started'];
 
@@ -163,6 +165,14 @@ async function revokeLeasesOfNode(em: EntityManager, { event, recordedAt }: Reco
 /** In the order in which they were granted. */
 export const leasesOf = (em: EntityManager, jobId: string) =>
   em.find(Lease, { jobId }, { orderBy: { grantedAt: 'asc', leaseId: 'asc' } });
+
+/** What a node works on or is about to, in the order in which it was granted; no node has so many. */
+export const liveLeasesOf = (em: EntityManager, nodeId: string) =>
+  em.find(
+    Lease,
+    { nodeId, status: { $in: [...live] } },
+    { orderBy: { grantedAt: 'asc', leaseId: 'asc' }, limit: LIVE_LEASES_MAX },
+  );
 
 /** What the tenant's running replicas cost together in a second; what they have cost so far may not be charged yet. */
 export async function runningPriceOf(em: EntityManager, tenantId: string): Promise<bigint> {

@@ -10,8 +10,8 @@ import { invalidField, Problem } from '../http/problem.js';
 import { Operation } from '../openapi/operation.js';
 import { ReadModels } from '../read-models.js';
 import { NodeCredentials } from './node-credentials.js';
+import { NODES_PROJECTION } from './node-resource.js';
 import * as schema from './nodes.schema.js';
-import { NODES_PROJECTION } from './nodes.controller.js';
 
 /** How the key of a node is changed, replaced when it is lost, and ended. */
 @Controller()

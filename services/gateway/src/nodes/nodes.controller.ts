@@ -2,7 +2,7 @@ import { derivedId } from '@astro/event-sourcing/ids';
 import { rawPublicKey } from '@astro/messages/nkey';
 import type { NodeCommand } from '@astro/messages/registry';
 import type { Directed } from '@astro/event-sourcing/reactor';
-import { findNode, findNodeByKey, pageOfNodes, type Node } from '@astro/read-models/registry/nodes';
+import { findNode, findNodeByKey, pageOfNodes } from '@astro/read-models/registry/nodes';
 import { Body, Controller, HttpCode, Param, Query, Req, Res } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { z } from 'zod';
@@ -11,15 +11,13 @@ import { FromCaller, type Caller } from '../http/caller.js';
 import { decodeCursor } from '../http/cursor.js';
 import { toPage } from '../http/page.js';
 import { invalidField, Problem } from '../http/problem.js';
-import { attestationKind, deviceKind } from '../http/fields.js';
 import { nothing } from '../jobs/jobs.schema.js';
 import { Operation } from '../openapi/operation.js';
 import { ReadModels } from '../read-models.js';
 import { assertAccepted } from '../rejections.js';
 import { NodeCredentials } from './node-credentials.js';
+import { NODES_PROJECTION, toResource } from './node-resource.js';
 import * as schema from './nodes.schema.js';
-
-export const NODES_PROJECTION = 'registry.nodes';
 
 @Controller()
 export class NodesController {
@@ -120,25 +118,6 @@ export class NodesController {
     return toPage(await this.readModels.query(em => pageOfNodes(em, query)), scope, toResource);
   }
 }
-
-const toResource = (node: Node): z.infer<typeof schema.nodeResource> => ({
-  id: node.nodeId,
-  operatorId: node.operatorId,
-  region: node.region,
-  inventory: {
-    ...node.inventory,
-    devices: node.inventory.devices.map(device => ({ ...device, kind: deviceKind.parse(device.kind) })),
-  },
-  pricePerSecondAtto: node.pricePerSecondAtto.toString(),
-  interruptiblePricePerSecondAtto: node.interruptiblePricePerSecondAtto.toString(),
-  pricePerGibTransferredAtto: node.pricePerGibTransferredAtto.toString(),
-  status: node.status,
-  ...(node.revokedAt && { revokedAt: node.revokedAt.toISOString() }),
-  ...(node.attestationClaimed && { attestationClaimed: attestationKind.parse(node.attestationClaimed) }),
-  ...(node.attestation && {
-    attestation: { ...node.attestation, kind: attestationKind.parse(node.attestation.kind) },
-  }),
-});
 
 /** The pattern cannot tell whether the key's own checksum is right. */
 function assertPublicKey(publicKey: string): void {

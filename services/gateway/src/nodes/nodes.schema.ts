@@ -1,6 +1,7 @@
 import { offeredRuntimes } from '@astro/messages/runtimes';
 import { z } from 'zod';
 import { pageOf, pageQuery } from '../http/page.js';
+import { drain, performance } from './node-work.schema.js';
 import { atto, attestationKind, deviceKind, positiveAtto, printable, region } from '../http/fields.js';
 
 const MEMORY_MAX_MIB = 16 * 1_024 * 1_024;
@@ -168,6 +169,8 @@ export const nodeResource = z
     attestation: attestation.optional().meta({
       description: 'What was accepted of the node last; after expiresAt it does not count any more',
     }),
+    drain: drain.optional(),
+    performance: performance.optional().meta({ description: 'What it measured of itself last' }),
   })
   .meta({ id: 'Node' });
 export const nodePage = pageOf(nodeResource).meta({ id: 'NodePage' });

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { AttestationKind, Inventory, MaintenanceWindow } from '@astro/messages/registry';
 import { signNodeToken } from '@astro/runtime/node-token';
 import { z } from 'zod';
+import type { Report } from '../benchmark/benchmark.js';
 import type { GatewayClient } from '../gateway/gateway-client.js';
 import type { NodeKey } from '../identity/node-key.js';
 import { finishRotation, rotateKey } from '../identity/rotate-key.js';
@@ -102,6 +103,17 @@ export class Enrolment {
     const { stateDir } = this.#options;
     await finishRotation({ stateDir, nodeId: node.nodeId, gateway: this.#gateway, signal });
     await this.#key.reload();
+  }
+
+  /** Tells the registry how fast this node is. @throws GatewayRefusal when no such machine can be so fast */
+  async measured(nodeId: string, report: Report, signal: AbortSignal): Promise<void> {
+    const request = {
+      method: 'POST',
+      path: `/v1/nodes/${nodeId}/measurements`,
+      authorization: () => this.token(nodeId),
+      json: report,
+    } as const;
+    await this.#gateway.request(request, signal);
   }
 
   /** The next start or attempt enrols again. */

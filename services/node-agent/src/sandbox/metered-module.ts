@@ -1,6 +1,6 @@
 import { addFunction, addGlobal, functionsIn, instructionsOf, withBodies } from './code-section.ts';
 import { OPCODE, readInstruction } from './instructions.ts';
-import { concat, countIn, encodeU32, InvalidModule, SECTION } from './wasm-binary.ts';
+import { concat, countIn, encodePositive, encodeU32, InvalidModule, SECTION } from './wasm-binary.ts';
 
 /** The exported global with what is left of the fuel; below zero once there was not enough. */
 export const FUEL_EXPORT = 'astro:fuel';
@@ -41,7 +41,7 @@ export function meterInstructions(
     withBodies(sections.get(SECTION.code), body => metered(body, charge)),
   );
   addFunction(sections, { type: [1, I64, 0], body: taking(globalIndex) });
-  addGlobal(sections, { name: FUEL_EXPORT, type: I64, initial: [I64_CONST, ...encodeI64(fuelLimit)] });
+  addGlobal(sections, { name: FUEL_EXPORT, type: I64, initial: [I64_CONST, ...encodePositive(fuelLimit)] });
 }
 
 /** `(param $cost i64)`: takes the cost, and traps if more was taken than there was. A trap cannot be caught. */
@@ -61,20 +61,9 @@ function metered(body: Uint8Array, charge: readonly number[]): Uint8Array {
     const opcode = readInstruction(reader);
     if (!FREE.has(opcode)) cost += 1;
     if (!ENDS_STRETCH.has(opcode)) continue;
-    if (cost > 0) parts.push([I64_CONST, ...encodeI64(cost), ...charge]);
+    if (cost > 0) parts.push([I64_CONST, ...encodePositive(cost), ...charge]);
     parts.push(body.subarray(stretchAt, reader.offset));
     [stretchAt, cost] = [reader.offset, 0];
   }
   return concat(parts);
-}
-
-/** A positive number as signed LEB128, whose last byte must leave the sign's bit at zero. */
-function encodeI64(value: number): number[] {
-  const bytes: number[] = [];
-  let rest = value;
-  while (rest >= 64) {
-    bytes.push((rest % 128) | 0x80);
-    rest = Math.floor(rest / 128);
-  }
-  return [...bytes, rest];
 }

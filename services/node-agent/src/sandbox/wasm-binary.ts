@@ -84,6 +84,17 @@ export function encodeU32(value: number): number[] {
   return bytes;
 }
 
+/** A positive number as signed LEB128, whose last byte must leave the sign's bit at zero. */
+export function encodePositive(value: number): number[] {
+  const bytes: number[] = [];
+  let rest = value;
+  while (rest >= 64) {
+    bytes.push((rest % 128) | 0x80);
+    rest = Math.floor(rest / 128);
+  }
+  return [...bytes, rest];
+}
+
 export function concat(parts: readonly (Uint8Array | readonly number[])[]): Uint8Array {
   const whole = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
   let offset = 0;

@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import { referenceMachine } from '@astro/messages/compute-unit';
 import { specify } from '@astro/event-sourcing/specify';
 import { comesBack, shapeDigestOf } from '@astro/event-sourcing/specify-snapshot';
 import type { Attestation, Device, Inventory, NodeCommand, NodeEvent, Offer } from '@astro/messages/registry';
@@ -357,7 +358,7 @@ describe('attestation', () => {
   });
 });
 
-test('a state comes back from its snapshot as it was, and its shape is that of version 5', () => {
+test('a state comes back from its snapshot as it was, and its shape is that of version 6', () => {
   const attestation: Attestation = {
     kind: 'tpm',
     evidenceDigest: 'e'.repeat(64),
@@ -370,12 +371,19 @@ test('a state comes back from its snapshot as it was, and its shape is that of v
     issuedAt: lastSeenAt,
     expiresAt: new Date(lastSeenAt.getTime() + 1),
   };
+  const drain = { from: lastSeenAt, noticeUntil: lastSeenAt };
+  const measurement = {
+    ...referenceMachine.figures,
+    ...{ measuredAt: lastSeenAt, networkKibPerSecond: 0, cores: 1, spreadThousandths: 0 },
+  };
   const commands = fc.constantFrom<NodeCommand>(
     enrol(),
     enrol({ attestationClaimed: 'tpm' }),
     { type: 'AttestNode', data: { nodeId: 'node_1', attestation } },
     { type: 'ChallengeNode', data: challenge },
     { type: 'RevokeNode', data: { nodeId: 'node_1', reason: 'lost', at: lastSeenAt } },
+    { type: 'DrainNode', data: { nodeId: 'node_1', operatorId: 'operator_1', drain } },
+    { type: 'MeasureNode', data: { nodeId: 'node_1', measurement } },
     markOnline,
     markOffline,
   );

@@ -1,17 +1,23 @@
 import { isDeepStrictEqual } from 'node:util';
 import { accept, answer, reject, type Decider, type Decision } from '@astro/event-sourcing/decider';
 import { structured } from '@astro/event-sourcing/snapshot-format';
+import { milliUnitsOf } from '@astro/messages/compute-unit';
 import type {
   Attestation,
   AttestNode,
   ChallengeNode,
+  Drain,
+  DrainNode,
   EnrolNode,
+  Measurement,
+  MeasureNode,
   NodeCommand,
   NodeEvent,
   Offer,
   RecoverNodeKey,
   RevokeNode,
   RotateNodeKey,
+  UndrainNode,
 } from '@astro/messages/registry';
 import {
   attestationProblem,
@@ -21,7 +27,9 @@ import {
   type EvidenceFlaw,
 } from './attestation-rules.js';
 import { challengeProblem, isFresh, type Challenge } from './challenge-rules.js';
+import { drainProblem, offerUnder, stricter } from './drain-rules.js';
 import { publicKeyProblem, reasonProblem, signatureProblem } from './key-rules.js';
+import { MEASUREMENTS_KEPT, measurementProblem, suddenChanges } from './measurement-rules.js';
 import { inventoryProblem, offerProblem } from './offer-rules.js';
 
 export type NodeRejection =
@@ -38,6 +46,8 @@ export type NodeRejection =
   | 'AttestationIsInvalid'
   | 'AttestationIsNotClaimed'
   | 'ChallengeIsInvalid'
+  | 'DrainIsInvalid'
+  | 'MeasurementIsInvalid'
   | EvidenceFlaw;
 
 export type Node =
@@ -52,6 +62,10 @@ export type Node =
       readonly challenge?: Challenge;
       /** By whom nothing that the node was given counts any more. */
       readonly revokedBy?: 'operator' | 'platform';
+      /** While its operator gives it no more work. */
+      readonly drain?: Drain;
+      /** The last ones, oldest first. */
+      readonly measurements?: readonly Measurement[];
     };
 type Enrolled = Exclude<Node, { readonly status: 'absent' }>;
 
@@ -84,13 +98,19 @@ export const node: Decider<Node, NodeCommand, NodeEvent, NodeRejection> = {
         return revoke(data, node);
       case 'ReinstateNode':
         return node.revokedBy ? accept({ type: 'NodeReinstated', data }) : accept();
+      case 'DrainNode':
+        return drainNode(data, node);
+      case 'UndrainNode':
+        return undrainNode(data, node);
+      case 'MeasureNode':
+        return measure(data, node);
     }
   },
 
   evolve(node, { type, data }) {
     switch (type) {
       case 'NodeEnrolled':
-        return { status: 'offline', ...data, ...attested(node) };
+        return { ...(node.status !== 'absent' && node), status: 'offline', ...data };
       case 'NodeCameOnline':
         return { ...enrolled(node, data.offer.nodeId), status: 'online' };
       case 'NodeWentOffline':
@@ -115,10 +135,21 @@ export const node: Decider<Node, NodeCommand, NodeEvent, NodeRejection> = {
         const { revokedBy: _revokedBy, ...rest } = enrolled(node, data.nodeId);
         return rest;
       }
+      case 'NodeDrained':
+        return { ...enrolled(node, data.nodeId), drain: data.drain };
+      case 'NodeUndrained':
+        return undrained(enrolled(node, data.nodeId));
+      case 'NodeMeasured': {
+        const known = enrolled(node, data.nodeId);
+        const measurements = [...(known.measurements ?? []), data.measurement].slice(-MEASUREMENTS_KEPT);
+        return { ...known, measurements };
+      }
+      case 'NodePerformanceChanged':
+        return node;
     }
   },
 
-  snapshot: structured(5),
+  snapshot: structured(6),
 };
 
 /**
@@ -242,10 +273,51 @@ function revoked(node: Enrolled, reason: string): readonly NodeEvent[] {
   return node.status === 'online' ? [event, cameOnline(rest)] : [event];
 }
 
+function drainNode(data: DrainNode, node: Enrolled): Decision<NodeEvent, NodeRejection> {
+  const { nodeId, operatorId } = data;
+  if (operatorId !== node.offer.operatorId) return reject('NodeIsOfAnotherOperator');
+  const problem = drainProblem(data.drain);
+  if (problem !== undefined) return reject('DrainIsInvalid', problem);
+  const drain = stricter(node.drain, data.drain);
+  if (drain === node.drain) return accept();
+  return accept({ type: 'NodeDrained', data: { nodeId, drain } }, ...toldAnew({ ...node, drain }));
+}
+
+function undrainNode(
+  { nodeId, operatorId }: UndrainNode,
+  node: Enrolled,
+): Decision<NodeEvent, NodeRejection> {
+  if (operatorId !== node.offer.operatorId) return reject('NodeIsOfAnotherOperator');
+  if (!node.drain) return accept();
+  return accept({ type: 'NodeUndrained', data: { nodeId } }, ...toldAnew(undrained(node)));
+}
+
+/** A figure that changes suddenly is told beside the measurement: the machine is another one, or in trouble. */
+function measure({ nodeId, measurement }: MeasureNode, node: Enrolled): Decision<NodeEvent, NodeRejection> {
+  const problem = measurementProblem(measurement, node.offer);
+  if (problem !== undefined) return reject('MeasurementIsInvalid', problem);
+  const milliUnits = milliUnitsOf(measurement);
+  const changes = suddenChanges(node.measurements ?? [], measurement);
+  const events: NodeEvent[] = [{ type: 'NodeMeasured', data: { nodeId, measurement, milliUnits } }];
+  if (changes.length > 0) events.push({ type: 'NodePerformanceChanged', data: { nodeId, changes } });
+  return accept(...events);
+}
+
+const toldAnew = (node: Enrolled): readonly NodeEvent[] =>
+  node.status === 'online' ? [cameOnline(node)] : [];
+
+function undrained({ drain: _ended, ...node }: Enrolled): Enrolled {
+  return node;
+}
+
 /** Also of a node that is online already, where it changes: those who place work learn of it from this event. */
 const cameOnline = (node: Enrolled): NodeEvent => ({
   type: 'NodeCameOnline',
-  data: { offer: node.offer, ...attested(node) },
+  data: {
+    offer: offerUnder(node.drain, node.offer),
+    ...attested(node),
+    ...(node.drain?.noticeUntil && { noticeUntil: node.drain.noticeUntil }),
+  },
 });
 
 const attested = (node: Node): { readonly attestation?: Attestation } =>

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { accept, answer, reject, type Decider, type Decision } from '@astro/event-sourcing/decider';
 import type {
+  AdmitNode,
   CloseJob,
   CloseTask,
   ExplainTask,
@@ -20,6 +21,7 @@ import {
   planBooking,
   type BookingRejection,
 } from './booking/book.js';
+import { drainNotice } from './drain.js';
 import { evolve } from './evolve.js';
 import { explainTask } from './explanation.js';
 import { addFunds, declineFunds } from './funding.js';
@@ -57,14 +59,8 @@ export const pool: Decider<Pool, PoolCommand, PoolEvent, PoolRejection> = {
 
   decide({ type, data }, pool) {
     switch (type) {
-      case 'AdmitNode': {
-        const known = pool.nodes.get(data.offer.nodeId);
-        const isSame =
-          known !== undefined &&
-          isDeepStrictEqual([known.offer, known.attestation], [data.offer, data.attestation]);
-        if (isSame) return accept();
-        return accept({ type: 'NodeAdmitted', data: { ...data, revoked: leasesLostBy(data, pool) } });
-      }
+      case 'AdmitNode':
+        return accept(...admitNode(data, pool));
       case 'WithdrawNode':
         return pool.nodes.has(data.nodeId) ? accept({ type: 'NodeWithdrawn', data }) : accept();
       case 'QueueTasks':
@@ -116,6 +112,17 @@ export const pool: Decider<Pool, PoolCommand, PoolEvent, PoolRejection> = {
 
   snapshot: poolSnapshot,
 };
+
+function admitNode({ noticeUntil, ...data }: AdmitNode, pool: Pool): readonly PoolEvent[] {
+  const known = pool.nodes.get(data.offer.nodeId);
+  const isSame =
+    known !== undefined &&
+    isDeepStrictEqual([known.offer, known.attestation], [data.offer, data.attestation]);
+  const revoked = leasesLostBy(data, pool);
+  const gone = new Set(revoked.map(({ leaseId }) => leaseId));
+  const notice = noticeUntil ? drainNotice({ ...data, noticeUntil }, pool, gone) : [];
+  return isSame ? notice : [{ type: 'NodeAdmitted', data: { ...data, revoked } }, ...notice];
+}
 
 function queueTasks(data: QueueTasks, pool: Pool): PoolDecision {
   const { poolId, jobId, spec } = data;

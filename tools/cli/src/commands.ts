@@ -1,0 +1,26 @@
+import ArchiveRestore from './archive/restore.command.js';
+import ArchiveVerify from './archive/verify.command.js';
+import Invoice from './invoice/invoice.command.js';
+import NodeDoctor from './node/doctor.command.js';
+import NodeDrain from './node/drain.command.js';
+import NodeEarnings from './node/earnings.command.js';
+import NodeInit from './node/init.command.js';
+import NodePrice from './node/price.command.js';
+import NodeSelfTest from './node/self-test.command.js';
+import NodeTop from './node/top.command.js';
+import NodeUndrain from './node/undrain.command.js';
+
+/** By topic and verb. A command loads what it needs when it runs, so that this list costs next to nothing. */
+export const COMMANDS = {
+  'archive:restore': ArchiveRestore,
+  'archive:verify': ArchiveVerify,
+  invoice: Invoice,
+  'node:doctor': NodeDoctor,
+  'node:drain': NodeDrain,
+  'node:earnings': NodeEarnings,
+  'node:init': NodeInit,
+  'node:price': NodePrice,
+  'node:self-test': NodeSelfTest,
+  'node:top': NodeTop,
+  'node:undrain': NodeUndrain,
+};
