@@ -1,7 +1,9 @@
 import { accept, reject, type Decider } from '@astro/event-sourcing/decider';
 import type { Result } from '@astro/messages/scheduling';
 import type { TaskCommand, TaskEvent } from '@astro/messages/verification';
-import { agree, judge, quorumPolicy } from '../policies/quorum.js';
+import { titleOf, unknownNode, type Report } from '../policies/policy.js';
+import { quorum as quorumPolicy } from '../policies/quorum.js';
+import { agree, contentOf } from './result-content.js';
 
 export type TaskRejection =
   'QuorumIsInvalid' | 'QuorumDiffers' | 'ResultIsCommitted' | 'OperatorHasVoted' | 'TaskIsDecided';
@@ -36,19 +38,21 @@ export const task = ({ maxReplicas }: TaskLimits): Decider<Task, TaskCommand, Ta
       return reject('OperatorHasVoted', result.operatorId);
     }
     const results = [...task.results, result];
-    const verdict = judge(results, { quorum, asked: quorum + task.disagreements, maxReplicas });
+    const policy = quorumPolicy({ quorum });
+    const verdict = policy.judge(results.map(reportOf), { asked: quorum + task.disagreements, maxReplicas });
     switch (verdict.status) {
-      case 'open':
+      case 'waiting':
         return accept({ type: 'ResultReceived', data });
-      case 'disagreed':
+      case 'wanting':
         return accept({ type: 'ResultsDisagreed', data });
-      case 'failed':
-        return accept({ type: 'VerificationFailed', data: { ...ids, policy: quorumPolicy, results } });
-      case 'verified': {
-        const { agreed, refuted } = verdict;
-        const { digest, fault, outputs } = result;
+      case 'inconclusive':
+        return accept({ type: 'VerificationFailed', data: { ...ids, policy: titleOf(policy), results } });
+      case 'accepted': {
+        const agreed = verdict.agreed.map(index => results[index]!);
+        const refuted = verdict.culprits.map(({ index }) => results[index]!);
+        const { digest, fault, outputs } = agreed[0]!;
         const outcome = { digest, fault, outputs, agreed, refuted };
-        return accept({ type: 'ResultVerified', data: { ...ids, policy: quorumPolicy, ...outcome } });
+        return accept({ type: 'ResultVerified', data: { ...ids, policy: titleOf(policy), ...outcome } });
       }
     }
   },
@@ -67,4 +71,11 @@ export const task = ({ maxReplicas }: TaskLimits): Decider<Task, TaskCommand, Ta
         return { ...task, results: data.results, isDecided: true };
     }
   },
+});
+
+const reportOf = (result: Result): Report => ({
+  nodeId: result.nodeId,
+  voice: result.operatorId,
+  claim: contentOf(result),
+  standing: unknownNode,
 });
