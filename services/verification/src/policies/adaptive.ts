@@ -1,11 +1,7 @@
 import { MILLION, type Standing, type Thresholds, type VerificationPolicy } from './policy.js';
-import { campsOf, decideByVoices } from './tally.js';
+import { decideAudited, type AuditFigures } from './tally.js';
 
-export type AdaptiveFigures = {
-  /** How many voices must claim the same where a result is audited. */
-  readonly quorum: number;
-  /** The same where claims differ: an accusation needs more than an acceptance. */
-  readonly quorumOfDispute: number;
+export type AdaptiveFigures = AuditFigures & {
   /** Confirmed results in a row before a node may be believed alone. */
   readonly trustedAfter: number;
   /** Of a million results of a trusted node at least so many are audited. */
@@ -44,11 +40,7 @@ export const adaptive = (figures: AdaptiveFigures): Adaptive => {
     thresholds: figures satisfies Thresholds,
     auditRatePpm,
     replicasAtFirst: (standing, draw) => (draw < auditRatePpm(standing) ? figures.quorum : 1),
-    judge(reports, terms) {
-      if (terms.asked === 1) return decideByVoices(reports, 1, terms);
-      const isDisputed = campsOf(reports).length > 1;
-      return decideByVoices(reports, isDisputed ? figures.quorumOfDispute : figures.quorum, terms);
-    },
+    judge: (reports, terms) => decideAudited(reports, figures, terms),
     runsAgain: (occasion, age, draw) =>
       occasion === 'refuted'
         ? age < figures.lookBack

@@ -1,11 +1,9 @@
 import type { Culprit, VerificationPolicy } from './policy.js';
-import { decideByVoices, wanting } from './tally.js';
+import { decideAudited, wanting, type AuditFigures } from './tally.js';
 
-export type AttestedFigures = {
+export type AttestedFigures = AuditFigures & {
   /** Of a million results of attested nodes so many are run again. */
   readonly samplePpm: number;
-  /** How many voices must claim the same where a result was run again. */
-  readonly quorum: number;
 };
 
 /**
@@ -24,9 +22,9 @@ export const attested = (figures: AttestedFigures): VerificationPolicy => ({
     if (places.length === 0 && missing > 0) return wanting(missing, 'NodeIsNotAttested', 1, terms);
     // Those without evidence were asked for, and count for nothing.
     const counted = { asked: terms.asked - missing, maxReplicas: terms.maxReplicas - missing };
-    const judgement = decideByVoices(
+    const judgement = decideAudited(
       places.map(index => reports[index]!),
-      counted.asked <= 1 ? 1 : figures.quorum,
+      figures,
       counted,
     );
     if (judgement.status !== 'accepted') return judgement;

@@ -63,7 +63,7 @@ describe('quorum', () => {
 });
 
 describe('recheck', () => {
-  const tenth = recheck({ samplePpm: 100_000, quorum: 2 });
+  const tenth = recheck({ samplePpm: 100_000, quorum: 2, quorumOfDispute: 3 });
   test('asks a second node for what is drawn, whoever the first is', () =>
     expect([99_999, 100_000].map(draw => tenth.replicasAtFirst(report('a', '').standing, draw))).toEqual([
       2, 1,
@@ -111,7 +111,7 @@ describe('adaptive', () => {
 });
 
 describe('attested', () => {
-  const policy = attested({ samplePpm: 20_000, quorum: 2 });
+  const policy = attested({ samplePpm: 20_000, quorum: 2, quorumOfDispute: 3 });
   const proven = { isAttested: true };
   test('believes no node without evidence', () => {
     const bare = [report('a', 'x')];
@@ -122,7 +122,7 @@ describe('attested', () => {
     expect(policy.judge(one, allIn(one))).toEqual({ status: 'accepted', agreed: [0], culprits: [] });
   });
   test('lets no node without evidence decide between two that have it', () => {
-    const three = [report('a', 'x', proven), report('b', 'y'), report('c', 'x', proven)];
+    const three = [report('a', 'x', proven), report('b', 'x'), report('c', 'x', proven)];
     expect(policy.judge(three, allIn(three))).toEqual({
       status: 'accepted',
       agreed: [0, 2],

@@ -11,18 +11,18 @@ import { weighted, type WeightedFigures } from './weighted.js';
 /** The figures that hold where a job or the operator of the market says nothing else. */
 export const figures = {
   quorum: { quorum: 2 } satisfies QuorumFigures,
-  recheck: { samplePpm: 100_000, quorum: 2 } satisfies RecheckFigures,
+  recheck: { samplePpm: 100_000, quorum: 2, quorumOfDispute: 3 } satisfies RecheckFigures,
   adaptive: {
     quorum: 2,
     quorumOfDispute: 3,
     trustedAfter: 50,
-    auditFloorPpm: 50_000,
+    auditFloorPpm: 80_000,
     lookBack: 2_000,
     exitWindow: 100,
     exitAuditPpm: 200_000,
   } satisfies AdaptiveFigures,
   weighted: { trust: 32, weightMax: 16 } satisfies WeightedFigures,
-  attested: { samplePpm: 20_000, quorum: 2 } satisfies AttestedFigures,
+  attested: { samplePpm: 20_000, quorum: 2, quorumOfDispute: 3 } satisfies AttestedFigures,
   bisect: { parties: 2, arity: 8, answerWithinMs: 60_000 } satisfies BisectFigures,
   tolerance: { quorum: 2, absolute: 1e-6, relative: 1e-3 } satisfies ToleranceFigures,
 } as const;

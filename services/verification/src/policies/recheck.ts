@@ -1,11 +1,9 @@
 import type { VerificationPolicy } from './policy.js';
-import { decideByVoices } from './tally.js';
+import { decideAudited, type AuditFigures } from './tally.js';
 
-export type RecheckFigures = {
+export type RecheckFigures = AuditFigures & {
   /** Of a million results so many are run again. */
   readonly samplePpm: number;
-  /** How many voices must claim the same where a result was run again. */
-  readonly quorum: number;
 };
 
 /** One run in the sample is repeated by somebody else, whoever did it; the others are believed. */
@@ -15,5 +13,5 @@ export const recheck = (figures: RecheckFigures): VerificationPolicy => ({
   needs: ['draw'],
   thresholds: figures,
   replicasAtFirst: (_standing, draw) => (draw < figures.samplePpm ? figures.quorum : 1),
-  judge: (reports, terms) => decideByVoices(reports, terms.asked === 1 ? 1 : figures.quorum, terms),
+  judge: (reports, terms) => decideAudited(reports, figures, terms),
 });

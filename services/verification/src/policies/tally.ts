@@ -27,6 +27,20 @@ export function decideByVoices(reports: readonly Report[], needed: number, terms
   return wanting(reports.length, camps.length > 1 ? 'ClaimsDiffer' : 'TooFewAgree', 1, terms);
 }
 
+export type AuditFigures = {
+  /** How many voices must claim the same where a result is audited. */
+  readonly quorum: number;
+  /** The same where claims differ: an accusation needs more than an acceptance. */
+  readonly quorumOfDispute: number;
+};
+
+/** Where only one was asked, it is believed; where its result was run again, it must be confirmed. */
+export function decideAudited(reports: readonly Report[], figures: AuditFigures, terms: Asked): Judgement {
+  if (terms.asked <= 1) return decideByVoices(reports, 1, terms);
+  const isDisputed = reports.some(({ claim }) => claim !== reports[0]!.claim);
+  return decideByVoices(reports, isDisputed ? figures.quorumOfDispute : figures.quorum, terms);
+}
+
 export function accepted(reports: readonly Report<unknown>[], agreed: readonly number[]): Judgement {
   const culprits: Culprit[] = [];
   for (const index of reports.keys())

@@ -55,7 +55,7 @@ export function check(
 ): ChallengeVerdict {
   const { size, answerWithinMs } = challenge;
   if (tookMs > answerWithinMs) return { status: 'failed', why: 'AnswerIsLate' };
-  if (answer.length !== size * size || !answer.every(isResidue))
+  if (answer.length !== size * size || !areResidues(answer))
     return { status: 'failed', why: 'AnswerIsMalformed' };
   const [a, b] = matricesOf(challenge);
   const drawn = residues(draw, COLUMNS, rounds * size);
@@ -72,4 +72,11 @@ export function check(
 /** The most that a wrong answer can hope for. */
 export const errorAtMost = (rounds: number): number => PRIME ** -rounds;
 
-const isResidue = (value: number): boolean => Number.isInteger(value) && value >= 0 && value < PRIME;
+function areResidues(values: Matrix): boolean {
+  for (let index = 0; index < values.length; index++) {
+    const value = values[index]!;
+    // NaN is not above zero either.
+    if (!(value >= 0 && value < PRIME) || value !== Math.floor(value)) return false;
+  }
+  return true;
+}
