@@ -10,6 +10,8 @@ import type { TaskCommand } from '@astro/messages/verification';
 export const recordResults = (seedFor: (eventId: string) => string): Reactor<PoolEvent, TaskCommand> => ({
   name: 'verification.record-results',
   reads: ['scheduling.pool'],
+  // All results are events of one pool, and a vote on one task has nothing to wait for from another.
+  isUnordered: true,
 
   react({ id, event: { type, data } }) {
     if (type !== 'LeaseCompleted') return [];

@@ -1,9 +1,10 @@
 import { hash } from 'node:crypto';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
+import type { DigestOf } from '../../commit-reveal/commit-reveal.js';
 import { allIn, report } from '../policies.fixture.js';
 import { bisect } from './bisect.js';
-import { isUnder, proofOf, rootOf, type DigestOf } from './checkpoints.js';
+import { isUnder, proofOf, rootOf } from './checkpoints.js';
 import { answer, askedFor, disputedStep, openDispute, roundsAtMost, settle, type Answer } from './dispute.js';
 
 const digestOf: DigestOf = text => hash('sha256', text);

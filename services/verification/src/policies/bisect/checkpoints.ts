@@ -1,5 +1,4 @@
-/** SHA-256 in hex, given by the edge: the rules themselves know no library. */
-export type DigestOf = (text: string) => string;
+import type { DigestOf } from '../../commit-reveal/commit-reveal.js';
 
 /**
  * The Merkle root of a run: leaf 0 is the digest of the state before the first step, leaf i the one after step i. Leaves

@@ -1,4 +1,5 @@
-import { isUnder, type DigestOf, type Shown } from './checkpoints.js';
+import type { DigestOf } from '../../commit-reveal/commit-reveal.js';
+import { isUnder, type Shown } from './checkpoints.js';
 
 export type Party = 'one' | 'other';
 
