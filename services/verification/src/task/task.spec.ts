@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { specify } from '@astro/event-sourcing/specify';
 import type { Fault, Result } from '@astro/messages/scheduling';
-import type { TaskCommand, TaskEvent } from '@astro/messages/verification';
+import type { Basis, TaskCommand, TaskEvent } from '@astro/messages/verification';
 import fc from 'fast-check';
 import { drawOf } from '../policies/draw.js';
 import { task } from './task.js';
@@ -27,7 +27,7 @@ const noted = (type: 'ResultReceived' | 'ResultsDisagreed', result: Result, quor
   type,
   data: { ...ids, quorum, result },
 });
-const byQuorum = (quorum: number) => ({
+const byQuorum = (quorum: number): { policy: string; basis: Basis } => ({
   policy: 'quorum/1',
   basis: { thresholds: [{ name: 'quorum', value: quorum }], hardwareClasses: [], seed: '' },
 });
