@@ -7,7 +7,10 @@ import type { Log } from './log.js';
 import { react } from './reaction.js';
 import { contextOf, eventStreamOf } from './subjects.js';
 
-/** Sends the commands that follow from events, in order for each aggregate unless it need not be; one process at a time does. */
+/**
+ * Sends the commands that follow from events, in order for each aggregate unless it need not be; one process at a time
+ * does.
+ */
 export function reactorUnit(
   bus: Bus,
   reactor: Reactor,

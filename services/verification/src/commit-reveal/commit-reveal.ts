@@ -88,7 +88,7 @@ export function reveal(
   return taken({ ...state, reveals: new Map(state.reveals).set(nodeId, { digest, salt }) });
 }
 
-/** Who committed and did not reveal in time: it is judged as a wrong result, or lying would be free until it is seen. */
+/** Who committed and did not reveal in time: judged as a wrong result, or a lie could be taken back for nothing. */
 export const silentAt = (
   { commitments, reveals, revealUntilMs }: CommitReveal,
   atMs: number,

@@ -13,7 +13,7 @@ export type ToleranceFigures = {
 /** Numbers in the order in which the program wrote them. */
 export type Numbers = Float64Array;
 
-/** Whether two numbers count as the same. Symmetric. NaN and infinities are the same as nothing, themselves included. */
+/** Whether two numbers count as the same. Symmetric. NaN and infinities are near nothing, themselves included. */
 export const isWithin = (one: number, other: number, { absolute, relative }: Bounds): boolean =>
   Number.isFinite(one) &&
   Number.isFinite(other) &&

@@ -56,7 +56,7 @@ test('the order in which reports come does not count', () => {
   );
 });
 
-test('what is accepted outweighs all doubt by the trust that was asked for, and so does when it is asked for all at once', () => {
+test('as many as are asked for at first are accepted when they agree, and one fewer are not', () => {
   const asked = policy.replicasAtFirst(report('a', '', { score: 20 }).standing, 0);
   const alike = Array.from({ length: asked }, (_, index) => report(`${index}`, 'x', { score: 20 }));
   expect(policy.judge(alike, allIn(alike)).status).toBe('accepted');

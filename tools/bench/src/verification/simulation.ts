@@ -178,10 +178,11 @@ export class Simulation {
     if (!runsAgain) return;
     const results = node.unaudited.splice(0).reverse();
     const kept: Unaudited[] = [];
+    let reason = occasion;
     for (const [age, result] of results.entries()) {
-      const draw = drawOf(`seed ${this.seed} ${occasion}`, `task_${result.task}`);
-      if (!runsAgain(occasion, age, draw)) kept.push(result);
-      else if (!this.#confirms(node, result)) occasion = 'refuted';
+      const draw = drawOf(`seed ${this.seed} ${reason}`, `task_${result.task}`);
+      if (!runsAgain(reason, age, draw)) kept.push(result);
+      else if (!this.#confirms(node, result)) reason = 'refuted';
     }
     node.unaudited.push(...kept.reverse());
   }

@@ -1,9 +1,9 @@
 import type { DigestOf } from '../../commit-reveal/commit-reveal.js';
 
 /**
- * The Merkle root of a run: leaf 0 is the digest of the state before the first step, leaf i the one after step i. Leaves
- * and nodes are hashed under different names, so that no node passes for a leaf; a node without a sibling goes up as
- * it is.
+ * The Merkle root of a run: leaf 0 is the digest of the state before the first step, leaf i the one after step i.
+ * Leaves and nodes are hashed under different names, so that no node passes for a leaf; a node without a sibling goes
+ * up as it is.
  */
 export function rootOf(checkpoints: readonly string[], digestOf: DigestOf): string {
   if (checkpoints.length === 0) throw new RangeError('a run has at least the checkpoint that it begins with');
