@@ -14,6 +14,11 @@ export type Reactor<Event extends Message = Message, Command extends Message = M
   /** The aggregates it reads; all of one context. */
   readonly reads: readonly [AggregateType, ...AggregateType[]];
   react(recorded: Recorded<Event>): readonly Directed<Command>[];
+  /**
+   * What follows from one event may overtake what follows from another of the same aggregate. Without it, all events
+   * of one busy aggregate wait for each other.
+   */
+  readonly isUnordered?: true;
 };
 
 /**

@@ -7,7 +7,10 @@ import type { Log } from './log.js';
 import { react } from './reaction.js';
 import { contextOf, eventStreamOf } from './subjects.js';
 
-/** Sends the commands that follow from events, in order for each aggregate; one process at a time does. */
+/**
+ * Sends the commands that follow from events, in order for each aggregate unless it need not be; one process at a time
+ * does.
+ */
 export function reactorUnit(
   bus: Bus,
   reactor: Reactor,
@@ -20,6 +23,7 @@ export function reactorUnit(
     durable,
     filterSubjects: reactor.reads.map(type => `evt.${type}.>`),
     retry: 'in-place',
+    ...(reactor.isUnordered && { keyOf: ({ position }: Delivered) => String(position) }),
     handle: (message: Delivered) => react(reactor, recordedFrom(message), commandBus),
   } as const;
   return { name: `reactor-${durable}`, open: fence => new Lane(bus, { ...options, fence }, log) };

@@ -12,6 +12,7 @@ export const actOnVerdicts: Reactor<TaskEvent, JobCommand | PoolCommand> = {
     switch (type) {
       case 'ResultVerified':
         return onVerified(data);
+      case 'AuditDrawn':
       case 'ResultsDisagreed': {
         const { poolId, jobId, taskId } = data;
         return [{ to: toPool(poolId), type: 'QueueReplica', data: { poolId, jobId, taskId } }];

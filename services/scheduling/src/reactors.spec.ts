@@ -224,6 +224,13 @@ describe('verdicts', () => {
     expect(reaction(actOnVerdicts, { type: 'ResultsDisagreed', data: { ...of, quorum: 2, result } })).toEqual(
       [{ to: pool, type: 'QueueReplica', data: of }],
     ));
+  test('an audit that was drawn asks for one more replica', () => {
+    const verification = { policy: 'recheck', samplePpm: 1 } as const;
+    const drawn = { ...of, quorum: 2, result, verification, seed: 's' };
+    expect(reaction(actOnVerdicts, { type: 'AuditDrawn', data: drawn })).toEqual([
+      { to: pool, type: 'QueueReplica', data: of },
+    ]);
+  });
   test('a disagreement that does not end fails the job', () =>
     expect(
       reaction(actOnVerdicts, {

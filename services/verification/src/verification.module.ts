@@ -1,3 +1,4 @@
+import { createHmac, randomBytes } from 'node:crypto';
 import { Verdict, verdicts } from '@astro/read-models/verification/verdicts';
 import { PlatformModule } from '@astro/runtime/platform.module';
 import { Module, type DynamicModule } from '@nestjs/common';
@@ -16,10 +17,19 @@ export class VerificationModule {
           config,
           aggregates: { task: task({ maxReplicas: config.MAX_REPLICAS }) },
           projections: [verdicts],
-          reactors: [recordResults],
+          reactors: [recordResults(newSeeds())],
           entities: [Verdict],
         }),
       ],
     };
   }
+}
+
+/**
+ * Seeds that nobody outside of this process can foresee. Its secret is never written down: each seed is recorded with
+ * what was drawn from it, and a redelivered event whose command another process has sent already changes nothing.
+ */
+function newSeeds(): (eventId: string) => string {
+  const secret = randomBytes(32);
+  return eventId => createHmac('sha256', secret).update(eventId).digest('hex').slice(0, 32);
 }

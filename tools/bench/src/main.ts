@@ -15,6 +15,7 @@ import { placing } from './placing.js';
 import { projection } from './projection.js';
 import { replay } from './replay.js';
 import { settlement } from './settlement.js';
+import { verification } from './verification.js';
 
 const benchmarks: Readonly<Record<string, Benchmark>> = {
   agents,
@@ -30,6 +31,7 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
   projection,
   replay,
   settlement,
+  verification,
 };
 
 const words = process.argv.slice(2);

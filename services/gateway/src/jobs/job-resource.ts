@@ -9,6 +9,7 @@ import type { z } from 'zod';
 import { attestationKind, deviceKind } from '../http/fields.js';
 import type { jobSummary, JobResource } from './jobs.schema.js';
 import { toProgramResource } from './program.schema.js';
+import { verificationRequest } from './verification.schema.js';
 
 /** The tenant's job as the API shows it, with all that is known of it by now. */
 export async function findJobResource(
@@ -24,6 +25,7 @@ export async function findJobResource(
   return {
     ...toSummary(job),
     quorum: job.spec.quorum,
+    ...(job.spec.verification && { verification: verificationRequest.parse(job.spec.verification) }),
     // Recorded before there were classes: on demand.
     leaseClass: job.spec.leaseClass === 'unspecified' ? 'on_demand' : job.spec.leaseClass,
     ...(job.spec.bookingId !== undefined && { reservationId: job.spec.bookingId }),

@@ -58,6 +58,11 @@ test('how it is funded gets defaults', () =>
     funding: { mode: 'stepwise', onShortage: 'notice_then_stop', noticeMs: 600_000 },
   }));
 
+test('what is run again gets a default', () =>
+  expect(validation.transform({ ...request, verification: { policy: 'recheck' } }, inBody)).toMatchObject({
+    verification: { policy: 'recheck', samplePpm: 100_000 },
+  }));
+
 test('a reserved job may cite a reservation', () =>
   expect(validation.transform(inReservation, inBody)).toMatchObject({ leaseClass: 'reserved' }));
 
@@ -102,6 +107,23 @@ const faults: readonly [title: string, body: unknown, field: string][] = [
   ['an empty name', { ...request, name: '' }, 'name'],
   ['a line break in the name', { ...request, name: 'a\nb' }, 'name'],
   ['a long name', { ...request, name: 'x'.repeat(121) }, 'name'],
+  ['an unknown policy', { ...request, verification: { policy: 'adaptive' } }, 'verification.policy'],
+  ['no policy', { ...request, verification: {} }, 'verification.policy'],
+  [
+    'a sample of nothing',
+    { ...request, verification: { policy: 'recheck', samplePpm: 0 } },
+    'verification.samplePpm',
+  ],
+  [
+    'a sample where all is compared',
+    { ...request, verification: { policy: 'quorum', samplePpm: 1 } },
+    'verification.samplePpm',
+  ],
+  [
+    'a sample nobody could agree with',
+    { ...request, quorum: 1, verification: { policy: 'recheck' } },
+    'quorum',
+  ],
   ['no quorum at all', { ...request, quorum: 0 }, 'quorum'],
   ['half a quorum', { ...request, quorum: 1.5 }, 'quorum'],
   ['a quorum of six', { ...request, quorum: 6 }, 'quorum'],

@@ -6,6 +6,7 @@ import { fundingRequest, fundingResource } from './funding.schema.js';
 import { program } from './program.schema.js';
 import { requirements } from './requirements.schema.js';
 import { serviceRequest, serviceResource } from './service.schema.js';
+import { verificationRequest } from './verification.schema.js';
 import { arrayRequest, arrayResource, task, TASKS_MAX, tasksAtOnce } from './tasks.schema.js';
 
 const emptyCid = 'bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku';
@@ -64,6 +65,11 @@ export const jobRequest = z
       .meta({ description: 'All tasks start together or not at all; needs a quorum of 1' }),
     maxParallel: tasksAtOnce,
     funding: fundingRequest.optional(),
+    verification: verificationRequest.optional(),
+  })
+  .refine(({ verification, quorum }) => verification?.policy !== 'recheck' || quorum > 1, {
+    path: ['quorum'],
+    message: 'must be at least 2 for recheck',
   })
   .refine(({ reservationId, leaseClass }) => reservationId === undefined || leaseClass === 'reserved', {
     path: ['leaseClass'],
@@ -143,6 +149,7 @@ export const jobSummary = summary.meta({ id: 'JobSummary' });
 export const jobResource = summary
   .extend({
     quorum: z.int(),
+    verification: verificationRequest.optional().meta({ description: 'Where the job chose one' }),
     leaseClass,
     reservationId: reservationId.optional(),
     program,

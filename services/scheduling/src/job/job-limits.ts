@@ -4,6 +4,7 @@ import { expandArray, inputsFault } from '@astro/matching/queue/array-template';
 import { flawOfFunding } from './funding-limits.js';
 import { flawOfRuntime, isCid } from './program-limits.js';
 import { flawOfService } from './service-limits.js';
+import { flawOfVerification } from './verification-limits.js';
 import type { JobSpec, Program, Requirements, TaskSpec } from '@astro/messages/scheduling';
 
 /** Bounds of one job. A job is one event, so they also keep it well below the bus's largest message. */
@@ -45,6 +46,7 @@ export const flawOf = (spec: JobSpec): string | undefined =>
   flawOfArray(spec) ??
   flawOfService(spec) ??
   flawOfFunding(spec) ??
+  flawOfVerification(spec) ??
   flawOfTransfer(spec) ??
   spec.tasks.reduce<string | undefined>((flaw, task, index) => flaw ?? flawOfTask(task, index), undefined);
 

@@ -6,6 +6,7 @@ import type {
   PoolEvent,
   TasksQueued,
 } from '@astro/messages/scheduling';
+import { replicasAtFirst } from '../job/verification-limits.js';
 import { evolveBookings, type BookingEvent } from './booking/evolve-bookings.js';
 import { endLease, expire, moved, replaceLater, revokeAll, takeBack } from './end-lease.js';
 import { admit, expireAttestations, withdraw } from './evolve-nodes.js';
@@ -129,7 +130,11 @@ function queueJob(pool: Pool, { jobId, tenantId, spec, queuedAt, fundedAtto }: T
     service: spec.service && newService(spec.service, queuedAt),
     funding: newFunding(spec, fundedAtto),
   };
-  countArrival(pool.mix, pool.needs.of(job.needsKey, spec, NO_SURGE), spec.tasks.length * spec.quorum);
+  countArrival(
+    pool.mix,
+    pool.needs.of(job.needsKey, spec, NO_SURGE),
+    spec.tasks.length * replicasAtFirst(spec),
+  );
   pool.shares.passed(queuedAt);
   pool.jobs.set(jobId, job);
   pool.byMove.add(job);
@@ -139,7 +144,7 @@ function queueJob(pool: Pool, { jobId, tenantId, spec, queuedAt, fundedAtto }: T
       job,
       spec: task,
       index,
-      replicasWanted: spec.service?.replicasMin ?? spec.quorum,
+      replicasWanted: replicasAtFirst(spec),
       attempts: 0,
       preemptions: 0,
       live: 0,

@@ -4,6 +4,7 @@ import { plainRequest, type TaskRequest } from '@astro/matching/engine/request';
 import { earliestFit } from '@astro/matching/queue/earliest-fit';
 import { couldHost, countExcluded } from '@astro/matching/rules';
 import type { JobSpec, PlanJob } from '@astro/messages/scheduling';
+import { replicasAtFirst } from '../job/verification-limits.js';
 import { sellIdleCapacity } from './auction.js';
 import { placeWhole } from './gang.js';
 import { placeInOrder } from './grants.js';
@@ -88,7 +89,7 @@ function planInPool({ tenantId, spec, now }: PlanJob, pool: Pool): JobPlan {
   return {
     startsNow: placed.length,
     surgeThousandths,
-    replicas: spec.service?.replicasMin ?? spec.tasks.length * spec.quorum,
+    replicas: spec.tasks.length * replicasAtFirst(spec),
     expectedCostAtto: expectedCostAtto(pool, { tenantId, spec, prices: placed.map(priceOf) }),
     placements: placed.slice(0, PLACEMENTS_LISTED_MAX).map(placement => ({
       nodeId: placement.nodeId,
@@ -118,7 +119,7 @@ function expectedCostAtto({ durations }: Pool, { tenantId, spec, prices }: Expec
   const cap = spec.requirements.maxPricePerSecondAtto;
   const dearest = prices.length === 0 ? cap : prices.reduce((most, price) => (price > most ? price : most));
   const tasks = spec.maxParallel === 0 ? spec.tasks.length : Math.min(spec.maxParallel, spec.tasks.length);
-  const replicas = spec.service?.replicasMin ?? tasks * spec.quorum;
+  const replicas = tasks * replicasAtFirst(spec);
   const ms = spec.service?.periodMs ?? Math.round(durations.quantileMs(tenantId, spec, 0.5, 0));
   return BigInt(replicas) * costAtto(ms, dearest);
 }
@@ -139,7 +140,7 @@ function planInBooking({ tenantId, spec, now }: PlanJob, pool: Pool): JobPlan {
     startsNow: own?.isStarted ? placed.length : 0,
     expectedCostAtto: 0n,
     surgeThousandths: surgeOf(pool, kindOf(spec), now),
-    replicas: spec.tasks.length * spec.quorum,
+    replicas: spec.tasks.length * replicasAtFirst(spec),
     placements: placed
       .slice(0, PLACEMENTS_LISTED_MAX)
       .map(({ nodeId, operatorId }) => ({ nodeId, operatorId, pricePerSecondAtto: 0n })),
@@ -156,7 +157,7 @@ function requestsFor(spec: JobSpec, now: Date, priceFactor: number): readonly Ta
   const requirements = needsOf(spec, priceFactor);
   const tasks = spec.maxParallel > 0 ? spec.tasks.slice(0, spec.maxParallel) : spec.tasks;
   return tasks
-    .flatMap(({ taskId }) => Array.from({ length: spec.service?.replicasMin ?? spec.quorum }, () => taskId))
+    .flatMap(({ taskId }) => Array.from({ length: replicasAtFirst(spec) }, () => taskId))
     .slice(0, REPLICAS_PLANNED_MAX)
     .map(taskId => ({
       ...plainRequest(taskId, requirements, now.getTime()),

@@ -8,7 +8,7 @@ export type PoolTask = {
   readonly spec: TaskSpec;
   /** Its place in the job's specification. */
   readonly index: number;
-  /** The quorum, and one more for each disagreement. */
+  /** Those at first, and one more for each time that verification asked for one. */
   replicasWanted: number;
   /** Leases granted for it so far. */
   attempts: number;

@@ -110,6 +110,26 @@ describe('starting a lease', () => {
       .thenNothing());
 });
 
+describe('a job of which a sample is run again', () => {
+  const verification = { policy: 'recheck', samplePpm: 1 } as const;
+  const queued = queue('job_1', { ...specOf(['task_1']), verification });
+  const begun = [admit('node_a'), admit('node_b'), queued, tick(at(0))];
+  const grants = grantsIn(after(...begun).events);
+  test('has one replica at first, though two are to agree', () => expect(grants).toHaveLength(1));
+  test('says with its result how it is verified', () =>
+    expect(
+      after(...begun, start(grants[0]!, at(100)), complete(grants[0]!, at(200))).events.at(-1),
+    ).toMatchObject({
+      type: 'LeaseCompleted',
+      data: { quorum: 2, verification },
+    }));
+  test('gets the second from another operator when it is drawn', () => {
+    const ran = [...begun, start(grants[0]!, at(100)), complete(grants[0]!, at(200))];
+    const { events } = after(...ran, replica('job_1', 'task_1'), tick(at(300)));
+    expect(new Set(grantsIn(events).map(({ operatorId }) => operatorId)).size).toBe(2);
+  });
+});
+
 describe('completing a lease', () => {
   const started = [...placed, start(onA, at(100))];
   const completed = (meteredMs: number) => ({
@@ -126,6 +146,7 @@ describe('completing a lease', () => {
         outputs: [],
         meteredMs,
         pricePerSecondAtto: 5n,
+        hardwareClass: 'cpu/amd/epyc/x64',
       },
     },
   });

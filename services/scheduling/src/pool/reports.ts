@@ -1,6 +1,7 @@
 import { accept, reject, type Decision, type Rejected } from '@astro/event-sourcing/decider';
 import type { CompleteLease, FailLease, PoolEvent, StartLease } from '@astro/messages/scheduling';
 import { isOverdue, jobOfLease, type Lease, type LeaseEnd, type Pool } from './pool-state.js';
+import { hardwareClassOf } from './hardware-class.js';
 import { bytesOf, transferOf } from './transfer.js';
 
 export type ReportRejection =
@@ -41,7 +42,7 @@ export function completeLease(data: CompleteLease, pool: Pool): ReportDecision {
 
   const { poolId, leaseId, nodeId, fault, digest, outputs } = data;
   const { jobId, taskId, operatorId, pricePerSecondAtto } = lease;
-  const { quorum, program, service } = job.spec;
+  const { quorum, program, service, verification } = job.spec;
   const failed = (reason: string) =>
     accept<PoolEvent>({
       type: 'LeaseFailed',
@@ -53,8 +54,15 @@ export function completeLease(data: CompleteLease, pool: Pool): ReportDecision {
   const meteredMs = Math.min(Math.max(1, usedMs), program.timeLimitMs);
   const moved = transferOf(lease, job.tasks.get(taskId), data);
   const committed = { leaseId, nodeId, operatorId, fault, digest, outputs };
-  const result = { ...committed, meteredMs, pricePerSecondAtto, ...moved };
-  return accept({ type: 'LeaseCompleted', data: { poolId, leaseId, jobId, taskId, quorum, result } });
+  const result = {
+    ...committed,
+    meteredMs,
+    pricePerSecondAtto,
+    ...moved,
+    ...hardwareClassOf(pool, nodeId, job.spec),
+  };
+  const completed = { poolId, leaseId, jobId, taskId, quorum, result };
+  return accept({ type: 'LeaseCompleted', data: { ...completed, ...(verification && { verification }) } });
 }
 
 export function failLease(data: FailLease, pool: Pool): ReportDecision {

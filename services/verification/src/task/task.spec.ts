@@ -1,8 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
 import { specify } from '@astro/event-sourcing/specify';
 import type { Fault, Result } from '@astro/messages/scheduling';
-import type { TaskCommand, TaskEvent } from '@astro/messages/verification';
+import type { Basis, TaskCommand, TaskEvent } from '@astro/messages/verification';
 import fc from 'fast-check';
+import { drawOf } from '../policies/draw.js';
 import { task } from './task.js';
 
 const given = specify(task({ maxReplicas: 5 }));
@@ -26,12 +27,17 @@ const noted = (type: 'ResultReceived' | 'ResultsDisagreed', result: Result, quor
   type,
   data: { ...ids, quorum, result },
 });
-const verified = (agreed: readonly Result[], refuted: readonly Result[] = []): TaskEvent => {
+const byQuorum = (quorum: number): { policy: string; basis: Basis } => ({
+  policy: 'quorum/1',
+  basis: { thresholds: [{ name: 'quorum', value: quorum }], hardwareClasses: [], seed: '' },
+});
+const verified = (
+  agreed: readonly Result[],
+  refuted: readonly Result[] = [],
+  founded = byQuorum(2),
+): TaskEvent => {
   const { digest, fault, outputs } = agreed[0]!;
-  return {
-    type: 'ResultVerified',
-    data: { ...ids, policy: 'quorum/1', digest, fault, outputs, agreed, refuted },
-  };
+  return { type: 'ResultVerified', data: { ...ids, digest, fault, outputs, agreed, refuted, ...founded } };
 };
 
 const [honest, alsoHonest, liar] = [resultOf('a', 'd1'), resultOf('b', 'd1'), resultOf('c', 'lie')];
@@ -46,7 +52,7 @@ describe('a task whose results are recorded', () => {
   test('is verified by one result when one is enough', () =>
     given()
       .when(record(honest, 1))
-      .then(verified([honest])));
+      .then(verified([honest], [], byQuorum(1))));
   test('asks for one more when two disagree', () =>
     given(noted('ResultReceived', honest)).when(record(liar)).then(noted('ResultsDisagreed', liar)));
   test('refutes the liar when the third agrees with the first', () =>
@@ -92,7 +98,72 @@ describe('a task whose results are recorded', () => {
       noted('ResultsDisagreed', fourth),
     )
       .when(record(fifth))
-      .then({ type: 'VerificationFailed', data: { ...ids, policy: 'quorum/1', results } });
+      .then({ type: 'VerificationFailed', data: { ...ids, results, ...byQuorum(2) } });
+  });
+});
+
+describe('a task of which a sample is run again', () => {
+  const verification = { policy: 'recheck', samplePpm: 500_000 } as const;
+  const seeds = Array.from({ length: 64 }, (_, index) => `seed ${index}`);
+  const [drawn = '', passed = ''] = [true, false].map(isDrawn =>
+    seeds.find(seed => drawOf(seed, ids.taskId) < verification.samplePpm === isDrawn),
+  );
+  const h100 = { ...honest, hardwareClass: 'gpu/NVIDIA/H100/x64' };
+  const a100 = { ...alsoHonest, hardwareClass: 'gpu/NVIDIA/A100/x64' };
+  const vote = (result: Result, seed: string): TaskCommand => ({
+    type: 'RecordResult',
+    data: { ...ids, quorum: 2, result, verification, seed },
+  });
+  const audited: TaskEvent = {
+    type: 'AuditDrawn',
+    data: { ...ids, quorum: 2, result: h100, verification, seed: drawn },
+  };
+  const founded = (seed: string, ...hardwareClasses: readonly string[]) => ({
+    policy: 'recheck/1',
+    basis: {
+      thresholds: [
+        { name: 'samplePpm', value: 500_000 },
+        { name: 'quorum', value: 2 },
+        { name: 'quorumOfDispute', value: 2 },
+      ],
+      hardwareClasses,
+      seed,
+    },
+  });
+
+  test('is verified by one result that was not drawn; the verdict says from what', () =>
+    given()
+      .when(vote(h100, passed))
+      .then(verified([h100], [], founded(passed, 'gpu/NVIDIA/H100/x64'))));
+  test('has its first result run again when it was drawn', () =>
+    given().when(vote(h100, drawn)).then(audited));
+  test('is verified when the second agrees, by the draw of the first', () =>
+    given(audited)
+      .when(vote(a100, passed))
+      .then(verified([h100, a100], [], founded(drawn, 'gpu/NVIDIA/A100/x64', 'gpu/NVIDIA/H100/x64'))));
+  test('asks for one more when the second differs, and refutes who lied', () => {
+    given(audited).when(vote(liar, passed)).then(noted('ResultsDisagreed', liar));
+    given(audited, noted('ResultsDisagreed', liar))
+      .when(vote(a100, passed))
+      .then(verified([h100, a100], [liar], founded(drawn, 'gpu/NVIDIA/A100/x64', 'gpu/NVIDIA/H100/x64')));
+  });
+  test('asks for as many as the quorum says, one after the other', () => {
+    const three = (result: Result): TaskCommand => ({
+      type: 'RecordResult',
+      data: { ...ids, quorum: 3, result, verification, seed: drawn },
+    });
+    given()
+      .when(three(h100), three(a100))
+      .then(noted('ResultsDisagreed', a100, 3));
+  });
+  test('is not judged without a seed or a sample', () => {
+    given().when(vote(h100, '')).thenRejected('VerificationIsInvalid');
+    given()
+      .when({
+        type: 'RecordResult',
+        data: { ...ids, quorum: 2, result: h100, verification: { policy: 'recheck' }, seed: drawn },
+      })
+      .thenRejected('VerificationIsInvalid');
   });
 });
 

@@ -1,16 +1,26 @@
-import { accept, reject, type Decider } from '@astro/event-sourcing/decider';
+import { accept, reject, type Decider, type Decision } from '@astro/event-sourcing/decider';
 import type { Result } from '@astro/messages/scheduling';
-import type { TaskCommand, TaskEvent } from '@astro/messages/verification';
-import { agree, judge, quorumPolicy } from '../policies/quorum.js';
+import type { Basis, RecordResult, TaskCommand, TaskEvent } from '@astro/messages/verification';
+import { drawOf } from '../policies/draw.js';
+import { titleOf, unknownNode, type Report, type VerificationPolicy } from '../policies/policy.js';
+import { policyFor } from './policy-of-job.js';
+import { agree, contentOf } from './result-content.js';
 
 export type TaskRejection =
-  'QuorumIsInvalid' | 'QuorumDiffers' | 'ResultIsCommitted' | 'OperatorHasVoted' | 'TaskIsDecided';
+  | 'QuorumIsInvalid'
+  | 'QuorumDiffers'
+  | 'VerificationIsInvalid'
+  | 'ResultIsCommitted'
+  | 'OperatorHasVoted'
+  | 'TaskIsDecided';
 
 export type Task = {
   readonly quorum?: number;
   readonly results: readonly Result[];
-  /** Each asked for one more result than the quorum. */
+  /** Each asked for one more result. */
   readonly disagreements: number;
+  /** Of a task whose first result was drawn for an audit. */
+  readonly audit?: { readonly seed: string };
   readonly isDecided: boolean;
 };
 
@@ -19,12 +29,12 @@ export type TaskLimits = {
   readonly maxReplicas: number;
 };
 
-/** The results of one task, each of another operator, until enough of them agree. */
-export const task = ({ maxReplicas }: TaskLimits): Decider<Task, TaskCommand, TaskEvent, TaskRejection> => ({
+/** The results of one task, each of another operator, until its policy believes one of them. */
+export const task = (limits: TaskLimits): Decider<Task, TaskCommand, TaskEvent, TaskRejection> => ({
   initialState: { results: [], disagreements: 0, isDecided: false },
 
   decide({ data }, task) {
-    const { result, quorum, ...ids } = data;
+    const { result, quorum } = data;
     const committed = task.results.find(other => other.leaseId === result.leaseId);
     if (committed) return agree(committed, result) ? accept() : reject('ResultIsCommitted', result.leaseId);
     if (task.isDecided) return reject('TaskIsDecided', data.taskId);
@@ -35,28 +45,19 @@ export const task = ({ maxReplicas }: TaskLimits): Decider<Task, TaskCommand, Ta
     if (task.results.some(other => other.operatorId === result.operatorId)) {
       return reject('OperatorHasVoted', result.operatorId);
     }
-    const results = [...task.results, result];
-    const verdict = judge(results, { quorum, asked: quorum + task.disagreements, maxReplicas });
-    switch (verdict.status) {
-      case 'open':
-        return accept({ type: 'ResultReceived', data });
-      case 'disagreed':
-        return accept({ type: 'ResultsDisagreed', data });
-      case 'failed':
-        return accept({ type: 'VerificationFailed', data: { ...ids, policy: quorumPolicy, results } });
-      case 'verified': {
-        const { agreed, refuted } = verdict;
-        const { digest, fault, outputs } = result;
-        const outcome = { digest, fault, outputs, agreed, refuted };
-        return accept({ type: 'ResultVerified', data: { ...ids, policy: quorumPolicy, ...outcome } });
-      }
-    }
+    const policy = policyFor(data);
+    if (typeof policy === 'string') return reject('VerificationIsInvalid', policy);
+    return judge(data, task, policy, limits);
   },
 
   evolve(task, { type, data }) {
     switch (type) {
       case 'ResultReceived':
         return { ...task, quorum: data.quorum, results: [...task.results, data.result] };
+      case 'AuditDrawn': {
+        const results = [...task.results, data.result];
+        return { ...task, quorum: data.quorum, results, audit: { seed: data.seed } };
+      }
       case 'ResultsDisagreed': {
         const disagreements = task.disagreements + 1;
         return { ...task, quorum: data.quorum, results: [...task.results, data.result], disagreements };
@@ -67,4 +68,58 @@ export const task = ({ maxReplicas }: TaskLimits): Decider<Task, TaskCommand, Ta
         return { ...task, results: data.results, isDecided: true };
     }
   },
+});
+
+function judge(
+  data: RecordResult,
+  task: Task,
+  policy: VerificationPolicy,
+  { maxReplicas }: TaskLimits,
+): Decision<TaskEvent, TaskRejection> {
+  const { result, quorum, verification, seed: drawnNow = '', ...ids } = data;
+  const results = [...task.results, result];
+  const draws = policy.needs.includes('draw');
+  const seed = draws ? (task.audit?.seed ?? drawnNow) : '';
+  const isFirst = task.results.length === 0;
+  if (draws && isFirst && verification && policy.replicasAtFirst(unknownNode, drawOf(seed, ids.taskId)) > 1)
+    return accept({ type: 'AuditDrawn', data: { ...ids, quorum, result, verification, seed } });
+  // An audit asks for one more, and each disagreement for another.
+  const askedAtFirst = draws ? (task.audit ? 2 : 1) : quorum;
+  const verdict = policy.judge(results.map(reportOf), {
+    asked: askedAtFirst + task.disagreements,
+    maxReplicas,
+  });
+  const founded = { policy: titleOf(policy), basis: basisOf(policy, results, seed) };
+  const received = { ...ids, quorum, result };
+  switch (verdict.status) {
+    case 'waiting':
+      return accept({ type: 'ResultReceived', data: received });
+    case 'wanting':
+      return accept({ type: 'ResultsDisagreed', data: received });
+    case 'inconclusive':
+      return accept({ type: 'VerificationFailed', data: { ...ids, results, ...founded } });
+    case 'accepted': {
+      const agreed = verdict.agreed.map(index => results[index]!);
+      const refuted = verdict.culprits.map(({ index }) => results[index]!);
+      const { digest, fault, outputs } = agreed[0]!;
+      const outcome = { digest, fault, outputs, agreed, refuted };
+      return accept({ type: 'ResultVerified', data: { ...ids, ...outcome, ...founded } });
+    }
+  }
+}
+
+/** All that somebody else needs to judge the same results again. */
+function basisOf({ thresholds }: VerificationPolicy, results: readonly Result[], seed: string): Basis {
+  return {
+    thresholds: Object.entries(thresholds).map(([name, value]) => ({ name, value })),
+    hardwareClasses: [...new Set(results.flatMap(({ hardwareClass }) => hardwareClass ?? []))].sort(),
+    seed,
+  };
+}
+
+const reportOf = (result: Result): Report => ({
+  nodeId: result.nodeId,
+  voice: result.operatorId,
+  claim: contentOf(result),
+  standing: unknownNode,
 });

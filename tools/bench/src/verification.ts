@@ -1,0 +1,102 @@
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import type { Benchmark, Progress } from './benchmark.js';
+import { startBusServer } from './bus-server.js';
+import { startProgram } from './instance.js';
+import { rounded } from './measure.js';
+import { defaultEconomy } from './verification/economy.js';
+import { freivaldsRatio } from './verification/freivalds.js';
+import { simulate, type Outcome } from './verification/scenarios.js';
+import { verdictsPerSecond } from './verification/verdicts.js';
+
+const WARM_UP_TASKS = 5_000;
+const VERDICTS = 20_000;
+/** The first result of no task is drawn, so that each verdict is of one. */
+const alone = { replicas: 1, verification: { policy: 'recheck', samplePpm: 1 } } as const;
+
+/** Of the real service: verdicts by one result each, and by two that agree. */
+async function verdicts(folder: string, progress: Progress) {
+  const { bus, server, stop } = await startBusServer(join(folder, 'bus'), true);
+  try {
+    const instance = await startProgram('./verdict-instance.js', server.url);
+    await verdictsPerSecond(bus, { tasks: WARM_UP_TASKS, replicas: 2 }, 2);
+    const ofOne = await verdictsPerSecond(bus, { tasks: VERDICTS, ...alone }, 1);
+    const ofTwo = await verdictsPerSecond(bus, { tasks: VERDICTS, replicas: 2 }, 2);
+    await instance.stop();
+    progress(`${rounded(ofOne)} verdicts/s of one result, ${rounded(ofTwo)} of two`);
+    return { verdictsPerSecond: rounded(ofOne), verdictsOfTwoPerSecond: rounded(ofTwo) };
+  } finally {
+    await stop();
+  }
+}
+
+/** Short enough to be read; what is too small for its digits keeps them. */
+const legible = (outcome: Outcome): Outcome => ({
+  ...outcome,
+  overhead: rounded(outcome.overhead, 4),
+  wrongAccepted: rounded(outcome.wrongAccepted, 7),
+  wrongDelivered: rounded(outcome.wrongDelivered, 7),
+  expelAfterTasks: outcome.expelAfterTasks && rounded(outcome.expelAfterTasks, 1),
+  expelledShare: outcome.expelledShare && rounded(outcome.expelledShare, 3),
+  profitVsHonest: outcome.profitVsHonest && rounded(outcome.profitVsHonest, 3),
+});
+
+export const verification: Benchmark = {
+  measures:
+    'verification policies over a simulated market with cheats, verdicts a second, and Freivalds’ check',
+  usage: `npm run bench -- verification [options]
+  --tasks 1000000   of each scenario of the policy adaptive; a fifth of them of each of the others
+  --seed 1          the same seed gives the same market
+  --json            only the JSON`,
+
+  async run(folder, progress, options) {
+    const { tasks, seed } = optionsOf(options);
+    const economy = await defaultEconomy();
+    const scenarios: Outcome[] = [];
+    for (const outcome of simulate(tasks, seed, economy)) {
+      scenarios.push(legible(outcome));
+      progress(`${outcome.policy}, ${outcome.strategy}, ${outcome.cheats} %`);
+    }
+    console.error(tableOf(scenarios));
+    const { ratio, workMs, checkMs } = freivaldsRatio();
+    progress(`a product takes ${rounded(workMs)} ms of a processor, its check ${rounded(checkMs, 1)} ms`);
+    return {
+      seed,
+      economy,
+      scenarios,
+      freivaldsRatio: rounded(ratio, 1),
+      ...(await verdicts(folder, progress)),
+    };
+  },
+};
+
+function optionsOf(options: readonly string[]): { readonly tasks: number; readonly seed: number } {
+  const { values } = parseArgs({
+    args: [...options],
+    options: { tasks: { type: 'string', default: '1000000' }, seed: { type: 'string', default: '1' } },
+  });
+  const [tasks, seed] = [Number(values.tasks), Number(values.seed)];
+  if (!Number.isInteger(tasks) || tasks < 1_000 || tasks > 10_000_000)
+    throw new RangeError('--tasks: 1,000 to 10,000,000');
+  if (!Number.isInteger(seed) || seed < 0) throw new RangeError('--seed: a whole number');
+  return { tasks, seed };
+}
+
+/** A cheat's expected profit against an honest node's, by policy and strategy, scenario by scenario. */
+function tableOf(scenarios: readonly Outcome[]): string {
+  const lines = scenarios.map(
+    ({ policy, strategy, cheats, overhead, wrongAccepted, honestSlashed, profitVsHonest }) =>
+      [
+        policy.padEnd(17),
+        strategy.padEnd(15),
+        `${cheats} %`.padStart(5),
+        overhead.toFixed(3).padStart(8),
+        wrongAccepted.toExponential(1).padStart(9),
+        `${honestSlashed}`.padStart(7),
+        (profitVsHonest ?? 0).toFixed(2).padStart(10),
+      ].join(' '),
+  );
+  const head =
+    'policy            strategy         cheat overhead     wrong slashed  profit vs honest (ASTRO)';
+  return [head, ...lines].join('\n');
+}
