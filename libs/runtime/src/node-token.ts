@@ -1,4 +1,4 @@
-import { createPrivateKey } from 'node:crypto';
+import { createPrivateKey, type KeyObject } from 'node:crypto';
 import { SignJWT, errors, jwtVerify } from 'jose';
 
 /** A node proves to the gateway who it is by a JWT that its own Ed25519 key signs. Short-lived: it is never revoked. */
@@ -17,10 +17,15 @@ export type NodeTokenOptions = {
   readonly ttlSeconds: number;
 };
 
-export async function signNodeToken({ nodeId, seed32, ttlSeconds }: NodeTokenOptions): Promise<string> {
+/** The key of 32 secret bytes. */
+export function nodePrivateKey(seed32: Uint8Array): KeyObject {
   if (seed32.length !== 32) throw new RangeError(`an Ed25519 seed has 32 bytes, not ${seed32.length}`);
+  return createPrivateKey({ key: Buffer.concat([pkcs8Prefix, seed32]), format: 'der', type: 'pkcs8' });
+}
+
+export async function signNodeToken({ nodeId, seed32, ttlSeconds }: NodeTokenOptions): Promise<string> {
+  const key = nodePrivateKey(seed32);
   if (!(ttlSeconds > 0 && ttlSeconds <= maxTtlSeconds)) throw new RangeError(`ttlSeconds: ${ttlSeconds}`);
-  const key = createPrivateKey({ key: Buffer.concat([pkcs8Prefix, seed32]), format: 'der', type: 'pkcs8' });
   const issuedAt = Math.floor(Date.now() / 1000);
   return new SignJWT()
     .setProtectedHeader({ alg: 'EdDSA', typ: 'JWT' })
