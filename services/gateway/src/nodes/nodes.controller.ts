@@ -45,8 +45,8 @@ export class NodesController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<z.infer<typeof schema.enrolled>> {
     assertPublicKey(publicKey);
-    const { attestationClaimed, interruptiblePricePerSecondAtto, pricePerGibTransferredAtto, ...rest } =
-      offer;
+    const { attestationClaimed, contentUrl, ...priced } = offer;
+    const { interruptiblePricePerSecondAtto, pricePerGibTransferredAtto, ...rest } = priced;
     const nodeId = derivedId('node', operator.id, publicKey);
     const command: Directed<NodeCommand> = {
       to: { type: 'registry.node', id: nodeId },
@@ -55,6 +55,7 @@ export class NodesController {
         offer: {
           ...rest,
           ...(attestationClaimed && { attestationClaimed }),
+          ...(contentUrl !== undefined && { contentUrl }),
           nodeId,
           operatorId: operator.id,
           pricePerSecondAtto: BigInt(offer.pricePerSecondAtto),

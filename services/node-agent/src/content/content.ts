@@ -1,8 +1,9 @@
-import { joined, WrongBlock } from '@astro/content/block';
+import { joined, RAW_FILE_BYTES_MAX, WrongBlock } from '@astro/content/block';
 import { download } from '@astro/content/download';
 import { readFile } from '@astro/content/read-file';
 import { SourceRanks } from '@astro/content/source-ranks';
 import { BlockMissing, type BlockSource } from '@astro/content/sources';
+import { writeFile } from '@astro/content/write-file';
 import { reasonOf, type Log } from '@astro/jetstream/log';
 import type { DesiredState } from '@astro/messages/agent';
 import { cidOf, isCid } from '@astro/messages/content-id';
@@ -85,12 +86,35 @@ export class Content {
 
   /** Uploads `bytes`, unless the gateway has them, and answers their content id. `moved` counts what was sent. */
   async store(bytes: Uint8Array, signal: AbortSignal, moved?: Moved): Promise<string> {
+    if (bytes.length > RAW_FILE_BYTES_MAX) return this.#storeFile(bytes, signal, moved);
     const cid = cidOf(bytes);
     await this.#cache.put(cid, bytes);
-    const path = `/v1/content/${cid}`;
+    await this.#put(`/v1/content/${cid}`, bytes, signal, moved);
+    return cid;
+  }
+
+  /** In parts, of which those are sent that the gateway does not have: an upload that was cut goes on where it was. */
+  async #storeFile(bytes: Uint8Array, signal: AbortSignal, moved?: Moved): Promise<string> {
+    const store = new FileStore(this.#cache, '');
+    const blocks = new Map<string, Uint8Array>();
+    try {
+      const root = await writeFile(bytes, async block => {
+        blocks.set(block.cid, block.bytes);
+        await store.put(block.cid, block.bytes);
+      });
+      const putList = () => this.#put(`/v1/content/${root}`, blocks.get(root)!, signal, moved);
+      for (const cid of await putList().then(() => [], missingBlocks))
+        await this.#put(`/v1/blocks/${cid}`, blocks.get(cid) ?? new Uint8Array(), signal, moved);
+      await putList();
+      return root;
+    } finally {
+      await store.release();
+    }
+  }
+
+  async #put(path: string, bytes: Uint8Array, signal: AbortSignal, moved?: Moved): Promise<void> {
     await this.#gateway.request({ method: 'PUT', path, bytes, authorization: this.#authorization }, signal);
     if (moved) moved.uploadedBytes += bytes.length;
-    return cid;
   }
 
   async #load(cid: string, signal: AbortSignal, moved?: Moved): Promise<Uint8Array> {
@@ -149,4 +173,9 @@ export class Content {
       },
     };
   }
+}
+
+function missingBlocks(error: unknown): readonly string[] {
+  if (error instanceof GatewayRefusal && error.code === 'blocks_missing') return error.fields;
+  throw error;
 }
