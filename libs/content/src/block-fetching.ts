@@ -122,9 +122,9 @@ export class BlockFetching {
     try {
       await this.#fetch(wanted, flight);
     } catch (error) {
-      const { aborted, reason } = flight.abort.signal;
+      const { signal } = flight.abort;
       // What was stopped for another reason than being late says nothing about the source.
-      if (!aborted || reason === overtaken) this.#failed(wanted, source, error);
+      if (!signal.aborted || signal.reason === overtaken) this.#failed(wanted, source, error);
     } finally {
       wanted.flights.delete(flight);
       source.inFlight -= 1;
