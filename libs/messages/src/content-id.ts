@@ -5,9 +5,18 @@ import { create as multihash } from 'multiformats/hashes/digest';
 
 const SHA2_256 = 0x12;
 const SHA2_256_BYTES = 32;
+/** The codec of UnixFS: a block that lists the parts of a file. Part of the multicodec table. */
+const DAG_PB = 0x70;
 
-/** The one form of content id that is taken: CIDv1 of raw bytes by SHA-256, in lower-case base32. */
-export type ContentId = { readonly text: string; readonly sha256: Uint8Array };
+/**
+ * The one form of content id that is taken: CIDv1 by SHA-256 in lower-case base32, of raw bytes or, with `dag-pb`, of
+ * the list of a file's parts.
+ */
+export type ContentId = {
+  readonly text: string;
+  readonly sha256: Uint8Array;
+  readonly codec: 'raw' | 'dag-pb';
+};
 
 export type CidFlaw = { readonly rule: string };
 
@@ -23,12 +32,13 @@ export function parseCid(text: string): ContentId | CidFlaw {
     return { rule: 'must be a CIDv1: it cannot be decoded' };
   }
   if (cid.version !== 1) return { rule: 'must be a CID of version 1' };
-  if (cid.code !== raw.code) return { rule: 'must have the codec `raw`' };
+  if (cid.code !== raw.code && cid.code !== DAG_PB)
+    return { rule: 'must have the codec `raw` or `dag-pb`' };
   if (cid.multihash.code !== SHA2_256) return { rule: 'must be hashed with `sha2-256`' };
   if (cid.multihash.digest.length !== SHA2_256_BYTES) return { rule: 'must hold a digest of 32 bytes' };
   // Base32 has spare bits at the end; one content has one id.
   if (cid.toString() !== text) return { rule: 'must be in canonical base32' };
-  return { text, sha256: cid.multihash.digest };
+  return { text, sha256: cid.multihash.digest, codec: cid.code === raw.code ? 'raw' : 'dag-pb' };
 }
 
 /** The content id of bytes with this SHA-256. */

@@ -35,6 +35,7 @@ import { BudgetsController } from './budgets/budgets.controller.js';
 import { Commands } from './commands.js';
 import { ContentController } from './content/content.controller.js';
 import { ContentStore } from './content/content-store.js';
+import { TrustlessController } from './content/trustless.controller.js';
 import { EarningsController } from './earnings/earnings.controller.js';
 import { GATEWAY_CONFIG, type GatewayConfig } from './gateway.config.js';
 import { Authentication } from './http/authentication.js';
@@ -68,6 +69,7 @@ export const controllers = [
   JobEventsController,
   ForesightController,
   ContentController,
+  TrustlessController,
   NodeKeysController,
   NodesController,
   AttestationsController,

@@ -87,6 +87,18 @@ export const nodeAgentConfig = z.object({
     .min(64)
     .max(1024 * 1024)
     .default(1024),
+  /** Address and port where content is served to other nodes; nothing is served without it. */
+  CONTENT_LISTEN: z
+    .string()
+    .regex(/^(\[[0-9a-f:.]+\]|[\w.-]+):\d{1,5}$/i, 'must be an address and a port')
+    .optional(),
+  /** How other nodes reach that, when it is to be offered. */
+  CONTENT_PUBLIC_URL: z
+    .url({ protocol: /^https?$/ })
+    .transform(url => url.replace(/\/+$/, ''))
+    .optional(),
+  /** What is sent to other nodes in a second, at most. */
+  CONTENT_UPLOAD_MIB_PER_SECOND: count.max(100_000).default(100),
 });
 
 export type NodeAgentConfig = z.infer<typeof nodeAgentConfig>;

@@ -17,7 +17,10 @@ import { benchmarkPlanOf, runBenchmark } from './benchmark/benchmark.js';
 import { Measuring } from './benchmark/measuring.js';
 import { withAskedPrices } from './cli/asked-prices.js';
 import { ContentCache } from './content/content-cache.js';
+import { ContentServer } from './content/content-server.js';
 import { Content } from './content/content.js';
+import { PeerCredentials } from './content/peer-credentials.js';
+import { PeerSources } from './content/peer-sources.js';
 import { Enrolment } from './enrol/enrolment.js';
 import { GatewayClient } from './gateway/gateway-client.js';
 import { trustCertificatesOf } from './gateway/trust.js';
@@ -91,6 +94,25 @@ function attestingOf(config: NodeAgentConfig, { gateway, key, enrolment }: Speak
 const askedNow = (config: NodeAgentConfig, configFile: string | undefined) =>
   configFile === undefined ? config : withAskedPrices(config, configFile, process.env);
 
+async function serveContent(
+  { CONTENT_LISTEN: listen, CONTENT_UPLOAD_MIB_PER_SECOND: mibPerSecond }: NodeAgentConfig,
+  cache: ContentCache,
+  credentials: PeerCredentials,
+): Promise<ContentServer | undefined> {
+  if (listen === undefined) return undefined;
+  const { hostname, port } = new URL(`http://${listen}`);
+  const host = hostname.replace(/^\[|\]$/g, '');
+  return ContentServer.listen(
+    { host, port: port === '' ? 80 : Number(port) },
+    {
+      cache,
+      bytesPerSecondMax: mibPerSecond * BYTES_PER_MIB,
+      peerOf: authorization => credentials.peerOf(authorization),
+      log: logFor('content'),
+    },
+  );
+}
+
 const agentOn = (
   machine: Machine,
   runnerOf: (own: TaskRunner) => TaskRunner,
@@ -142,10 +164,21 @@ const agentOn = (
           random: Math.random,
           log: logFor('benchmark'),
         }),
-      reconcilerFor: (nodeId, report) => {
-        const content = new Content(gateway, cache, () => enrolment.token(nodeId));
+      workFor: async ({ nodeId, jwt, report }) => {
+        const credentials = new PeerCredentials({ nodeId, seed32: () => key.current.seed32, jwt });
+        const peers = { sources: new PeerSources(credentials), log: logFor('content') };
+        const content = new Content(gateway, cache, () => enrolment.token(nodeId), peers);
         const log = logFor('reconciler');
-        return new Reconciler({ journal, content, runtime, tasksMax, attestationClaimed, report, log });
+        const reconciler = new Reconciler({
+          journal,
+          content,
+          runtime,
+          tasksMax,
+          attestationClaimed,
+          report,
+          log,
+        });
+        return { reconciler, content, contentServer: await serveContent(config, cache, credentials) };
       },
     });
   },

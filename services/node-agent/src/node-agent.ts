@@ -7,6 +7,8 @@ import type { Measuring } from './benchmark/measuring.js';
 import { lifeMsOf, type Credentials } from './enrol/credentials.js';
 import type { Enrolment } from './enrol/enrolment.js';
 import { GatewayRefusal } from './gateway/gateway-client.js';
+import type { ContentServer } from './content/content-server.js';
+import type { Content } from './content/content.js';
 import { MachineUsage } from './heartbeat/usage.js';
 import type { NodeKey } from './identity/node-key.js';
 import type { NodeAgentConfig } from './node-agent.config.js';
@@ -29,8 +31,23 @@ export type NodeAgentParts = {
   /** Absent where the node claims nothing that it would have to prove. */
   readonly attesting?: Attesting;
   measuringOf(nodeId: string, isIdle: () => boolean): Measuring;
-  reconcilerFor(nodeId: string, report: (report: NodeReport) => Promise<void>): Reconciler;
+  /** What works for the node, once it is known which it is. */
+  workFor(node: EnrolledNode): Promise<NodeWork>;
   readonly log: Log;
+};
+
+export type EnrolledNode = {
+  readonly nodeId: string;
+  /** The credentials of now. */
+  jwt(): string;
+  report(report: NodeReport): Promise<void>;
+};
+
+export type NodeWork = {
+  readonly reconciler: Reconciler;
+  readonly content: Content;
+  /** Where other nodes get what this one holds, if they do. */
+  readonly contentServer: ContentServer | undefined;
 };
 
 /** The life of a node: enrol, connect, do what is desired, say that it is alive, keep its credentials fresh. */
@@ -40,7 +57,7 @@ export class NodeAgent {
   readonly #usage = new MachineUsage();
   readonly #loops: Promise<void>[] = [];
   #link: AgentLink | undefined;
-  #reconciler: Reconciler | undefined;
+  #work: NodeWork | undefined;
   #credentials: Credentials | undefined;
   #informedAtMs = 0;
   /** Ends the wait for the next renewal. */
@@ -65,7 +82,8 @@ export class NodeAgent {
   async stop(): Promise<void> {
     this.#stop.abort(new Error('the agent stops'));
     await Promise.all(this.#loops);
-    await this.#reconciler?.close();
+    await this.#work?.reconciler.close();
+    await this.#work?.contentServer?.close();
     await this.#link?.close();
   }
 
@@ -92,12 +110,19 @@ export class NodeAgent {
     );
     if (!link) return;
     this.#link = link;
-    const reconciler = this.#parts.reconcilerFor(nodeId, ({ type, data }) =>
-      link.report(type, data, { signal }),
+    const work = await this.#untilDone('serve content', () =>
+      this.#parts.workFor({
+        nodeId,
+        jwt: () => this.#currentCredentials().jwt,
+        report: ({ type, data }) => link.report(type, data, { signal }),
+      }),
     );
-    this.#reconciler = reconciler;
+    if (!work) return;
+    const { reconciler, content } = work;
+    this.#work = work;
     link.onDesired(state => {
       this.#informedAtMs = performance.now();
+      this.#inBackground('keep what is wanted', content.want(state));
       reconciler.want(state).catch((error: unknown) => log.error('reconcile', { reason: reasonOf(error) }));
     });
     link.onReconnect(() => this.#inBackground('ask for the desired state', this.#ask()));
@@ -148,21 +173,21 @@ export class NodeAgent {
   #beat(): void {
     this.#link?.heartbeat({
       agentVersion: AGENT_VERSION,
-      runningLeases: this.#reconciler?.runningLeases ?? 0,
+      runningLeases: this.#work?.reconciler?.runningLeases ?? 0,
       ...this.#usage.read(),
     });
   }
 
   /** A message may be lost and a report may have failed; asking and looking again repairs both. */
   async #lookAgain(): Promise<void> {
-    await this.#reconciler?.reconcile();
+    await this.#work?.reconciler?.reconcile();
     const silentMs = performance.now() - this.#informedAtMs;
-    if (!this.#reconciler?.isInformed || silentMs >= this.#parts.config.DESIRED_STATE_PATIENCE_MS)
+    if (!this.#work?.reconciler?.isInformed || silentMs >= this.#parts.config.DESIRED_STATE_PATIENCE_MS)
       await this.#ask();
   }
 
   async #ask(): Promise<void> {
-    const revision = this.#reconciler?.isInformed ? (this.#link?.revision ?? 0) : 0;
+    const revision = this.#work?.reconciler?.isInformed ? (this.#link?.revision ?? 0) : 0;
     await this.#link?.report('DesiredStateWanted', { revision }, { signal: this.#stop.signal });
   }
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import type { Grant, PoolCommand } from '@astro/messages/scheduling';
+import type { Grant, JobSpec, PoolCommand } from '@astro/messages/scheduling';
 import { assignmentsOf, touchedNodes } from './desired-state.js';
 import {
   admit,
@@ -65,6 +65,45 @@ describe('the assignments of a node', () => {
     expect(leaseIds(...placed, closeTask('job_1', 'task_1'))).toEqual([onA[1].leaseId]);
     expect(leaseIds(...placed, closeJob('job_1'))).toEqual([]);
     expect(leaseIds(...placed, withdraw('node_a'))).toEqual([]);
+  });
+});
+
+describe('content that a node has worked with', () => {
+  const contentUrl = 'http://y.example:4000';
+  const dearer = { pricePerSecondAtto: 10n ** 14n };
+  const anyPrice = { maxPricePerSecondAtto: 10n ** 16n };
+  const [first, second] = [admit('node_x'), admit('node_y', { region: 'fr-par', contentUrl, ...dearer })];
+  const inFrance = specOf(['task_1'], { regions: ['fr-par'], ...anyPrice }, 1);
+  const queued = [first, second, queue('job_1', inFrance), tick(at(0))];
+  const grant = grantsIn(after(...queued).events)[0]!;
+  const held = [...queued, start(grant, at(1)), complete(grant, at(2)), closeJob('job_1')];
+  const placed = (spec: JobSpec) => {
+    const { state, events } = after(...held, queue('job_2', spec), tick(at(3)));
+    const { nodeId } = grantsIn(events).at(-1)!;
+    return { nodeId, assignment: assignmentsOf(state, poolId, nodeId)[0]! };
+  };
+
+  test('makes a job that reads it go there, where another would go elsewhere', () => {
+    const same = specOf(['task_2'], anyPrice, 1);
+    expect(placed(same).nodeId).toBe('node_y');
+    const cid = 'bafkreifzjut3te7nhyekklss27nh3k72ysco7y32koao5eei66wof36n5e';
+    const tasks = [{ taskId: 'task_2', inputs: [{ name: 'shard.bin', cid }], args: [] }];
+    expect(placed({ ...same, program: { ...same.program, cid }, tasks }).nodeId).toBe('node_x');
+  });
+  test('can be had from it by another node whose lease needs it', () => {
+    const elsewhere = placed(specOf(['task_2'], { regions: ['de-fra'] }, 1));
+    expect(elsewhere.nodeId).toBe('node_x');
+    expect(elsewhere.assignment.holders).toEqual({ nodes: [{ nodeId: 'node_y', contentUrl }] });
+    expect(placed(specOf(['task_2'], anyPrice, 1)).assignment.holders).toBeUndefined();
+  });
+  test('is forgotten with the node', () => {
+    const { state } = after(
+      ...held,
+      withdraw('node_y'),
+      queue('job_2', specOf(['task_2'], {}, 1)),
+      tick(at(3)),
+    );
+    expect(assignmentsOf(state, poolId, 'node_x')[0]!.holders).toBeUndefined();
   });
 });
 

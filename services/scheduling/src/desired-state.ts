@@ -1,7 +1,10 @@
 import type { PoolEvent } from '@astro/messages/scheduling';
 import type { Assignment } from '@astro/messages/agent';
 import type { PoolJob } from './pool/pool-job.js';
-import { leasesOfJob, type Pool } from './pool/pool-state.js';
+import { leasesOfJob, type Lease, type Pool } from './pool/pool-state.js';
+
+const HOLDERS_LOOKED_AT = 64;
+const HOLDERS_TOLD = 8;
 
 /**
  * The whole list of what a node should be working on, oldest lease first. A node that is not in the pool has
@@ -22,8 +25,39 @@ export function assignmentsOf(pool: Pool, poolId: string, nodeId: string): reado
     const ids = { poolId, leaseId, jobId, taskId };
     const { cpuMillis, units } = lease.hold;
     const share = { cpuMillis, devices: [...new Set(units.map(({ device }) => device))] };
-    return [{ ...ids, fencingToken, deadline, program, inputs, args, ...replica, attestations, share }];
+    const held = {
+      ...replica,
+      attestations,
+      share,
+      ...holdersOf(pool, lease, [program.cid, ...inputs.map(input => input.cid)]),
+    };
+    return [{ ...ids, fencingToken, deadline, program, inputs, args, ...held }];
   });
+}
+
+/**
+ * Nodes that have worked with some of these contents and serve what they hold. Of many, each lease is told of others, so
+ * that they share the load; a holder that left the pool is none.
+ */
+function holdersOf(
+  { engine, nodes }: Pool,
+  { nodeId, fencingToken }: Lease,
+  cids: readonly string[],
+): Pick<Assignment, 'holders'> {
+  const urls = new Map<string, string>();
+  for (const cid of cids) {
+    let looked = 0;
+    for (const slot of engine.fleet.byDataset.slotsOf(cid)) {
+      if ((looked += 1) > HOLDERS_LOOKED_AT) break;
+      const holder = engine.fleet.factsOf(slot).nodeId;
+      const contentUrl = nodes.get(holder)?.offer.contentUrl;
+      if (contentUrl !== undefined && holder !== nodeId) urls.set(holder, contentUrl);
+    }
+  }
+  if (urls.size === 0) return {};
+  const all = [...urls].map(([holder, contentUrl]) => ({ nodeId: holder, contentUrl }));
+  const start = fencingToken % all.length;
+  return { holders: { nodes: [...all.slice(start), ...all.slice(0, start)].slice(0, HOLDERS_TOLD) } };
 }
 
 /** The replicas share the runs of their service evenly. */

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { agents } from './agents/agents.js';
 import { append } from './append.js';
 import { archive } from './archive.js';
+import { dataplane } from './dataplane/dataplane.js';
 import { indexer } from './indexer/indexer.js';
 import { ledger } from './ledger.js';
 import { load } from './load.js';
@@ -21,6 +22,7 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
   agents,
   append,
   archive,
+  dataplane,
   indexer,
   ledger,
   load,

@@ -6,6 +6,11 @@ import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { cidOfSha256, parseCid, type ContentId } from '@astro/messages/content-id';
+import { CHUNK_BYTES, writeFile as cutFile } from '@astro/content/write-file';
+import { encode, prepare } from '@ipld/dag-pb';
+import { UnixFS } from 'ipfs-unixfs';
+import { CID } from 'multiformats/cid';
+import { create } from 'multiformats/hashes/digest';
 import { CONTENT_LIMIT_BYTES, ContentStore } from './content-store.js';
 
 let folder: string;
@@ -115,4 +120,62 @@ test('opening the store removes what uploads that were cut off had left, and no 
 
 test('what was never stored is not there', async () => {
   expect(await store.sizeOf(idOf(randomBytes(10)).text)).toBeUndefined();
+});
+
+describe('a file of several parts', () => {
+  const content = randomBytes(3 * CHUNK_BYTES - 5);
+  const made = async () => {
+    const blocks = new Map<string, Uint8Array>();
+    const root = await cutFile(content, ({ cid, bytes }) => Promise.resolve(void blocks.set(cid, bytes)));
+    const put = (cid: string) =>
+      cid === root
+        ? store.put(idIn(cid), bodyOf(blocks.get(cid)!))
+        : store.putBlock(idIn(cid), bodyOf(blocks.get(cid)!));
+    return { root, put, leaves: [...blocks.keys()].filter(cid => cid !== root) };
+  };
+  const idIn = (cid: string): ContentId => parseCid(cid) as ContentId;
+
+  test('is stored by its list once its parts are; an upload that was cut goes on with those that are missing', async () => {
+    const { root, put, leaves } = await made();
+    await put(leaves[0]!);
+    await expect(put(root)).rejects.toMatchObject({
+      code: 'blocks_missing',
+      errors: leaves.slice(1).map(field => ({ field, rule: 'must be stored before the list' })),
+    });
+    expect(await store.sizeOf(root)).toBeUndefined();
+    for (const leaf of leaves.slice(1)) expect(await put(leaf)).toBe('stored');
+    expect(await put(root)).toBe('stored');
+    expect(await store.sizeOf(root)).toBe(content.length);
+    expect((await buffer(store.read(root))).equals(content)).toBe(true);
+    expect(Buffer.from(await store.block(leaves[1]!))).toEqual(
+      content.subarray(CHUNK_BYTES, 2 * CHUNK_BYTES),
+    );
+  });
+
+  test('a part is no content by itself, and one that is not listed is removed after a day', async () => {
+    const { root, put, leaves } = await made();
+    for (const leaf of leaves) await put(leaf);
+    expect(await store.has(leaves[0]!)).toBe(false);
+    await put(root);
+    const stray = idOf(randomBytes(9));
+    await expect(store.putBlock(stray, bodyOf(randomBytes(9)))).rejects.toMatchObject({
+      code: 'content_digest_mismatch',
+    });
+    const bytes = randomBytes(10);
+    await store.putBlock(idOf(bytes), bodyOf(bytes));
+    expect(await store.sweep(new Date())).toBe(0);
+    expect(await store.sweep(new Date(Date.now() + 25 * 3_600_000))).toBe(1);
+    expect((await buffer(store.read(root))).equals(content)).toBe(true);
+  });
+
+  test('a list that lies about a part is refused', async () => {
+    const { put, leaves } = await made();
+    for (const leaf of leaves) await put(leaf);
+    const wrong = new UnixFS({ type: 'file', blockSizes: [7n] });
+    const list = encode(
+      prepare({ Data: wrong.marshal(), Links: [{ Hash: CID.parse(leaves[0]!), Name: '', Tsize: 7 }] }),
+    );
+    const cid = CID.createV1(0x70, create(0x12, createHash('sha256').update(list).digest())).toString();
+    await expect(store.put(idIn(cid), bodyOf(list))).rejects.toMatchObject({ code: 'request_invalid' });
+  });
 });

@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream';
+import { BLOCK_BYTES_MAX } from '@astro/content/block';
 import type { Directed } from '@astro/event-sourcing/reactor';
 import type { StorageCommand } from '@astro/messages/billing';
 import { Controller, HttpCode, Param, Req, Res, StreamableFile } from '@nestjs/common';
@@ -35,7 +36,9 @@ export class ContentController {
     summary: 'Store content',
     description:
       `The body is at most ${CONTENT_LIMIT_BYTES} bytes and must have the digest in the id. ` +
-      'It is kept for the tenant that stored it, who pays for that until it gives it back.',
+      'It is kept for the tenant that stored it, who pays for that until it gives it back. A file of several parts is ' +
+      'stored by the list of them (UnixFS) once `PUT /v1/blocks/{cid}` has taken each; `blocks_missing` names those that ' +
+      'are to be sent, so that an upload which was cut goes on there.',
     pathParameters: { cid: contentId },
     binaryBody: true,
     answers: {
@@ -49,6 +52,7 @@ export class ContentController {
       'media_type_unsupported',
       'too_many_uploads',
       'storage_full',
+      'blocks_missing',
       'commands_unavailable',
       'command_refused',
     ],
@@ -60,16 +64,52 @@ export class ContentController {
   ): Promise<z.infer<typeof stored>> {
     const cid = contentIdOf(text);
     if (Number(request.headers['content-length'] ?? 0) > CONTENT_LIMIT_BYTES) throw contentTooLarge();
-    const release = this.uploads.take();
-    if (!release) throw new Problem('too_many_uploads', { headers: { 'retry-after': '1' } });
-    try {
-      // A request with an empty body has no content type, so that nothing was parsed.
-      const body = request.body instanceof Readable ? request.body : Readable.from([]);
-      const outcome = await this.store.put(cid, body);
+    return this.uploading(async () => {
+      const outcome = await this.store.put(cid, bodyOf(request));
       const caller = callerOf(request);
       if (caller.kind === 'tenant') await this.hold(cid.text, caller.id, request);
       reply.status(outcome === 'stored' ? 201 : 200).header('location', `/v1/content/${cid.text}`);
       return { cid: cid.text };
+    });
+  }
+
+  @Operation('PUT', '/v1/blocks/:cid', {
+    callers,
+    summary: 'Store a part of a file',
+    description: `At most ${BLOCK_BYTES_MAX} bytes. It is removed after a day unless a file that is stored lists it.`,
+    pathParameters: { cid: contentId },
+    binaryBody: true,
+    answers: {
+      201: { description: 'Stored', schema: stored },
+      200: { description: 'It was stored already', schema: stored },
+    },
+    problems: [
+      'cid_invalid',
+      'content_digest_mismatch',
+      'body_too_large',
+      'media_type_unsupported',
+      'too_many_uploads',
+      'storage_full',
+    ],
+  })
+  async putBlock(
+    @Param('cid') text: string,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<z.infer<typeof stored>> {
+    const cid = contentIdOf(text);
+    return this.uploading(async () => {
+      const outcome = await this.store.putBlock(cid, bodyOf(request));
+      reply.status(outcome === 'stored' ? 201 : 200);
+      return { cid: cid.text };
+    });
+  }
+
+  private async uploading<T>(upload: () => Promise<T>): Promise<T> {
+    const release = this.uploads.take();
+    if (!release) throw new Problem('too_many_uploads', { headers: { 'retry-after': '1' } });
+    try {
+      return await upload();
     } finally {
       release();
     }
@@ -155,6 +195,9 @@ export class ContentController {
     return { cid, sizeBytes };
   }
 }
+
+/** A request with an empty body has no content type, so that nothing was parsed. */
+const bodyOf = ({ body }: FastifyRequest): Readable => (body instanceof Readable ? body : Readable.from([]));
 
 const storageOf = (tenantId: string) => ({ type: 'billing.storage', id: tenantId }) as const;
 

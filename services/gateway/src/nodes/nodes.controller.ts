@@ -43,8 +43,8 @@ export class NodesController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<z.infer<typeof schema.enrolled>> {
     assertPublicKey(publicKey);
-    const { attestationClaimed, interruptiblePricePerSecondAtto, pricePerGibTransferredAtto, ...rest } =
-      offer;
+    const { attestationClaimed, contentUrl, ...priced } = offer;
+    const { interruptiblePricePerSecondAtto, pricePerGibTransferredAtto, ...rest } = priced;
     // A node that has changed its key since is the same node.
     const known = await this.readModels.query(em => findNodeByKey(em, operator.id, publicKey));
     const nodeId = known?.nodeId ?? derivedId('node', operator.id, publicKey);
@@ -55,6 +55,7 @@ export class NodesController {
         offer: {
           ...rest,
           ...(attestationClaimed && { attestationClaimed }),
+          ...(contentUrl !== undefined && { contentUrl }),
           nodeId,
           operatorId: operator.id,
           pricePerSecondAtto: BigInt(offer.pricePerSecondAtto),

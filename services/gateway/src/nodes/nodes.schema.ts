@@ -69,6 +69,11 @@ export const enrolment = z
       pricePerGibTransferredAtto: positiveAtto.optional().meta({
         description: 'For each GiB that the node moves for a lease. Absent: nothing',
       }),
+      contentUrl: z
+        .url({ protocol: /^https?$/ })
+        .max(200)
+        .optional()
+        .meta({ description: 'Where it serves content that it holds to other nodes. Absent: nowhere' }),
       attestationClaimed: attestationKind
         .optional()
         .meta({ description: 'What the node can prove. It counts once its evidence was accepted' }),

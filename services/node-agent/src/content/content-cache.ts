@@ -1,12 +1,23 @@
-import { mkdir, readdir, readFile, rm, stat, utimes } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { mkdir, open, readdir, readFile, rename, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
-import { replaceFile } from '../state/json-file.js';
-import { cidOf, isCid } from '@astro/messages/content-id';
+import { hasDigestOf, lengthOf, type Chunks } from '@astro/content/block';
+import { isCid } from '@astro/messages/content-id';
 
-/** Content by its id in one folder, least recently used out first. What it answers always has the digest asked for. */
+/** Only the account that runs the agent may read what is below its state folder. */
+const OWNER_ONLY = 0o600;
+
+/**
+ * Blocks by their content id in one folder, least recently used out first, but never what is in use. What it answers
+ * always has the digest asked for.
+ */
 export class ContentCache {
   readonly #folder: string;
   readonly #quotaBytes: number;
+  /** Sizes, the least recently used first. */
+  readonly #blocks = new Map<string, number>();
+  readonly #users = new Map<string, number>();
+  #totalBytes = 0;
 
   private constructor(folder: string, quotaBytes: number) {
     this.#folder = folder;
@@ -15,58 +26,130 @@ export class ContentCache {
 
   static async open(folder: string, quotaBytes: number): Promise<ContentCache> {
     await mkdir(folder, { recursive: true, mode: 0o700 });
-    const leftovers = (await readdir(folder)).filter(name => !isCid(name));
+    const names = await readdir(folder);
+    const leftovers = names.filter(name => !isCid(name));
     await Promise.all(leftovers.map(name => rm(join(folder, name), { recursive: true, force: true })));
     const cache = new ContentCache(folder, quotaBytes);
+    await cache.#index(names.filter(isCid));
     await cache.#evict();
     return cache;
   }
 
+  has(cid: string): boolean {
+    return this.#blocks.has(cid);
+  }
+
+  /** The least recently used first. */
+  get cids(): readonly string[] {
+    return [...this.#blocks.keys()];
+  }
+
   async get(cid: string): Promise<Uint8Array | undefined> {
-    const path = this.#path(cid);
-    let bytes: Uint8Array;
-    try {
-      bytes = new Uint8Array(await readFile(path));
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-      throw error;
-    }
-    if (cidOf(bytes) !== cid) {
+    const bytes = await this.read(cid);
+    if (!bytes) return undefined;
+    if (!hasDigestOf(cid, [bytes])) {
       // The disk or somebody on this machine changed it.
-      await rm(path, { force: true });
+      await this.#remove(cid);
       return undefined;
     }
     const now = new Date();
-    await utimes(path, now, now).catch(ignoreMissing);
+    await utimes(this.#path(cid), now, now).catch(ignoreMissing);
     return bytes;
   }
 
-  /** Keeps bytes whose id the caller has checked; what alone exceeds the quota is not kept. */
-  async put(cid: string, bytes: Uint8Array): Promise<void> {
-    if (bytes.length > this.#quotaBytes) return;
-    await replaceFile(this.#path(cid), bytes);
+  /** Like `get`, for those who check the digest themselves. */
+  async read(cid: string): Promise<Uint8Array | undefined> {
+    const path = this.#path(cid);
+    const sizeBytes = this.#blocks.get(cid);
+    if (sizeBytes === undefined) return undefined;
+    this.#blocks.delete(cid);
+    this.#blocks.set(cid, sizeBytes);
+    const bytes = await readFile(path).catch(ignoreMissing);
+    if (!bytes) await this.#remove(cid);
+    return bytes && new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
+  }
+
+  /**
+   * Keeps bytes whose id the caller has checked; what alone exceeds the quota is not kept. It does not wait for the
+   * disk: after a crash a block that is not whole has another digest, and is fetched again.
+   */
+  async put(cid: string, ...chunks: Chunks): Promise<void> {
+    const path = this.#path(cid);
+    const sizeBytes = lengthOf(chunks);
+    if (sizeBytes > this.#quotaBytes || this.#blocks.has(cid)) return;
+    const temporary = join(this.#folder, `.${randomUUID()}.tmp`);
+    try {
+      await writeChunks(temporary, chunks);
+      await rename(temporary, path);
+    } catch (error) {
+      await rm(temporary, { force: true });
+      throw error;
+    }
+    this.#note(cid, sizeBytes);
     await this.#evict();
   }
 
+  /** Keeps these blocks, which may come later, from being put out until the function that it answers is called. */
+  use(cids: readonly string[]): () => Promise<void> {
+    for (const cid of cids) this.#users.set(cid, (this.#users.get(cid) ?? 0) + 1);
+    let isInUse = true;
+    return async () => {
+      if (!isInUse) return;
+      isInUse = false;
+      for (const cid of cids) {
+        const users = this.#users.get(cid)! - 1;
+        if (users > 0) this.#users.set(cid, users);
+        else this.#users.delete(cid);
+      }
+      await this.#evict();
+    };
+  }
+
+  async #index(cids: readonly string[]): Promise<void> {
+    const found = await Promise.all(
+      cids.map(async cid => ({ cid, file: await stat(this.#path(cid)).catch(ignoreMissing) })),
+    );
+    const files = found.flatMap(({ cid, file }) =>
+      file ? [{ cid, size: file.size, at: file.mtimeMs }] : [],
+    );
+    for (const { cid, size } of files.sort((left, right) => left.at - right.at)) this.#note(cid, size);
+  }
+
+  #note(cid: string, sizeBytes: number): void {
+    if (this.#blocks.has(cid)) return;
+    this.#blocks.set(cid, sizeBytes);
+    this.#totalBytes += sizeBytes;
+  }
+
   async #evict(): Promise<void> {
-    const names = (await readdir(this.#folder)).filter(isCid);
-    const files = await Promise.all(
-      names.map(async name => ({ name, found: await stat(this.#path(name)).catch(ignoreMissing) })),
-    );
-    const kept = files.flatMap(({ name, found }) =>
-      found ? [{ name, sizeBytes: found.size, usedAtMs: found.mtimeMs }] : [],
-    );
-    let totalBytes = kept.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
-    for (const { name, sizeBytes } of kept.sort((left, right) => left.usedAtMs - right.usedAtMs)) {
-      if (totalBytes <= this.#quotaBytes) return;
-      await rm(this.#path(name), { force: true });
-      totalBytes -= sizeBytes;
+    for (const cid of this.#blocks.keys()) {
+      if (this.#totalBytes <= this.#quotaBytes) return;
+      if (!this.#users.has(cid)) await this.#remove(cid);
     }
+  }
+
+  async #remove(cid: string): Promise<void> {
+    const sizeBytes = this.#blocks.get(cid);
+    if (sizeBytes === undefined) return;
+    this.#blocks.delete(cid);
+    this.#totalBytes -= sizeBytes;
+    await rm(this.#path(cid), { force: true });
   }
 
   #path(cid: string): string {
     if (!isCid(cid)) throw new Error(`${JSON.stringify(cid.slice(0, 80))} is no content id`);
     return join(this.#folder, cid);
+  }
+}
+
+async function writeChunks(path: string, chunks: Chunks): Promise<void> {
+  const file = await open(path, 'wx', OWNER_ONLY);
+  try {
+    const { bytesWritten } = await file.writev(chunks);
+    if (bytesWritten < lengthOf(chunks))
+      throw new Error(`only ${bytesWritten} bytes could be written to ${path}`);
+  } finally {
+    await file.close();
   }
 }
 

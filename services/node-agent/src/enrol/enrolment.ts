@@ -25,6 +25,7 @@ export type EnrolmentOptions = {
     readonly pricePerSecondAtto: string;
     readonly interruptiblePricePerSecondAtto?: string;
     readonly pricePerGibTransferredAtto?: string;
+    readonly contentUrl?: string;
     readonly attestationClaimed?: AttestationKind;
     readonly maintenance: readonly MaintenanceWindow[];
   };

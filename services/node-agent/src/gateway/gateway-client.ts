@@ -2,26 +2,32 @@ import { breaker } from '@astro/runtime/breaker';
 import { z } from 'zod';
 import { retrying, type Retry } from './retry.js';
 
-/** As the gateway limits it. */
-export const CONTENT_LIMIT_BYTES = 64 * 1024 * 1024;
 const ANSWER_LIMIT_BYTES = 1024 * 1024;
 const REQUEST_TIMEOUT_MS = 30_000;
 const RETRY: Retry = { attempts: 5, baseMs: 200, maxMs: 5_000 };
 /** Refusals that pass: too early, too many requests, and a node that is not known everywhere yet. */
 const PASSING = [401, 408, 425, 429];
 
-const problem = z.object({ code: z.string(), title: z.string(), detail: z.string().optional() });
+const problem = z.object({
+  code: z.string(),
+  title: z.string(),
+  detail: z.string().optional(),
+  errors: z.array(z.object({ field: z.string() })).default([]),
+});
 
 /** The gateway answered, and said no. */
 export class GatewayRefusal extends Error {
   override readonly name = 'GatewayRefusal';
   readonly status: number;
   readonly code: string;
+  /** What the refusal is about, as far as it says. */
+  readonly fields: readonly string[];
 
-  constructor(status: number, code: string, reason: string) {
+  constructor(status: number, code: string, reason: string, fields: readonly string[] = []) {
     super(`the gateway answered ${status} ${code}: ${reason}`);
     this.status = status;
     this.code = code;
+    this.fields = fields;
   }
 }
 
@@ -111,7 +117,13 @@ const isPassing = (status: number): boolean => status >= 500 || PASSING.includes
 function refusal(status: number, body: Uint8Array): GatewayRefusal {
   const parsed = problem.safeParse(jsonOrNothing(body));
   if (!parsed.success) return new GatewayRefusal(status, 'unknown', 'no problem document');
-  return new GatewayRefusal(status, parsed.data.code, parsed.data.detail ?? parsed.data.title);
+  const { code, title, detail = title, errors } = parsed.data;
+  return new GatewayRefusal(
+    status,
+    code,
+    detail,
+    errors.map(({ field }) => field),
+  );
 }
 
 function jsonOrNothing(body: Uint8Array): unknown {

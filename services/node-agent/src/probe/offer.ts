@@ -118,6 +118,7 @@ export function offerOf(
       : plainOffer.maintenance,
     ...(interruptible && { interruptiblePricePerSecondAtto: interruptible }),
     ...(perGib && { pricePerGibTransferredAtto: perGib }),
+    ...(config.CONTENT_PUBLIC_URL && { contentUrl: config.CONTENT_PUBLIC_URL }),
     ...(config.ATTESTATION && { attestationClaimed: config.ATTESTATION }),
   };
 }

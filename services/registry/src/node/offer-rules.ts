@@ -14,6 +14,9 @@ const MAX_WATTS = 10_000;
 const MAX_SLICES = 16;
 /** Whole devices and slices: what the placement engine keeps of one node. */
 const MAX_UNITS = 64;
+const MAX_URL_LENGTH = 200;
+/** Without credentials, a path or a query, so that what is asked of it is what the data plane asks. */
+const CONTENT_URL = /^https?:\/\/(\[[0-9a-f:.]+\]|[A-Za-z0-9.-]+)(:\d{1,5})?$/;
 const MAX_WINDOWS = 32;
 const MAX_PRICE_ATTO = 10n ** 24n; // a million ASTRO a second
 const MAX_LABEL_LENGTH = 120;
@@ -38,6 +41,10 @@ export function offerProblem(offer: Offer): string | undefined {
   const { pricePerGibTransferredAtto: perGib } = offer;
   if (perGib !== undefined && (perGib <= 0n || perGib > MAX_PRICE_ATTO)) {
     return `pricePerGibTransferredAtto: must be from 1 to ${MAX_PRICE_ATTO}, or absent`;
+  }
+  const { contentUrl } = offer;
+  if (contentUrl !== undefined && !(contentUrl.length <= MAX_URL_LENGTH && CONTENT_URL.test(contentUrl))) {
+    return `contentUrl: must be an http or https address of at most ${MAX_URL_LENGTH} characters without a path, or absent`;
   }
   if (offer.attestationClaimed === 'unspecified') return 'attestationClaimed: must be specified, or absent';
   return optionalLabelProblem('fabric', offer.fabric) ?? maintenanceProblem(offer.maintenance);
