@@ -13,8 +13,8 @@ export type Shape = { readonly chunkBytes: number; readonly partsMax: number };
 const profile: Shape = { chunkBytes: CHUNK_BYTES, partsMax: PARTS_MAX };
 
 /**
- * Cuts a file into blocks, the list of parts after the parts. What fits into one chunk is one raw block, which has the id
- * that it has always had.
+ * Cuts a file into blocks, the list of parts after the parts. What fits into one chunk is one raw block, which has
+ * the id that it has always had.
  * @returns the id of the whole file
  */
 export async function writeFile(

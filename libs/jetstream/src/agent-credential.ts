@@ -18,7 +18,7 @@ type Claims = {
   readonly nats?: { readonly type?: unknown };
 };
 
-/** Undefined when it is no JWT of an agent, or not signed by the key that it names. Whether to trust that key is left. */
+/** Undefined when it is no JWT of an agent, or not signed by the key that it names. Nothing is said of that key. */
 export function readAgentJwt(jwt: string): AgentCredential | undefined {
   const [head = '', body = '', signature = '', ...rest] = jwt.split('.');
   const claims = claimsOf(body);

@@ -32,8 +32,7 @@ export function parseCid(text: string): ContentId | CidFlaw {
     return { rule: 'must be a CIDv1: it cannot be decoded' };
   }
   if (cid.version !== 1) return { rule: 'must be a CID of version 1' };
-  if (cid.code !== raw.code && cid.code !== DAG_PB)
-    return { rule: 'must have the codec `raw` or `dag-pb`' };
+  if (cid.code !== raw.code && cid.code !== DAG_PB) return { rule: 'must have the codec `raw` or `dag-pb`' };
   if (cid.multihash.code !== SHA2_256) return { rule: 'must be hashed with `sha2-256`' };
   if (cid.multihash.digest.length !== SHA2_256_BYTES) return { rule: 'must hold a digest of 32 bytes' };
   // Base32 has spare bits at the end; one content has one id.

@@ -36,8 +36,8 @@ export function assignmentsOf(pool: Pool, poolId: string, nodeId: string): reado
 }
 
 /**
- * Nodes that have worked with some of these contents and serve what they hold. Of many, each lease is told of others, so
- * that they share the load; a holder that left the pool is none.
+ * Nodes that have worked with some of these contents and serve what they hold. Of many, each lease is told of others,
+ * so that they share the load; a holder that left the pool is none.
  */
 function holdersOf(
   { engine, nodes }: Pool,

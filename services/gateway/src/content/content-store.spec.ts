@@ -135,7 +135,7 @@ describe('a file of several parts', () => {
   };
   const idIn = (cid: string): ContentId => parseCid(cid) as ContentId;
 
-  test('is stored by its list once its parts are; an upload that was cut goes on with those that are missing', async () => {
+  test('is stored by its list once its parts are; an upload that was cut goes on with the rest', async () => {
     const { root, put, leaves } = await made();
     await put(leaves[0]!);
     await expect(put(root)).rejects.toMatchObject({

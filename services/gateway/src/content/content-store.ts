@@ -44,9 +44,10 @@ export class ContentStore {
   }
 
   /**
-   * Stores `body` under `cid` while hashing it on the way; content that is already there is only compared. The list of a
-   * file's parts is stored once these are.
-   * @throws Problem `content_digest_mismatch`, `body_too_large`, `blocks_missing`, `request_invalid` or `storage_full`, with nothing left behind
+   * Stores `body` under `cid` while hashing it on the way; content that is already there is only compared. The list of
+   * a file's parts is stored once these are.
+   * @throws Problem `content_digest_mismatch`, `body_too_large`, `blocks_missing`, `request_invalid` or
+   * `storage_full`, with nothing left behind
    */
   async put(cid: ContentId, body: Readable): Promise<'stored' | 'existing'> {
     const limitBytes = cid.codec === 'raw' ? CONTENT_LIMIT_BYTES : BLOCK_BYTES_MAX;

@@ -36,9 +36,9 @@ export class ContentController {
     summary: 'Store content',
     description:
       `The body is at most ${CONTENT_LIMIT_BYTES} bytes and must have the digest in the id. ` +
-      'It is kept for the tenant that stored it, who pays for that until it gives it back. A file of several parts is ' +
-      'stored by the list of them (UnixFS) once `PUT /v1/blocks/{cid}` has taken each; `blocks_missing` names those that ' +
-      'are to be sent, so that an upload which was cut goes on there.',
+      'It is kept for the tenant that stored it, who pays for that until it gives it back. A file of several ' +
+      'parts is stored by the list of them (UnixFS) once `PUT /v1/blocks/{cid}` has taken each; `blocks_missing` ' +
+      'names those that are to be sent, so that an upload which was cut goes on there.',
     pathParameters: { cid: contentId },
     binaryBody: true,
     answers: {

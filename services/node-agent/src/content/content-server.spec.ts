@@ -78,7 +78,7 @@ test('only nodes of the same platform are served, each by what it signed for thi
   expect((await ask(known, `/ipfs/${cidOf(bytes)}`)).status).toBe(406);
 });
 
-test('what a lease needs comes from a node that holds it, without the gateway, and stays while it is needed', async () => {
+test('what a lease needs comes from a node that holds it, without the gateway, and stays meanwhile', async () => {
   const holder = await serving('node_a');
   const file = new Uint8Array(randomBytes(3 * CHUNK_BYTES + 9));
   const root = await writeFile(file, ({ cid, bytes }) => holder.cache.put(cid, bytes));

@@ -23,8 +23,8 @@ export type Moved = { fetchedBytes: number; uploadedBytes: number };
 export type Peers = { readonly sources: PeerSources; readonly log: Log };
 
 /**
- * Inputs come from other nodes that hold them, or from the gateway, by their content id; outputs go to the gateway; both
- * are kept on disk for the next task and for other nodes.
+ * Inputs come from other nodes that hold them, or from the gateway, by their content id; outputs go to the gateway;
+ * both are kept on disk for the next task and for other nodes.
  */
 export class Content {
   readonly #gateway: GatewayClient;

@@ -44,7 +44,7 @@ export function offerProblem(offer: Offer): string | undefined {
   }
   const { contentUrl } = offer;
   if (contentUrl !== undefined && !(contentUrl.length <= MAX_URL_LENGTH && CONTENT_URL.test(contentUrl))) {
-    return `contentUrl: must be an http or https address of at most ${MAX_URL_LENGTH} characters without a path, or absent`;
+    return `contentUrl: must be an http(s) address without a path, of at most ${MAX_URL_LENGTH} characters`;
   }
   if (offer.attestationClaimed === 'unspecified') return 'attestationClaimed: must be specified, or absent';
   return optionalLabelProblem('fabric', offer.fabric) ?? maintenanceProblem(offer.maintenance);

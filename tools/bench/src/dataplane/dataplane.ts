@@ -14,7 +14,7 @@ const QUOTA_BYTES = 2 * FILE_MIB * MIB;
 /** The two ways take turns, so that what else the machine does meets both. */
 const ROUNDS = 5;
 
-/** Blocks from one agent's cache into another's, checked and written, beside a plain copy over HTTP of the same bytes. */
+/** Blocks from one agent's cache into another's, checked and written, beside a plain copy of the same over HTTP. */
 export const dataplane: Benchmark = {
   measures: 'blocks between two agents, checked and written, beside a plain HTTP copy',
 

@@ -5,7 +5,7 @@ import { pipeline } from 'node:stream/promises';
 import { ContentCache } from '@astro/node-agent/content/content-cache';
 import { ContentServer } from '@astro/node-agent/content/content-server';
 
-/** What is sent away as one file by the plain server, and as blocks by the agent's. Says both ports, ends with its parent. */
+/** One file by a plain server, and its blocks by the agent's. Says both ports and ends with its parent. */
 const [file = '', cacheFolder = '', quotaBytes = ''] = process.argv.slice(2);
 
 const plain = createServer((_request, response) => void pipeline(createReadStream(file), response));
