@@ -41,6 +41,7 @@ export function submitJobCommand(
     maxParallel: body.array?.maxParallel ?? body.maxParallel,
     ...(body.project !== undefined && { project: body.project }),
     ...fundingOf(body),
+    ...(body.checkpoints && { checkpoints: body.checkpoints }),
   };
   const jobId = derivedFrom(request, 'job');
   const { id: tenantId, apiKeyId } = callerOf(request);

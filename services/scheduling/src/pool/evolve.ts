@@ -1,12 +1,14 @@
 import type {
   ExpiredLease,
   Grant,
+  LeaseCheckpointed,
   LeaseCompleted,
   LeaseRenewed,
   PoolEvent,
   TasksQueued,
 } from '@astro/messages/scheduling';
 import { evolveBookings, type BookingEvent } from './booking/evolve-bookings.js';
+import { keepCheckpoint } from './checkpoints.js';
 import { endLease, expire, moved, replaceLater, revokeAll, takeBack } from './end-lease.js';
 import { admit, expireAttestations, withdraw } from './evolve-nodes.js';
 import { countCharges, release, renew, requeue, scale } from './evolve-service.js';
@@ -52,6 +54,8 @@ function apply(pool: Pool, { type, data }: PoolEvent): void {
       pool.shares.passed(data.startedAt);
       leaseOf(pool, data.leaseId).startedAt = data.startedAt;
       return moved(pool, jobOf(pool, data.jobId), data.startedAt);
+    case 'LeaseCheckpointed':
+      return checkpointed(pool, data);
     case 'LeaseCompleted':
       return completeLease(pool, data);
     case 'LeaseFailed':
@@ -102,6 +106,12 @@ function apply(pool: Pool, { type, data }: PoolEvent): void {
   }
 }
 
+function checkpointed(pool: Pool, data: LeaseCheckpointed): void {
+  pool.shares.passed(data.checkpointedAt);
+  moved(pool, jobOf(pool, data.jobId), data.checkpointedAt);
+  keepCheckpoint(leaseOf(pool, data.leaseId), data);
+}
+
 function completeLease(pool: Pool, { jobId, leaseId, result }: LeaseCompleted): void {
   const { tenantId, spec } = jobOf(pool, jobId);
   pool.durations.learn(tenantId, spec, result.meteredMs);
@@ -146,6 +156,7 @@ function queueJob(pool: Pool, { jobId, tenantId, spec, queuedAt, fundedAtto }: T
       completed: 0,
       operators: new Set(),
       failedOn: new Set(),
+      kept: [],
       isOpen: true,
       isBegun: !job.funding && (spec.maxParallel === 0 || index < spec.maxParallel),
       waitsIn: NOWHERE,
@@ -178,6 +189,8 @@ function grantLease(pool: Pool, grant: Grant): void {
     startedAt: undefined,
     isPreempted: false,
     renewed: undefined,
+    checkpoint: grant.checkpoint,
+    checkpointedAt: undefined,
     bookingId,
   };
   pool.leases.set(grant.leaseId, lease);

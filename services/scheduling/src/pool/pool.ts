@@ -20,6 +20,7 @@ import {
   planBooking,
   type BookingRejection,
 } from './booking/book.js';
+import { checkpointLease } from './checkpoints.js';
 import { evolve } from './evolve.js';
 import { explainTask } from './explanation.js';
 import { addFunds, declineFunds } from './funding.js';
@@ -75,6 +76,8 @@ export const pool: Decider<Pool, PoolCommand, PoolEvent, PoolRejection> = {
         return startLease(data, pool);
       case 'CompleteLease':
         return completeLease(data, pool);
+      case 'CheckpointLease':
+        return checkpointLease(data, pool);
       case 'FailLease':
         return failLease(data, pool);
       case 'RenewLease':
