@@ -1,4 +1,5 @@
 import { Worker } from 'node:worker_threads';
+import { CheckpointsOfWorker, type KeptCheckpoints } from './checkpoints-of-worker.ts';
 import type { FinishedRun, ProgramRun, WorkerMessage } from './program-run.ts';
 
 /** A worker that has not loaded its code by then never will; the node is at fault, not the program. */
@@ -29,16 +30,18 @@ export class Sandbox {
    * @throws the signal's reason when it aborts; an Error when the sandbox itself failed, which is never the
    * program's doing.
    */
-  async run(run: ProgramRun, signal: AbortSignal): Promise<FinishedRun> {
+  async run(run: ProgramRun, signal: AbortSignal, kept?: KeptCheckpoints): Promise<FinishedRun> {
     signal.throwIfAborted();
     const { worker, ready } = this.#spare ?? startWorker();
     this.#spare = undefined;
+    const following = kept && new CheckpointsOfWorker(worker, kept);
     try {
       await untilAborted(ready, signal);
-      return await finish(worker, run, signal);
+      return await finish(worker, following ? { ...run, checkpoints: following.run } : run, signal);
     } finally {
       await worker.terminate();
       this.warm();
+      await following?.close();
     }
   }
 
