@@ -107,6 +107,20 @@ const definitions = (): readonly Definition[] => [
     max_age: nanos(HOUR_MS),
     max_bytes: 64 * MIB,
     max_msg_size: 64 * KIB,
+    // Of each kind, so that no node's own flood takes what others say.
+    max_msgs_per_subject: 64,
+  },
+  {
+    // What programs wrote, once it was looked at who says so: the last of each lease, for a day.
+    name: 'LOGS',
+    subjects: ['log.*'],
+    storage: StorageType.File,
+    max_age: nanos(DAY_MS),
+    max_bytes: 1_024 * MIB,
+    max_msgs_per_subject: 512,
+    max_msg_size: 64 * KIB,
+    duplicate_window: nanos(DUPLICATE_WINDOW_MS),
+    allow_direct: true,
   },
   {
     name: 'DEAD_LETTERS',

@@ -1,4 +1,5 @@
 import { KeyValue } from '@astro/jetstream/key-value';
+import { LeaseLogs } from '@astro/jetstream/lease-logs';
 import { Bus } from '@astro/jetstream/bus';
 import { Alert, BalanceAlert } from '@astro/read-models/billing/alerts';
 import { Balance } from '@astro/read-models/billing/balances';
@@ -49,6 +50,7 @@ import { InvoiceDocuments } from './invoices/invoice-documents.js';
 import { InvoicesController } from './invoices/invoices.controller.js';
 import { JobEventsController } from './jobs/job-events.controller.js';
 import { JobsController } from './jobs/jobs.controller.js';
+import { TaskLogsController } from './jobs/task-logs.controller.js';
 import { PoolQuestions } from './jobs/pool-questions.js';
 import { NodeCredentials } from './nodes/node-credentials.js';
 import { NodesController } from './nodes/nodes.controller.js';
@@ -63,6 +65,7 @@ import { WalletsController } from './wallets/wallets.controller.js';
 export const controllers = [
   JobsController,
   JobEventsController,
+  TaskLogsController,
   ForesightController,
   ContentController,
   NodesController,
@@ -132,6 +135,7 @@ export class GatewayModule {
         { provide: OPENAPI_DOCUMENT, useFactory: () => openApiDocument(controllers) },
         { provide: ContentStore, useFactory: () => ContentStore.open(config.CONTENT_DIR) },
         { provide: KeyValue, useFactory: (bus: Bus) => KeyValue.open(bus, 'idempotency'), inject: [Bus] },
+        { provide: LeaseLogs, useFactory: (bus: Bus) => new LeaseLogs(bus), inject: [Bus] },
         {
           provide: RateLimit,
           useFactory: () =>

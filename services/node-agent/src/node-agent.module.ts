@@ -91,10 +91,10 @@ const agentOn = (machine: Machine, runnerOf: (own: TaskRunner) => TaskRunner): P
       enrolment,
       hardware,
       log: logFor('agent'),
-      reconcilerFor: (nodeId, report) => {
+      reconcilerFor: (nodeId, out) => {
         const content = new Content(gateway, cache, () => enrolment.token(nodeId));
         const log = logFor('reconciler');
-        return new Reconciler({ journal, content, runtime, tasksMax, attestationClaimed, report, log });
+        return new Reconciler({ journal, content, runtime, tasksMax, attestationClaimed, log, ...out });
       },
     });
   },

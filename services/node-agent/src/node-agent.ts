@@ -1,4 +1,3 @@
-import type { NodeReport } from '@astro/messages/agent';
 import { AgentLink } from '@astro/jetstream/agent-link';
 import { backOffMs, delay } from '@astro/jetstream/delay';
 import { reasonOf, type Log } from '@astro/jetstream/log';
@@ -8,7 +7,7 @@ import { MachineUsage } from './heartbeat/usage.js';
 import type { Identity } from './identity/identity.js';
 import type { NodeAgentConfig } from './node-agent.config.js';
 import type { HardwareWatch } from './probe/hardware-watch.js';
-import type { Reconciler } from './reconcile/reconciler.js';
+import type { Reconciler, ReconcilerOptions } from './reconcile/reconciler.js';
 
 const AGENT_VERSION = '0.1.0';
 /** Between two rounds of attempts at what the agent cannot do without. */
@@ -18,12 +17,14 @@ const RENEW_AFTER = 0.7;
 const RENEW_DELAY_MIN_MS = 1_000;
 const RENEW_DELAY_MAX_MS = 24 * 3_600_000;
 
+export type Outgoing = Pick<ReconcilerOptions, 'report' | 'tellLogs'>;
+
 export type NodeAgentParts = {
   readonly config: NodeAgentConfig;
   readonly identity: Identity;
   readonly enrolment: Enrolment;
   readonly hardware: HardwareWatch;
-  reconcilerFor(nodeId: string, report: (report: NodeReport) => Promise<void>): Reconciler;
+  reconcilerFor(nodeId: string, out: Outgoing): Reconciler;
   readonly log: Log;
 };
 
@@ -79,9 +80,10 @@ export class NodeAgent {
     );
     if (!link) return;
     this.#link = link;
-    const reconciler = this.#parts.reconcilerFor(nodeId, ({ type, data }) =>
-      link.report(type, data, { signal }),
-    );
+    const reconciler = this.#parts.reconcilerFor(nodeId, {
+      report: ({ type, data }) => link.report(type, data, { signal }),
+      tellLogs: logs => link.logs(logs),
+    });
     this.#reconciler = reconciler;
     link.onDesired(state => {
       this.#informedAtMs = performance.now();

@@ -90,3 +90,6 @@ const waiting = ({ jobId, spec }: JobSubmitted, index: number): Task => ({
 
 export const tasksOf = (em: EntityManager, jobId: string) =>
   em.find(Task, { jobId }, { orderBy: { index: 'asc' } });
+
+export const findTask = (em: EntityManager, jobId: string, taskId: string) =>
+  em.findOne(Task, { taskId, jobId });

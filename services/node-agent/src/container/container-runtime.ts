@@ -18,6 +18,7 @@ import {
 import type { FinishedRun } from '../sandbox/program-run.js';
 import { tailsOf } from './container-logs.js';
 import { AGENT_LABEL, containerRequest } from './container-request.js';
+import { hearContainer } from './hear-container.js';
 import { untilTooLarge } from './output-watch.js';
 
 /** `nobody`: the agent's root is no user of a container. */
@@ -120,6 +121,7 @@ export class ContainerRuntime implements TaskRuntime {
       rooms.push({ folder: checkpoint, limitBytes: 2 * sizeLimitBytes });
       kept = new CheckpointWatch(checkpoint, sizeLimitBytes, follower);
     }
+    if (follower) await hearContainer(container, follower);
     const bounds = { rooms, timeLimitMs, notice: follower?.notice };
     const end = await untilItEnds(container, bounds, signal).finally(() => kept?.close());
     signal.throwIfAborted();

@@ -145,7 +145,7 @@ export class ProcessRuntime implements TaskRuntime {
     }
   }
 
-  async #launchOf({ assignment, folder, userId, continues }: Place) {
+  async #launchOf({ assignment, folder, userId, continues, follower }: Place) {
     const { program, args } = assignment;
     const checkpoints = assignment.checkpoints && { ...assignment.checkpoints, continues };
     const { bubblewrap, rootFolder, networkNamespace } = this.#options;
@@ -158,7 +158,7 @@ export class ProcessRuntime implements TaskRuntime {
     const sandboxed = [bubblewrap, ...bubblewrapArguments(root, plan)] as const;
     const { filterFile } = this.#standing();
     const checkpointFile = continues ? join(folder.path, 'checkpoint', LATEST_CHECKPOINT) : undefined;
-    const launch = { marker: markerOf(folder), filterFile, checkpointFile };
+    const launch = { marker: markerOf(folder), filterFile, checkpointFile, follower };
     if (!hasNetwork) return { ...launch, command: sandboxed, userId };
     // Only root may enter a namespace that is not its own, and becomes another user on the way.
     const user = ['--setuid', String(userId), '--setgid', String(userId)];

@@ -4,6 +4,7 @@ import { access, open, readFile, type FileHandle } from 'node:fs/promises';
 import type { Readable, Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import type { Follower } from '../runtime/task-runtime.js';
 import { Tail } from '../sandbox/tail.js';
 import { inheritedFiles } from './inherited-files.js';
 
@@ -31,6 +32,7 @@ export type Launch = {
   readonly filterFile: string;
   /** With what the program continues from. */
   readonly checkpointFile: string | undefined;
+  readonly follower: Follower | undefined;
 };
 
 export const streamArguments = [
@@ -84,11 +86,16 @@ export class SandboxedProcess {
     }
   }
 
-  static async #start({ command, userId, marker }: Launch, stdio: StdioOptions): Promise<SandboxedProcess> {
+  static async #start(
+    { command, userId, marker, follower }: Launch,
+    stdio: StdioOptions): Promise<SandboxedProcess> {
     const [file, ...args] = command;
     const env = { PATH: process.env.PATH };
     const child = spawn(file, args, { env, stdio, ...asUser(userId) });
-    const tails = { stdout: tailOf(child.stdout as Readable), stderr: tailOf(child.stderr as Readable) };
+    const tails = {
+      stdout: tailOf(child.stdout as Readable, bytes => follower?.write('stdout', bytes)),
+      stderr: tailOf(child.stderr as Readable, bytes => follower?.write('stderr', bytes)),
+    };
     // Whoever has nothing left to read from it has ended, which is told elsewhere.
     (child.stdio[BLOCK_FD] as Writable).on('error', () => undefined);
     const ended = exitOf(child).then(
@@ -186,9 +193,12 @@ function streams(given: readonly number[], inherited: readonly number[], nothing
   return stdio;
 }
 
-function tailOf(stream: Readable): Tail {
+function tailOf(stream: Readable, hear: (bytes: Uint8Array) => void): Tail {
   const tail = new Tail();
-  stream.on('data', (data: Uint8Array) => tail.write(data));
+  stream.on('data', (data: Uint8Array) => {
+    tail.write(data);
+    hear(data);
+  });
   return tail;
 }
 

@@ -16,7 +16,7 @@ export type KeeperParts = {
 };
 
 /** Stores the checkpoints of one lease and tells the platform of them, no more often than its job allows. */
-export class CheckpointKeeper implements Follower {
+export class CheckpointKeeper implements Omit<Follower, 'write'> {
   readonly notice: AbortSignal;
   readonly #assignment: Assignment;
   readonly #parts: KeeperParts;

@@ -1,3 +1,4 @@
+import { crashPoint } from '@astro/jetstream/crash-point';
 import type { Assignment } from '@astro/messages/agent';
 import type { Output } from '@astro/messages/scheduling';
 import { type Content, ContentMismatch, type Moved } from '../content/content.js';
@@ -12,7 +13,6 @@ const REASON_CHARACTERS_MAX = 500;
 export type Execution = {
   readonly content: Content;
   readonly runtime: TaskRunner;
-  /** Of a lease whose program may keep its state. */
   readonly follower?: Follower;
   /** Resolves when the platform is sure to hear that the task runs. */
   started(): Promise<void>;
@@ -51,6 +51,7 @@ export async function executeLease(
   } catch (error) {
     return failed('the inputs are not available', error);
   }
+  crashPoint('before-start');
   await started();
   let result: ProgramResult;
   try {
@@ -58,11 +59,13 @@ export async function executeLease(
   } catch (error) {
     return failed('the program could not be run', error);
   }
+  crashPoint('after-run');
   // It was told to end before its time: only what it finished all the same is a result.
   if (follower?.notice.aborted && result.fault !== 'none') throw new StoppedByNotice();
   try {
     const { fault } = result;
     const outputs = await storeOutputs(result, content, signal, moved);
+    crashPoint('after-upload');
     const digest = resultDigest(fault, outputs);
     return { type: 'TaskCompleted', data: { ...lease, fault, digest, outputs, transferred: moved } };
   } catch (error) {

@@ -1,21 +1,24 @@
 import type {
   Assignment,
   DesiredState,
+  LogsWritten,
   NodeReport,
   ReplicaOrders,
   TaskCheckpointed,
 } from '@astro/messages/agent';
 import type { AttestationKind } from '@astro/messages/registry';
+import { crashPoint } from '@astro/jetstream/crash-point';
 import { delay } from '@astro/jetstream/delay';
 import type { Log } from '@astro/jetstream/log';
 import { reasonOf } from '@astro/jetstream/log';
 import type { Content } from '../content/content.js';
-import type { TaskRunner } from '../runtime/task-runtime.js';
+import type { Follower, TaskRunner } from '../runtime/task-runtime.js';
 import { CheckpointKeeper } from './checkpoint-keeper.js';
 import { DeadlineTimer } from './deadline-timer.js';
 import { executeLease, failedReport, type Execution } from './execute-lease.js';
 import { executeReplica } from './execute-replica.js';
 import type { EndReport, LeaseJournal } from './lease-journal.js';
+import { LogSender } from './log-sender.js';
 
 /** A lease that is still listed this long after its end was reported is reported once more. */
 const REPORT_AGAIN_MS = 30_000;
@@ -41,6 +44,8 @@ export type ReconcilerOptions = {
   readonly log: Log;
   /** Resolves when the report is stored. */
   report(report: NodeReport): Promise<void>;
+  /** What is lost of it is lost. */
+  tellLogs(logs: LogsWritten): void;
 };
 
 type RunningLease = {
@@ -166,14 +171,26 @@ export class Reconciler {
     const started = () =>
       this.#options.report({ type: 'TaskStarted', data: { poolId, leaseId, fencingToken } });
     const told = (data: TaskCheckpointed) => this.#options.report({ type: 'TaskCheckpointed', data });
-    const keeper =
-      assignment.checkpoints &&
-      new CheckpointKeeper(assignment, { content, log, report: told }, notice.signal, lost.signal);
-    const execution = { content, runtime, started, ...(keeper && { follower: keeper }) };
+    const keeper = new CheckpointKeeper(
+      assignment,
+      { content, log, report: told },
+      // A program that cannot keep its state goes on until the end of a notice.
+      assignment.checkpoints ? notice.signal : new AbortController().signal,
+      lost.signal,
+    );
+    const logs = new LogSender(lines => this.#options.tellLogs({ poolId, leaseId, ...lines }));
+    const follower: Follower = {
+      notice: keeper.notice,
+      keep: bytes => keeper.keep(bytes),
+      untilNext: () => keeper.untilNext(),
+      write: (source, bytes) => logs.write(source, bytes),
+    };
+    const execution = { content, runtime, started, follower };
     try {
       const report = await this.#execute(assignment, execution, stop.signal);
       stop.signal.throwIfAborted();
       await journal.record({ report, reportedAtMs: undefined });
+      crashPoint('before-end-report');
       this.#report(report);
       log.info(report.type === 'TaskCompleted' ? 'task completed' : 'task failed', {
         leaseId,
@@ -183,6 +200,8 @@ export class Reconciler {
     } catch (error) {
       // The lease has not ended; if it is still wanted, a later look runs it again.
       log.warn('task stopped', { leaseId, taskId, reason: reasonOf(error) });
+    } finally {
+      logs.close();
     }
   }
 

@@ -3,7 +3,7 @@ import { afterAll, describe, expect, jest, test } from '@jest/globals';
 import type { Assignment } from '@astro/messages/agent';
 import type { FinishedRun } from '../sandbox/program-run.js';
 import { type Source, type Subject, subjectsHere } from './subjects.fixture.js';
-import type { Follower } from './task-runtime.js';
+import type { Follower, LogSource } from './task-runtime.js';
 
 /** A machine that is busy with other things only makes it slower. */
 jest.setTimeout(120_000);
@@ -21,10 +21,15 @@ class Listener implements Follower {
   readonly stop = new AbortController();
   readonly notice = this.stop.signal;
   readonly kept: string[] = [];
+  readonly written = { stdout: '', stderr: '' };
   readonly #isLast: (text: string) => void;
 
   constructor(isLast: (text: string) => void = () => undefined) {
     this.#isLast = isLast;
+  }
+
+  write(source: LogSource, bytes: Uint8Array): void {
+    this.written[source] += new TextDecoder().decode(bytes);
   }
 
   keep(bytes: Uint8Array): Promise<void> {
@@ -133,6 +138,21 @@ describe.each(subjects)('$title', subject => {
     const { fault } = await run(subject, source, listener);
     expect(fault).toBe('none');
     expect(listener.kept.at(-1)).toBe(subject.runtime.kind === 'wasm' ? '0' : '6');
+  });
+
+  test('what a program writes is heard while it runs', async () => {
+    const stop = new AbortController();
+    const listener = new Listener();
+    const source = {
+      sh: 'echo one; echo two >&2; while :; do sleep 0.1; done',
+      wasm: 'write(1, utf8("one\\n")); write(2, utf8("two\\n")); while (true) {}',
+    };
+    const running = run(subject, source, listener, { signal: stop.signal });
+    const stopped = expect(running).rejects.toThrow('heard');
+    while (listener.written.stdout === '' || listener.written.stderr === '') await sleep(20);
+    stop.abort(new Error('heard'));
+    await stopped;
+    expect(listener.written).toEqual({ stdout: 'one\n', stderr: 'two\n' });
   });
 
   test('a program of a job without checkpoints finds no such folder', async () => {

@@ -11,8 +11,12 @@ export type TaskFiles = {
   readonly checkpoint?: Uint8Array;
 };
 
-/** Follows a program that may keep its state. */
+export type LogSource = 'stdout' | 'stderr';
+
+/** Follows a program; what is said of checkpoints counts where its job has them. */
 export type Follower = {
+  /** As it is written, in pieces of any size. */
+  write(source: LogSource, bytes: Uint8Array): void;
   /** Aborts when the program is to keep its state once more and end. */
   readonly notice: AbortSignal;
   /** Resolves when the bytes are taken care of. Called again only then. */

@@ -46,6 +46,7 @@ export type FinishedRun = ProgramResult & ProgramTails;
 
 export type WorkerMessage =
   | { readonly type: 'ready' }
+  | { readonly type: 'written'; readonly source: 'stdout' | 'stderr'; readonly bytes: Uint8Array }
   | { readonly type: 'checkpoint'; readonly bytes: Uint8Array }
   | { readonly type: 'finished'; readonly run: FinishedRun }
   | { readonly type: 'broken'; readonly reason: string };

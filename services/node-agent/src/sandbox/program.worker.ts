@@ -17,7 +17,7 @@ import {
   type ProgramRun,
   type WorkerMessage,
 } from './program-run.ts';
-import { WASI_MODULE, WasiHost } from './wasi-host.ts';
+import { WASI_MODULE, WasiHost, type WasiHostOptions } from './wasi-host.ts';
 import { InvalidModule } from './wasm-binary.ts';
 
 type Faulted = { readonly fault: ProgramResult['fault'] };
@@ -27,7 +27,7 @@ function execute(run: ProgramRun, port: MessagePort): FinishedRun {
   const output = outputDirectory(quota);
   const kept = run.checkpoints && new Checkpoints(run.checkpoints, port);
   const folders = [inputDirectory(run.inputs), output.fd, ...(kept ? [kept.folder] : [])];
-  const host = new WasiHost({ args: ['program', ...run.args], seed: run.seed, folders });
+  const host = new WasiHost({ args: ['program', ...run.args], seed: run.seed, folders, hear: hearing(port) });
   let result: ProgramResult;
   try {
     const { fault } = runToEnd(run, host);
@@ -39,6 +39,19 @@ function execute(run: ProgramRun, port: MessagePort): FinishedRun {
   if (quota.exceeded || kept?.isTooLarge) result = { fault: 'output_too_large', outputs: [] };
   kept?.postLast();
   return { ...result, stdoutTail: host.stdout.text, stderrTail: host.stderr.text };
+}
+
+/** Beyond it nobody is told: who writes byte by byte is as much work as who writes lines. */
+const WRITES_TOLD_MAX = 20_000;
+
+function hearing(port: MessagePort): WasiHostOptions['hear'] {
+  let left = WRITES_TOLD_MAX;
+  return (source, bytes) => {
+    if (left === 0) return;
+    left -= 1;
+    const message: WorkerMessage = { type: 'written', source, bytes };
+    port.postMessage(message);
+  };
 }
 
 /** What the agent does not wait for is passed over, but for the last: a fast program must not drown it. */

@@ -10,6 +10,12 @@ const WORKER_LIMITS = { maxOldGenerationSizeMb: 256, maxYoungGenerationSizeMb: 3
 
 const workerFile = import.meta.url.endsWith('.ts') ? './program.worker.ts' : './program.worker.js';
 
+export type Followed = {
+  readonly kept?: KeptCheckpoints | undefined;
+  /** Told of what the program writes, as it does. */
+  readonly hear?: ((source: 'stdout' | 'stderr', bytes: Uint8Array) => void) | undefined;
+};
+
 type Ready = { readonly worker: Worker; readonly ready: Promise<void> };
 
 /**
@@ -30,10 +36,14 @@ export class Sandbox {
    * @throws the signal's reason when it aborts; an Error when the sandbox itself failed, which is never the
    * program's doing.
    */
-  async run(run: ProgramRun, signal: AbortSignal, kept?: KeptCheckpoints): Promise<FinishedRun> {
+  async run(run: ProgramRun, signal: AbortSignal, { kept, hear }: Followed = {}): Promise<FinishedRun> {
     signal.throwIfAborted();
     const { worker, ready } = this.#spare ?? startWorker();
     this.#spare = undefined;
+    if (hear)
+      worker.on('message', (message: WorkerMessage) => {
+        if (message.type === 'written') hear(message.source, message.bytes);
+      });
     const following = kept && new CheckpointsOfWorker(worker, kept);
     try {
       await untilAborted(ready, signal);
