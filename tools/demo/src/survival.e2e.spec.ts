@@ -8,6 +8,7 @@ import { readProgram } from '@astro/digits/programs';
 import { initialWeights } from '@astro/digits/weights';
 import { Platform } from '@astro/devstack/platform';
 import { repositoryRoot } from '@astro/devstack/repository';
+import type { Bus } from '@astro/jetstream/bus';
 import { agentCrashPoints } from '@astro/jetstream/crash-point';
 import { replay } from '@astro/jetstream/replay';
 import type { AccountEvent } from '@astro/messages/billing';
@@ -20,12 +21,14 @@ import { openHonestMarket } from './market.js';
 let stateDir: string;
 let platform: Platform;
 let client: Client;
+let bus: Bus;
 let job: JobRequest;
 
 beforeAll(async () => {
   stateDir = await mkdtemp(join(tmpdir(), 'astro-survival-'));
   platform = await Platform.start({ stateDir, env: { registry: { HEARTBEAT_TIMEOUT_MS: '6000' } } });
   client = new Client(platform.gatewayUrl, (await openHonestMarket(platform)).tenantKey);
+  bus = await platform.connectBus('spec');
   job = await trainingJob();
 }, 120_000);
 
@@ -108,7 +111,6 @@ async function stepsJob(steps: number, regions: readonly string[]): Promise<JobR
 }
 
 async function eventsOf(context: 'scheduling' | 'billing', jobId: string) {
-  const bus = await platform.connectBus('spec');
   const found: (PoolEvent | AccountEvent)[] = [];
   for await (const { event } of replay(bus, context))
     if ((event.data as { readonly jobId?: string }).jobId === jobId) found.push(event as PoolEvent);
@@ -161,7 +163,7 @@ test('a task goes on at another node from the last step that was kept, although 
 
 async function grantsOf(jobId: string): Promise<readonly Grant[]> {
   const grants: Grant[] = [];
-  for await (const { event } of replay(await platform.connectBus('spec'), 'scheduling')) {
+  for await (const { event } of replay(bus, 'scheduling')) {
     const { type, data } = event as PoolEvent;
     if (type === 'LeasesGranted') grants.push(...data.grants.filter(grant => grant.jobId === jobId));
   }
@@ -192,7 +194,7 @@ test('what a program writes is read by its tenant, and by nobody else', async ()
 type LogEntry = { readonly lines: readonly { readonly source: string; readonly text: string }[] };
 
 test('afterwards every job has ended once and the ledger sums to zero', async () => {
-  const audit = await auditEvents(await platform.connectBus('audit'));
+  const audit = await auditEvents(bus);
   expect(audit.jobs).toBe(13);
   // One of them was given arguments that its program does not know.
   expect(audit.succeeded).toBe(audit.tasks - 1);

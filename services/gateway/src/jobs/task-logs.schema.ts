@@ -3,7 +3,9 @@ import { pageQuery } from '../http/page.js';
 
 export const logEntry = z
   .object({
-    leaseId: z.string().meta({ description: 'Which run of the task: each replica and each attempt has its own' }),
+    leaseId: z
+      .string()
+      .meta({ description: 'Which run of the task: each replica and each attempt has its own' }),
     at: z.iso.datetime().meta({ description: 'When the platform had it' }),
     lines: z.array(z.object({ source: z.enum(['stdout', 'stderr']), text: z.string() })),
     linesLeftOut: z
@@ -19,7 +21,9 @@ export const logPage = z
     nextCursor: z
       .string()
       .optional()
-      .meta({ description: 'For what comes after these, which may not be written yet. Absent: nothing was found' }),
+      .meta({
+        description: 'For what comes after these, which may not be written yet. Absent: nothing was found',
+      }),
   })
   .meta({ id: 'LogPage' });
 export type LogPage = z.infer<typeof logPage>;
@@ -29,5 +33,7 @@ export const logsQuery = pageQuery.extend({
 });
 export const taskPath = {
   id: z.string().meta({ description: 'Id of a job', example: 'job_01h455vb4pex5vsknk084sn02q' }),
-  taskId: z.string().meta({ description: 'Id of one of its tasks', example: 'task_01h455vb4pex5vsknk084sn02q' }),
+  taskId: z
+    .string()
+    .meta({ description: 'Id of one of its tasks', example: 'task_01h455vb4pex5vsknk084sn02q' }),
 };

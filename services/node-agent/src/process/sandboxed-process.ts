@@ -88,7 +88,8 @@ export class SandboxedProcess {
 
   static async #start(
     { command, userId, marker, follower }: Launch,
-    stdio: StdioOptions): Promise<SandboxedProcess> {
+    stdio: StdioOptions,
+  ): Promise<SandboxedProcess> {
     const [file, ...args] = command;
     const env = { PATH: process.env.PATH };
     const child = spawn(file, args, { env, stdio, ...asUser(userId) });

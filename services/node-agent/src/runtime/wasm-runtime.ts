@@ -24,7 +24,10 @@ export class WasmRuntime implements TaskRuntime {
     const fuel = fuelLimit === undefined ? {} : { fuelLimit };
     const limits = { timeLimitMs, memoryLimitMib, outputLimitBytes, ...fuel };
     const kept = checkpoints && follower && { ...checkpoints, ...(latest && { latest }), follower };
-    return this.#sandbox.run({ ...files, args, limits, seed: taskId }, signal, { kept, hear: follower?.write.bind(follower) });
+    return this.#sandbox.run({ ...files, args, limits, seed: taskId }, signal, {
+      kept,
+      hear: follower?.write.bind(follower),
+    });
   }
 
   close(): Promise<void> {
