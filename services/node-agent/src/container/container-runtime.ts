@@ -113,6 +113,7 @@ export class ContainerRuntime implements TaskRuntime {
     const output = join(folder, 'output');
     const rooms = [{ folder: output, limitBytes: outputLimitBytes }];
     await container.start();
+    if (follower) await hearContainer(container, follower);
     let kept: CheckpointWatch | undefined;
     if (checkpoints && follower) {
       const { sizeLimitBytes } = checkpoints;
@@ -121,7 +122,6 @@ export class ContainerRuntime implements TaskRuntime {
       rooms.push({ folder: checkpoint, limitBytes: 2 * sizeLimitBytes });
       kept = new CheckpointWatch(checkpoint, sizeLimitBytes, follower);
     }
-    if (follower) await hearContainer(container, follower);
     const bounds = { rooms, timeLimitMs, notice: follower?.notice };
     const end = await untilItEnds(container, bounds, signal).finally(() => kept?.close());
     signal.throwIfAborted();

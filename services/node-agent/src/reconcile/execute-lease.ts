@@ -100,7 +100,8 @@ async function fetchCheckpoint(
     const bytes = await content.fetch(checkpoint.cid, signal);
     return bytes.length <= checkpoints.sizeLimitBytes ? bytes : undefined;
   } catch (error) {
-    if (error instanceof GatewayRefusal || error instanceof ContentMismatch) return undefined;
+    const isMissing = error instanceof GatewayRefusal && [400, 404].includes(error.status);
+    if (isMissing || error instanceof ContentMismatch) return undefined;
     throw error;
   }
 }

@@ -8,6 +8,8 @@ function sending(): { readonly sender: LogSender; readonly sent: Sent[]; write(t
   const sender = new LogSender(lines => sent.push(lines));
   return { sender, sent, write: text => sender.write('stdout', new TextEncoder().encode(text)) };
 }
+/** Takes a KiB on the way. */
+const line = `${'x'.repeat(1_024 - logLimits.bytesOfLine)}\n`;
 const texts = (sent: readonly Sent[]) => sent.flatMap(({ lines }) => lines.map(({ text }) => text));
 
 test('pieces become lines, and the last one needs no end', () => {
@@ -37,23 +39,30 @@ test('a long line is cut, and says how much is missing', () => {
   ]);
 });
 
+test('lines of nothing are not sent without end either', () => {
+  const { sender, sent, write } = sending();
+  write('\n'.repeat(10_000));
+  sender.close();
+  expect(sent[0]!.lines).toHaveLength(logLimits.bytesAtOnce / logLimits.bytesOfLine);
+});
+
 test('what comes too fast is left out and counted', () => {
   const { sender, sent, write } = sending();
-  write(`${'x'.repeat(1_023)}\n`.repeat(20));
+  write(line.repeat(40));
   sender.close();
   expect(sent).toHaveLength(1);
-  expect(sent[0]).toMatchObject({ linesLeftOut: 4 });
-  expect(sent[0]!.lines).toHaveLength(16);
+  expect(sent[0]).toMatchObject({ linesLeftOut: 8 });
+  expect(sent[0]!.lines).toHaveLength(32);
 });
 
 test('a task that has written what it may is heard no more, and what it writes is counted', () => {
   const { sent, write, sender } = sending();
   // Each is sent at once, as after a quarter of a second.
-  for (let part = 0; part < 66; part++) {
-    write(`${'x'.repeat(1_023)}\n`.repeat(16));
+  for (let part = 0; part < 33; part++) {
+    write(line.repeat(32));
     sender.close();
   }
-  const characters = texts(sent).reduce((sum, text) => sum + text.length + 1, 0);
-  expect(characters).toBe(logLimits.charactersOfTask);
-  expect(sent.reduce((sum, { linesLeftOut }) => sum + linesLeftOut, 0)).toBe(66 * 16 - 1_024);
+  const bytes = texts(sent).reduce((sum, text) => sum + text.length + logLimits.bytesOfLine, 0);
+  expect(bytes).toBe(logLimits.bytesOfTask);
+  expect(sent.reduce((sum, { linesLeftOut }) => sum + linesLeftOut, 0)).toBe(33 * 32 - 1_024);
 });

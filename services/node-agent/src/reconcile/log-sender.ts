@@ -5,9 +5,11 @@ const SEND_EVERY_MS = 250;
 export const logLimits = {
   /** What is longer is cut, which the line says at its end. */
   lineCharacters: 2_048,
-  /** Of what is sent at a time, and so of each quarter of a second. */
-  charactersAtOnce: 16_384,
-  charactersOfTask: 1_048_576,
+  /** Of what is sent at a time, and so of each quarter of a second: half of what a message may have. */
+  bytesAtOnce: 32_768,
+  bytesOfTask: 1_048_576,
+  /** What a line takes on the way beside its text. */
+  bytesOfLine: 8,
 } as const;
 
 type Lines = Pick<LogsWritten, 'lines' | 'linesLeftOut'>;
@@ -17,8 +19,8 @@ export class LogSender {
   readonly #send: (lines: Lines) => void;
   readonly #parts = { stdout: new LineParts(), stderr: new LineParts() };
   #lines: LogLine[] = [];
-  #characters = 0;
-  #charactersOfTask = 0;
+  #bytes = 0;
+  #bytesOfTask = 0;
   #leftOut = 0;
   #timer: NodeJS.Timeout | undefined;
 
@@ -40,16 +42,13 @@ export class LogSender {
   }
 
   #add(source: LogSource, text: string): void {
-    const { charactersAtOnce, charactersOfTask } = logLimits;
-    const isTooMuch =
-      this.#characters + text.length > charactersAtOnce ||
-      this.#charactersOfTask + text.length > charactersOfTask;
-    if (isTooMuch) this.#leftOut += 1;
+    const { bytesAtOnce, bytesOfTask, bytesOfLine } = logLimits;
+    const bytes = Buffer.byteLength(text) + bytesOfLine;
+    if (this.#bytes + bytes > bytesAtOnce || this.#bytesOfTask + bytes > bytesOfTask) this.#leftOut += 1;
     else {
       this.#lines.push({ source, text });
-      // An empty line counts for what it takes on the way.
-      this.#characters += text.length + 1;
-      this.#charactersOfTask += text.length + 1;
+      this.#bytes += bytes;
+      this.#bytesOfTask += bytes;
     }
     this.#timer ??= setTimeout(() => this.#flush(), SEND_EVERY_MS);
   }
@@ -59,7 +58,7 @@ export class LogSender {
     this.#timer = undefined;
     if (this.#lines.length === 0 && this.#leftOut === 0) return;
     this.#send({ lines: this.#lines, linesLeftOut: this.#leftOut });
-    [this.#lines, this.#characters, this.#leftOut] = [[], 0, 0];
+    [this.#lines, this.#bytes, this.#leftOut] = [[], 0, 0];
   }
 }
 

@@ -25,9 +25,10 @@ type Faulted = { readonly fault: ProgramResult['fault'] };
 function execute(run: ProgramRun, port: MessagePort): FinishedRun {
   const quota = new OutputQuota(run.limits.outputLimitBytes);
   const output = outputDirectory(quota);
+  const writes = new Writes(port);
   const kept = run.checkpoints && new Checkpoints(run.checkpoints, port);
   const folders = [inputDirectory(run.inputs), output.fd, ...(kept ? [kept.folder] : [])];
-  const host = new WasiHost({ args: ['program', ...run.args], seed: run.seed, folders, hear: hearing(port) });
+  const host = new WasiHost({ args: ['program', ...run.args], seed: run.seed, folders, hear: writes.hear });
   let result: ProgramResult;
   try {
     const { fault } = runToEnd(run, host);
@@ -38,20 +39,37 @@ function execute(run: ProgramRun, port: MessagePort): FinishedRun {
   }
   if (quota.exceeded || kept?.isTooLarge) result = { fault: 'output_too_large', outputs: [] };
   kept?.postLast();
+  writes.close();
   return { ...result, stdoutTail: host.stdout.text, stderrTail: host.stderr.text };
 }
 
-/** Beyond it nobody is told: who writes byte by byte is as much work as who writes lines. */
+/** Who writes byte by byte is as much work as who writes lines. */
 const WRITES_TOLD_MAX = 20_000;
 
-function hearing(port: MessagePort): WasiHostOptions['hear'] {
-  let left = WRITES_TOLD_MAX;
-  return (source, bytes) => {
-    if (left === 0) return;
-    left -= 1;
-    const message: WorkerMessage = { type: 'written', source, bytes };
-    port.postMessage(message);
+/** Tells the agent what a program writes, as long as that is not too often; the rest is counted. */
+class Writes {
+  readonly #port: MessagePort;
+  #writes = 0;
+
+  constructor(port: MessagePort) {
+    this.#port = port;
+  }
+
+  readonly hear: WasiHostOptions['hear'] = (source, bytes) => {
+    this.#writes += 1;
+    if (this.#writes <= WRITES_TOLD_MAX) this.#tell(source, bytes);
   };
+
+  /** When the program has ended. */
+  close(): void {
+    const leftOut = this.#writes - WRITES_TOLD_MAX;
+    if (leftOut > 0) this.#tell('stderr', new TextEncoder().encode(`\n… and ${leftOut} writes more\n`));
+  }
+
+  #tell(source: 'stdout' | 'stderr', bytes: Uint8Array): void {
+    const message: WorkerMessage = { type: 'written', source, bytes };
+    this.#port.postMessage(message);
+  }
 }
 
 /** What the agent does not wait for is passed over, but for the last: a fast program must not drown it. */
