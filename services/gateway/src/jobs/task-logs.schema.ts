@@ -18,12 +18,9 @@ export type LogEntry = z.infer<typeof logEntry>;
 export const logPage = z
   .object({
     items: z.array(logEntry),
-    nextCursor: z
-      .string()
-      .optional()
-      .meta({
-        description: 'For what comes after these, which may not be written yet. Absent: nothing was found',
-      }),
+    nextCursor: z.string().optional().meta({
+      description: 'For what comes after these, which may not be written yet. Absent: nothing was found',
+    }),
   })
   .meta({ id: 'LogPage' });
 export type LogPage = z.infer<typeof logPage>;

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globa
 import { newId } from '@astro/event-sourcing/ids';
 import { silent } from '@astro/jetstream/log';
 import type { AttestationKind } from '@astro/messages/registry';
-import type { Assignment, LogsWritten, NodeReport } from '@astro/messages/agent';
+import type { Assignment, NodeReport } from '@astro/messages/agent';
 import { ContentCache } from '../content/content-cache.js';
 import { cidOf } from '@astro/messages/content-id';
 import { Content } from '../content/content.js';
@@ -40,7 +40,6 @@ let cache: ContentCache;
 let runtime: WasmRuntime;
 let reconcilers: Reconciler[];
 let reports: NodeReport[];
-let logs: LogsWritten[];
 let isBusUp: boolean;
 let waiting: { readonly isEnough: () => boolean; readonly resolve: () => void }[];
 
@@ -51,7 +50,7 @@ beforeEach(async () => {
   cache = await ContentCache.open(join(folder, 'content'), 10_000);
   for (const program of [quick, trapping, endless]) await cache.put(cidOf(program), program);
   runtime = new WasmRuntime();
-  [reconcilers, reports, logs, isBusUp, waiting] = [[], [], [], true, []];
+  [reconcilers, reports, isBusUp, waiting] = [[], [], true, []];
 });
 
 afterEach(async () => {
@@ -69,7 +68,7 @@ async function startAgent(tasksMax = 2, attestationClaimed?: AttestationKind): P
     tasksMax,
     attestationClaimed,
     log: silent,
-    tellLogs: told => logs.push(told),
+    tellLogs: () => undefined,
     report: async report => {
       if (!isBusUp) throw new Error('the bus is away');
       reports.push(report);
