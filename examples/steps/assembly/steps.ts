@@ -11,8 +11,8 @@ import {
 const ROUNDS = 500_000;
 
 /**
- * Takes as many steps as the first argument says, each as long as the second says, and keeps its state after each of
- * them. Writes `steps`: the sum that all steps make, which does not depend on where a run began, and where this one did.
+ * Takes as many steps as the first argument says, each as long as the second says, and keeps its state after each.
+ * Writes `steps`: the sum that all of them make, wherever a run began, and where this one did.
  */
 const args = programArguments();
 if (args.length != 2) fail('the arguments must be the number of steps and the length of each');

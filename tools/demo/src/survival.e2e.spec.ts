@@ -140,7 +140,7 @@ test.each(agentCrashPoints)(
   120_000,
 );
 
-test('a task goes on at another node from the last step that was kept, although its own vanishes for good', async () => {
+test('a task goes on at another node from what was kept, although its own vanishes for good', async () => {
   const regions = ['me-central', 'us-west'];
   const { id } = await client.submit(await stepsJob(150, regions), 'moved');
   while (!(await client.job(id)).tasks[0]?.checkpoint) await sleep(50);

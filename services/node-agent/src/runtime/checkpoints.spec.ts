@@ -75,7 +75,8 @@ const text = ({ outputs }: FinishedRun, name: string) =>
 /** Continues from the number that it kept, and says where it began. */
 const counting: Source = {
   sh: `n=$(cat /checkpoint/latest 2>/dev/null || echo 0); echo $n > /output/from
-       for _ in 1 2 3; do n=$((n + 1)); echo $n > /checkpoint/next; mv /checkpoint/next /checkpoint/latest; sleep 0.3; done`,
+       for _ in 1 2 3; do n=$((n + 1)); echo $n > /checkpoint/next
+       mv /checkpoint/next /checkpoint/latest; sleep 0.3; done`,
   wasm: `const had = new Uint8Array(8);
          const file = open(CHECKPOINT, "latest");
          let n: i32 = file > 0 && read(file, had) > 0 ? had[0] - 48 : 0;
@@ -129,7 +130,8 @@ describe.each(subjects)('$title', subject => {
   test('what is too large is no checkpoint, and one after the other needs no more room than two', async () => {
     const listener = new Listener();
     const source = {
-      sh: `for n in 1 2 3 4 5 6; do printf '%900s' $n > /checkpoint/next; mv /checkpoint/next /checkpoint/latest; sleep 0.2; done
+      sh: `for n in 1 2 3 4 5 6; do printf '%900s' $n > /checkpoint/next
+             mv /checkpoint/next /checkpoint/latest; sleep 0.2; done
            printf '%1001s' x > /checkpoint/next; mv /checkpoint/next /checkpoint/latest; sleep 0.2`,
       wasm: `const state = new Uint8Array(900); state.fill(32);
              for (let n = 1; n <= 80; n++) { state[899] = 48 + n % 10; keep(state); }

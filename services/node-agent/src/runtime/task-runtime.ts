@@ -29,7 +29,7 @@ export type Follower = {
 export interface TaskRunner {
   /**
    * When the signal aborts, the program is told to end, and ended a moment later.
-   * @param follower of an assignment with checkpoints; it has all that were made when the run is over, however that ends
+   * @param follower has all that it is told of when the run is over, however that ends
    * @throws the signal's reason when it aborts; another Error when the node, not the program, is at fault
    */
   run(

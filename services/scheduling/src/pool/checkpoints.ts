@@ -1,16 +1,9 @@
 import { accept, reject } from '@astro/event-sourcing/decider';
-import type { Checkpoint, CheckpointLease, Grant, LeaseCheckpointed } from '@astro/messages/scheduling';
+import type { CheckpointLease, Grant, LeaseCheckpointed } from '@astro/messages/scheduling';
 import type { PoolJob, PoolTask } from './pool-job.js';
 import { poolLimits } from './pool-limits.js';
 import { jobOfLease, type Lease, type Pool } from './pool-state.js';
 import { onEndedLease, refusalOf, type ReportDecision } from './reports.js';
-
-/** What a lease goes on from, or leaves behind. */
-export type KeptState = {
-  readonly checkpoint: Checkpoint;
-  /** Who vouches for it. */
-  readonly operatorId: string;
-};
 
 /** The last checkpoint of a lease is the one that counts: events are bounded by time, whatever a node reports. */
 export function checkpointLease(data: CheckpointLease, pool: Pool): ReportDecision {

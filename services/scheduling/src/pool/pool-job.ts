@@ -1,8 +1,14 @@
-import type { JobSpec, TaskSpec } from '@astro/messages/scheduling';
-import type { KeptState } from './checkpoints.js';
+import type { Checkpoint, JobSpec, TaskSpec } from '@astro/messages/scheduling';
 import type { PoolFunding } from './pool-funding.js';
 import type { PoolService } from './pool-service.js';
 import { poolLimits } from './pool-limits.js';
+
+/** What a lease has left. */
+export type KeptState = {
+  readonly checkpoint: Checkpoint;
+  /** Who vouches for it. */
+  readonly operatorId: string;
+};
 
 export type PoolTask = {
   readonly job: PoolJob;

@@ -173,7 +173,10 @@ export class Preemptions {
     return lease.deadline > this.#noticeUntil || jobOfLease(this.pool, lease).service !== undefined;
   }
 
-  /** What it has computed and nobody keeps, in milliseconds times what it holds: since its last checkpoint, a replica's since its last report. */
+  /**
+   * What it has computed and nobody keeps, in milliseconds times what it holds: since its last checkpoint, a replica's
+   * since its last report.
+   */
   #lostBy(lease: Lease): number {
     const { startedAt, renewed, checkpointedAt } = lease;
     if (!startedAt) return 0;
