@@ -18,3 +18,18 @@ export declare function fd_read(file: i32, vectors: usize, count: i32, read: usi
 export declare function fd_write(file: i32, vectors: usize, count: i32, written: usize): i32;
 export declare function fd_close(file: i32): i32;
 export declare function proc_exit(code: i32): void;
+export declare function path_filestat_get(
+  folder: i32,
+  lookup: i32,
+  path: usize,
+  pathLength: i32,
+  stat: usize,
+): i32;
+export declare function path_rename(
+  folder: i32,
+  path: usize,
+  pathLength: i32,
+  toFolder: i32,
+  toPath: usize,
+  toPathLength: i32,
+): i32;

@@ -1,6 +1,6 @@
 import { sign } from 'node:crypto';
 import { newId } from '@astro/event-sourcing/ids';
-import type { DesiredState, Heartbeat, NodeReport } from '@astro/messages/agent';
+import type { DesiredState, Heartbeat, LogsWritten, NodeReport, NodeTelemetry } from '@astro/messages/agent';
 import { catalogue } from '@astro/messages/catalogue';
 import { decode, encode } from '@astro/messages/codec';
 import { privateKeyOf } from '@astro/messages/nkey';
@@ -133,8 +133,17 @@ export class AgentLink {
 
   /** Says that the node is alive. Not repeated: the next one says the same. */
   heartbeat(payload: Heartbeat): void {
+    this.#publish('Heartbeat', payload);
+  }
+
+  /** Not repeated: what is lost of a log is lost. */
+  logs(payload: LogsWritten): void {
+    this.#publish('LogsWritten', payload);
+  }
+
+  #publish(name: NodeTelemetry['type'], payload: unknown): void {
     if (!this.isUp) return;
-    const { subject, data, headers } = this.#message('telemetry', 'Heartbeat', payload);
+    const { subject, data, headers } = this.#message('telemetry', name, payload);
     this.#connection.publish(subject, data, { headers });
   }
 

@@ -89,25 +89,7 @@ const definitions = (): readonly Definition[] => [
     max_msg_size: 64 * KIB,
     allow_direct: true,
   },
-  {
-    name: 'AGENT_REPORTS',
-    // One by one, so that a node's desired state, published beside its reports, is not captured.
-    subjects: subjectsOf('report', 'agent'),
-    storage: StorageType.File,
-    max_age: nanos(DAY_MS),
-    max_bytes: 1_024 * MIB,
-    max_msg_size: 256 * KIB,
-    duplicate_window: nanos(DUPLICATE_WINDOW_MS),
-    deny_delete: true,
-  },
-  {
-    name: 'TELEMETRY',
-    subjects: ['telemetry.*.*'],
-    storage: StorageType.Memory,
-    max_age: nanos(HOUR_MS),
-    max_bytes: 64 * MIB,
-    max_msg_size: 64 * KIB,
-  },
+  ...agentStreams(),
   {
     name: 'DEAD_LETTERS',
     subjects: ['dlq.>'],
@@ -139,6 +121,43 @@ const definitions = (): readonly Definition[] => [
     max_bytes: 4_096 * MIB,
     max_msg_size: MIB,
     allow_atomic: true,
+    allow_direct: true,
+  },
+];
+
+/** What agents say, and what programs write. */
+const agentStreams = (): readonly Definition[] => [
+  {
+    name: 'AGENT_REPORTS',
+    // One by one, so that a node's desired state, published beside its reports, is not captured.
+    subjects: subjectsOf('report', 'agent'),
+    storage: StorageType.File,
+    max_age: nanos(DAY_MS),
+    max_bytes: 1_024 * MIB,
+    max_msg_size: 256 * KIB,
+    duplicate_window: nanos(DUPLICATE_WINDOW_MS),
+    deny_delete: true,
+  },
+  {
+    name: 'TELEMETRY',
+    subjects: ['telemetry.*.*'],
+    storage: StorageType.Memory,
+    max_age: nanos(HOUR_MS),
+    max_bytes: 64 * MIB,
+    max_msg_size: 64 * KIB,
+    // Of each kind, so that no node's own flood takes what others say.
+    max_msgs_per_subject: 64,
+  },
+  {
+    // What programs wrote, once it was looked at who says so: the last of each lease, for a day.
+    name: 'LOGS',
+    subjects: ['log.*'],
+    storage: StorageType.File,
+    max_age: nanos(DAY_MS),
+    max_bytes: 1_024 * MIB,
+    max_msgs_per_subject: 512,
+    max_msg_size: 64 * KIB,
+    duplicate_window: nanos(DUPLICATE_WINDOW_MS),
     allow_direct: true,
   },
 ];

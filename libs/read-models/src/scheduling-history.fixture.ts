@@ -81,6 +81,13 @@ export const schedulingHistory: readonly (JobEvent | PoolEvent)[] = [
   },
   started('lease_1', 'node_1', 'task_1'),
   {
+    type: 'LeaseCheckpointed',
+    data: {
+      ...{ ...pool, leaseId: 'lease_1', jobId: 'job_1', taskId: 'task_1', nodeId: 'node_1' },
+      ...{ checkpoint: { cid: 'cid-state', sizeBytes: 5 }, checkpointedAt: new Date(51_000) },
+    },
+  },
+  {
     type: 'LeaseCompleted',
     data: {
       ...pool,

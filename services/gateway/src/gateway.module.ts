@@ -1,4 +1,5 @@
 import { KeyValue } from '@astro/jetstream/key-value';
+import { LeaseLogs } from '@astro/jetstream/lease-logs';
 import { Bus } from '@astro/jetstream/bus';
 import { Alert, BalanceAlert } from '@astro/read-models/billing/alerts';
 import { Balance } from '@astro/read-models/billing/balances';
@@ -50,6 +51,7 @@ import { InvoiceDocuments } from './invoices/invoice-documents.js';
 import { InvoicesController } from './invoices/invoices.controller.js';
 import { JobEventsController } from './jobs/job-events.controller.js';
 import { JobsController } from './jobs/jobs.controller.js';
+import { TaskLogsController } from './jobs/task-logs.controller.js';
 import { PoolQuestions } from './jobs/pool-questions.js';
 import { AttestationsController } from './nodes/attestations.controller.js';
 import { NodeCredentials } from './nodes/node-credentials.js';
@@ -67,6 +69,7 @@ import { WalletsController } from './wallets/wallets.controller.js';
 export const controllers = [
   JobsController,
   JobEventsController,
+  TaskLogsController,
   ForesightController,
   ContentController,
   TrustlessController,
@@ -140,6 +143,7 @@ export class GatewayModule {
         { provide: OPENAPI_DOCUMENT, useFactory: () => openApiDocument(controllers) },
         { provide: ContentStore, useFactory: () => ContentStore.open(config.CONTENT_DIR) },
         { provide: KeyValue, useFactory: (bus: Bus) => KeyValue.open(bus, 'idempotency'), inject: [Bus] },
+        { provide: LeaseLogs, useFactory: (bus: Bus) => new LeaseLogs(bus), inject: [Bus] },
         {
           provide: RateLimit,
           useFactory: () =>

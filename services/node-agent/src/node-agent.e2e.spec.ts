@@ -35,6 +35,7 @@ const AGENT = {
   heartbeatMs: 500,
 };
 const PROGRAM_FILE = new URL('../../../examples/digits/build/train.wasm', import.meta.url);
+const STEPS_FILE = new URL('../../../examples/steps/build/steps.wasm', import.meta.url);
 const never = 1_000_000_000;
 
 let platform: Platform;
@@ -46,6 +47,7 @@ let desired: DesiredStates;
 let assignments: readonly Assignment[] = [];
 let inputs: Assignment['inputs'];
 let program: string;
+let stepsProgram: string;
 const reports: NodeReport[] = [];
 const waiting: { readonly isEnough: () => boolean; readonly resolve: () => void }[] = [];
 
@@ -87,6 +89,7 @@ async function nodes(): Promise<
   return ((await response.json()) as { items: never[] }).items;
 }
 
+const inMs = (ms: number) => new Date(Date.now() + ms);
 const want = async (...wanted: readonly Assignment[]) => {
   assignments = wanted;
   await desired.put({ nodeId, assignments }, 1);
@@ -127,13 +130,18 @@ beforeAll(async () => {
   const settings = { RUNTIMES: 'wasm,process', BUBBLEWRAP: await bubblewrapBinary(), PROCESS_LIMITS };
   await platform.startAgent({ ...AGENT, settings, operatorKey: keys.operator });
   nodeId = (await nodes())[0]!.id;
-  const filterSubjects = ['TaskStarted', 'TaskCompleted', 'TaskFailed', 'DesiredStateWanted'].map(
-    report => `agent.${nodeId}.${report}`,
-  );
+  const filterSubjects = [
+    'TaskStarted',
+    'TaskCheckpointed',
+    'TaskCompleted',
+    'TaskFailed',
+    'DesiredStateWanted',
+  ].map(report => `agent.${nodeId}.${report}`);
   const handle = ({ subject, data }: { subject: string; data: Uint8Array }) => hear(subject, data);
   lane = new Lane(bus, { stream: 'AGENT_REPORTS', durable: 'spec', filterSubjects, handle }, silent);
   await lane.start();
   program = await upload(new Uint8Array(await readFile(PROGRAM_FILE)));
+  stepsProgram = await upload(new Uint8Array(await readFile(STEPS_FILE)));
   const header = [...new TextEncoder().encode('DIG1'), 1, 0, 0, 0, 1, 0, 0, 0];
   inputs = [
     { name: 'weights', cid: await upload(new Uint8Array(4 * (4 * 795 + 10))) },
@@ -298,6 +306,85 @@ describe('a node agent', () => {
     while ((await nodes())[0]?.status !== 'online') await sleep(50);
     expect((await nodes()).map(({ id }) => id)).toEqual([nodeId]);
   }, 90_000);
+
+  describe('with a program that keeps its state', () => {
+    /** As the pool does with what it is told. */
+    const kept = (assignment: Assignment): readonly string[] =>
+      ofType('TaskCheckpointed', assignment).flatMap(({ type, data }) =>
+        type === 'TaskCheckpointed' ? [data.checkpoint.cid] : [],
+      );
+    const continuing = (assignment: Assignment): Assignment => ({
+      ...assignment,
+      checkpoint: { cid: kept(assignment).at(-1)!, sizeBytes: 8 },
+    });
+    const stepping = (steps: number): Assignment => ({
+      ...assignmentOf(1),
+      program: { cid: stepsProgram, timeLimitMs: 60_000, memoryLimitMib: 4, outputLimitBytes: 100 },
+      inputs: [],
+      args: [String(steps), '50'],
+      checkpoints: { everyMs: 1_000, sizeLimitBytes: 100 },
+    });
+    async function resultOf(assignment: Assignment): Promise<readonly [sum: string, first: number]> {
+      const [completed, ...others] = ofType('TaskCompleted', assignment);
+      if (completed?.type !== 'TaskCompleted' || others.length > 0) throw new Error('it did not end once');
+      const { cid } = completed.data.outputs[0]!;
+      const path = `${platform.gatewayUrl}/v1/content/${cid}`;
+      const text = await (await fetch(path, { headers: authorized(keys.tenant) })).text();
+      const [, sum, first] = /^(\d+) from step (\d+)\n$/.exec(text)!;
+      return [sum!, Number(first)];
+    }
+
+    test('continues after its own death from the last checkpoint, with the same result', async () => {
+      const [whole, struck] = [stepping(40), stepping(40)];
+      await want(whole);
+      await until(() => ofType('TaskCompleted', whole).length > 0);
+      await want(whole, struck);
+      await until(() => kept(struck).length > 0);
+      assignments = [whole, continuing(struck)];
+      platform.kill(AGENT.name);
+      await until(() => ofType('TaskCompleted', struck).length > 0);
+      const [[sum, first], [sumOfStruck, firstOfStruck]] = [await resultOf(whole), await resultOf(struck)];
+      expect([sumOfStruck, first]).toEqual([sum, 0]);
+      expect(firstOfStruck).toBeGreaterThan(0);
+    }, 90_000);
+
+    test('tells it of a notice, and keeps its last state before the end of it', async () => {
+      const [noticed, next] = [stepping(100_000), stepping(1)];
+      await want(noticed);
+      await until(() => kept(noticed).length > 0);
+      const before = kept(noticed).length;
+      await want({ ...noticed, deadline: inMs(30_000), stopBy: inMs(30_000) }, next);
+      await until(() => ofType('TaskCompleted', next).length > 0);
+      expect(kept(noticed).length).toBeGreaterThan(before);
+      expect([...ofType('TaskCompleted', noticed), ...ofType('TaskFailed', noticed)]).toEqual([]);
+      const elsewhere = {
+        ...continuing(noticed),
+        ...stepping(1),
+        checkpoint: continuing(noticed).checkpoint!,
+      };
+      await want(elsewhere);
+      await until(() => ofType('TaskCompleted', elsewhere).length > 0);
+      expect((await resultOf(elsewhere))[1]).toBeGreaterThan(0);
+    }, 90_000);
+
+    test('gives it time to keep its state when it is switched off', async () => {
+      const running = stepping(100_000);
+      await want(running);
+      await until(() => kept(running).length > 0);
+      const before = kept(running).length;
+      await platform.restart(AGENT.name);
+      await until(() => kept(running).length > before);
+      expect([...ofType('TaskCompleted', running), ...ofType('TaskFailed', running)]).toEqual([]);
+      await want();
+    }, 90_000);
+
+    test('begins it anew where nobody has what a node said that it had kept', async () => {
+      const misled = { ...stepping(1), checkpoint: { cid: cidOf(Uint8Array.of(9, 9, 9)), sizeBytes: 8 } };
+      await want(misled);
+      await until(() => ofType('TaskCompleted', misled).length > 0);
+      expect((await resultOf(misled))[1]).toBe(0);
+    }, 60_000);
+  });
 
   test('offers a device that was plugged in, as the same node, and no more once it is gone', async () => {
     const tools = await mkdtemp(join(tmpdir(), 'astro-tools-'));

@@ -164,7 +164,7 @@ const agentOn = (
           random: Math.random,
           log: logFor('benchmark'),
         }),
-      workFor: async ({ nodeId, jwt, report }) => {
+      workFor: async ({ nodeId, jwt, ...out }) => {
         const credentials = new PeerCredentials({ nodeId, seed32: () => key.current.seed32, jwt });
         const peers = { sources: new PeerSources(credentials), log: logFor('content') };
         const content = new Content(gateway, cache, () => enrolment.token(nodeId), peers);
@@ -175,8 +175,8 @@ const agentOn = (
           runtime,
           tasksMax,
           attestationClaimed,
-          report,
           log,
+          ...out,
         });
         return { reconciler, content, contentServer: await serveContent(config, cache, credentials) };
       },

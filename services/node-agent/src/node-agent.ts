@@ -1,4 +1,3 @@
-import type { NodeReport } from '@astro/messages/agent';
 import { AgentLink } from '@astro/jetstream/agent-link';
 import { backOffMs, delay } from '@astro/jetstream/delay';
 import { reasonOf, type Log } from '@astro/jetstream/log';
@@ -13,7 +12,7 @@ import { MachineUsage } from './heartbeat/usage.js';
 import type { NodeKey } from './identity/node-key.js';
 import type { NodeAgentConfig } from './node-agent.config.js';
 import type { HardwareWatch } from './probe/hardware-watch.js';
-import type { Reconciler } from './reconcile/reconciler.js';
+import type { Reconciler, ReconcilerOptions } from './reconcile/reconciler.js';
 
 const AGENT_VERSION = '0.1.0';
 /** Between two rounds of attempts at what the agent cannot do without. */
@@ -22,6 +21,8 @@ const ROUND_BACK_OFF = { baseMs: 500, maxMs: 30_000 };
 const RENEW_AFTER = 0.7;
 const RENEW_DELAY_MIN_MS = 1_000;
 const RENEW_DELAY_MAX_MS = 24 * 3_600_000;
+
+export type Outgoing = Pick<ReconcilerOptions, 'report' | 'tellLogs'>;
 
 export type NodeAgentParts = {
   readonly config: NodeAgentConfig;
@@ -36,11 +37,10 @@ export type NodeAgentParts = {
   readonly log: Log;
 };
 
-export type EnrolledNode = {
+export type EnrolledNode = Outgoing & {
   readonly nodeId: string;
   /** The credentials of now. */
   jwt(): string;
-  report(report: NodeReport): Promise<void>;
 };
 
 export type NodeWork = {
@@ -115,6 +115,7 @@ export class NodeAgent {
         nodeId,
         jwt: () => this.#currentCredentials().jwt,
         report: ({ type, data }) => link.report(type, data, { signal }),
+        tellLogs: logs => link.logs(logs),
       }),
     );
     if (!work) return;

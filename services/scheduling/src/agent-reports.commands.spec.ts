@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import type { TaskCompleted } from '@astro/messages/agent';
-import { completionOf, failureOf, startOf } from './agent-reports.commands.js';
+import { checkpointOf, completionOf, failureOf, startOf } from './agent-reports.commands.js';
 import { resultDigest } from '@astro/messages/result-digest';
 
 const cid = 'bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy';
@@ -34,6 +34,19 @@ describe('the digest of a result', () => {
 });
 
 describe('a report becomes a command', () => {
+  test('a checkpoint that nobody could fetch is a failure of the node', () => {
+    const told = { ...lease, checkpoint: { cid, sizeBytes: 9 } };
+    const from = { ...lease, ...origin };
+    expect(checkpointOf(told, origin)).toEqual({
+      type: 'CheckpointLease',
+      data: { ...from, checkpoint: told.checkpoint },
+    });
+    expect(checkpointOf({ ...lease, checkpoint: { cid: '../x', sizeBytes: 9 } }, origin)).toEqual({
+      type: 'FailLease',
+      data: { ...from, reason: 'a checkpoint has no content id' },
+    });
+  });
+
   test('with the node of its subject and the time of the bus', () => {
     const data = { ...lease, nodeId: 'node_a', at: origin.at };
     expect(startOf(lease, origin)).toEqual({ type: 'StartLease', data });

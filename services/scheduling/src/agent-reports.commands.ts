@@ -1,4 +1,10 @@
-import type { ReplicaRunning, TaskCompleted, TaskFailed, TaskStarted } from '@astro/messages/agent';
+import type {
+  ReplicaRunning,
+  TaskCheckpointed,
+  TaskCompleted,
+  TaskFailed,
+  TaskStarted,
+} from '@astro/messages/agent';
 import type { PoolCommand } from '@astro/messages/scheduling';
 import { isFileName } from './job/job-limits.js';
 import { isCid } from './job/program-limits.js';
@@ -47,6 +53,17 @@ export function renewalOf(report: ReplicaRunning, origin: ReportOrigin): PoolCom
       ...(transferred && { transferred }),
     },
   };
+}
+
+/** What it is of is for the lease to say; that somebody may fetch it is looked at here. */
+export function checkpointOf(
+  { poolId, leaseId, fencingToken, checkpoint }: TaskCheckpointed,
+  origin: ReportOrigin,
+): PoolCommand {
+  const told = { poolId, leaseId, fencingToken };
+  if (!isCid(checkpoint?.cid ?? ''))
+    return failureOf({ ...told, reason: 'a checkpoint has no content id' }, origin);
+  return { type: 'CheckpointLease', data: { ...told, ...origin, checkpoint } };
 }
 
 export function failureOf(

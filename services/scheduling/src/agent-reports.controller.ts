@@ -6,7 +6,14 @@ import { logFor } from '@astro/runtime/logging';
 import { aggregateToken } from '@astro/runtime/platform.module';
 import { Controller, Inject } from '@nestjs/common';
 import { Ctx, EventPattern, Payload } from '@nestjs/microservices';
-import { completionOf, failureOf, renewalOf, startOf, type ReportOrigin } from './agent-reports.commands.js';
+import {
+  checkpointOf,
+  completionOf,
+  failureOf,
+  renewalOf,
+  startOf,
+  type ReportOrigin,
+} from './agent-reports.commands.js';
 import { DesiredStatePublisher } from './desired-state.publisher.js';
 import type { PoolStore } from './placement.loop.js';
 import { schedulingConfigToken, type SchedulingConfig } from './scheduling.config.js';
@@ -37,6 +44,8 @@ export class AgentReportsController {
     switch (report.type) {
       case 'TaskStarted':
         return this.#decide(startOf(report.data, origin), context);
+      case 'TaskCheckpointed':
+        return this.#decide(checkpointOf(report.data, origin), context);
       case 'TaskCompleted':
         return this.#decide(completionOf(report.data, origin), context);
       case 'TaskFailed':

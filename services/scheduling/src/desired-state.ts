@@ -17,21 +17,19 @@ export function assignmentsOf(pool: Pool, poolId: string, nodeId: string): reado
     // Nobody waits for the result of a closed task, so that its node may stop.
     const task = lease && job?.tasks.get(lease.taskId)?.spec;
     if (!lease || !job || !task) return [];
-    const { jobId, taskId, fencingToken, deadline } = lease;
+    const { jobId, taskId, fencingToken, deadline, checkpoint, isPreempted } = lease;
     const { inputs, args } = task;
-    const { program, requirements } = job.spec;
+    const { program, requirements, checkpoints } = job.spec;
     const { attestations } = requirements;
     const replica = ordersOf(job);
     const ids = { poolId, leaseId, jobId, taskId };
     const { cpuMillis, units } = lease.hold;
     const share = { cpuMillis, devices: [...new Set(units.map(({ device }) => device))] };
-    const held = {
-      ...replica,
-      attestations,
-      share,
-      ...holdersOf(pool, lease, [program.cid, ...inputs.map(input => input.cid)]),
-    };
-    return [{ ...ids, fencingToken, deadline, program, inputs, args, ...held }];
+    const held = holdersOf(pool, lease, [program.cid, ...inputs.map(input => input.cid)]);
+    const notice = isPreempted ? { stopBy: deadline } : {};
+    const kept = checkpoints && { checkpoints, ...(checkpoint && { checkpoint }) };
+    const work = { program, inputs, args, ...replica, attestations, share, ...held };
+    return [{ ...ids, fencingToken, deadline, ...work, ...notice, ...kept }];
   });
 }
 
@@ -103,6 +101,8 @@ export function touchedNodes({ type, data }: PoolEvent): ReadonlySet<string> {
       return of(data.revoked);
     case 'TasksQueued':
     case 'LeaseStarted':
+    // It comes from the node itself; who starts anew asks.
+    case 'LeaseCheckpointed':
     case 'ReplicaQueued':
     // The event that ends the replicas comes with it.
     case 'ReplicasMetered':

@@ -1,5 +1,6 @@
 import { Bus } from '@astro/jetstream/bus';
 import { DesiredStates } from '@astro/jetstream/desired-state';
+import { LeaseLogs } from '@astro/jetstream/lease-logs';
 import { Booking, bookings } from '@astro/read-models/scheduling/bookings';
 import { Job, jobs } from '@astro/read-models/scheduling/jobs';
 import { Lease, leases } from '@astro/read-models/scheduling/leases';
@@ -7,6 +8,7 @@ import { Task, tasks } from '@astro/read-models/scheduling/tasks';
 import { PlatformModule } from '@astro/runtime/platform.module';
 import { Module, type DynamicModule } from '@nestjs/common';
 import { actOnVerdicts } from './act-on-verdicts.reactor.js';
+import { AgentLogsController } from './agent-logs.controller.js';
 import { AgentReportsController } from './agent-reports.controller.js';
 import { confirmFundedBookings } from './confirm-funded-bookings.reactor.js';
 import { DesiredStateController } from './desired-state.controller.js';
@@ -49,10 +51,11 @@ export class SchedulingModule {
           entities: [Job, Task, Lease, Booking],
         }),
       ],
-      controllers: [AgentReportsController, DesiredStateController],
+      controllers: [AgentReportsController, AgentLogsController, DesiredStateController],
       providers: [
         { provide: schedulingConfigToken, useValue: config },
         { provide: DesiredStates, inject: [Bus], useFactory: (bus: Bus) => new DesiredStates(bus) },
+        { provide: LeaseLogs, inject: [Bus], useFactory: (bus: Bus) => new LeaseLogs(bus) },
         DesiredStatePublisher,
         PolicyLearner,
         PlacementLoop,

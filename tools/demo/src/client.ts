@@ -2,7 +2,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { cidOf } from '@astro/messages/content-id';
 
 export type Output = { readonly name: string; readonly cid: string; readonly sizeBytes: number };
-export type Task = { readonly id: string; readonly status: string; readonly outputs: readonly Output[] };
+export type Task = {
+  readonly id: string;
+  readonly status: string;
+  readonly outputs: readonly Output[];
+  readonly checkpoint?: { readonly cid: string; readonly sizeBytes: number };
+};
 export type Job = {
   readonly id: string;
   readonly name: string;
@@ -35,6 +40,7 @@ export type JobRequest = {
     readonly inputs: readonly { readonly name: string; readonly cid: string }[];
     readonly args?: readonly string[];
   }[];
+  readonly checkpoints?: { readonly everyMs: number };
   readonly funding?: { readonly mode: 'whole' | 'stepwise'; readonly noticeMs: number };
 };
 export type ReservationRequest = {

@@ -1,11 +1,18 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { encodeShard, readDigits } from '@astro/digits/data';
 import { readProgram } from '@astro/digits/programs';
 import { initialWeights } from '@astro/digits/weights';
 import { Platform } from '@astro/devstack/platform';
+import { repositoryRoot } from '@astro/devstack/repository';
+import type { Bus } from '@astro/jetstream/bus';
+import { agentCrashPoints } from '@astro/jetstream/crash-point';
+import { replay } from '@astro/jetstream/replay';
+import type { AccountEvent } from '@astro/messages/billing';
+import type { Grant, PoolEvent } from '@astro/messages/scheduling';
 import { auditEvents } from './audit.js';
 import { Client, type JobRequest } from './client.js';
 import { untilSettled } from './main-job.js';
@@ -14,12 +21,14 @@ import { openHonestMarket } from './market.js';
 let stateDir: string;
 let platform: Platform;
 let client: Client;
+let bus: Bus;
 let job: JobRequest;
 
 beforeAll(async () => {
   stateDir = await mkdtemp(join(tmpdir(), 'astro-survival-'));
   platform = await Platform.start({ stateDir, env: { registry: { HEARTBEAT_TIMEOUT_MS: '6000' } } });
   client = new Client(platform.gatewayUrl, (await openHonestMarket(platform)).tenantKey);
+  bus = await platform.connectBus('spec');
   job = await trainingJob();
 }, 120_000);
 
@@ -88,10 +97,107 @@ test('a job succeeds on other nodes although an agent vanishes for good', async 
   await untilSettled(client);
 }, 120_000);
 
+async function stepsJob(steps: number, regions: readonly string[]): Promise<JobRequest> {
+  const file = join(repositoryRoot, 'examples/steps/build/steps.wasm');
+  const cid = await client.putContent(new Uint8Array(await readFile(file)));
+  return {
+    name: 'steps',
+    program: { cid, timeLimitMs: 120_000, memoryLimitMib: 4, outputLimitBytes: 100 },
+    requirements: { ...job.requirements, regions },
+    quorum: 1,
+    tasks: [{ inputs: [], args: [String(steps), '20'] }],
+    checkpoints: { everyMs: 1_000 },
+  };
+}
+
+async function eventsOf(context: 'scheduling' | 'billing', jobId: string) {
+  const found: (PoolEvent | AccountEvent)[] = [];
+  for await (const { event } of replay(bus, context))
+    if ((event.data as { readonly jobId?: string }).jobId === jobId) found.push(event as PoolEvent);
+  return found;
+}
+
+/** How often the task ended at a node, and how often it was charged. */
+async function endsOf(jobId: string): Promise<readonly [completed: number, charged: number]> {
+  const count = (events: readonly { readonly type: string }[], type: string) =>
+    events.filter(event => event.type === type).length;
+  const [pool, accounts] = [await eventsOf('scheduling', jobId), await eventsOf('billing', jobId)];
+  return [count(pool, 'LeaseCompleted'), count(accounts, 'TaskCharged')];
+}
+
+test.each(agentCrashPoints)(
+  'a task ends once and is charged once although its agent dies in the middle of it: %s',
+  async point => {
+    await platform.restart('dune', { ASTRO_CRASH_AT: point });
+    const before = platform.pid('dune');
+    const { id } = await client.submit(await stepsJob(5, ['me-central']), `die-${point}`);
+    for await (const event of client.events(id)) void event;
+    expect(await client.ended(id)).toMatchObject({ status: 'succeeded' });
+    expect(platform.pid('dune')).not.toBe(before);
+    await untilSettled(client);
+    expect(await endsOf(id)).toEqual([1, 1]);
+  },
+  120_000,
+);
+
+test('a task goes on at another node from what was kept, although its own vanishes for good', async () => {
+  const regions = ['me-central', 'us-west'];
+  const { id } = await client.submit(await stepsJob(150, regions), 'moved');
+  while (!(await client.job(id)).tasks[0]?.checkpoint) await sleep(50);
+  const [first] = await grantsOf(id);
+  const { items } = await client.json<{ items: readonly { id: string; region: string }[] }>('/v1/nodes');
+  const { region } = items.find(node => node.id === first!.nodeId)!;
+  await platform.killAgent(region === 'us-west' ? 'cascade' : 'dune');
+  for await (const event of client.events(id)) void event;
+  const { status, tasks } = await client.ended(id);
+  expect(status).toBe('succeeded');
+  const text = new TextDecoder().decode(await client.getContent(tasks[0]!.outputs[0]!.cid));
+  const last = (await grantsOf(id)).at(-1)!;
+  expect(last.nodeId).not.toBe(first!.nodeId);
+  const from = Number(/from step (\d+)\n$/.exec(text)?.[1]);
+  expect(from).toBeGreaterThan(0);
+  expect(last.checkpoint).toBeDefined();
+  await untilSettled(client);
+  expect(await endsOf(id)).toEqual([1, 1]);
+}, 120_000);
+
+async function grantsOf(jobId: string): Promise<readonly Grant[]> {
+  const grants: Grant[] = [];
+  for await (const { event } of replay(bus, 'scheduling')) {
+    const { type, data } = event as PoolEvent;
+    if (type === 'LeasesGranted') grants.push(...data.grants.filter(grant => grant.jobId === jobId));
+  }
+  return grants;
+}
+
+test('what a program writes is read by its tenant, and by nobody else', async () => {
+  const { apiKey } = await platform.administration().registerTenant('a stranger');
+  const stranger = new Client(platform.gatewayUrl, apiKey);
+  const plain = await stepsJob(3, ['eu-south']);
+  const { id } = await client.submit({ ...plain, tasks: [{ inputs: [], args: ['three'] }] }, 'fails');
+  for await (const event of client.events(id)) void event;
+  const { tasks } = await client.ended(id);
+  const path = `/v1/jobs/${id}/tasks/${tasks[0]!.id}/logs`;
+  const said = 'the arguments must be the number of steps and the length of each';
+  for (;;) {
+    const { items } = await client.json<{ items: readonly LogEntry[] }>(path);
+    if (items.length === 0) {
+      await sleep(50);
+      continue;
+    }
+    expect(items.flatMap(({ lines }) => lines)).toEqual([{ source: 'stderr', text: said }]);
+    break;
+  }
+  await expect(stranger.json(path)).rejects.toMatchObject({ status: 404 });
+}, 60_000);
+
+type LogEntry = { readonly lines: readonly { readonly source: string; readonly text: string }[] };
+
 test('afterwards every job has ended once and the ledger sums to zero', async () => {
-  const audit = await auditEvents(await platform.connectBus('audit'));
-  expect(audit.jobs).toBe(7);
-  expect(audit.succeeded).toBe(audit.tasks);
+  const audit = await auditEvents(bus);
+  expect(audit.jobs).toBe(13);
+  // One of them was given arguments that its program does not know.
+  expect(audit.succeeded).toBe(audit.tasks - 1);
   expect(audit.jobsNotEndedOnce).toEqual([]);
   expect(audit.unbalanced).toEqual([]);
   expect(audit.ledgerSumAtto).toBe(0n);

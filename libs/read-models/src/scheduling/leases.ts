@@ -188,3 +188,7 @@ export async function runningPriceOf(em: EntityManager, tenantId: string): Promi
 /** Leases of the job that nodes work on. */
 export const runningReplicas = (em: EntityManager, jobId: string) =>
   em.count(Lease, { jobId, status: 'started' });
+
+/** Those that were granted last, of which a log may still be kept. */
+export const leasesOfTask = (em: EntityManager, jobId: string, taskId: string) =>
+  em.find(Lease, { jobId, taskId }, { orderBy: { grantedAt: 'desc', leaseId: 'asc' }, limit: 20 });

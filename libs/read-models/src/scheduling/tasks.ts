@@ -1,5 +1,5 @@
 import type { Projection } from '@astro/event-sourcing/projection';
-import type { JobEvent, JobSubmitted, Output, PoolEvent } from '@astro/messages/scheduling';
+import type { Checkpoint, JobEvent, JobSubmitted, Output, PoolEvent } from '@astro/messages/scheduling';
 import { defineEntity, type EntityManager, type InferEntity } from '@mikro-orm/postgresql';
 import type { Recorded } from '@astro/event-sourcing/recorded';
 import { folding } from '../fold.js';
@@ -20,13 +20,16 @@ export const Task = defineEntity({
     outputs: p.json<readonly Output[]>(),
     /** Of the agreed result; of a service, of the last run that was reported. */
     digest: p.text().nullable(),
+    /** The last that one of its leases has made. */
+    checkpoint: p.json<Checkpoint>().nullable(),
+    checkpointedAt: p.datetime().nullable(),
   }),
 });
 export type Task = InferEntity<typeof Task>;
 
 export const tasks: Projection<JobEvent | PoolEvent, EntityManager> = {
   name: 'scheduling.tasks',
-  version: 3,
+  version: 4,
   tables: ['tasks'],
   reads: ['scheduling.job', 'scheduling.pool'],
   ...folding<JobEvent | PoolEvent, Task>(Task, {
@@ -35,6 +38,7 @@ export const tasks: Projection<JobEvent | PoolEvent, EntityManager> = {
         case 'JobSubmitted':
           return data.spec.tasks.map(({ taskId }) => taskId);
         case 'LeaseStarted':
+        case 'LeaseCheckpointed':
         case 'LeaseRenewed':
         case 'TaskSucceeded':
           return [data.taskId];
@@ -47,6 +51,8 @@ export const tasks: Projection<JobEvent | PoolEvent, EntityManager> = {
           return task ?? waiting(data, index);
         case 'LeaseStarted':
           return task?.status === 'waiting' ? { ...task, status: 'running' } : task;
+        case 'LeaseCheckpointed':
+          return task && { ...task, checkpoint: data.checkpoint, checkpointedAt: data.checkpointedAt };
         case 'LeaseRenewed': {
           // Until a replica has ended its first run it has nothing to show.
           const { outputs, digest } = data.work;
@@ -78,7 +84,12 @@ const waiting = ({ jobId, spec }: JobSubmitted, index: number): Task => ({
   status: 'waiting',
   outputs: [],
   digest: null,
+  checkpoint: null,
+  checkpointedAt: null,
 });
 
 export const tasksOf = (em: EntityManager, jobId: string) =>
   em.find(Task, { jobId }, { orderBy: { index: 'asc' } });
+
+export const findTask = (em: EntityManager, jobId: string, taskId: string) =>
+  em.findOne(Task, { taskId, jobId });

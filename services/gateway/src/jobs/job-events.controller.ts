@@ -18,11 +18,12 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { GATEWAY_CONFIG, type GatewayConfig } from '../gateway.config.js';
 import { FromCaller, type Caller } from '../http/caller.js';
-import { invalidField, Problem } from '../http/problem.js';
+import { Problem } from '../http/problem.js';
 import { Slots } from '../http/slots.js';
 import { Operation } from '../openapi/operation.js';
 import { ReadModels } from '../read-models.js';
 import { eventStream } from './job-events.js';
+import { positionIn } from './position.js';
 import { eventsQuery, jobPath } from './jobs.schema.js';
 
 @Controller()
@@ -95,10 +96,4 @@ export class JobEventsController implements OnModuleDestroy {
     const submitted = first?.event as JobEvent | undefined;
     return submitted?.type === 'JobSubmitted' && submitted.data.tenantId === caller.id;
   }
-}
-
-function positionIn(field: string, text: string | string[] | undefined): number | undefined {
-  if (text === undefined) return undefined;
-  if (typeof text === 'string' && /^\d{1,15}$/.test(text)) return Number(text);
-  throw invalidField(field, 'must be the `id` of an event');
 }

@@ -1,7 +1,7 @@
 import { findUsage } from '@astro/read-models/billing/usage';
 import { findJob, type Job } from '@astro/read-models/scheduling/jobs';
 import { runningReplicas } from '@astro/read-models/scheduling/leases';
-import { tasksOf } from '@astro/read-models/scheduling/tasks';
+import { tasksOf, type Task } from '@astro/read-models/scheduling/tasks';
 import type { Funding } from '@astro/messages/scheduling';
 import type { StoredJson } from '@astro/postgres/stored-json';
 import type { EntityManager } from '@mikro-orm/postgresql';
@@ -36,6 +36,7 @@ export async function findJobResource(
       attestations: job.spec.requirements.attestations.map(kind => attestationKind.parse(kind)),
     },
     chargedAtto: (usage?.chargedAtto ?? 0n).toString(),
+    ...(job.spec.checkpoints && { checkpoints: job.spec.checkpoints }),
     ...(job.spec.funding && { funding: fundingOf(job, job.spec.funding) }),
     ...(service && {
       service: {
@@ -53,9 +54,16 @@ export async function findJobResource(
         args: [...array.args],
       },
     }),
-    tasks: tasks.map(({ taskId, status, outputs }) => ({ id: taskId, status, outputs: [...outputs] })),
+    tasks: tasks.map(taskOf),
   };
 }
+
+const taskOf = ({ taskId, status, outputs, checkpoint, checkpointedAt }: Task) => ({
+  id: taskId,
+  status,
+  outputs: [...outputs],
+  ...(checkpoint && checkpointedAt && { checkpoint: { ...checkpoint, at: checkpointedAt.toISOString() } }),
+});
 
 const fundingOf = (
   { missingAtto, shortSince, stopsAt }: Job,

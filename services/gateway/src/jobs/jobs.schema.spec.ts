@@ -63,6 +63,11 @@ test('what is run again gets a default', () =>
     verification: { policy: 'recheck', samplePpm: 100_000 },
   }));
 
+test('checkpoints get a limit to their size', () =>
+  expect(validation.transform(keeping({ everyMs: 1_000 }), inBody)).toMatchObject({
+    checkpoints: { everyMs: 1_000, sizeLimitBytes: 16_777_216 },
+  }));
+
 test('a reserved job may cite a reservation', () =>
   expect(validation.transform(inReservation, inBody)).toMatchObject({ leaseClass: 'reserved' }));
 
@@ -89,6 +94,7 @@ const serving = (changes: object) => ({
   service: { replicasMin: 1, replicasMax: 4, runEveryMs: 1_000, budgetAtto: '1000', ...changes },
 });
 const funded = (funding: unknown, changes: object = {}) => ({ ...request, funding, ...changes });
+const keeping = (checkpoints: unknown, changes: object = {}) => ({ ...request, checkpoints, ...changes });
 const inReservation = { ...request, leaseClass: 'reserved', reservationId: newId('booking') };
 const arrayOf = (array: object) => ({ ...request, tasks: undefined, array });
 
@@ -152,6 +158,11 @@ const faults: readonly [title: string, body: unknown, field: string][] = [
   ['an unknown field of its funding', funded({ mode: 'stepwise', extensions: 3 }), 'funding.extensions'],
   ['a gang that is funded in parts', funded({ mode: 'stepwise' }, { quorum: 1, gang: {} }), 'funding.mode'],
   ['a service that is funded in parts', { ...serving({}), funding: { mode: 'stepwise' } }, 'funding.mode'],
+  ['checkpoints without an interval', keeping({}), 'checkpoints.everyMs'],
+  ['a checkpoint in each 999 ms', keeping({ everyMs: 999 }), 'checkpoints.everyMs'],
+  ['a checkpoint of nothing', keeping({ everyMs: 1_000, sizeLimitBytes: 0 }), 'checkpoints.sizeLimitBytes'],
+  ['a folder for checkpoints', keeping({ everyMs: 1_000, folder: '/x' }), 'checkpoints.folder'],
+  ['a service with checkpoints', { ...serving({}), checkpoints: { everyMs: 1_000 } }, 'checkpoints'],
   ['an array of nothing', arrayOf({ count: 0 }), 'array.count'],
   ['an array of 1,001', arrayOf({ count: 1_001 }), 'array.count'],
   ['more at once than there are', arrayOf({ count: 2, maxParallel: 3 }), 'array.maxParallel'],

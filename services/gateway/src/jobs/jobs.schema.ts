@@ -2,6 +2,7 @@ import { isId } from '@astro/event-sourcing/ids';
 import { z } from 'zod';
 import { pageOf, pageQuery } from '../http/page.js';
 import { atto, plainName, printable } from '../http/fields.js';
+import { checkpoint, checkpoints } from './checkpoints.schema.js';
 import { fundingRequest, fundingResource } from './funding.schema.js';
 import { program } from './program.schema.js';
 import { requirements } from './requirements.schema.js';
@@ -66,6 +67,7 @@ export const jobRequest = z
     maxParallel: tasksAtOnce,
     funding: fundingRequest.optional(),
     verification: verificationRequest.optional(),
+    checkpoints: checkpoints.optional(),
   })
   .refine(({ verification, quorum }) => verification?.policy !== 'recheck' || quorum > 1, {
     path: ['quorum'],
@@ -106,6 +108,10 @@ export const jobRequest = z
   .refine(({ service, quorum }) => service === undefined || quorum === 1, {
     path: ['quorum'],
     message: 'must be 1 for a service',
+  })
+  .refine(({ checkpoints, service }) => checkpoints === undefined || service === undefined, {
+    path: ['checkpoints'],
+    message: 'must be absent for a service',
   })
   .refine(({ gang, service, funding }) => funding?.mode !== 'stepwise' || !(gang ?? service), {
     path: ['funding.mode'],
@@ -155,6 +161,7 @@ export const jobResource = summary
     program,
     requirements,
     chargedAtto: atto.meta({ description: 'Charged until now; only verified work is' }),
+    checkpoints: checkpoints.optional(),
     funding: fundingResource.optional().meta({ description: 'Where the job says how it is funded' }),
     service: serviceResource.optional().meta({ description: 'Where the job is one' }),
     array: arrayResource.optional().meta({ description: 'Where the job was submitted as one' }),
@@ -163,6 +170,7 @@ export const jobResource = summary
         id: z.string(),
         status: z.enum(['waiting', 'running', 'succeeded', 'failed', 'cancelled']),
         outputs: z.array(output),
+        checkpoint: checkpoint.optional().meta({ description: 'The last that was kept of the task' }),
       }),
     ),
   })

@@ -42,6 +42,7 @@ export function submitJobCommand(
     ...(body.project !== undefined && { project: body.project }),
     ...fundingOf(body),
     ...(body.verification && { verification: body.verification }),
+    ...(body.checkpoints && { checkpoints: body.checkpoints }),
   };
   const jobId = derivedFrom(request, 'job');
   const { id: tenantId, apiKeyId } = callerOf(request);

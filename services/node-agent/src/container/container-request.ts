@@ -11,7 +11,7 @@ export const AGENT_LABEL = 'astro.agent';
 export type ContainerPlan = {
   readonly image: string;
   readonly args: readonly string[];
-  /** Folder with the folders `input` and `output`. */
+  /** Folder with the folders `input`, `output` and `checkpoint`. */
   readonly folder: string;
   readonly memoryLimitMib: number;
   readonly outputLimitBytes: number;
@@ -23,6 +23,7 @@ export type ContainerPlan = {
   /** Folders that the image wants on the machine's disk. */
   readonly volumes: readonly string[];
   readonly agent: string;
+  readonly hasCheckpoints: boolean;
 };
 
 /**
@@ -60,7 +61,9 @@ function hostConfig(plan: ContainerPlan): Docker.HostConfig {
     IpcMode: 'private',
     Mounts: [
       { Type: 'bind', Source: `${folder}/input`, Target: '/input', ReadOnly: true },
-      { Type: 'bind', Source: `${folder}/output`, Target: '/output', ReadOnly: false },
+      ...['output', ...(plan.hasCheckpoints ? ['checkpoint'] : [])].map(name => ({
+        ...{ Type: 'bind' as const, Source: `${folder}/${name}`, Target: `/${name}`, ReadOnly: false },
+      })),
     ],
     // What is written there is memory of the container.
     Tmpfs: Object.fromEntries(

@@ -4,11 +4,13 @@ import Docker from 'dockerode';
 import { reasonOf } from '@astro/jetstream/log';
 import type { Assignment } from '@astro/messages/agent';
 import { collectOutputs, leftOutNote } from '../runs/collect-outputs.js';
+import { CheckpointWatch } from '../runs/checkpoint-watch.js';
 import { agentTag, RunFolders } from '../runs/run-folders.js';
 import {
   type Availability,
   cpuMillisOf,
   faulted,
+  type Follower,
   STOP_GRACE_MS,
   type TaskFiles,
   type TaskRuntime,
@@ -16,6 +18,7 @@ import {
 import type { FinishedRun } from '../sandbox/program-run.js';
 import { tailsOf } from './container-logs.js';
 import { AGENT_LABEL, containerRequest } from './container-request.js';
+import { hearContainer } from './hear-container.js';
 import { untilTooLarge } from './output-watch.js';
 
 /** `nobody`: the agent's root is no user of a container. */
@@ -30,6 +33,12 @@ export type ContainerOptions = {
   readonly network: string | undefined;
   /** Unique ids of the node's devices, in the order of its inventory; undefined where a device has none. */
   readonly deviceIds: readonly (string | undefined)[];
+};
+
+type Order = {
+  readonly assignment: Assignment;
+  readonly signal: AbortSignal;
+  readonly follower: Follower | undefined;
 };
 
 type End = 'too large' | 'late' | 'exited';
@@ -64,7 +73,12 @@ export class ContainerRuntime implements TaskRuntime {
     }
   }
 
-  async run(assignment: Assignment, files: TaskFiles, signal: AbortSignal): Promise<FinishedRun> {
+  async run(
+    assignment: Assignment,
+    files: TaskFiles,
+    signal: AbortSignal,
+    follower?: Follower,
+  ): Promise<FinishedRun> {
     signal.throwIfAborted();
     if (!this.#folders) throw new Error('images are not run here');
     const { image = '' } = assignment.program;
@@ -73,12 +87,12 @@ export class ContainerRuntime implements TaskRuntime {
     const folder = await this.#folders.make(files, undefined);
     let container: Docker.Container | undefined;
     try {
-      // Nobody but the engine and the agent gets as far as to these two.
+      // Nobody but the engine and the agent gets as far as to these.
       await chmod(join(folder.path, 'input'), 0o755);
-      await chmod(join(folder.path, 'output'), 0o777);
+      for (const name of ['output', 'checkpoint']) await chmod(join(folder.path, name), 0o777);
       const plan = { ...this.#planOf(assignment), image, volumes, userId, folder: folder.path };
       container = await this.#engine.createContainer(containerRequest(plan));
-      return await this.#runIn(container, join(folder.path, 'output'), assignment, signal);
+      return await this.#runIn(container, folder.path, { assignment, signal, follower });
     } finally {
       await container?.remove({ force: true, v: true });
       await folder.remove();
@@ -92,13 +106,24 @@ export class ContainerRuntime implements TaskRuntime {
 
   async #runIn(
     container: Docker.Container,
-    output: string,
-    { program }: Assignment,
-    signal: AbortSignal,
+    folder: string,
+    { assignment: { program, checkpoints }, signal, follower }: Order,
   ): Promise<FinishedRun> {
     const { timeLimitMs, outputLimitBytes } = program;
+    const output = join(folder, 'output');
+    const rooms = [{ folder: output, limitBytes: outputLimitBytes }];
     await container.start();
-    const end = await untilItEnds(container, { output, timeLimitMs, outputLimitBytes }, signal);
+    if (follower) await hearContainer(container, follower);
+    let kept: CheckpointWatch | undefined;
+    if (checkpoints && follower) {
+      const { sizeLimitBytes } = checkpoints;
+      const checkpoint = join(folder, 'checkpoint');
+      // Beside the last checkpoint there is room for the next.
+      rooms.push({ folder: checkpoint, limitBytes: 2 * sizeLimitBytes });
+      kept = new CheckpointWatch(checkpoint, sizeLimitBytes, follower);
+    }
+    const bounds = { rooms, timeLimitMs, notice: follower?.notice };
+    const end = await untilItEnds(container, bounds, signal).finally(() => kept?.close());
     signal.throwIfAborted();
     const { State: state } = await container.inspect();
     const tails = tailsOf(await container.logs({ stdout: true, stderr: true }));
@@ -125,6 +150,7 @@ export class ContainerRuntime implements TaskRuntime {
       network: program.needsNetwork ? network : undefined,
       deviceIds: this.#deviceIdsOf(assignment),
       agent: agentTag(stateDir),
+      hasCheckpoints: assignment.checkpoints !== undefined,
     };
   }
 
@@ -162,12 +188,14 @@ export class ContainerRuntime implements TaskRuntime {
 
 type EngineInfo = { readonly OSType: string; readonly SecurityOptions?: readonly string[] };
 
+type Bounds = {
+  readonly rooms: readonly { readonly folder: string; readonly limitBytes: number }[];
+  readonly timeLimitMs: number;
+  readonly notice: AbortSignal | undefined;
+};
+
 /** Whoever is to stop is asked first; who takes too long or too much is ended. */
-async function untilItEnds(
-  container: Docker.Container,
-  bounds: { readonly output: string; readonly timeLimitMs: number; readonly outputLimitBytes: number },
-  signal: AbortSignal,
-): Promise<End> {
+async function untilItEnds(container: Docker.Container, bounds: Bounds, signal: AbortSignal): Promise<End> {
   const ended = new AbortController();
   let end: End = 'exited';
   const killAs = (why: End) => {
@@ -178,11 +206,18 @@ async function untilItEnds(
   const stop = () => {
     container.stop({ t: STOP_GRACE_MS / 1_000 }).catch(hasEnded);
   };
+  const tell = () => {
+    container.kill({ signal: 'SIGTERM' }).catch(hasEnded);
+  };
   signal.addEventListener('abort', stop, { once: true });
+  bounds.notice?.addEventListener('abort', tell, { once: true });
   if (signal.aborted) stop();
-  const watching = untilTooLarge(bounds.output, bounds.outputLimitBytes, ended.signal).then(isTooLarge => {
-    if (isTooLarge) killAs('too large');
-  });
+  else if (bounds.notice?.aborted) tell();
+  const watching = Promise.all(
+    bounds.rooms.map(async ({ folder, limitBytes }) => {
+      if (await untilTooLarge(folder, limitBytes, ended.signal)) killAs('too large');
+    }),
+  );
   // It is awaited below, whenever it fails.
   watching.catch(() => undefined);
   try {
@@ -192,6 +227,7 @@ async function untilItEnds(
     ended.abort();
     clearTimeout(late);
     signal.removeEventListener('abort', stop);
+    bounds.notice?.removeEventListener('abort', tell);
     await watching;
   }
 }

@@ -1,6 +1,6 @@
 import type { RunFolder } from '../runs/run-folders.js';
 import { SCRATCH_FOLDER } from '../runtime/task-runtime.js';
-import { streamArguments } from './sandboxed-process.js';
+import { checkpointArguments, streamArguments } from './sandboxed-process.js';
 
 const BYTES_PER_MIB = 1024 * 1024;
 const PAGE_BYTES = 4_096;
@@ -13,11 +13,16 @@ export type SandboxPlan = {
   readonly memoryLimitMib: number;
   readonly outputLimitBytes: number;
   readonly hasNetwork: boolean;
+  /** Present: there is a folder for checkpoints, with one in it to continue from or without. */
+  readonly checkpoints: { readonly sizeLimitBytes: number; readonly continues: boolean } | undefined;
 };
 
 /** Room for one page more than is allowed: who filled it has written too much. */
 export const outputRoomBytes = (limitBytes: number): number =>
   (Math.ceil(limitBytes / PAGE_BYTES) + 1) * PAGE_BYTES;
+
+/** Beside the last checkpoint there is room for the next. */
+export const checkpointRoomBytes = (sizeLimitBytes: number): number => outputRoomBytes(2 * sizeLimitBytes);
 
 export const markerOf = ({ id }: RunFolder): string => `/run/${id}`;
 
@@ -26,7 +31,7 @@ export const markerOf = ({ id }: RunFolder): string => `/run/${id}`;
  * that is read-only but for what is bounded, no environment, and an end with the agent.
  */
 export function bubblewrapArguments(root: readonly string[], plan: SandboxPlan): string[] {
-  const { run, args, memoryLimitMib, outputLimitBytes, hasNetwork } = plan;
+  const { run, args, memoryLimitMib, outputLimitBytes, hasNetwork, checkpoints } = plan;
   const room = (folder: string, bytes: number) => ['--size', String(bytes), '--tmpfs', folder];
   const memoryBytes = memoryLimitMib * BYTES_PER_MIB;
   return [
@@ -39,6 +44,8 @@ export function bubblewrapArguments(root: readonly string[], plan: SandboxPlan):
     ...['--proc', '/proc', '--dev', '/dev', ...room('/dev/shm', memoryBytes), '--remount-ro', '/dev'],
     ...room(SCRATCH_FOLDER, memoryBytes),
     ...room('/output', outputRoomBytes(outputLimitBytes)),
+    ...(checkpoints ? room('/checkpoint', checkpointRoomBytes(checkpoints.sizeLimitBytes)) : []),
+    ...(checkpoints?.continues ? checkpointArguments : []),
     ...['--ro-bind', `${run.path}/input`, '/input', '--ro-bind', `${run.path}/program`, '/program'],
     ...['--dir', markerOf(run), '--chdir', SCRATCH_FOLDER, '--remount-ro', '/'],
     ...streamArguments,

@@ -5,11 +5,13 @@ import { promisify } from 'node:util';
 import { reasonOf } from '@astro/jetstream/log';
 import type { Assignment } from '@astro/messages/agent';
 import { collectOutputs, leftOutNote } from '../runs/collect-outputs.js';
+import { CheckpointWatch, LATEST_CHECKPOINT } from '../runs/checkpoint-watch.js';
 import { agentTag, RunFolders, type RunFolder } from '../runs/run-folders.js';
 import {
   type Availability,
   cpuMillisOf,
   faulted,
+  type Follower,
   OPEN_FILES_MAX,
   PROCESSES_MAX,
   STOP_GRACE_MS,
@@ -17,7 +19,7 @@ import {
   type TaskRuntime,
 } from '../runtime/task-runtime.js';
 import type { FinishedRun } from '../sandbox/program-run.js';
-import { bubblewrapArguments, markerOf, outputRoomBytes } from './bubblewrap.js';
+import { bubblewrapArguments, checkpointRoomBytes, markerOf, outputRoomBytes } from './bubblewrap.js';
 import { type ControlGroup, ControlGroups } from './control-groups.js';
 import { rootArguments } from './root-folder.js';
 import { pathOf, SandboxedProcess } from './sandboxed-process.js';
@@ -79,7 +81,12 @@ export class ProcessRuntime implements TaskRuntime {
     }
   }
 
-  async run(assignment: Assignment, files: TaskFiles, signal: AbortSignal): Promise<FinishedRun> {
+  async run(
+    assignment: Assignment,
+    files: TaskFiles,
+    signal: AbortSignal,
+    follower?: Follower,
+  ): Promise<FinishedRun> {
     signal.throwIfAborted();
     if (!isExecutable(files.program)) return faulted('program_invalid');
     const { folders, groups } = this.#standing();
@@ -89,11 +96,13 @@ export class ProcessRuntime implements TaskRuntime {
     let group: ControlGroup | undefined;
     try {
       folder = await folders.make(files, userId);
-      // Outputs lie in memory too, and come on top of what the program was given.
-      const memoryBytes = memoryLimitMib * BYTES_PER_MIB + outputRoomBytes(outputLimitBytes);
+      // Outputs and checkpoints lie in memory too, and come on top of what the program was given.
+      const kept = assignment.checkpoints ? checkpointRoomBytes(assignment.checkpoints.sizeLimitBytes) : 0;
+      const memoryBytes = memoryLimitMib * BYTES_PER_MIB + outputRoomBytes(outputLimitBytes) + kept;
       const cpuMillis = cpuMillisOf(assignment);
       group = await groups?.make(folder.id, { memoryBytes, processes: PROCESSES_MAX, cpuMillis });
-      return await this.#runIn({ assignment, folder, group, userId }, signal);
+      const continues = files.checkpoint !== undefined;
+      return await this.#runIn({ assignment, folder, group, userId, continues, follower }, signal);
     } finally {
       await group?.remove();
       await folder?.remove();
@@ -111,12 +120,14 @@ export class ProcessRuntime implements TaskRuntime {
   async #runIn(place: Place, signal: AbortSignal): Promise<FinishedRun> {
     const sandbox = await SandboxedProcess.prepare(await this.#launchOf(place));
     let output: FileHandle | undefined;
+    let kept: Kept | undefined;
     try {
       await place.group?.add(sandbox.processId);
       await sandbox.limit(this.#limitsOf(place), place.userId);
       output = await sandbox.openFolder('/output');
+      kept = await watchCheckpoints(sandbox, place);
       const { timeLimitMs, outputLimitBytes } = place.assignment.program;
-      const end = await untilItEnds(sandbox, timeLimitMs, signal);
+      const end = await untilItEnds(sandbox, timeLimitMs, signal, place.follower?.notice);
       await sandbox.gone();
       signal.throwIfAborted();
       if (end === 'late') return faulted('program_timed_out', sandbox.output);
@@ -130,21 +141,24 @@ export class ProcessRuntime implements TaskRuntime {
     } finally {
       await output?.close();
       await sandbox.close();
+      await kept?.close();
     }
   }
 
-  async #launchOf({ assignment, folder, userId }: Place) {
+  async #launchOf({ assignment, folder, userId, continues, follower }: Place) {
     const { program, args } = assignment;
+    const checkpoints = assignment.checkpoints && { ...assignment.checkpoints, continues };
     const { bubblewrap, rootFolder, networkNamespace } = this.#options;
     const hasNetwork = program.needsNetwork === true;
     if (hasNetwork && networkNamespace === undefined)
       throw new Error('there is no network for programs here');
     const root = await rootArguments(rootFolder, hasNetwork);
     const { memoryLimitMib, outputLimitBytes } = program;
-    const plan = { run: folder, args, memoryLimitMib, outputLimitBytes, hasNetwork };
+    const plan = { run: folder, args, memoryLimitMib, outputLimitBytes, hasNetwork, checkpoints };
     const sandboxed = [bubblewrap, ...bubblewrapArguments(root, plan)] as const;
     const { filterFile } = this.#standing();
-    const launch = { marker: markerOf(folder), filterFile };
+    const checkpointFile = continues ? join(folder.path, 'checkpoint', LATEST_CHECKPOINT) : undefined;
+    const launch = { marker: markerOf(folder), filterFile, checkpointFile, follower };
     if (!hasNetwork) return { ...launch, command: sandboxed, userId };
     // Only root may enter a namespace that is not its own, and becomes another user on the way.
     const user = ['--setuid', String(userId), '--setgid', String(userId)];
@@ -216,13 +230,30 @@ type Place = {
   readonly folder: RunFolder;
   readonly group: ControlGroup | undefined;
   readonly userId: number | undefined;
+  /** Whether there is a checkpoint to continue from. */
+  readonly continues: boolean;
+  readonly follower: Follower | undefined;
 };
 
-/** The exit code, or that the time was over. Whoever is to stop is asked first. */
+type Kept = { close(): Promise<void> };
+
+/** The folder is reached as long as its handle is open, also after the program's end. */
+async function watchCheckpoints(
+  sandbox: SandboxedProcess,
+  { assignment: { checkpoints }, follower }: Place,
+): Promise<Kept | undefined> {
+  if (!checkpoints || !follower) return undefined;
+  const folder = await sandbox.openFolder('/checkpoint');
+  const watch = new CheckpointWatch(pathOf(folder), checkpoints.sizeLimitBytes, follower);
+  return { close: () => watch.close().finally(() => folder.close()) };
+}
+
+/** The exit code, or that the time was over. Whoever is to stop is asked first, and once more with its notice. */
 async function untilItEnds(
   sandbox: SandboxedProcess,
   timeLimitMs: number,
   signal: AbortSignal,
+  notice: AbortSignal | undefined,
 ): Promise<number | 'late' | undefined> {
   let isLate = false;
   const late = setTimeout(() => {
@@ -234,8 +265,13 @@ async function untilItEnds(
     kill = setTimeout(() => sandbox.kill(), STOP_GRACE_MS);
     sandbox.terminate().catch(() => sandbox.kill());
   };
+  const tell = () => {
+    sandbox.terminate().catch(() => undefined);
+  };
   signal.addEventListener('abort', stop, { once: true });
+  notice?.addEventListener('abort', tell, { once: true });
   if (signal.aborted) stop();
+  else if (notice?.aborted) tell();
   sandbox.begin();
   try {
     const code = await sandbox.exited;
@@ -244,6 +280,7 @@ async function untilItEnds(
     clearTimeout(late);
     clearTimeout(kill);
     signal.removeEventListener('abort', stop);
+    notice?.removeEventListener('abort', tell);
   }
 }
 

@@ -4,6 +4,7 @@ import { access, open, readFile, type FileHandle } from 'node:fs/promises';
 import type { Readable, Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import type { Follower } from '../runtime/task-runtime.js';
 import { Tail } from '../sandbox/tail.js';
 import { inheritedFiles } from './inherited-files.js';
 
@@ -20,6 +21,7 @@ const STATUS_BYTES_MAX = 4_096;
 const BLOCK_FD = 3;
 const STATUS_FD = 4;
 const FILTER_FD = 5;
+const CHECKPOINT_FD = 6;
 
 export type Launch = {
   readonly command: readonly [file: string, ...args: readonly string[]];
@@ -28,6 +30,9 @@ export type Launch = {
   readonly marker: string;
   /** With the filter of system calls. */
   readonly filterFile: string;
+  /** With what the program continues from. */
+  readonly checkpointFile: string | undefined;
+  readonly follower: Follower | undefined;
 };
 
 export const streamArguments = [
@@ -35,6 +40,9 @@ export const streamArguments = [
   ...['--json-status-fd', String(STATUS_FD)],
   ...['--seccomp', String(FILTER_FD)],
 ];
+
+/** The program may replace it, so that it is a file of the sandbox's own. */
+export const checkpointArguments = ['--file', String(CHECKPOINT_FD), '/checkpoint/latest'];
 
 /**
  * A sandbox that stands and waits, so that limits are set before its program begins. Its first process and all that
@@ -65,19 +73,30 @@ export class SandboxedProcess {
     // Opened anew each time: who inherits an open file reads on where the one before has stopped.
     const filter = await open(launch.filterFile);
     const nothing = await open('/dev/null');
+    const checkpoint = await open(launch.checkpointFile ?? '/dev/null');
     try {
-      return await SandboxedProcess.#start(launch, streams(filter.fd, inherited, nothing.fd));
+      return await SandboxedProcess.#start(
+        launch,
+        streams([filter.fd, checkpoint.fd], inherited, nothing.fd),
+      );
     } finally {
+      await checkpoint.close();
       await nothing.close();
       await filter.close();
     }
   }
 
-  static async #start({ command, userId, marker }: Launch, stdio: StdioOptions): Promise<SandboxedProcess> {
+  static async #start(
+    { command, userId, marker, follower }: Launch,
+    stdio: StdioOptions,
+  ): Promise<SandboxedProcess> {
     const [file, ...args] = command;
     const env = { PATH: process.env.PATH };
     const child = spawn(file, args, { env, stdio, ...asUser(userId) });
-    const tails = { stdout: tailOf(child.stdout as Readable), stderr: tailOf(child.stderr as Readable) };
+    const tails = {
+      stdout: tailOf(child.stdout as Readable, bytes => follower?.write('stdout', bytes)),
+      stderr: tailOf(child.stderr as Readable, bytes => follower?.write('stderr', bytes)),
+    };
     // Whoever has nothing left to read from it has ended, which is told elsewhere.
     (child.stdio[BLOCK_FD] as Writable).on('error', () => undefined);
     const ended = exitOf(child).then(
@@ -166,18 +185,21 @@ export class SandboxedProcess {
 }
 
 /** What was left to the agent is replaced by nothing; a number that is not named is not touched. */
-function streams(filterFd: number, inherited: readonly number[], nothingFd: number): StdioOptions {
-  const stdio: (number | 'ignore' | 'pipe')[] = ['ignore', 'pipe', 'pipe', 'pipe', 'pipe', filterFd];
-  for (const fd of inherited.filter(fd => fd > FILTER_FD)) {
+function streams(given: readonly number[], inherited: readonly number[], nothingFd: number): StdioOptions {
+  const stdio: (number | 'ignore' | 'pipe')[] = ['ignore', 'pipe', 'pipe', 'pipe', 'pipe', ...given];
+  for (const fd of inherited.filter(fd => fd > CHECKPOINT_FD)) {
     while (stdio.length < fd) stdio.push('ignore');
     stdio[fd] = nothingFd;
   }
   return stdio;
 }
 
-function tailOf(stream: Readable): Tail {
+function tailOf(stream: Readable, hear: (bytes: Uint8Array) => void): Tail {
   const tail = new Tail();
-  stream.on('data', (data: Uint8Array) => tail.write(data));
+  stream.on('data', (data: Uint8Array) => {
+    tail.write(data);
+    hear(data);
+  });
   return tail;
 }
 

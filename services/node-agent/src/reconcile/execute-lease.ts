@@ -1,7 +1,9 @@
+import { crashPoint } from '@astro/jetstream/crash-point';
 import type { Assignment } from '@astro/messages/agent';
 import type { Output } from '@astro/messages/scheduling';
-import type { Content, Moved } from '../content/content.js';
-import type { TaskFiles, TaskRunner } from '../runtime/task-runtime.js';
+import { type Content, ContentMismatch, type Moved } from '../content/content.js';
+import { GatewayRefusal } from '../gateway/gateway-client.js';
+import type { Follower, TaskFiles, TaskRunner } from '../runtime/task-runtime.js';
 import type { ProgramResult } from '../sandbox/program-run.js';
 import type { EndReport } from './lease-journal.js';
 import { resultDigest } from '@astro/messages/result-digest';
@@ -11,18 +13,28 @@ const REASON_CHARACTERS_MAX = 500;
 export type Execution = {
   readonly content: Content;
   readonly runtime: TaskRunner;
+  readonly follower?: Follower;
   /** Resolves when the platform is sure to hear that the task runs. */
   started(): Promise<void>;
 };
 
+/** The program has ended as it was told to. Another node goes on from what it has kept. */
+export class StoppedByNotice extends Error {
+  override readonly name = 'StoppedByNotice';
+
+  constructor() {
+    super('the program was told to end, and did');
+  }
+}
+
 /**
  * Fetches, runs and stores: all that a lease asks of a node. What goes wrong at the node ends the lease as failed, so
  * that the task is tried elsewhere; what goes wrong in the program is a result.
- * @throws the signal's reason when it aborts, and what `started` throws: the lease has not ended then
+ * @throws the signal's reason when it aborts, StoppedByNotice, and what `started` throws: the lease has not ended then
  */
 export async function executeLease(
   assignment: Assignment,
-  { content, runtime, started }: Execution,
+  { content, runtime, started, follower }: Execution,
   signal: AbortSignal,
 ): Promise<EndReport> {
   const { poolId, leaseId, fencingToken } = assignment;
@@ -39,16 +51,21 @@ export async function executeLease(
   } catch (error) {
     return failed('the inputs are not available', error);
   }
+  crashPoint('before-start');
   await started();
   let result: ProgramResult;
   try {
-    result = await runtime.run(assignment, files, signal);
+    result = await runtime.run(assignment, files, signal, follower);
   } catch (error) {
     return failed('the program could not be run', error);
   }
+  crashPoint('after-run');
+  // It was told to end before its time: only what it finished all the same is a result.
+  if (follower?.notice.aborted && result.fault !== 'none') throw new StoppedByNotice();
   try {
     const { fault } = result;
     const outputs = await storeOutputs(result, content, signal, moved);
+    crashPoint('after-upload');
     const digest = resultDigest(fault, outputs);
     return { type: 'TaskCompleted', data: { ...lease, fault, digest, outputs, transferred: moved } };
   } catch (error) {
@@ -68,7 +85,25 @@ export async function fetchFiles(
   const inputs: { name: string; bytes: Uint8Array }[] = [];
   for (const { name, cid } of assignment.inputs)
     inputs.push({ name, bytes: await content.fetch(cid, signal, moved) });
-  return { program, inputs };
+  const checkpoint = await fetchCheckpoint(assignment, content, signal);
+  return { program, inputs, ...(checkpoint && { checkpoint }) };
+}
+
+/** A node that is gone said that it had stored it. Where that was not so, the program begins. */
+async function fetchCheckpoint(
+  { checkpoint, checkpoints }: Assignment,
+  content: Content,
+  signal: AbortSignal,
+): Promise<Uint8Array | undefined> {
+  if (!checkpoint || !checkpoints) return undefined;
+  try {
+    const bytes = await content.fetch(checkpoint.cid, signal);
+    return bytes.length <= checkpoints.sizeLimitBytes ? bytes : undefined;
+  } catch (error) {
+    const isMissing = error instanceof GatewayRefusal && [400, 404].includes(error.status);
+    if (isMissing || error instanceof ContentMismatch) return undefined;
+    throw error;
+  }
 }
 
 export async function storeOutputs(

@@ -68,6 +68,7 @@ async function startAgent(tasksMax = 2, attestationClaimed?: AttestationKind): P
     tasksMax,
     attestationClaimed,
     log: silent,
+    tellLogs: () => undefined,
     report: async report => {
       if (!isBusUp) throw new Error('the bus is away');
       reports.push(report);

@@ -1,16 +1,32 @@
-import type { Assignment, DesiredState, NodeReport, ReplicaOrders } from '@astro/messages/agent';
+import type {
+  Assignment,
+  DesiredState,
+  LogsWritten,
+  NodeReport,
+  ReplicaOrders,
+  TaskCheckpointed,
+} from '@astro/messages/agent';
 import type { AttestationKind } from '@astro/messages/registry';
+import { crashPoint } from '@astro/jetstream/crash-point';
+import { delay } from '@astro/jetstream/delay';
 import type { Log } from '@astro/jetstream/log';
 import { reasonOf } from '@astro/jetstream/log';
 import type { Content } from '../content/content.js';
-import type { TaskRunner } from '../runtime/task-runtime.js';
+import type { Follower, TaskRunner } from '../runtime/task-runtime.js';
+import { CheckpointKeeper } from './checkpoint-keeper.js';
 import { DeadlineTimer } from './deadline-timer.js';
 import { executeLease, failedReport, type Execution } from './execute-lease.js';
 import { executeReplica } from './execute-replica.js';
 import type { EndReport, LeaseJournal } from './lease-journal.js';
+import { LogSender } from './log-sender.js';
 
 /** A lease that is still listed this long after its end was reported is reported once more. */
 const REPORT_AGAIN_MS = 30_000;
+
+/** How long a program may take to keep its state when the agent stops. */
+const NOTICE_OF_AGENT_MS = 3_000;
+/** What is left of a notice when its program is ended: its last checkpoint is stored and reported in it. */
+const LAST_CHECKPOINT_MS = 5_000;
 
 /** Why a running task is stopped: the platform no longer wants it, it is late, or the agent ends. */
 export class LeaseStopped extends Error {
@@ -28,12 +44,19 @@ export type ReconcilerOptions = {
   readonly log: Log;
   /** Resolves when the report is stored. */
   report(report: NodeReport): Promise<void>;
+  /** What is lost of it is lost. */
+  tellLogs(logs: LogsWritten): void;
 };
 
 type RunningLease = {
   readonly stop: AbortController;
+  /** Aborts when its program is to keep its state and end, where it can. */
+  readonly notice: AbortController;
+  /** Aborts when nobody wants what it has made. */
+  readonly lost: AbortController;
   readonly done: Promise<void>;
   readonly timer: DeadlineTimer;
+  readonly canKeep: boolean;
 };
 
 /**
@@ -69,31 +92,53 @@ export class Reconciler {
   async reconcile(): Promise<void> {
     const desired = this.#desired;
     if (!desired || this.#closed) return;
-    for (const [leaseId, { stop, timer }] of this.#running) {
-      const wanted = desired.get(leaseId);
-      if (!wanted) stop.abort(new LeaseStopped('the lease was taken back'));
-      else if (timer.moveTo(wanted.deadline))
-        this.#options.log.info('the lease has another deadline', {
-          leaseId,
-          deadline: wanted.deadline.toISOString(),
-        });
-    }
+    for (const [leaseId, running] of this.#running) this.#compare(running, desired.get(leaseId), leaseId);
     for (const leaseId of this.#options.journal.leaseIds()) {
       if (!desired.has(leaseId)) await this.#options.journal.forget(leaseId);
     }
     for (const assignment of desired.values()) this.#look(assignment);
   }
 
-  /** Stops all tasks; their leases stay open and run again after a restart, if they are still wanted then. */
+  /**
+   * Stops all tasks; their leases stay open and run again after a restart, if they are still wanted then. Who can keep
+   * its state gets a moment to.
+   */
   async close(): Promise<void> {
     this.#closed = true;
+    const done = Promise.all([...this.#running.values()].map(lease => lease.done));
+    for (const { notice, stop, canKeep } of this.#running.values())
+      if (canKeep) notice.abort();
+      else stop.abort(new LeaseStopped('the agent stops'));
+    const allDone = new AbortController();
+    const end = () => allDone.abort();
+    done.then(end, end);
+    await delay(NOTICE_OF_AGENT_MS, allDone.signal);
     for (const { stop } of this.#running.values()) stop.abort(new LeaseStopped('the agent stops'));
-    await Promise.all([...this.#running.values()].map(({ done }) => done));
+    await done;
     await Promise.all(this.#reporting.values());
   }
 
+  #compare(
+    { stop, lost, notice, timer }: RunningLease,
+    wanted: Assignment | undefined,
+    leaseId: string,
+  ): void {
+    const { log } = this.#options;
+    if (!wanted) {
+      lost.abort();
+      return stop.abort(new LeaseStopped('the lease was taken back'));
+    }
+    const endsAt = endOf(wanted);
+    if (timer.moveTo(endsAt))
+      log.info('the lease has another deadline', { leaseId, deadline: endsAt.toISOString() });
+    if (wanted.stopBy && !notice.signal.aborted) {
+      log.info('the lease is under notice', { leaseId, stopBy: wanted.stopBy.toISOString() });
+      notice.abort();
+    }
+  }
+
   #look(assignment: Assignment): void {
-    const { leaseId, deadline } = assignment;
+    const { leaseId, checkpoints, stopBy } = assignment;
     const ended = this.#options.journal.ended(leaseId);
     if (ended) {
       const isDue = ended.reportedAtMs === undefined || Date.now() - ended.reportedAtMs > REPORT_AGAIN_MS;
@@ -101,28 +146,51 @@ export class Reconciler {
       return;
     }
     const isFull = this.#running.size >= this.#options.tasksMax;
-    if (isFull || this.#running.has(leaseId) || deadline.getTime() <= Date.now()) return;
-    const stop = new AbortController();
-    const timer = new DeadlineTimer(deadline, () => stop.abort(new LeaseStopped('the deadline has passed')));
-    const done = this.#run(assignment, stop).finally(() => {
+    const endsAt = endOf(assignment);
+    if (isFull || this.#running.has(leaseId) || endsAt.getTime() <= Date.now()) return;
+    const canKeep = checkpoints !== undefined;
+    // What it has kept is worth more on a node where it has time.
+    if (canKeep && stopBy) return;
+    const [stop, notice, lost] = [new AbortController(), new AbortController(), new AbortController()];
+    const timer = new DeadlineTimer(endsAt, () => stop.abort(new LeaseStopped('the deadline has passed')));
+    const done = this.#run(assignment, { stop, notice, lost }).finally(() => {
       timer.clear();
       this.#running.delete(leaseId);
       // There is room for another one now.
       return this.reconcile();
     });
-    this.#running.set(leaseId, { stop, done, timer });
+    this.#running.set(leaseId, { stop, notice, lost, done, timer, canKeep });
   }
 
-  async #run(assignment: Assignment, stop: AbortController): Promise<void> {
+  async #run(
+    assignment: Assignment,
+    { stop, notice, lost }: Pick<RunningLease, 'stop' | 'notice' | 'lost'>,
+  ): Promise<void> {
     const { log, content, runtime, journal } = this.#options;
     const { poolId, leaseId, fencingToken, taskId } = assignment;
     const started = () =>
       this.#options.report({ type: 'TaskStarted', data: { poolId, leaseId, fencingToken } });
-    const execution = { content, runtime, started };
+    const told = (data: TaskCheckpointed) => this.#options.report({ type: 'TaskCheckpointed', data });
+    const keeper = new CheckpointKeeper(
+      assignment,
+      { content, log, report: told },
+      // A program that cannot keep its state goes on until the end of a notice.
+      assignment.checkpoints ? notice.signal : new AbortController().signal,
+      lost.signal,
+    );
+    const logs = new LogSender(lines => this.#options.tellLogs({ poolId, leaseId, ...lines }));
+    const follower: Follower = {
+      notice: keeper.notice,
+      keep: bytes => keeper.keep(bytes),
+      untilNext: () => keeper.untilNext(),
+      write: (source, bytes) => logs.write(source, bytes),
+    };
+    const execution = { content, runtime, started, follower };
     try {
       const report = await this.#execute(assignment, execution, stop.signal);
       stop.signal.throwIfAborted();
       await journal.record({ report, reportedAtMs: undefined });
+      crashPoint('before-end-report');
       this.#report(report);
       log.info(report.type === 'TaskCompleted' ? 'task completed' : 'task failed', {
         leaseId,
@@ -132,6 +200,8 @@ export class Reconciler {
     } catch (error) {
       // The lease has not ended; if it is still wanted, a later look runs it again.
       log.warn('task stopped', { leaseId, taskId, reason: reasonOf(error) });
+    } finally {
+      logs.close();
     }
   }
 
@@ -177,6 +247,9 @@ export class Reconciler {
     this.#reporting.set(leaseId, reporting);
   }
 }
+
+const endOf = ({ deadline, stopBy, checkpoints }: Assignment): Date =>
+  stopBy && checkpoints ? new Date(stopBy.getTime() - LAST_CHECKPOINT_MS) : deadline;
 
 const said = (report: EndReport) =>
   report.type === 'TaskCompleted' ? { fault: report.data.fault } : { reason: report.data.reason };

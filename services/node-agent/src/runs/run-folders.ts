@@ -2,10 +2,12 @@ import { createHash, randomUUID } from 'node:crypto';
 import { chown, lstat, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { LATEST_CHECKPOINT } from './checkpoint-watch.js';
 import type { TaskFiles } from '../runtime/task-runtime.js';
 
 const EXECUTABLE = 0o555;
 const READ_ONLY = 0o444;
+const FOLDERS = ['input', 'output', 'checkpoint'];
 
 /** Tells the agents of one machine apart, in places that they share. */
 export const agentTag = (stateDir: string): string =>
@@ -39,17 +41,22 @@ export class RunFolders {
     return new RunFolders(path);
   }
 
-  /** `program` and the files of `input`, which `owner` may read, and `output`, which it may fill. */
-  async make({ program, inputs }: TaskFiles, owner: number | undefined): Promise<RunFolder> {
+  /**
+   * `program` and the files of `input`, which `owner` may read, and `output` and `checkpoint`, which it may fill. The
+   * latter holds what a program continues from.
+   */
+  async make({ program, inputs, checkpoint }: TaskFiles, owner: number | undefined): Promise<RunFolder> {
     const id = randomUUID();
     const path = join(this.path, id);
-    for (const folder of [path, join(path, 'input'), join(path, 'output')]) {
+    for (const folder of [path, ...FOLDERS.map(name => join(path, name))]) {
       await mkdir(folder, { mode: 0o700 });
       if (owner !== undefined) await chown(folder, owner, owner);
     }
     await writeFile(join(path, 'program'), program, { mode: EXECUTABLE });
     for (const { name, bytes } of inputs)
       await writeFile(join(path, 'input', name), bytes, { mode: READ_ONLY, flag: 'wx' });
+    if (checkpoint)
+      await writeFile(join(path, 'checkpoint', LATEST_CHECKPOINT), checkpoint, { mode: READ_ONLY });
     return { id, path, remove: () => rm(path, { recursive: true, force: true }) };
   }
 

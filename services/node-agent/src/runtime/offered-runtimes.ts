@@ -2,7 +2,7 @@ import type { Log } from '@astro/jetstream/log';
 import type { Assignment } from '@astro/messages/agent';
 import { neededRuntime, type OfferedRuntime } from '@astro/messages/runtimes';
 import type { FinishedRun } from '../sandbox/program-run.js';
-import type { TaskFiles, TaskRunner, TaskRuntime } from './task-runtime.js';
+import type { Follower, TaskFiles, TaskRunner, TaskRuntime } from './task-runtime.js';
 
 /** The runtimes that work on this machine. What its operator allowed and does not work is told, and not offered. */
 export class OfferedRuntimes implements TaskRunner {
@@ -36,11 +36,16 @@ export class OfferedRuntimes implements TaskRunner {
     return [...this.#offered.keys()];
   }
 
-  async run(assignment: Assignment, files: TaskFiles, signal: AbortSignal): Promise<FinishedRun> {
+  async run(
+    assignment: Assignment,
+    files: TaskFiles,
+    signal: AbortSignal,
+    follower?: Follower,
+  ): Promise<FinishedRun> {
     const { program } = assignment;
     const runtime = this.#offered.get(neededRuntime(program));
     if (!runtime) throw new Error(`${neededRuntime(program)} is not offered by this node`);
-    return runtime.run(assignment, files, signal);
+    return runtime.run(assignment, files, signal, follower);
   }
 
   async close(): Promise<void> {

@@ -7,15 +7,37 @@ export type TaskFiles = {
   /** No bytes where the program is an image. */
   readonly program: Uint8Array;
   readonly inputs: readonly NamedBytes[];
+  /** What `/checkpoint/latest` holds at first, of a program that continues. */
+  readonly checkpoint?: Uint8Array;
+};
+
+export type LogSource = 'stdout' | 'stderr';
+
+/** Follows a program; what is said of checkpoints counts where its job has them. */
+export type Follower = {
+  /** As it is written, in pieces of any size. */
+  write(source: LogSource, bytes: Uint8Array): void;
+  /** Aborts when the program is to keep its state once more and end. */
+  readonly notice: AbortSignal;
+  /** Resolves when the bytes are taken care of. Called again only then. */
+  keep(bytes: Uint8Array): Promise<void>;
+  /** Resolves when it is time for another checkpoint. */
+  untilNext(): Promise<void>;
 };
 
 /** Executes the program of an assignment within the limits that it sets. */
 export interface TaskRunner {
   /**
    * When the signal aborts, the program is told to end, and ended a moment later.
+   * @param follower has all that it is told of when the run is over, however that ends
    * @throws the signal's reason when it aborts; another Error when the node, not the program, is at fault
    */
-  run(assignment: Assignment, files: TaskFiles, signal: AbortSignal): Promise<FinishedRun>;
+  run(
+    assignment: Assignment,
+    files: TaskFiles,
+    signal: AbortSignal,
+    follower?: Follower,
+  ): Promise<FinishedRun>;
 }
 
 /** Whether a machine can run such programs; if not, why, and what its operator can do about it. */

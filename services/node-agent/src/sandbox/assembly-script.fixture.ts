@@ -43,6 +43,7 @@ declare function sock_send(file: i32, data: usize, count: i32, flags: i32, sent:
 
 const INPUT = 3;
 const OUTPUT = 4;
+const CHECKPOINT = 5;
 const CREATE = 1;
 const TRUNCATE = 8;
 const cell: usize = memory.data(64);
@@ -66,6 +67,17 @@ function read(file: i32, bytes: Uint8Array): i32 {
   return load<i32>(cell + 8);
 }
 function output(name: string, bytes: Uint8Array): void { write(open(OUTPUT, name, CREATE), bytes); }
+/** Keeps the state of the program: whole or not at all. */
+function keep(bytes: Uint8Array): i32 {
+  const file = open(CHECKPOINT, "next", CREATE | TRUNCATE);
+  write(file, bytes);
+  fd_close(file);
+  const next = utf8("next");
+  const latest = utf8("latest");
+  return path_rename(CHECKPOINT, next.dataStart, next.length, CHECKPOINT, latest.dataStart, latest.length);
+}
+const stop = utf8("stop");
+function isToStop(): bool { return path_open(CHECKPOINT, 0, stop.dataStart, stop.length, 0, 2, 0, 0, cell) == 0; }
 `;
 
 /** A WebAssembly program whose `_start` runs these AssemblyScript statements after the prelude. */

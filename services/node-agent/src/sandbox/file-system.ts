@@ -60,7 +60,7 @@ function fileOf(bytes: Uint8Array): File {
 }
 
 /** The shim lets a file that is read-only be truncated and extended; this one does not. */
-class FixedFile extends File {
+export class FixedFile extends File {
   override path_open(oflags: number, rights: bigint, flags: number): { ret: number; fd_obj: OpenFile } {
     const opened = super.path_open(oflags, rights, flags);
     return opened.ret === wasi.ERRNO_SUCCESS ? { ret: opened.ret, fd_obj: new OpenFixedFile(this) } : opened;
@@ -105,7 +105,7 @@ class OpenFixedDirectory extends OpenDirectory {
   }
 }
 
-class OutputDirectory extends Directory {
+export class OutputDirectory extends Directory {
   readonly #quota: OutputQuota;
 
   constructor(quota: OutputQuota) {
@@ -129,7 +129,7 @@ class OutputDirectory extends Directory {
   }
 }
 
-class OpenOutputDirectory extends OpenDirectory {
+export class OpenOutputDirectory extends OpenDirectory {
   readonly #quota: OutputQuota;
 
   constructor(directory: OutputDirectory, quota: OutputQuota) {
@@ -146,7 +146,7 @@ class OpenOutputDirectory extends OpenDirectory {
   }
 }
 
-class OutputFile extends File {
+export class OutputFile extends File {
   readonly #quota: OutputQuota;
 
   constructor(quota: OutputQuota) {
@@ -217,7 +217,7 @@ class OpenOutputFile extends OpenFile {
 }
 
 /** A folder that the program finds opened, under an absolute name. */
-class MountedDirectory extends OpenDirectory {
+export class MountedDirectory extends OpenDirectory {
   readonly #name: string;
   readonly #opened: OpenDirectory;
 

@@ -18,7 +18,20 @@ export type ProgramRun = {
   readonly limits: ProgramLimits;
   /** The random numbers that the program sees follow from it. */
   readonly seed: string;
+  /** Present: the program finds `/checkpoint`. */
+  readonly checkpoints?: CheckpointRun;
 };
+
+export type CheckpointRun = {
+  readonly sizeLimitBytes: number;
+  /** What the program continues from. */
+  readonly latest?: Uint8Array;
+  /** Whether the agent waits for a checkpoint, and whether the program is to end: two numbers that both sides see. */
+  readonly flags: SharedArrayBuffer;
+};
+
+export const flagAt = { isWanted: 0, isToStop: 1 } as const;
+export const flagsBytes = 2 * Int32Array.BYTES_PER_ELEMENT;
 
 /** What every honest node gets from the same run; a faulted run has no outputs. */
 export type ProgramResult = {
@@ -33,5 +46,7 @@ export type FinishedRun = ProgramResult & ProgramTails;
 
 export type WorkerMessage =
   | { readonly type: 'ready' }
+  | { readonly type: 'written'; readonly source: 'stdout' | 'stderr'; readonly bytes: Uint8Array }
+  | { readonly type: 'checkpoint'; readonly bytes: Uint8Array }
   | { readonly type: 'finished'; readonly run: FinishedRun }
   | { readonly type: 'broken'; readonly reason: string };

@@ -1,4 +1,5 @@
 import { Worker } from 'node:worker_threads';
+import { CheckpointsOfWorker, type KeptCheckpoints } from './checkpoints-of-worker.ts';
 import type { FinishedRun, ProgramRun, WorkerMessage } from './program-run.ts';
 
 /** A worker that has not loaded its code by then never will; the node is at fault, not the program. */
@@ -8,6 +9,12 @@ const START_TIMEOUT_MS = 30_000;
 const WORKER_LIMITS = { maxOldGenerationSizeMb: 256, maxYoungGenerationSizeMb: 32, stackSizeMb: 4 };
 
 const workerFile = import.meta.url.endsWith('.ts') ? './program.worker.ts' : './program.worker.js';
+
+export type Followed = {
+  readonly kept?: KeptCheckpoints | undefined;
+  /** Told of what the program writes, as it does. */
+  readonly hear?: ((source: 'stdout' | 'stderr', bytes: Uint8Array) => void) | undefined;
+};
 
 type Ready = { readonly worker: Worker; readonly ready: Promise<void> };
 
@@ -29,16 +36,22 @@ export class Sandbox {
    * @throws the signal's reason when it aborts; an Error when the sandbox itself failed, which is never the
    * program's doing.
    */
-  async run(run: ProgramRun, signal: AbortSignal): Promise<FinishedRun> {
+  async run(run: ProgramRun, signal: AbortSignal, { kept, hear }: Followed = {}): Promise<FinishedRun> {
     signal.throwIfAborted();
     const { worker, ready } = this.#spare ?? startWorker();
     this.#spare = undefined;
+    if (hear)
+      worker.on('message', (message: WorkerMessage) => {
+        if (message.type === 'written') hear(message.source, message.bytes);
+      });
+    const following = kept && new CheckpointsOfWorker(worker, kept);
     try {
       await untilAborted(ready, signal);
-      return await finish(worker, run, signal);
+      return await finish(worker, following ? { ...run, checkpoints: following.run } : run, signal);
     } finally {
       await worker.terminate();
       this.warm();
+      await following?.close();
     }
   }
 

@@ -8,6 +8,14 @@ export const WASI_MODULE = 'wasi_snapshot_preview1';
 
 type HostFunction = (...operands: readonly never[]) => unknown;
 
+export type WasiHostOptions = {
+  readonly args: readonly string[];
+  readonly seed: string;
+  readonly folders: readonly Fd[];
+  /** Told of what the program writes. */
+  readonly hear: (source: 'stdout' | 'stderr', bytes: Uint8Array) => void;
+};
+
 /**
  * WASI preview 1 as programs see it: two folders, arguments, and nothing that differs from one run to the next.
  * The clock stands at 0 and only sleeping moves it; random numbers follow from the seed; sockets do not exist.
@@ -21,9 +29,11 @@ export class WasiHost {
   readonly #wasi: WASI;
   readonly #args: readonly string[];
   readonly #random: () => number;
+  readonly #hear: WasiHostOptions['hear'];
   #clockNs = 0n;
 
-  constructor(options: { args: readonly string[]; seed: string; folders: readonly Fd[] }) {
+  constructor(options: WasiHostOptions) {
+    this.#hear = options.hear;
     this.#args = options.args;
     this.#random = randomWords(options.seed);
     this.#wasi = new WASI(
@@ -31,8 +41,8 @@ export class WasiHost {
       [],
       [
         new OpenFile(new File([], { readonly: true })),
-        new ConsoleStdout(data => this.stdout.write(data)),
-        new ConsoleStdout(data => this.stderr.write(data)),
+        new ConsoleStdout(data => this.#wrote('stdout', data)),
+        new ConsoleStdout(data => this.#wrote('stderr', data)),
         ...options.folders,
       ],
       { debug: false },
@@ -43,6 +53,11 @@ export class WasiHost {
   /** The program's memory must be known before its first call into the host. */
   attach(memory: WebAssembly.Memory): void {
     this.#wasi.inst = { exports: { memory } };
+  }
+
+  #wrote(source: 'stdout' | 'stderr', bytes: Uint8Array): void {
+    this[source].write(bytes);
+    this.#hear(source, bytes);
   }
 
   get #view(): DataView {

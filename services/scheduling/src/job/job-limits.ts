@@ -27,6 +27,9 @@ export const jobLimits = {
   deviceCount: 64,
   labelLength: 120,
   priority: 9,
+  checkpointsEveryMs: { min: 1_000, max: 3_600_000 },
+  /** As large as content may be. */
+  checkpointBytes: 1 << 26,
 } as const;
 
 /** Ids become tokens of subjects and parts of file names. */
@@ -47,6 +50,7 @@ export const flawOf = (spec: JobSpec): string | undefined =>
   flawOfService(spec) ??
   flawOfFunding(spec) ??
   flawOfVerification(spec) ??
+  flawOfCheckpoints(spec) ??
   flawOfTransfer(spec) ??
   spec.tasks.reduce<string | undefined>((flaw, task, index) => flaw ?? flawOfTask(task, index), undefined);
 
@@ -154,6 +158,18 @@ function flawOfTransfer({ requirements, inputSizes, tasks }: JobSpec): string | 
     return `spec.inputSizes.taskBytes: one for each of ${tasks.length} tasks`;
   const wrong = taskBytes.findIndex(bytes => !upTo(bytes, jobLimits.inputBytesOfTask));
   return wrong < 0 ? undefined : `spec.inputSizes.taskBytes[${wrong}]: 0 to ${jobLimits.inputBytesOfTask}`;
+}
+
+function flawOfCheckpoints({ checkpoints, service }: JobSpec): string | undefined {
+  if (!checkpoints) return undefined;
+  const { min, max } = jobLimits.checkpointsEveryMs;
+  const { everyMs, sizeLimitBytes } = checkpoints;
+  if (!Number.isInteger(everyMs) || everyMs < min || everyMs > max)
+    return `spec.checkpoints.everyMs: ${min} to ${max}`;
+  if (!within(sizeLimitBytes, jobLimits.checkpointBytes))
+    return `spec.checkpoints.sizeLimitBytes: 1 to ${jobLimits.checkpointBytes}`;
+  // Each run of a replica begins anew.
+  return service ? 'spec.checkpoints: must be absent for a service' : undefined;
 }
 
 /** What an array says of itself is shown to people, so that it must be what its tasks are. */

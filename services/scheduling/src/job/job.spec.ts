@@ -254,6 +254,13 @@ describe('submitting', () => {
     ['spec.funding.onShortage: ', submitSpec({ funding: { ...funding, onShortage: 'unspecified' } })],
     ['spec.funding.noticeMs: ', submitSpec({ funding: { ...funding, noticeMs: 604_800_001 } })],
     ['spec.funding.noticeMs: ', submitSpec({ funding: { ...funding, noticeMs: 0.5 } })],
+    ['spec.checkpoints.everyMs: ', submitSpec({ checkpoints: { everyMs: 999, sizeLimitBytes: 1 } })],
+    ['spec.checkpoints.everyMs: ', submitSpec({ checkpoints: { everyMs: 3_600_001, sizeLimitBytes: 1 } })],
+    ['spec.checkpoints.sizeLimitBytes: ', submitSpec({ checkpoints: { everyMs: 1_000, sizeLimitBytes: 0 } })],
+    [
+      'spec.checkpoints.sizeLimitBytes: ',
+      submitSpec({ checkpoints: { everyMs: 1_000, sizeLimitBytes: 67_108_865 } }),
+    ],
     [
       'spec.funding.onShortage: ',
       submitSpec({ funding: { ...funding, mode: 'whole', onShortage: 'pause' } }),

@@ -1,5 +1,6 @@
 import { codeOf } from '@astro/messages/runtimes';
 import type { ExpiredLease } from '@astro/messages/scheduling';
+import { leaveCheckpoint } from './checkpoints.js';
 import { holdReplicas } from './evolve-service.js';
 import { engineOfferOf } from './fleet.js';
 import { forgetOldest, jobOf, leaseOf, nodeOf } from './lookups.js';
@@ -39,7 +40,10 @@ export function endLease(pool: Pool, leaseId: string, end: LeaseEnd): void {
   if (!task) return;
   task.live -= 1;
   if (end === 'completed') task.completed += 1;
-  else task.operators.delete(operatorId);
+  else {
+    task.operators.delete(operatorId);
+    leaveCheckpoint(task, lease);
+  }
   // A node that was withdrawn has not failed the task: when it comes back it may be given it again.
   if (end === 'failed' || end === 'expired') task.failedOn.add(nodeId);
   pool.waiting.refresh(task);

@@ -1,6 +1,7 @@
 import type {
   ExpiredLease,
   Grant,
+  LeaseCheckpointed,
   LeaseCompleted,
   LeaseRenewed,
   PoolEvent,
@@ -8,6 +9,7 @@ import type {
 } from '@astro/messages/scheduling';
 import { replicasAtFirst } from '../job/verification-limits.js';
 import { evolveBookings, type BookingEvent } from './booking/evolve-bookings.js';
+import { keepCheckpoint } from './checkpoints.js';
 import { endLease, expire, moved, replaceLater, revokeAll, takeBack } from './end-lease.js';
 import { admit, expireAttestations, withdraw } from './evolve-nodes.js';
 import { countCharges, release, renew, requeue, scale } from './evolve-service.js';
@@ -53,6 +55,8 @@ function apply(pool: Pool, { type, data }: PoolEvent): void {
       pool.shares.passed(data.startedAt);
       leaseOf(pool, data.leaseId).startedAt = data.startedAt;
       return moved(pool, jobOf(pool, data.jobId), data.startedAt);
+    case 'LeaseCheckpointed':
+      return checkpointed(pool, data);
     case 'LeaseCompleted':
       return completeLease(pool, data);
     case 'LeaseFailed':
@@ -103,6 +107,12 @@ function apply(pool: Pool, { type, data }: PoolEvent): void {
   }
 }
 
+function checkpointed(pool: Pool, data: LeaseCheckpointed): void {
+  pool.shares.passed(data.checkpointedAt);
+  moved(pool, jobOf(pool, data.jobId), data.checkpointedAt);
+  keepCheckpoint(leaseOf(pool, data.leaseId), data);
+}
+
 function completeLease(pool: Pool, { jobId, leaseId, result }: LeaseCompleted): void {
   const { tenantId, spec } = jobOf(pool, jobId);
   pool.durations.learn(tenantId, spec, result.meteredMs);
@@ -151,6 +161,7 @@ function queueJob(pool: Pool, { jobId, tenantId, spec, queuedAt, fundedAtto }: T
       completed: 0,
       operators: new Set(),
       failedOn: new Set(),
+      kept: [],
       isOpen: true,
       isBegun: !job.funding && (spec.maxParallel === 0 || index < spec.maxParallel),
       waitsIn: NOWHERE,
@@ -183,6 +194,8 @@ function grantLease(pool: Pool, grant: Grant): void {
     startedAt: undefined,
     isPreempted: false,
     renewed: undefined,
+    checkpoint: grant.checkpoint,
+    checkpointedAt: undefined,
     bookingId,
   };
   pool.leases.set(grant.leaseId, lease);

@@ -9,6 +9,12 @@ export const nodeOf = (pool: Pool, nodeId: string): PoolNode => existing(pool.no
 export const jobOf = (pool: Pool, jobId: string): PoolJob => existing(pool.jobs, jobId, 'job');
 export const leaseOf = (pool: Pool, leaseId: string): Lease => existing(pool.leases, leaseId, 'live lease');
 
+/** Now or a while ago: the last of a log comes after the end. */
+export function holdsLease({ nodes }: Pool, nodeId: string, leaseId: string): boolean {
+  const node = nodes.get(nodeId);
+  return node !== undefined && (node.leases.has(leaseId) || node.endedLeases.has(leaseId));
+}
+
 function existing<Value>(map: ReadonlyMap<string, Value>, id: string, what: string): Value {
   const value = map.get(id);
   if (value === undefined) throw new Error(`the pool has no ${what} ${id}`);

@@ -90,6 +90,20 @@ export const start = (grant: Grant, when: Date): PoolCommand => ({
   type: 'StartLease',
   data: { ...reportOf(grant), at: when },
 });
+/** Content ids that differ by a number. */
+export const stateOf = (number: number) => ({
+  cid: cid.slice(0, -1) + 'abcdefg'[number]!,
+  sizeBytes: 100,
+});
+export const checkpoint = (grant: Grant, when: Date, kept = stateOf(when.getTime() % 7)): PoolCommand => ({
+  type: 'CheckpointLease',
+  data: { ...reportOf(grant), at: when, checkpoint: kept },
+});
+/** The same job, whose programs may keep their state. */
+export const keeping = (spec: JobSpec): JobSpec => ({
+  ...spec,
+  checkpoints: { everyMs: 2_000, sizeLimitBytes: 1_000 },
+});
 export const complete = (grant: Grant, when: Date, fault: Fault = 'none'): PoolCommand => ({
   type: 'CompleteLease',
   data: { ...reportOf(grant), at: when, fault, digest: 'd'.repeat(64), outputs: [] },

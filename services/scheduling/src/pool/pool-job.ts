@@ -1,7 +1,14 @@
-import type { JobSpec, TaskSpec } from '@astro/messages/scheduling';
+import type { Checkpoint, JobSpec, TaskSpec } from '@astro/messages/scheduling';
 import type { PoolFunding } from './pool-funding.js';
 import type { PoolService } from './pool-service.js';
 import { poolLimits } from './pool-limits.js';
+
+/** What a lease has left. */
+export type KeptState = {
+  readonly checkpoint: Checkpoint;
+  /** Who vouches for it. */
+  readonly operatorId: string;
+};
 
 export type PoolTask = {
   readonly job: PoolJob;
@@ -20,6 +27,8 @@ export type PoolTask = {
   readonly operators: Set<string>;
   /** Nodes that failed it or let it expire. */
   readonly failedOn: Set<string>;
+  /** What leases that are gone have left for those to come, the latest last. */
+  kept: readonly KeptState[];
   isOpen: boolean;
   /** Whether it may be placed: of an array only so many tasks are at a time. */
   isBegun: boolean;

@@ -16,6 +16,8 @@ export const poolLimits = {
   requeuedOfTick: 1_000,
   /** Grants of one task beyond the replicas that are wanted. */
   extraAttemptsOfTask: 5,
+  /** What leases have left of one task, one of each operator. */
+  checkpointsOfTask: 8,
   /** Tasks of a tick that leases are asked to make room for, each by a look at so many of those that lose least. */
   preemptionsTriedOfTick: 8,
   preemptionCandidatesOfTick: 256,

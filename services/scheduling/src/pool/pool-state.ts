@@ -1,7 +1,7 @@
 import { PlacementEngine } from '@astro/matching/engine/engine';
 import type { Hold } from '@astro/matching/engine/hold';
 import type { NodeOffer } from '@astro/matching/engine/offer';
-import type { ExpiredLease, Grant, LearnedPolicy } from '@astro/messages/scheduling';
+import type { Checkpoint, ExpiredLease, Grant, LearnedPolicy } from '@astro/messages/scheduling';
 import { PreemptibleRoom } from '@astro/matching/queue/preemptible-room';
 import type { ArrivalMix } from '@astro/matching/policy/learning/arrival-mix';
 import type { Attestation, Offer } from '@astro/messages/registry';
@@ -18,7 +18,7 @@ import { PoolUse } from './pool-use.js';
 import { poolWeights, tightFit } from './policy.js';
 import { WaitingTasks } from './waiting-tasks.js';
 
-export type Lease = Omit<Grant, 'deadline'> & {
+export type Lease = Omit<Grant, 'deadline' | 'checkpoint'> & {
   hold: Hold;
   startedAt: Date | undefined;
   /** Earlier than granted once it was preempted: the end of the notice. Later once a replica was renewed. */
@@ -26,6 +26,9 @@ export type Lease = Omit<Grant, 'deadline'> & {
   /** Whether it was told to make room for another. */
   isPreempted: boolean;
   renewed: RenewedLease | undefined;
+  /** What it goes on from after a restart: what it was granted with, until it has made one itself. */
+  checkpoint: Checkpoint | undefined;
+  checkpointedAt: Date | undefined;
   /** The booking that it is in: then it holds what is booked, and nothing of the pool's fleets. */
   readonly bookingId: string | undefined;
 };

@@ -6,10 +6,12 @@ import {
   admit,
   at,
   attested,
+  checkpoint,
   closeJob,
   closeTask,
   complete,
   fail,
+  keeping,
   queue,
   replica,
   specOf,
@@ -101,7 +103,7 @@ const anyStep: fc.Arbitrary<Step> = fc.oneof(
     arbitrary: fc
       .tuple(anyJob, fc.integer({ min: 1, max: 3 }), fc.constantFrom(400, 900))
       .map(([jobId, quorum, cpuMillis]) =>
-        always(queue(jobId, specOf(tasksOf(jobId), { cpuMillis }, quorum))),
+        always(queue(jobId, keeping(specOf(tasksOf(jobId), { cpuMillis }, quorum)))),
       ),
   },
   // Of other classes, with other bids, large ones that need what several small ones have.
@@ -167,6 +169,7 @@ const anyStep: fc.Arbitrary<Step> = fc.oneof(
   },
   { weight: 8, arbitrary: fc.constant<Step>((_granted, now) => tick(now)) },
   { weight: 8, arbitrary: report(start) },
+  { weight: 4, arbitrary: report(checkpoint) },
   { weight: 8, arbitrary: report(complete) },
   { weight: 2, arbitrary: report(fail) },
   { weight: 3, arbitrary: anyTask.map(([jobId, taskId]) => always(replica(jobId, taskId))) },

@@ -21,6 +21,7 @@ import {
   planBooking,
   type BookingRejection,
 } from './booking/book.js';
+import { checkpointLease } from './checkpoints.js';
 import { drainNotice } from './drain.js';
 import { evolve } from './evolve.js';
 import { explainTask } from './explanation.js';
@@ -71,6 +72,8 @@ export const pool: Decider<Pool, PoolCommand, PoolEvent, PoolRejection> = {
         return startLease(data, pool);
       case 'CompleteLease':
         return completeLease(data, pool);
+      case 'CheckpointLease':
+        return checkpointLease(data, pool);
       case 'FailLease':
         return failLease(data, pool);
       case 'RenewLease':

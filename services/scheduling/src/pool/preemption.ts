@@ -173,12 +173,16 @@ export class Preemptions {
     return lease.deadline > this.#noticeUntil || jobOfLease(this.pool, lease).service !== undefined;
   }
 
-  /** What it has computed and nobody keeps, in milliseconds times what it holds; a replica, since its last report. */
+  /**
+   * What it has computed and nobody keeps, in milliseconds times what it holds: since its last checkpoint, a replica's
+   * since its last report.
+   */
   #lostBy(lease: Lease): number {
-    const { startedAt, renewed } = lease;
+    const { startedAt, renewed, checkpointedAt } = lease;
     if (!startedAt) return 0;
     const { spec } = jobOfLease(this.pool, lease);
-    return Math.max(0, this.now.getTime() - (renewed?.at ?? startedAt).getTime()) * millisOf(spec);
+    const keptAt = renewed?.at ?? checkpointedAt ?? startedAt;
+    return Math.max(0, this.now.getTime() - keptAt.getTime()) * millisOf(spec);
   }
 }
 

@@ -11,6 +11,8 @@ export type ReportRejection =
   | 'LeaseIsOnAnotherNode'
   | 'LeaseNotStarted'
   | 'LeaseIsNoReplica'
+  | 'LeaseKeepsNothing'
+  | 'CheckpointIsTooLarge'
   | 'FencingTokenIsStale';
 export type ReportDecision = Decision<PoolEvent, ReportRejection>;
 type Report = { readonly leaseId: string; readonly nodeId: string; readonly fencingToken: number };

@@ -3,6 +3,7 @@ import type { Placement } from '@astro/matching/engine/engine';
 import type { TaskRequest } from '@astro/matching/engine/request';
 import { keptFrom } from '@astro/matching/queue/admit';
 import type { Grant, JobSpec } from '@astro/messages/scheduling';
+import { continuesFrom } from './checkpoints.js';
 import { heldUnit } from './fleet.js';
 import type { PoolTask } from './pool-job.js';
 import { isInterruptible } from './market.js';
@@ -104,6 +105,7 @@ export function grant(
     deadline,
     fencingToken: pool.nextFencingToken + grants.length,
     units: hold.units.map(heldUnit),
+    ...continuesFrom(task, operatorId),
     // What runs in a booking is paid already.
     ...(pricePerGibTransferredAtto !== undefined &&
       job.spec.bookingId === undefined && { pricePerGibTransferredAtto }),

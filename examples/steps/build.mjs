@@ -1,0 +1,3 @@
+import { compile } from '../wasi/compile.mjs';
+
+await compile(import.meta.url, ['steps']);
