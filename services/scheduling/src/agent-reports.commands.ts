@@ -1,4 +1,4 @@
-import type { ReplicaRunning, TaskCompleted, TaskFailed, TaskStarted } from '@astro/messages/agent';
+import type { ReplicaHealthy, ReplicaRunning, TaskCompleted, TaskFailed, TaskStarted } from '@astro/messages/agent';
 import type { PoolCommand } from '@astro/messages/scheduling';
 import { isFileName } from './job/job-limits.js';
 import { isCid } from './job/program-limits.js';
@@ -48,6 +48,19 @@ export function renewalOf(report: ReplicaRunning, origin: ReportOrigin): PoolCom
     },
   };
 }
+
+/** @param reason why it is not healthy; empty when it is */
+export const healthOf = (
+  { poolId, leaseId, fencingToken }: ReplicaHealthy,
+  reason: string,
+  origin: ReportOrigin,
+): PoolCommand => ({
+  type: 'NoteReplicaHealth',
+  data: {
+    ...{ poolId, leaseId, fencingToken, ...origin, isHealthy: reason === '' },
+    reason: reason.slice(0, reportLimits.reasonLength),
+  },
+});
 
 export function failureOf(
   { poolId, leaseId, fencingToken, reason }: TaskFailed,

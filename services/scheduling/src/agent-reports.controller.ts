@@ -6,7 +6,7 @@ import { logFor } from '@astro/runtime/logging';
 import { aggregateToken } from '@astro/runtime/platform.module';
 import { Controller, Inject } from '@nestjs/common';
 import { Ctx, EventPattern, Payload } from '@nestjs/microservices';
-import { completionOf, failureOf, renewalOf, startOf, type ReportOrigin } from './agent-reports.commands.js';
+import { completionOf, failureOf, healthOf, renewalOf, startOf, type ReportOrigin } from './agent-reports.commands.js';
 import { DesiredStatePublisher } from './desired-state.publisher.js';
 import type { PoolStore } from './placement.loop.js';
 import { schedulingConfigToken, type SchedulingConfig } from './scheduling.config.js';
@@ -43,6 +43,10 @@ export class AgentReportsController {
         return this.#decide(failureOf(report.data, origin), context);
       case 'ReplicaRunning':
         return this.#decide(renewalOf(report.data, origin), context);
+      case 'ReplicaHealthy':
+        return this.#decide(healthOf(report.data, '', origin), context);
+      case 'ReplicaUnhealthy':
+        return this.#decide(healthOf(report.data, report.data.reason, origin), context);
       case 'DesiredStateWanted':
         return this.publisher.publish(origin.nodeId);
     }

@@ -1,7 +1,7 @@
 import type { PoolEvent } from '@astro/messages/scheduling';
 import type { Assignment } from '@astro/messages/agent';
 import type { PoolJob } from './pool/pool-job.js';
-import { leasesOfJob, type Pool } from './pool/pool-state.js';
+import { leasesOfJob, type Lease, type Pool } from './pool/pool-state.js';
 
 /**
  * The whole list of what a node should be working on, oldest lease first. A node that is not in the pool has
@@ -18,7 +18,7 @@ export function assignmentsOf(pool: Pool, poolId: string, nodeId: string): reado
     const { inputs, args } = task;
     const { program, requirements } = job.spec;
     const { attestations } = requirements;
-    const replica = ordersOf(job);
+    const replica = ordersOf(job, lease);
     const ids = { poolId, leaseId, jobId, taskId };
     const { cpuMillis, units } = lease.hold;
     const share = { cpuMillis, devices: [...new Set(units.map(({ device }) => device))] };
@@ -27,11 +27,15 @@ export function assignmentsOf(pool: Pool, poolId: string, nodeId: string): reado
 }
 
 /** The replicas share the runs of their service evenly. */
-function ordersOf({ spec: { service }, tasks }: PoolJob): Pick<Assignment, 'replica'> {
+function ordersOf(
+  { spec: { service }, tasks }: PoolJob,
+  { isPreempted }: Lease,
+): Pick<Assignment, 'replica'> {
   const [task] = tasks.values();
   if (!service || !task) return {};
-  const runEveryMs = service.runEveryMs * task.replicasWanted;
-  return { replica: { runEveryMs, reportEveryMs: service.periodMs } };
+  const { server, periodMs: reportEveryMs } = service;
+  if (server) return { replica: { runEveryMs: 0, reportEveryMs, server, isUnderNotice: isPreempted } };
+  return { replica: { runEveryMs: service.runEveryMs * task.replicasWanted, reportEveryMs } };
 }
 
 /** The nodes that work for a job. */
@@ -73,6 +77,8 @@ export function touchedNodes({ type, data }: PoolEvent): ReadonlySet<string> {
     // The event that ends the replicas comes with it.
     case 'ReplicasMetered':
     case 'ReplicasRequeued':
+    case 'ReplicaBecameHealthy':
+    case 'ReplicaBecameUnhealthy':
     case 'PolicyAdopted':
     case 'FundsRequested':
     case 'FundsAdded':

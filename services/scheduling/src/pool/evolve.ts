@@ -21,6 +21,7 @@ import type { PoolJob, PoolTask } from './pool-job.js';
 import { poolLimits } from './pool-limits.js';
 import type { Lease, Pool } from './pool-state.js';
 import { nothingOf } from './booking/booked-room.js';
+import { changeHealth } from './replica-health.js';
 import { newService } from './service.js';
 import { NOWHERE } from './waiting-tasks.js';
 
@@ -65,6 +66,9 @@ function apply(pool: Pool, { type, data }: PoolEvent): void {
       return renewLease(pool, data);
     case 'ReplicasMetered':
       return countCharges(jobOf(pool, data.jobId), data);
+    case 'ReplicaBecameHealthy':
+    case 'ReplicaBecameUnhealthy':
+      return changeHealth(leaseOf(pool, data.leaseId), type === 'ReplicaBecameHealthy');
     case 'ServiceScaled':
       revokeAll(pool, data.revoked);
       return scale(pool, jobOf(pool, data.jobId), data);
@@ -178,6 +182,7 @@ function grantLease(pool: Pool, grant: Grant): void {
     startedAt: undefined,
     isPreempted: false,
     renewed: undefined,
+    health: undefined,
     bookingId,
   };
   pool.leases.set(grant.leaseId, lease);

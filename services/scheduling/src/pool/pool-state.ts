@@ -15,6 +15,7 @@ import { OrderedList } from './ordered-list.js';
 import type { PoolJob } from './pool-job.js';
 import { PoolShares } from './pool-shares.js';
 import { PoolUse } from './pool-use.js';
+import type { ReplicaHealth } from './replica-health.js';
 import { poolWeights, tightFit } from './policy.js';
 import { WaitingTasks } from './waiting-tasks.js';
 
@@ -26,6 +27,7 @@ export type Lease = Omit<Grant, 'deadline'> & {
   /** Whether it was told to make room for another. */
   isPreempted: boolean;
   renewed: RenewedLease | undefined;
+  health: ReplicaHealth | undefined;
   /** The booking that it is in: then it holds what is booked, and nothing of the pool's fleets. */
   readonly bookingId: string | undefined;
 };
