@@ -18,6 +18,7 @@ import {
   rawPublicKey,
   serviceCredentials,
 } from './credentials.js';
+import { ExchangeCaller } from './exchange-caller.js';
 import { DesiredStates } from './desired-state.js';
 import { ensureStreams } from './streams.js';
 
@@ -169,6 +170,8 @@ describe('an agent is confined to what is its own', () => {
     `$SYS.REQ.SERVER.PING`,
     `_INBOX.x.1`,
     `${agentInbox(other)}.1`,
+    `answer.${other}.gateway_1.exchange_1`,
+    `endpoint.${own}.gateway_1.exchange_1`,
   ];
 
   test.each(forbiddenToPublish)('it cannot publish %s', async subject => {
@@ -192,6 +195,9 @@ describe('an agent is confined to what is its own', () => {
     '$SYS.>',
     '_INBOX.>',
     `${agentInbox(other)}.>`,
+    'endpoint.>',
+    `endpoint.${other}.*.*`,
+    `answer.${own}.*.*`,
   ];
 
   test.each(forbiddenToHear)('it cannot hear %s', async subject => {
@@ -200,6 +206,42 @@ describe('an agent is confined to what is its own', () => {
     });
     expect((await refusal).message).toContain(subject);
   });
+});
+
+test('a request is answered by the agent of its node, piece by piece, and by nobody where there is none', async () => {
+  const { nodeId, link } = await enrol();
+  link.onExchange((request, exchange) => {
+    exchange.welcome();
+    exchange.answer({ status: 201, headers: [{ name: 'x-path', value: request.path }] });
+    void (async () => {
+      for await (const chunk of exchange.body()) await exchange.write(chunk);
+      exchange.finish();
+    })();
+  });
+  const caller = new ExchangeCaller(bus);
+  const head = {
+    leaseId: 'lease_1',
+    fencingToken: 1,
+    method: 'POST',
+    path: '/echo',
+    headers: [],
+    hasBody: true,
+  };
+  // The subscription is on its way to the server.
+  await link.report('DesiredStateWanted', { revision: 0 });
+  const exchange = caller.call(nodeId, head);
+  expect(await exchange.answered()).toEqual({ status: 201, headers: [{ name: 'x-path', value: '/echo' }] });
+  const answer = exchange.body();
+  for (const word of ['one', 'two']) {
+    await exchange.write(Buffer.from(word));
+    expect(Buffer.from((await answer.next()).value!).toString()).toBe(word);
+  }
+  exchange.finish();
+  expect((await answer.next()).done).toBe(true);
+  const nobody = caller.call(newId('node'), head);
+  await expect(nobody.answered()).rejects.toMatchObject({ breach: 'not_here' });
+  caller.close();
+  await link.close();
 });
 
 test('a service’s credentials let it in, and nobody gets in without any', async () => {

@@ -7,6 +7,7 @@ import { connect, jwtAuthenticator, type Msg, type NatsConnection } from '@nats-
 import { agentInbox, agentKeyPair } from './credentials.js';
 import { backOffMs, delay } from './delay.js';
 import { DESIRED_STATE_TYPE } from './desired-state.js';
+import { ExchangeListener, type TakeExchange } from './exchange-listener.js';
 import { envelope } from './headers.js';
 import { assertToken } from './subjects.js';
 
@@ -130,6 +131,11 @@ export class AgentLink {
   /** Calls back after each reconnection: what changed meanwhile was missed, so ask for it. */
   onReconnect(callback: () => void): void {
     this.#reconnected.add(callback);
+  }
+
+  /** Requests to servers that the node runs, each with the exchange in which it is answered. */
+  onExchange(take: TakeExchange): void {
+    new ExchangeListener(this.#connection, assertToken(this.#nodeId), take);
   }
 
   async close(): Promise<void> {

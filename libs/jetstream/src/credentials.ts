@@ -9,6 +9,7 @@ import {
 } from '@nats-io/jwt';
 import { createAccount, createOperator, createUser, fromSeed, type KeyPair } from '@nats-io/nkeys';
 import { nuid } from '@nats-io/transport-node';
+import { agentMayAnswer, agentMayBeAsked } from './exchange-subjects.js';
 import { userSeed } from './nkey.js';
 import { assertToken } from './subjects.js';
 
@@ -39,12 +40,15 @@ const UNLIMITED = -1;
  */
 const agentScope: Partial<UserPermissionsLimits> = {
   pub: {
-    allow: catalogue.flatMap(({ kind, name }) => {
-      if (kind === 'report') return [`agent.{{name()}}.${name}`];
-      return kind === 'telemetry' ? [`telemetry.{{name()}}.${name}`] : [];
-    }),
+    allow: [
+      ...catalogue.flatMap(({ kind, name }) => {
+        if (kind === 'report') return [`agent.{{name()}}.${name}`];
+        return kind === 'telemetry' ? [`telemetry.{{name()}}.${name}`] : [];
+      }),
+      agentMayAnswer,
+    ],
   },
-  sub: { allow: ['agent.{{name()}}.desired', '_INBOX_{{name()}}.>'] },
+  sub: { allow: ['agent.{{name()}}.desired', '_INBOX_{{name()}}.>', agentMayBeAsked] },
   subs: AGENT_SUBSCRIPTIONS,
   payload: AGENT_PAYLOAD_BYTES,
   data: UNLIMITED,
