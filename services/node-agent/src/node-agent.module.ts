@@ -13,6 +13,7 @@ import {
 } from '@nestjs/common';
 import { ContentCache } from './content/content-cache.js';
 import { Content } from './content/content.js';
+import { EndpointDesk } from './endpoint/endpoint-desk.js';
 import { Enrolment } from './enrol/enrolment.js';
 import { GatewayClient } from './gateway/gateway-client.js';
 import { openIdentity } from './identity/identity.js';
@@ -83,6 +84,7 @@ const agentOn = (machine: Machine, runnerOf: (own: TaskRunner) => TaskRunner): P
       join(stateDir, 'content'),
       config.CONTENT_CACHE_MIB * BYTES_PER_MIB,
     );
+    const endpoints = new EndpointDesk();
     const journal = await LeaseJournal.open(join(stateDir, 'leases'));
     const tasksMax = Math.ceil(config.OFFER_CPU_MILLIS / 1000);
     return new NodeAgent({
@@ -90,11 +92,13 @@ const agentOn = (machine: Machine, runnerOf: (own: TaskRunner) => TaskRunner): P
       identity,
       enrolment,
       hardware,
+      endpoints,
       log: logFor('agent'),
       reconcilerFor: (nodeId, report) => {
         const content = new Content(gateway, cache, () => enrolment.token(nodeId));
         const log = logFor('reconciler');
-        return new Reconciler({ journal, content, runtime, tasksMax, attestationClaimed, report, log });
+        const own = { journal, content, runtime, endpoints, tasksMax, attestationClaimed };
+        return new Reconciler({ ...own, report, log });
       },
     });
   },

@@ -2,6 +2,7 @@ import type { NodeReport } from '@astro/messages/agent';
 import { AgentLink } from '@astro/jetstream/agent-link';
 import { backOffMs, delay } from '@astro/jetstream/delay';
 import { reasonOf, type Log } from '@astro/jetstream/log';
+import type { EndpointDesk } from './endpoint/endpoint-desk.js';
 import type { Credentials, Enrolment } from './enrol/enrolment.js';
 import { GatewayRefusal } from './gateway/gateway-client.js';
 import { MachineUsage } from './heartbeat/usage.js';
@@ -23,6 +24,7 @@ export type NodeAgentParts = {
   readonly identity: Identity;
   readonly enrolment: Enrolment;
   readonly hardware: HardwareWatch;
+  readonly endpoints: EndpointDesk;
   reconcilerFor(nodeId: string, report: (report: NodeReport) => Promise<void>): Reconciler;
   readonly log: Log;
 };
@@ -87,6 +89,7 @@ export class NodeAgent {
       this.#informedAtMs = performance.now();
       reconciler.want(state).catch((error: unknown) => log.error('reconcile', { reason: reasonOf(error) }));
     });
+    link.onExchange((request, exchange) => this.#parts.endpoints.take(request, exchange));
     link.onReconnect(() => this.#inBackground('ask for the desired state', this.#ask()));
     log.info('connected', { nodeId });
     this.#loops.push(this.#every(config.HEARTBEAT_MS, 'heartbeat', () => this.#beat(), signal));

@@ -3,12 +3,14 @@ import { join } from 'node:path';
 import Docker from 'dockerode';
 import { reasonOf } from '@astro/jetstream/log';
 import type { Assignment } from '@astro/messages/agent';
+import { canReachPorts } from '../endpoint/program-port.js';
 import { collectOutputs, leftOutNote } from '../runs/collect-outputs.js';
 import { agentTag, RunFolders } from '../runs/run-folders.js';
 import {
   type Availability,
   cpuMillisOf,
   faulted,
+  type Follower,
   STOP_GRACE_MS,
   type TaskFiles,
   type TaskRuntime,
@@ -57,14 +59,23 @@ export class ContainerRuntime implements TaskRuntime {
       if (network !== undefined) await this.#engine.getNetwork(network).inspect();
       await this.#removeLeftOver();
       this.#folders ??= await RunFolders.open('container', this.#options.stateDir);
-      return { isAvailable: true, version: `Docker ${version}`, hasNetwork: network !== undefined };
+      const hasServers = await canReachPorts();
+      return {
+        ...{ isAvailable: true, version: `Docker ${version}` },
+        ...{ hasNetwork: network !== undefined, hasServers },
+      };
     } catch (error) {
       const advice = `start an engine, or name its socket in CONTAINER_ENGINE instead of ${engine}`;
       return unavailable(`${reasonOf(error)}: ${advice}`);
     }
   }
 
-  async run(assignment: Assignment, files: TaskFiles, signal: AbortSignal): Promise<FinishedRun> {
+  async run(
+    assignment: Assignment,
+    files: TaskFiles,
+    signal: AbortSignal,
+    follower?: Follower,
+  ): Promise<FinishedRun> {
     signal.throwIfAborted();
     if (!this.#folders) throw new Error('images are not run here');
     const { image = '' } = assignment.program;
@@ -76,9 +87,10 @@ export class ContainerRuntime implements TaskRuntime {
       // Nobody but the engine and the agent gets as far as to these two.
       await chmod(join(folder.path, 'input'), 0o755);
       await chmod(join(folder.path, 'output'), 0o777);
-      const plan = { ...this.#planOf(assignment), image, volumes, userId, folder: folder.path };
+      const port = follower?.port;
+      const plan = { ...this.#planOf(assignment), image, volumes, userId, folder: folder.path, port };
       container = await this.#engine.createContainer(containerRequest(plan));
-      return await this.#runIn(container, join(folder.path, 'output'), assignment, signal);
+      return await this.#runIn(container, join(folder.path, 'output'), assignment, signal, follower);
     } finally {
       await container?.remove({ force: true, v: true });
       await folder.remove();
@@ -95,9 +107,12 @@ export class ContainerRuntime implements TaskRuntime {
     output: string,
     { program }: Assignment,
     signal: AbortSignal,
+    follower: Follower | undefined,
   ): Promise<FinishedRun> {
-    const { timeLimitMs, outputLimitBytes } = program;
+    const { outputLimitBytes } = program;
+    const timeLimitMs = follower?.port === undefined ? program.timeLimitMs : undefined;
     await container.start();
+    if (follower?.started) follower.started((await container.inspect()).State.Pid);
     const end = await untilItEnds(container, { output, timeLimitMs, outputLimitBytes }, signal);
     signal.throwIfAborted();
     const { State: state } = await container.inspect();
@@ -165,7 +180,11 @@ type EngineInfo = { readonly OSType: string; readonly SecurityOptions?: readonly
 /** Whoever is to stop is asked first; who takes too long or too much is ended. */
 async function untilItEnds(
   container: Docker.Container,
-  bounds: { readonly output: string; readonly timeLimitMs: number; readonly outputLimitBytes: number },
+  bounds: {
+    readonly output: string;
+    readonly timeLimitMs: number | undefined;
+    readonly outputLimitBytes: number;
+  },
   signal: AbortSignal,
 ): Promise<End> {
   const ended = new AbortController();
@@ -174,7 +193,8 @@ async function untilItEnds(
     end = why;
     container.kill().catch(hasEnded);
   };
-  const late = setTimeout(() => killAs('late'), bounds.timeLimitMs);
+  const { timeLimitMs } = bounds;
+  const late = timeLimitMs === undefined ? undefined : setTimeout(() => killAs('late'), timeLimitMs);
   const stop = () => {
     container.stop({ t: STOP_GRACE_MS / 1_000 }).catch(hasEnded);
   };

@@ -4,12 +4,14 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { reasonOf } from '@astro/jetstream/log';
 import type { Assignment } from '@astro/messages/agent';
+import { canReachPorts } from '../endpoint/program-port.js';
 import { collectOutputs, leftOutNote } from '../runs/collect-outputs.js';
 import { agentTag, RunFolders, type RunFolder } from '../runs/run-folders.js';
 import {
   type Availability,
   cpuMillisOf,
   faulted,
+  type Follower,
   OPEN_FILES_MAX,
   PROCESSES_MAX,
   STOP_GRACE_MS,
@@ -73,13 +75,19 @@ export class ProcessRuntime implements TaskRuntime {
       await this.#trial(hasNetwork);
       const { groups } = this.#ground;
       const kept = limits === 'each' ? 'limits of each process' : `control groups ${groups?.version}`;
-      return { isAvailable: true, version: `${version}, ${kept}`, hasNetwork };
+      const hasServers = await canReachPorts();
+      return { isAvailable: true, version: `${version}, ${kept}`, hasNetwork, hasServers };
     } catch (error) {
       return unavailable(reasonOf(error));
     }
   }
 
-  async run(assignment: Assignment, files: TaskFiles, signal: AbortSignal): Promise<FinishedRun> {
+  async run(
+    assignment: Assignment,
+    files: TaskFiles,
+    signal: AbortSignal,
+    follower?: Follower,
+  ): Promise<FinishedRun> {
     signal.throwIfAborted();
     if (!isExecutable(files.program)) return faulted('program_invalid');
     const { folders, groups } = this.#standing();
@@ -93,7 +101,7 @@ export class ProcessRuntime implements TaskRuntime {
       const memoryBytes = memoryLimitMib * BYTES_PER_MIB + outputRoomBytes(outputLimitBytes);
       const cpuMillis = cpuMillisOf(assignment);
       group = await groups?.make(folder.id, { memoryBytes, processes: PROCESSES_MAX, cpuMillis });
-      return await this.#runIn({ assignment, folder, group, userId }, signal);
+      return await this.#runIn({ assignment, folder, group, userId, follower }, signal);
     } finally {
       await group?.remove();
       await folder?.remove();
@@ -116,7 +124,9 @@ export class ProcessRuntime implements TaskRuntime {
       await sandbox.limit(this.#limitsOf(place), place.userId);
       output = await sandbox.openFolder('/output');
       const { timeLimitMs, outputLimitBytes } = place.assignment.program;
-      const end = await untilItEnds(sandbox, timeLimitMs, signal);
+      const isServer = place.follower?.port !== undefined;
+      place.follower?.started?.(sandbox.processId);
+      const end = await untilItEnds(sandbox, isServer ? undefined : timeLimitMs, signal);
       await sandbox.gone();
       signal.throwIfAborted();
       if (end === 'late') return faulted('program_timed_out', sandbox.output);
@@ -133,7 +143,7 @@ export class ProcessRuntime implements TaskRuntime {
     }
   }
 
-  async #launchOf({ assignment, folder, userId }: Place) {
+  async #launchOf({ assignment, folder, userId, follower }: Place) {
     const { program, args } = assignment;
     const { bubblewrap, rootFolder, networkNamespace } = this.#options;
     const hasNetwork = program.needsNetwork === true;
@@ -141,7 +151,8 @@ export class ProcessRuntime implements TaskRuntime {
       throw new Error('there is no network for programs here');
     const root = await rootArguments(rootFolder, hasNetwork);
     const { memoryLimitMib, outputLimitBytes } = program;
-    const plan = { run: folder, args, memoryLimitMib, outputLimitBytes, hasNetwork };
+    const port = follower?.port;
+    const plan = { run: folder, args, memoryLimitMib, outputLimitBytes, hasNetwork, port };
     const sandboxed = [bubblewrap, ...bubblewrapArguments(root, plan)] as const;
     const { filterFile } = this.#standing();
     const launch = { marker: markerOf(folder), filterFile };
@@ -216,19 +227,21 @@ type Place = {
   readonly folder: RunFolder;
   readonly group: ControlGroup | undefined;
   readonly userId: number | undefined;
+  readonly follower: Follower | undefined;
 };
 
 /** The exit code, or that the time was over. Whoever is to stop is asked first. */
 async function untilItEnds(
   sandbox: SandboxedProcess,
-  timeLimitMs: number,
+  timeLimitMs: number | undefined,
   signal: AbortSignal,
 ): Promise<number | 'late' | undefined> {
   let isLate = false;
-  const late = setTimeout(() => {
+  const end = () => {
     isLate = true;
     sandbox.kill();
-  }, timeLimitMs);
+  };
+  const late = timeLimitMs === undefined ? undefined : setTimeout(end, timeLimitMs);
   let kill: NodeJS.Timeout | undefined;
   const stop = () => {
     kill = setTimeout(() => sandbox.kill(), STOP_GRACE_MS);

@@ -4,6 +4,8 @@ import type { Log } from '@astro/jetstream/log';
 import { reasonOf } from '@astro/jetstream/log';
 import type { Content } from '../content/content.js';
 import type { TaskRunner } from '../runtime/task-runtime.js';
+import type { EndpointDesk } from '../endpoint/endpoint-desk.js';
+import { executeServer } from '../endpoint/execute-server.js';
 import { DeadlineTimer } from './deadline-timer.js';
 import { executeLease, failedReport, type Execution } from './execute-lease.js';
 import { executeReplica } from './execute-replica.js';
@@ -21,6 +23,7 @@ export type ReconcilerOptions = {
   readonly journal: LeaseJournal;
   readonly content: Content;
   readonly runtime: TaskRunner;
+  readonly endpoints: EndpointDesk;
   /** Tasks that run at the same time, whatever the platform asks for. */
   readonly tasksMax: number;
   /** What this machine can prove. */
@@ -156,10 +159,13 @@ export class Reconciler {
     execution: Execution,
     signal: AbortSignal,
   ): Promise<EndReport> {
-    const { log } = this.#options;
+    const { log, endpoints } = this.#options;
     const orders = () => this.#desired?.get(assignment.leaseId)?.replica ?? first;
     const report = (told: NodeReport) => this.#options.report(told);
-    return executeReplica(assignment, { ...execution, log, orders, report }, signal);
+    const { server } = first;
+    return server
+      ? executeServer(assignment, server, { ...execution, log, orders, report, endpoints }, signal)
+      : executeReplica(assignment, { ...execution, log, orders, report }, signal);
   }
 
   /** One report of a lease at a time; where it fails, the journal still has it for the next look. */

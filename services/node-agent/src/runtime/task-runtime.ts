@@ -9,18 +9,36 @@ export type TaskFiles = {
   readonly inputs: readonly NamedBytes[];
 };
 
+/** Who is told of a run while it goes on. */
+export type Follower = {
+  /** Of a server, which has no limit of time. */
+  readonly port?: number;
+  /** The program begins, in the network of this process. */
+  started?(processId: number): void;
+};
+
 /** Executes the program of an assignment within the limits that it sets. */
 export interface TaskRunner {
   /**
    * When the signal aborts, the program is told to end, and ended a moment later.
    * @throws the signal's reason when it aborts; another Error when the node, not the program, is at fault
    */
-  run(assignment: Assignment, files: TaskFiles, signal: AbortSignal): Promise<FinishedRun>;
+  run(
+    assignment: Assignment,
+    files: TaskFiles,
+    signal: AbortSignal,
+    follower?: Follower,
+  ): Promise<FinishedRun>;
 }
 
 /** Whether a machine can run such programs; if not, why, and what its operator can do about it. */
 export type Availability =
-  | { readonly isAvailable: true; readonly version: string; readonly hasNetwork: boolean }
+  | {
+      readonly isAvailable: true;
+      readonly version: string;
+      readonly hasNetwork: boolean;
+      readonly hasServers?: boolean;
+    }
   | { readonly isAvailable: false; readonly reason: string };
 
 /** One way to run programs, kept apart from the machine and from each other. */
