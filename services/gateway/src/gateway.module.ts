@@ -36,6 +36,10 @@ import { Commands } from './commands.js';
 import { ContentController } from './content/content.controller.js';
 import { ContentStore } from './content/content-store.js';
 import { EarningsController } from './earnings/earnings.controller.js';
+import { EndpointDirectory } from './endpoints/endpoint-directory.js';
+import { ReplicaCalls } from './endpoints/replica-calls.js';
+import { RequestCounts } from './endpoints/request-counts.js';
+import { ServicesController } from './endpoints/services.controller.js';
 import { GATEWAY_CONFIG, type GatewayConfig } from './gateway.config.js';
 import { Authentication } from './http/authentication.js';
 import { AuthenticationGuard } from './http/authentication.guard.js';
@@ -80,6 +84,7 @@ export const controllers = [
   EarningsController,
   QuotesController,
   ReservationsController,
+  ServicesController,
   OpenApiController,
 ];
 
@@ -142,6 +147,9 @@ export class GatewayModule {
         Authentication,
         AuthenticationGuard,
         Commands,
+        EndpointDirectory,
+        ReplicaCalls,
+        RequestCounts,
         InvoiceDocuments,
         NodeCredentials,
         PoolQuestions,

@@ -161,7 +161,9 @@ async function untilDrained(replica: ServerReplica, signal: AbortSignal): Promis
     if (signal.aborted) resolve();
     else signal.addEventListener('abort', () => resolve(), { once: true });
   });
-  const hadNotice = replica.isDraining;
-  await Promise.race([replica.drained(), delay(hadNotice ? 0 : DRAIN_MS)]);
+  if (replica.isDraining) return 'the notice of the lease has ended';
+  const idle = new AbortController();
+  const drained = replica.drained().then(() => idle.abort());
+  await Promise.race([drained, delay(DRAIN_MS, idle.signal)]);
   return 'the lease has ended';
 }
