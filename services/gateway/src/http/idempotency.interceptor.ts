@@ -10,7 +10,7 @@ import { KeyValue } from '@astro/jetstream/key-value';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { lastValueFrom, of, type Observable } from 'rxjs';
 import { z } from 'zod';
-import { OPERATION, type RoutedOperation } from '../openapi/operation.js';
+import { SERVICES_PATH } from '../endpoints/services-path.js';
 import { callerOf } from './caller.js';
 import { Problem, invalidField } from './problem.js';
 
@@ -47,7 +47,7 @@ export class IdempotencyInterceptor implements NestInterceptor {
   async intercept(context: ExecutionContext, next: CallHandler): Promise<Observable<unknown>> {
     const request = context.switchToHttp().getRequest<FastifyRequest>();
     const key = request.headers['idempotency-key'];
-    if (request.method !== 'POST' || key === undefined || isPassedOn(context)) return next.handle();
+    if (request.method !== 'POST' || key === undefined || isPassedOn(request)) return next.handle();
     if (typeof key !== 'string' || !/^[\x21-\x7e]{1,255}$/.test(key)) {
       throw invalidField('Idempotency-Key', 'must be 1 to 255 visible ASCII characters');
     }
@@ -105,9 +105,8 @@ export class IdempotencyInterceptor implements NestInterceptor {
   }
 }
 
-/** What a request with the key does is its program's to know. */
-const isPassedOn = (context: ExecutionContext): boolean =>
-  (Reflect.getMetadata(OPERATION, context.getHandler()) as RoutedOperation).isPassedOn === true;
+/** To a server: what its program makes of the key is its own. */
+const isPassedOn = ({ url }: FastifyRequest): boolean => url.startsWith(SERVICES_PATH);
 
 type Answered = Extract<IdempotencyRecord, { state: 'answered' }>;
 
