@@ -57,6 +57,7 @@ export class ReplicaCalls implements OnModuleDestroy {
       try {
         return await this.breakerOf(replica.leaseId).fire(() => this.attempt(endpoint, replica, request));
       } catch (error) {
+        request.signal.throwIfAborted();
         last = problemOf(error);
         if (!mayGoElsewhere(error, request)) break;
       }
@@ -85,8 +86,12 @@ export class ReplicaCalls implements OnModuleDestroy {
     exchange.ended.addEventListener('abort', () => signal.removeEventListener('abort', withdraw));
     let late: NodeJS.Timeout | undefined;
     try {
-      if (head.hasBody)
-        await Promise.race([exchange.welcomed().then(() => send(exchange)), exchange.answered()]);
+      if (head.hasBody) {
+        const sending = exchange.welcomed().then(() => send(exchange));
+        // A program may answer before it has read all.
+        sending.catch(() => undefined);
+        await Promise.race([sending, exchange.answered()]);
+      }
       const giveUp = () => exchange.breakOff('late', 'the node has not answered');
       late = setTimeout(giveUp, server.answerWithinMs + GRACE_MS);
       return { exchange, answer: await exchange.answered() };
@@ -116,7 +121,7 @@ export class ReplicaCalls implements OnModuleDestroy {
   }
 }
 
-/** A replica is what is down, where one is: each has its own, and what is the client's or the load's doing opens none. */
+/** Each replica has its own, because it is what can be down; what clients or the load have done opens none. */
 const breakerOf = (leaseId: string) =>
   breaker(`replica ${leaseId}`, (attempt: () => Promise<Answered>) => attempt(), {
     timeout: false,

@@ -2,6 +2,7 @@ import type {
   ExpiredLease,
   Grant,
   LeaseCompleted,
+  LeaseFailed,
   LeaseRenewed,
   PoolEvent,
   TasksQueued,
@@ -56,9 +57,7 @@ function apply(pool: Pool, { type, data }: PoolEvent): void {
     case 'LeaseCompleted':
       return completeLease(pool, data);
     case 'LeaseFailed':
-      endLease(pool, data.leaseId, 'failed');
-      if (data.failedAt) replaceLater(pool, data.jobId, data.failedAt);
-      return;
+      return failLease(pool, data);
     case 'LeasesExpired':
       for (const lease of data.leases) expire(pool, lease);
       return;
@@ -110,6 +109,11 @@ function completeLease(pool: Pool, { jobId, leaseId, result }: LeaseCompleted): 
   const { tenantId, spec } = jobOf(pool, jobId);
   pool.durations.learn(tenantId, spec, result.meteredMs);
   endLease(pool, leaseId, 'completed');
+}
+
+function failLease(pool: Pool, { leaseId, jobId, failedAt }: LeaseFailed): void {
+  endLease(pool, leaseId, 'failed');
+  if (failedAt) replaceLater(pool, jobId, failedAt);
 }
 
 function queueReplica(pool: Pool, task: PoolTask): void {
