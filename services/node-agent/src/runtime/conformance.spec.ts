@@ -342,18 +342,19 @@ test.each(withShell)('a server is reached at its port, in a network of its own: 
   // Only root may enter it; others do not offer servers.
   if (!(await canReachPorts())) return;
   const { bytes, args, program } = await subject.ready({ sh: serving, wasm: '' });
-  const begun = Promise.withResolvers<number>();
   const stop = new AbortController();
+  let begin: (processId: number) => void = () => undefined;
+  const begun = new Promise<number>(resolve => (begin = resolve));
   const running = subject.runtime.run(
     // It has no limit of time.
     assignmentOf({ ...program, ...LIMITS, timeLimitMs: 1 }, args),
     { program: bytes, inputs: [] },
     stop.signal,
-    { port: 8_080, started: begun.resolve },
+    { port: 8_080, started: begin },
   );
   running.catch(() => undefined);
   try {
-    const port = await ProgramPort.open(await begun.promise, 8_080);
+    const port = await ProgramPort.open(await begun, 8_080);
     const interfaces = [...(await pageAt(port)).matchAll(/^ *(\w+):[ \d]+$/gm)].map(([, name]) => name);
     await port.close();
     expect(interfaces).toEqual(['lo']);
