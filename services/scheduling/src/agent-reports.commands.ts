@@ -1,4 +1,10 @@
-import type { ReplicaHealthy, ReplicaRunning, TaskCompleted, TaskFailed, TaskStarted } from '@astro/messages/agent';
+import type {
+  ReplicaHealthy,
+  ReplicaRunning,
+  TaskCompleted,
+  TaskFailed,
+  TaskStarted,
+} from '@astro/messages/agent';
 import type { PoolCommand } from '@astro/messages/scheduling';
 import { isFileName } from './job/job-limits.js';
 import { isCid } from './job/program-limits.js';

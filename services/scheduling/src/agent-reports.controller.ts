@@ -6,7 +6,14 @@ import { logFor } from '@astro/runtime/logging';
 import { aggregateToken } from '@astro/runtime/platform.module';
 import { Controller, Inject } from '@nestjs/common';
 import { Ctx, EventPattern, Payload } from '@nestjs/microservices';
-import { completionOf, failureOf, healthOf, renewalOf, startOf, type ReportOrigin } from './agent-reports.commands.js';
+import {
+  completionOf,
+  failureOf,
+  healthOf,
+  renewalOf,
+  startOf,
+  type ReportOrigin,
+} from './agent-reports.commands.js';
 import { DesiredStatePublisher } from './desired-state.publisher.js';
 import type { PoolStore } from './placement.loop.js';
 import { schedulingConfigToken, type SchedulingConfig } from './scheduling.config.js';

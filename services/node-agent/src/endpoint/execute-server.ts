@@ -18,6 +18,8 @@ const STARTS_MAX = 4;
 /** Who was healthy for so long has earned all of them again. */
 const STABLE_MS = 60_000;
 const RESTART_DELAY_MS = 500;
+/** After its network could not be entered. */
+const ENDED_WITHIN_MS = 5_000;
 /** What is in flight when a lease is taken back may end within this; after a notice it had that. */
 const DRAIN_MS = 5_000;
 
@@ -144,7 +146,8 @@ async function watch(
     replica.reachedAt(port);
     return await untilUnhealthy(port, server.health, onHealthy, signal);
   } catch (error) {
-    // A program that has ended has no network any more.
+    // A program that has ended has no network any more, and that it has ended says more.
+    await delay(ENDED_WITHIN_MS, signal);
     return reasonOf(error);
   } finally {
     replica.reachedAt(undefined);

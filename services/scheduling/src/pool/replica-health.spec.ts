@@ -1,7 +1,19 @@
 import { describe, expect, test } from '@jest/globals';
 import type { Grant, PoolCommand } from '@astro/messages/scheduling';
 import { assignmentsOf } from '../desired-state.js';
-import { admit, after, at, fail, grantsIn, offerOf, poolId, queue, specOf, start, tick } from './pool-examples.js';
+import {
+  admit,
+  after,
+  at,
+  fail,
+  grantsIn,
+  offerOf,
+  poolId,
+  queue,
+  specOf,
+  start,
+  tick,
+} from './pool-examples.js';
 import { pool } from './pool.js';
 import { poolLimits } from './pool-limits.js';
 import { failAt, healthAt, report, server, serving, servingRequests } from './service-examples.js';
@@ -68,10 +80,14 @@ describe('the health of a replica', () => {
       { ...grant, nodeId: 'node_b' },
       { ...grant, fencingToken: 99 },
     ];
-    expect(refusal(healthAt(other, 1, true), ...running)).toMatchObject({ rejection: 'LeaseIsOnAnotherNode' });
+    expect(refusal(healthAt(other, 1, true), ...running)).toMatchObject({
+      rejection: 'LeaseIsOnAnotherNode',
+    });
     expect(refusal(healthAt(stale, 1, true), ...running)).toMatchObject({ rejection: 'FencingTokenIsStale' });
     expect(refusal(healthAt(grant, 1, true), ...placed)).toMatchObject({ rejection: 'LeaseNotStarted' });
-    expect(refusal(healthAt(grant, 10 ** 7, true), ...running)).toMatchObject({ rejection: 'LeaseHasExpired' });
+    expect(refusal(healthAt(grant, 10 ** 7, true), ...running)).toMatchObject({
+      rejection: 'LeaseHasExpired',
+    });
   });
 
   test('is none of a service that is no server', () => {
