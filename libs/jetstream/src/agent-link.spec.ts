@@ -234,7 +234,7 @@ test('a request is answered by the agent of its node, piece by piece, and by nob
   const answer = exchange.body();
   for (const word of ['one', 'two']) {
     await exchange.write(Buffer.from(word));
-    expect(Buffer.from((await answer.next()).value!).toString()).toBe(word);
+    expect(Buffer.from((await answer.next()).value).toString()).toBe(word);
   }
   exchange.finish();
   expect((await answer.next()).done).toBe(true);

@@ -47,7 +47,7 @@ export class ProgramPort {
       { stdio: ['pipe', 'pipe', 'ignore'], env: { PATH: process.env.PATH } },
     );
     const ended = once(relay, 'close').then(() => Promise.reject(new Error('the relay has ended')));
-    const ready = once(relay.stdout!, 'data', { signal: AbortSignal.timeout(START_TIMEOUT_MS) });
+    const ready = once(relay.stdout, 'data', { signal: AbortSignal.timeout(START_TIMEOUT_MS) });
     try {
       await Promise.race([ready, ended]);
       ended.catch(() => undefined);
