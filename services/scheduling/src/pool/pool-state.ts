@@ -15,7 +15,6 @@ import { OrderedList } from './ordered-list.js';
 import type { PoolJob } from './pool-job.js';
 import { PoolShares } from './pool-shares.js';
 import { PoolUse } from './pool-use.js';
-import type { ReplicaHealth } from './replica-health.js';
 import { poolWeights, tightFit } from './policy.js';
 import { WaitingTasks } from './waiting-tasks.js';
 
@@ -42,6 +41,9 @@ export type RenewedLease = {
   /** Of the outputs that have been charged. */
   readonly digest: string;
 };
+
+/** Of a server's replica, once its node has said something of it. */
+export type ReplicaHealth = { readonly isHealthy: boolean; readonly changes: number };
 
 export type LeaseEnd = 'completed' | 'failed' | 'expired' | 'revoked';
 

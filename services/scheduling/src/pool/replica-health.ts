@@ -4,9 +4,6 @@ import { poolLimits } from './pool-limits.js';
 import { jobOfLease, type Lease, type Pool } from './pool-state.js';
 import { onEndedLease, refusalOf, type ReportDecision } from './reports.js';
 
-/** Of a server's replica, once its node has said something of it. */
-export type ReplicaHealth = { readonly isHealthy: boolean; readonly changes: number };
-
 /**
  * Who holds the lease says whether its replica answers; gateways see for themselves whether it does. Each change is
  * an event, so that a replica which is now so and now so ends before there are too many.
