@@ -112,7 +112,7 @@ async function until(isSo: () => boolean): Promise<void> {
 const told = (type: NodeReport['type']) => reports.filter(report => report.type === type);
 
 /** The gateway's side of an exchange, with nothing but time between the two. */
-function ask(path: string, fencingToken = 7): Exchange {
+function ask(path: string, fencingToken = 7, hasBody = false): Exchange {
   const asking: Exchange = new Exchange({
     say: frame => queueMicrotask(() => answering.hear(frame)),
     over: () => undefined,
@@ -121,9 +121,10 @@ function ask(path: string, fencingToken = 7): Exchange {
     say: frame => queueMicrotask(() => asking.hear(frame)),
     over: () => undefined,
   });
-  const request = { leaseId: 'lease_1', fencingToken, method: 'GET', path, headers: [], hasBody: false };
-  asking.request({ ...request, headers: [{ name: 'host', value: 'localhost' }] });
-  desk.take(request, answering);
+  const request = { leaseId: 'lease_1', fencingToken, method: hasBody ? 'POST' : 'GET', path, hasBody };
+  const head = { ...request, headers: [{ name: 'host', value: 'localhost' }] };
+  asking.request(head);
+  desk.take(head, answering);
   return asking;
 }
 
@@ -172,7 +173,9 @@ describe('a server', () => {
   testAsRoot('answers what is in flight before it stops', async () => {
     const end = start(program);
     await until(() => told('ReplicaHealthy').length > 0);
-    const asked = ask('/v1/completions');
+    const asked = ask('/v1/completions', 7, true);
+    await asked.write(Buffer.from('one two'));
+    asked.finish();
     await asked.answered();
     stop.abort(new Error('the lease was taken back'));
     expect(await textOf(asked)).toContain('[DONE]');
