@@ -1,5 +1,6 @@
 import { catalogue } from '@astro/messages/catalogue';
 import type { Account, Export, Import, UserPermissionsLimits } from '@nats-io/jwt';
+import { answerSubject, endpointSubject } from './exchange-subjects.js';
 import { assertToken } from './subjects.js';
 
 /** What one agent may hold open and send; a report is far smaller. */
@@ -14,6 +15,9 @@ const saidByAgents: readonly string[] = catalogue.flatMap(({ kind, name }) => {
   return kind === 'telemetry' ? [`telemetry.*.${name}`] : [];
 });
 const DESIRED = 'agent.*.desired';
+/** Frames of requests to servers on nodes, and of their answers. */
+const ASKED = endpointSubject('*', '*', '*');
+const ANSWERED = answerSubject('*', '*', '*');
 
 /** The inbox prefix that an agent's scope allows. */
 export const agentInbox = (nodeId: string): string => `_INBOX_${assertToken(nodeId)}`;
@@ -24,8 +28,8 @@ export const agentInbox = (nodeId: string): string => `_INBOX_${assertToken(node
  * anybody else's.
  */
 export const agentScope: Partial<UserPermissionsLimits> = {
-  pub: { allow: saidByAgents.map(ofTheAgent) },
-  sub: { allow: [ofTheAgent(DESIRED), '_INBOX_{{name()}}.>'] },
+  pub: { allow: [...saidByAgents, ANSWERED].map(ofTheAgent) },
+  sub: { allow: [...[DESIRED, ASKED].map(ofTheAgent), '_INBOX_{{name()}}.>'] },
   subs: AGENT_SUBSCRIPTIONS,
   payload: AGENT_PAYLOAD_BYTES,
   data: UNLIMITED,
@@ -42,27 +46,31 @@ function ofTheAgent(subject: string): string {
  * is stored must find its way back; it can go nowhere but to who asked.
  */
 export const exportsToAgents: readonly Export[] = [
-  ...saidByAgents.map(subject => ({ name: subject, subject, type: 'service' as const })),
+  ...[...saidByAgents, ANSWERED].map(subject => ({ name: subject, subject, type: 'service' as const })),
   { name: DESIRED, subject: DESIRED, type: 'stream' },
 ];
 
-export const importsOfAgents = (platformAccount: string): readonly Import[] =>
-  exportsToAgents.map(({ name, subject, type }) => ({
+/** Of the agents' account: a service, so that the server tells who asks a node that nobody hears. */
+export const exportsOfAgents: readonly Export[] = [{ name: ASKED, subject: ASKED, type: 'service' }];
+
+/** What one account takes from the other of what that exports. */
+export const importsOf = (account: string, exported: readonly Export[]): readonly Import[] =>
+  exported.map(({ name, subject, type }) => ({
     name,
     subject,
     type,
-    account: platformAccount,
+    account,
     // A service is asked for under the same subject as it is answered under.
     ...(type === 'service' && { local_subject: subject }),
   }));
 
-/** An account that can reach what it imports and nothing else: it exports nothing, and JetStream is not in it. */
+/** An account that can reach what it imports and nothing else: it exports requests alone, and JetStream is not in it. */
 export const agentAccountLimits: Account['limits'] = {
   subs: AGENT_SUBSCRIPTIONS,
   data: UNLIMITED,
   payload: AGENT_PAYLOAD_BYTES,
   imports: exportsToAgents.length,
-  exports: 0,
+  exports: exportsOfAgents.length,
   wildcards: false,
   conn: AGENT_CONNECTIONS,
   leaf: 0,

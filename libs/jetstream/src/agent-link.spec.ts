@@ -12,6 +12,7 @@ import { connect, credsAuthenticator } from '@nats-io/transport-node';
 import { AgentLink } from './agent-link.js';
 import { Bus } from './bus.js';
 import { agentKeyPair, issueAgentJwt } from './credentials.js';
+import { ExchangeCaller } from './exchange-caller.js';
 import { DesiredStates } from './desired-state.js';
 import { generateOperatorKit, serviceCredentials } from './operator-kit.js';
 import { ensureStreams } from './streams.js';
@@ -125,6 +126,42 @@ test('a node key survives the journey to its 32 public bytes, and a misspelt one
   );
   const misspelt = publicKey.slice(0, 20) + (publicKey[20] === 'A' ? 'B' : 'A') + publicKey.slice(21);
   expect(() => rawPublicKey(misspelt)).toThrow(/checksum/);
+});
+
+test('a request is answered by the agent of its node, piece by piece, and by nobody where there is none', async () => {
+  const { nodeId, link } = await enrol();
+  link.onExchange((request, exchange) => {
+    exchange.welcome();
+    exchange.answer({ status: 201, headers: [{ name: 'x-path', value: request.path }] });
+    void (async () => {
+      for await (const chunk of exchange.body()) await exchange.write(chunk);
+      exchange.finish();
+    })();
+  });
+  const caller = new ExchangeCaller(bus);
+  const head = {
+    leaseId: 'lease_1',
+    fencingToken: 1,
+    method: 'POST',
+    path: '/echo',
+    headers: [],
+    hasBody: true,
+  };
+  // The subscription is on its way to the server.
+  await link.report('DesiredStateWanted', { revision: 0 });
+  const exchange = caller.call(nodeId, head);
+  expect(await exchange.answered()).toEqual({ status: 201, headers: [{ name: 'x-path', value: '/echo' }] });
+  const answer = exchange.body();
+  for (const word of ['one', 'two']) {
+    await exchange.write(Buffer.from(word));
+    expect(Buffer.from((await answer.next()).value).toString()).toBe(word);
+  }
+  exchange.finish();
+  expect((await answer.next()).done).toBe(true);
+  const nobody = caller.call(newId('node'), head);
+  await expect(nobody.answered()).rejects.toMatchObject({ breach: 'not_here' });
+  caller.close();
+  await link.close();
 });
 
 test('a service’s credentials let it in, and nobody gets in without any', async () => {

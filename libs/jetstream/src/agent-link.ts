@@ -17,6 +17,7 @@ import {
 import { agentInbox } from './agent-account.js';
 import { backOffMs, delay } from './delay.js';
 import { DESIRED_STATE_TYPE } from './desired-state.js';
+import { ExchangeListener, type TakeExchange } from './exchange-listener.js';
 import { envelope } from './headers.js';
 import { assertToken } from './subjects.js';
 
@@ -163,6 +164,11 @@ export class AgentLink {
   /** Calls back each time that the server does not let the node in any more: it needs other credentials. */
   onRefused(callback: () => void): void {
     this.#refused.add(callback);
+  }
+
+  /** Requests to servers that the node runs, each with the exchange in which it is answered. */
+  onExchange(take: TakeExchange): void {
+    new ExchangeListener(this.#connection, assertToken(this.#nodeId), take);
   }
 
   async close(): Promise<void> {

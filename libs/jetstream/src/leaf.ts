@@ -1,4 +1,4 @@
-import { exportsToAgents } from './agent-account.js';
+import { exportsOfAgents, exportsToAgents } from './agent-account.js';
 import { credentials, type OperatorKit } from './operator-kit.js';
 
 /**
@@ -7,7 +7,7 @@ import { credentials, type OperatorKit } from './operator-kit.js';
  * each account. It has no key that signs anything, and its credentials are for these subjects alone.
  */
 export type LeafCredentials = {
-  /** Reports and heartbeats one way, desired states the other. */
+  /** Reports, heartbeats and answers one way, desired states and requests the other. */
   readonly platform: string;
   /** News of the agents' account, so that what is revoked is cut off here too. */
   readonly system: string;
@@ -24,7 +24,9 @@ export function leafCredentials(kit: OperatorKit, name: string): LeafCredentials
       issuer_account: kit.accountPublicKey,
       allowed_connection_types: ['LEAFNODE'],
       pub: { allow: subjectsOf('service') },
-      sub: { allow: [...subjectsOf('stream'), REPLIES] },
+      sub: {
+        allow: [...subjectsOf('stream'), ...exportsOfAgents.map(({ subject }) => subject), REPLIES],
+      },
     }),
     system: credentials(kit.systemSigningSeed, name, {
       issuer_account: kit.systemAccountPublicKey,

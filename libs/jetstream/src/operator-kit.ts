@@ -4,7 +4,8 @@ import {
   agentAccountLimits,
   agentScope,
   exportsToAgents,
-  importsOfAgents,
+  exportsOfAgents,
+  importsOf,
   platformLimits,
   systemLimits,
   UNLIMITED,
@@ -80,11 +81,13 @@ function accountsOf(keys: OperatorKeys): Record<string, { name: string; nats: Pa
   };
   const agents: Partial<Account> = {
     limits: agentAccountLimits,
-    imports: [...importsOfAgents(keys.accountPublicKey)],
+    imports: [...importsOf(keys.accountPublicKey, exportsToAgents)],
+    exports: [...exportsOfAgents],
     signing_keys: [agentKey],
   };
   const platform: Partial<Account> = {
     limits: platformLimits,
+    imports: [...importsOf(keys.agentAccountPublicKey, exportsOfAgents)],
     exports: [...exportsToAgents],
     signing_keys: [publicKeyOf(keys.serviceSigningSeed)],
   };

@@ -7,8 +7,17 @@ export const runtimeKinds = ['wasm', 'process', 'container'] as const satisfies 
 >[];
 export type RuntimeKind = (typeof runtimeKinds)[number];
 
-/** What nodes offer: a network is the operator's to allow, so that a runtime with it is another one to choose. */
-export const offeredRuntimes = [...runtimeKinds, 'process+network', 'container+network'] as const;
+/**
+ * What nodes offer: a network is the operator's to allow, so that a runtime with it is another one to choose; and not
+ * every node can reach the port of a server.
+ */
+export const offeredRuntimes = [
+  ...runtimeKinds,
+  'process+network',
+  'container+network',
+  'process+server',
+  'container+server',
+] as const;
 export type OfferedRuntime = (typeof offeredRuntimes)[number];
 
 /** Programs recorded before there was a choice are WebAssembly. */
@@ -17,9 +26,10 @@ export function runtimeOf({ runtime = 'wasm' }: Program): RuntimeKind {
   return runtime;
 }
 
-/** What a node must offer to be given the program. */
-export function neededRuntime(program: Program): OfferedRuntime {
+/** What a node must offer to be given the program, for which a server has no network. */
+export function neededRuntime(program: Program, isServer = false): OfferedRuntime {
   const kind = runtimeOf(program);
+  if (isServer && kind !== 'wasm') return `${kind}+server`;
   return program.needsNetwork && kind !== 'wasm' ? `${kind}+network` : kind;
 }
 

@@ -270,9 +270,29 @@ test('tasks and leases say what became of them', async () => {
     { leaseId: 'lease_1', status: 'completed', meteredMs: 1500, startedAt: new Date(50_000) },
     { leaseId: 'lease_2', status: 'revoked', reason: 'node_withdrawn' },
     { leaseId: 'lease_3', status: 'granted', reason: null, endedAt: null, fencingToken: 7 },
-    { leaseId: 'lease_4', status: 'failed', reason: 'no disk' },
-    { leaseId: 'lease_5', status: 'revoked', reason: 'preempted', deadline: new Date(90_000) },
+    { leaseId: 'lease_4', status: 'failed', reason: 'no disk', isHealthy: null, isUnderNotice: false },
+    {
+      leaseId: 'lease_5',
+      status: 'revoked',
+      reason: 'preempted',
+      isUnderNotice: true,
+      deadline: new Date(90_000),
+    },
   ]);
+});
+
+test('a server’s job says how its replicas are, and what requests were counted', async () => {
+  const em = await built('scheduling');
+  expect((await leasesOf(em, 'job_1'))[2]).toMatchObject({
+    isHealthy: false,
+    unhealthyBecause: 'status 500',
+  });
+  expect(await findJob(em, 'tenant_1', 'job_1')).toMatchObject({
+    requests: 5,
+    requestsUnanswered: 1,
+    requestBytes: 70,
+    answerBytes: 900,
+  });
 });
 
 test('balances are the sums of the postings, and the ledger sums to zero', async () => {

@@ -48,6 +48,8 @@ const started = (leaseId: string, nodeId: string, taskId: string, jobId = 'job_1
   type: 'LeaseStarted',
   data: { ...pool, leaseId, jobId, taskId, nodeId, startedAt: new Date(50_000) },
 });
+const health = { ...pool, leaseId: 'lease_3', jobId: 'job_1', taskId: 'task_2', nodeId: 'node_2' };
+const requests = { requests: 5, unanswered: 1, requestBytes: 70, answerBytes: 900 };
 const withoutMarket = { prices: [], marketVersion: 0 };
 const revocation = {
   ...pool,
@@ -111,6 +113,8 @@ export const schedulingHistory: readonly (JobEvent | PoolEvent)[] = [
       ),
     },
   },
+  { type: 'ReplicaBecameHealthy', data: { ...health, notedAt: new Date(51_000) } },
+  { type: 'ReplicaBecameUnhealthy', data: { ...health, notedAt: new Date(52_000), reason: 'status 500' } },
   {
     type: 'LeaseFailed',
     data: {
@@ -144,6 +148,7 @@ export const schedulingHistory: readonly (JobEvent | PoolEvent)[] = [
       work: [result('lease_1', 'node_1')],
     },
   },
+  { type: 'RequestsCounted', data: { ...job1, seen: requests, total: requests } },
   short(job1),
   short(job2),
   short(job3),

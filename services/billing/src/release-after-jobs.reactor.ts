@@ -20,6 +20,7 @@ export const releaseAfterJobs: Reactor<JobEvent, AccountCommand> = {
       case 'JobShortOfFunds':
       case 'JobFundedAgain':
       case 'TaskSucceeded':
+      case 'RequestsCounted':
         return [];
     }
   },

@@ -27,6 +27,9 @@ export const gatewayConfig = z.object({
   CHAIN_ID: z.coerce.number().int().min(1).optional(),
   RATE_LIMIT_PER_SECOND: count(200),
   RATE_LIMIT_BURST: count(1_000),
+  /** Requests to servers that one tenant may have in flight, and the largest body of one. */
+  ENDPOINT_REQUESTS_MAX: count(256),
+  ENDPOINT_BODY_MIB: count(16),
   EVENT_STREAMS_MAX: count(500),
   EVENT_HEARTBEAT_MS: count(15_000),
   /** What one ASTRO is worth in US dollars, when and by whose word; without all three no quote is compared. */

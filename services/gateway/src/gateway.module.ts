@@ -38,6 +38,10 @@ import { ContentController } from './content/content.controller.js';
 import { ContentStore } from './content/content-store.js';
 import { TrustlessController } from './content/trustless.controller.js';
 import { EarningsController } from './earnings/earnings.controller.js';
+import { EndpointDirectory } from './endpoints/endpoint-directory.js';
+import { ReplicaCalls } from './endpoints/replica-calls.js';
+import { RequestCounts } from './endpoints/request-counts.js';
+import { ServicesController } from './endpoints/services.controller.js';
 import { GATEWAY_CONFIG, type GatewayConfig } from './gateway.config.js';
 import { Authentication } from './http/authentication.js';
 import { AuthenticationGuard } from './http/authentication.guard.js';
@@ -91,6 +95,7 @@ export const controllers = [
   EarningsController,
   QuotesController,
   ReservationsController,
+  ServicesController,
   OpenApiController,
 ];
 
@@ -154,6 +159,9 @@ export class GatewayModule {
         Authentication,
         AuthenticationGuard,
         Commands,
+        EndpointDirectory,
+        ReplicaCalls,
+        RequestCounts,
         InvoiceDocuments,
         NodeCredentials,
         PoolQuestions,

@@ -21,6 +21,7 @@ import { ContentServer } from './content/content-server.js';
 import { Content } from './content/content.js';
 import { PeerCredentials } from './content/peer-credentials.js';
 import { PeerSources } from './content/peer-sources.js';
+import { EndpointDesk } from './endpoint/endpoint-desk.js';
 import { Enrolment } from './enrol/enrolment.js';
 import { GatewayClient } from './gateway/gateway-client.js';
 import { trustCertificatesOf } from './gateway/trust.js';
@@ -146,6 +147,7 @@ const agentOn = (
       join(stateDir, 'content'),
       config.CONTENT_CACHE_MIB * BYTES_PER_MIB,
     );
+    const endpoints = new EndpointDesk();
     const journal = await LeaseJournal.open(join(stateDir, 'leases'));
     const tasksMax = Math.ceil(config.OFFER_CPU_MILLIS / 1000);
     return new NodeAgent({
@@ -154,6 +156,7 @@ const agentOn = (
       enrolment,
       hardware,
       ...(attesting && { attesting }),
+      endpoints,
       log: logFor('agent'),
       measuringOf: (nodeId, isIdle) =>
         new Measuring({
@@ -173,6 +176,7 @@ const agentOn = (
           journal,
           content,
           runtime,
+          endpoints,
           tasksMax,
           attestationClaimed,
           log,

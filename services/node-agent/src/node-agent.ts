@@ -3,6 +3,7 @@ import { backOffMs, delay } from '@astro/jetstream/delay';
 import { reasonOf, type Log } from '@astro/jetstream/log';
 import type { Attesting } from './attestation/attesting.js';
 import type { Measuring } from './benchmark/measuring.js';
+import type { EndpointDesk } from './endpoint/endpoint-desk.js';
 import { lifeMsOf, type Credentials } from './enrol/credentials.js';
 import type { Enrolment } from './enrol/enrolment.js';
 import { GatewayRefusal } from './gateway/gateway-client.js';
@@ -29,6 +30,7 @@ export type NodeAgentParts = {
   readonly key: NodeKey;
   readonly enrolment: Enrolment;
   readonly hardware: HardwareWatch;
+  readonly endpoints: EndpointDesk;
   /** Absent where the node claims nothing that it would have to prove. */
   readonly attesting?: Attesting;
   measuringOf(nodeId: string, isIdle: () => boolean): Measuring;
@@ -126,6 +128,7 @@ export class NodeAgent {
       this.#inBackground('keep what is wanted', content.want(state));
       reconciler.want(state).catch((error: unknown) => log.error('reconcile', { reason: reasonOf(error) }));
     });
+    link.onExchange((request, exchange) => this.#parts.endpoints.take(request, exchange));
     link.onReconnect(() => this.#inBackground('ask for the desired state', this.#ask()));
     link.onRefused(() => this.#renewNow.abort());
     log.info('connected', { nodeId });

@@ -1,4 +1,5 @@
 import type {
+  ReplicaHealthy,
   ReplicaRunning,
   TaskCheckpointed,
   TaskCompleted,
@@ -65,6 +66,19 @@ export function checkpointOf(
     return failureOf({ ...told, reason: 'a checkpoint has no content id' }, origin);
   return { type: 'CheckpointLease', data: { ...told, ...origin, checkpoint } };
 }
+
+/** @param reason why it is not healthy; empty when it is */
+export const healthOf = (
+  { poolId, leaseId, fencingToken }: ReplicaHealthy,
+  reason: string,
+  origin: ReportOrigin,
+): PoolCommand => ({
+  type: 'NoteReplicaHealth',
+  data: {
+    ...{ poolId, leaseId, fencingToken, ...origin, isHealthy: reason === '' },
+    reason: reason.slice(0, reportLimits.reasonLength),
+  },
+});
 
 export function failureOf(
   { poolId, leaseId, fencingToken, reason }: TaskFailed,

@@ -10,6 +10,7 @@ import {
   checkpointOf,
   completionOf,
   failureOf,
+  healthOf,
   renewalOf,
   startOf,
   type ReportOrigin,
@@ -52,6 +53,10 @@ export class AgentReportsController {
         return this.#decide(failureOf(report.data, origin), context);
       case 'ReplicaRunning':
         return this.#decide(renewalOf(report.data, origin), context);
+      case 'ReplicaHealthy':
+        return this.#decide(healthOf(report.data, '', origin), context);
+      case 'ReplicaUnhealthy':
+        return this.#decide(healthOf(report.data, report.data.reason, origin), context);
       case 'DesiredStateWanted':
         return this.publisher.publish(origin.nodeId);
     }

@@ -21,7 +21,7 @@ export function assignmentsOf(pool: Pool, poolId: string, nodeId: string): reado
     const { inputs, args } = task;
     const { program, requirements, checkpoints } = job.spec;
     const { attestations } = requirements;
-    const replica = ordersOf(job);
+    const replica = ordersOf(job, lease);
     const ids = { poolId, leaseId, jobId, taskId };
     const { cpuMillis, units } = lease.hold;
     const share = { cpuMillis, devices: [...new Set(units.map(({ device }) => device))] };
@@ -59,11 +59,15 @@ function holdersOf(
 }
 
 /** The replicas share the runs of their service evenly. */
-function ordersOf({ spec: { service }, tasks }: PoolJob): Pick<Assignment, 'replica'> {
+function ordersOf(
+  { spec: { service }, tasks }: PoolJob,
+  { isPreempted }: Lease,
+): Pick<Assignment, 'replica'> {
   const [task] = tasks.values();
   if (!service || !task) return {};
-  const runEveryMs = service.runEveryMs * task.replicasWanted;
-  return { replica: { runEveryMs, reportEveryMs: service.periodMs } };
+  const { server, periodMs: reportEveryMs } = service;
+  if (server) return { replica: { runEveryMs: 0, reportEveryMs, server, isUnderNotice: isPreempted } };
+  return { replica: { runEveryMs: service.runEveryMs * task.replicasWanted, reportEveryMs } };
 }
 
 /** The nodes that work for a job. */
@@ -107,6 +111,8 @@ export function touchedNodes({ type, data }: PoolEvent): ReadonlySet<string> {
     // The event that ends the replicas comes with it.
     case 'ReplicasMetered':
     case 'ReplicasRequeued':
+    case 'ReplicaBecameHealthy':
+    case 'ReplicaBecameUnhealthy':
     case 'PolicyAdopted':
     case 'FundsRequested':
     case 'FundsAdded':

@@ -41,6 +41,7 @@ export const followJobs = (poolId: string): Reactor<JobEvent, PoolCommand> => ({
       case 'JobShortOfFunds':
       case 'JobFundedAgain':
       case 'TaskSucceeded':
+      case 'RequestsCounted':
         return [];
     }
   },

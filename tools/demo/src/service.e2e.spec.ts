@@ -12,9 +12,11 @@ import { EventStore } from '@astro/jetstream/event-store';
 import type { PoolEvent } from '@astro/messages/scheduling';
 import { auditEvents } from './audit.js';
 import { Client, type Job } from './client.js';
+import { endpointOf, serverRequest, startServerAgents, type Asking } from './server-job.fixture.js';
 
 const PRICE_ATTO = 1_000n;
 const BUDGET_ATTO = 10n ** 9n;
+const BYTES_PER_MIB = 1024 * 1024;
 const regions = { alpha: 'de-fra', beta: 'fr-par' } as const;
 type AgentName = keyof typeof regions;
 
@@ -24,7 +26,12 @@ let bus: Bus;
 let client: Client;
 let apiKey: string;
 
-type Service = { readonly replicasWanted: number; readonly replicasRunning: number };
+type Service = {
+  readonly replicasWanted: number;
+  readonly replicasRunning: number;
+  readonly replicas?: readonly { readonly nodeId: string; readonly health: string }[];
+  readonly requests?: { readonly count: number; readonly requestBytes: number };
+};
 type ServiceRequest = {
   readonly replicasMin: number;
   readonly replicasMax: number;
@@ -164,6 +171,15 @@ async function submit(below = 1_000, service = steady): Promise<string> {
   return id;
 }
 
+/** The example that answers token by token, on two nodes of its own. */
+async function submitServer(): Promise<string> {
+  await startServerAgents(platform, PRICE_ATTO);
+  const program = await readFile(join(repositoryRoot, 'examples/tokens/serve.pl'));
+  const cid = await client.putContent(program);
+  const { id } = await post('/v1/jobs', serverRequest(cid, `${PRICE_ATTO}`, `${BUDGET_ATTO}`));
+  return id;
+}
+
 /** What a service is charged for by an event, and as which of its charges. */
 function chargedBy({ type, data }: PoolEvent) {
   if (type === 'LeaseRenewed') return [{ work: data.work, chargeNumber: data.chargeNumber, isLast: false }];
@@ -281,4 +297,68 @@ test('a job whose money pays for one task gets notice, goes on with more money, 
   expect(BigInt(rest.availableAtto)).toBe(MOST_OF_TASK_ATTO - BigInt(chargedAtto));
   const audit = await auditEvents(bus);
   expect([audit.ledgerSumAtto, audit.unbalanced, audit.jobsNotEndedOnce]).toEqual([0n, [], []]);
+}, 180_000);
+
+test('a server is reached by its tenant alone, on whichever replica is healthy, and outlives a node', async () => {
+  // Only a node whose agent runs as root enters the network of a sandbox, and offers servers.
+  if (process.getuid?.() !== 0) return;
+  const stranger = await platform.administration().registerTenant('A stranger');
+  const id = await submitServer();
+  const replicasAre = (count: number) =>
+    jobWhere(id, ({ service: { replicas = [] } }) => {
+      const healthy = replicas.filter(({ health }) => health === 'healthy');
+      return replicas.length === count && healthy.length === count;
+    });
+  const served = await replicasAre(2);
+  const ask = endpointOf(platform.gatewayUrl, id);
+  const answersOf = async (count: number) =>
+    Promise.all(Array.from({ length: count }, () => ask('/name', { key: apiKey })));
+  const names = new Set((await answersOf(16)).map(({ text }) => text));
+  expect(names.size).toBe(2);
+
+  const completion = await ask('/v1/completions', { key: apiKey, method: 'POST', body: 'one two three' });
+  expect(completion.pieces).toEqual(['one', 'two', 'three', '[DONE]'].map(token => `data: ${token}\n\n`));
+  const large = { key: apiKey, method: 'POST', body: 'x'.repeat(3 * BYTES_PER_MIB) };
+  expect((await ask('/length', large)).text).toBe(`${3 * BYTES_PER_MIB}`);
+  expect(await ask('/none', { key: apiKey })).toMatchObject({ status: 404, text: 'nothing here' });
+  const { text, headers } = await ask('/headers', { key: apiKey });
+  expect(text).toContain('x-mine=yes');
+  expect(text).not.toContain('authorization');
+  expect([headers.get('x-name'), headers.get('set-cookie')]).toEqual([
+    expect.stringMatching(/^\d{12}$/),
+    null,
+  ]);
+
+  const refused = async (path: string, how: Asking) => {
+    const { status, json } = await ask(path, how);
+    return [status, json['code']];
+  };
+  const tooLarge = { key: apiKey, method: 'POST', body: 'x'.repeat(17 * BYTES_PER_MIB) };
+  expect(await refused('/name', {})).toEqual([401, 'credentials_missing']);
+  expect(await refused('/name', { key: stranger.apiKey })).toEqual([404, 'service_not_found']);
+  expect(await refused('/length', tooLarge)).toEqual([413, 'body_too_large']);
+  expect(await refused('/slow', { key: apiKey })).toEqual([504, 'service_timed_out']);
+  // It may have been done: nobody but the client knows whether it may be done twice.
+  expect(await refused('/crash', { key: apiKey, method: 'POST' })).toEqual([502, 'service_failed']);
+
+  // The one that crashed has another name once it was started again.
+  await eventually(async () => {
+    const answers = await answersOf(16);
+    const again = new Set(answers.flatMap(({ status, text: name }) => (status === 200 ? [name] : [])));
+    return again.size === 2 && [...again].some(name => !names.has(name)) ? true : undefined;
+  });
+  await platform.killAgent('gamma');
+  const left = await answersOf(16);
+  expect(new Set(left.map(({ status, text: name }) => `${status} ${name}`)).size).toBe(1);
+  expect(left[0]!.status).toBe(200);
+  await platform.killAgent('delta');
+  expect(await refused('/name', { key: apiKey })).toEqual([503, 'service_unavailable']);
+
+  const { service } = await jobWhere(id, job => (job.service.requests?.count ?? 0) >= 36);
+  expect(service).toMatchObject({ port: 8_080, protocol: 'http', requests: { count: expect.any(Number) } });
+  expect(service.requests!.requestBytes).toBeGreaterThan(3 * BYTES_PER_MIB);
+  expect(new Set(served.service.replicas!.map(({ nodeId }) => nodeId)).size).toBe(2);
+  await client.cancel(id);
+  await nothingReserved();
+  await eventually(async () => ((await ask('/name', { key: apiKey })).status === 409 ? true : undefined));
 }, 180_000);

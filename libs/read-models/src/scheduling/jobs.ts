@@ -34,6 +34,11 @@ export const Job = defineEntity({
     missingAtto: p.type(Atto).nullable(),
     shortSince: p.datetime().nullable(),
     stopsAt: p.datetime().nullable(),
+    /** Of a server, as gateways have counted them. */
+    requests: p.bigint('number'),
+    requestsUnanswered: p.bigint('number'),
+    requestBytes: p.bigint('number'),
+    answerBytes: p.bigint('number'),
     createdAt: p.datetime(),
     endedAt: p.datetime().nullable(),
     spec: p.json<StoredJson<JobSpec>>(),
@@ -45,7 +50,7 @@ export type Job = InferEntity<typeof Job>;
 
 export const jobs: Projection<JobEvent | PoolEvent, EntityManager> = {
   name: 'scheduling.jobs',
-  version: 3,
+  version: 4,
   tables: ['jobs'],
   reads: ['scheduling.job', 'scheduling.pool'],
   ...folding<JobEvent | PoolEvent, Job>(Job, {
@@ -58,6 +63,7 @@ export const jobs: Projection<JobEvent | PoolEvent, EntityManager> = {
         case 'JobFundedAgain':
         case 'LeaseStarted':
         case 'ServiceScaled':
+        case 'RequestsCounted':
         case 'TaskSucceeded':
         case 'JobSucceeded':
         case 'JobFailed':
@@ -94,6 +100,10 @@ const submitted = (data: JobSubmitted, { recordedAt, position }: Place): Job => 
   tasksSucceeded: 0,
   replicasWanted: data.spec.service?.replicasMin ?? null,
   ...enoughMoney,
+  requests: 0,
+  requestsUnanswered: 0,
+  requestBytes: 0,
+  answerBytes: 0,
   createdAt: recordedAt,
   endedAt: null,
   spec: storedJson(data.spec),
@@ -124,6 +134,10 @@ function changesTo(
       return { missingAtto: data.missingAtto, shortSince: recordedAt, stopsAt: data.stopsAt ?? null };
     case 'JobFundedAgain':
       return enoughMoney;
+    case 'RequestsCounted': {
+      const { unanswered: requestsUnanswered, ...counted } = data.total;
+      return { ...counted, requestsUnanswered };
+    }
     case 'JobSucceeded':
       return { status: 'succeeded', tasksSucceeded: data.tasksSucceeded, ...end };
     case 'JobFailed': {

@@ -41,6 +41,11 @@ export const Lease = defineEntity({
     digest: p.text().nullable(),
     /** Why it failed or was revoked. */
     reason: p.text().nullable(),
+    /** Of a server's replica, once its node has said something of it. */
+    isHealthy: p.boolean().nullable(),
+    unhealthyBecause: p.text().nullable(),
+    /** Whether it was told to make room for another. */
+    isUnderNotice: p.boolean(),
   }),
 });
 export type Lease = InferEntity<typeof Lease>;
@@ -52,7 +57,7 @@ const live: readonly LeaseStatus[] = ['granted', 'started'];
 
 export const leases: Projection<PoolEvent, EntityManager> = {
   name: 'scheduling.leases',
-  version: 2,
+  version: 3,
   tables: ['leases'],
   reads: ['scheduling.pool'],
   ...folding<PoolEvent, Lease>(Lease, {
@@ -62,6 +67,8 @@ export const leases: Projection<PoolEvent, EntityManager> = {
           return idsOf(data.grants);
         case 'LeaseStarted':
         case 'LeaseRenewed':
+        case 'ReplicaBecameHealthy':
+        case 'ReplicaBecameUnhealthy':
         case 'LeaseCompleted':
         case 'LeaseFailed':
           return [data.leaseId];
@@ -86,7 +93,11 @@ export const leases: Projection<PoolEvent, EntityManager> = {
       if (lease === undefined || !live.includes(lease.status)) return lease;
       if (event.type === 'LeaseRenewed') return renewed(lease, event.data);
       if (event.type === 'ReplicasMetered') return metered(lease, event.data.work[index]!);
-      if (event.type === 'LeasesPreempted') return { ...lease, deadline: event.data.noticeUntil };
+      if (event.type === 'LeasesPreempted')
+        return { ...lease, deadline: event.data.noticeUntil, isUnderNotice: true };
+      if (event.type === 'ReplicaBecameHealthy') return { ...lease, isHealthy: true, unhealthyBecause: null };
+      if (event.type === 'ReplicaBecameUnhealthy')
+        return { ...lease, isHealthy: false, unhealthyBecause: event.data.reason };
       if (event.type !== 'LeaseStarted') return { ...lease, ...endBy(event), endedAt: recordedAt };
       if (lease.status === 'started') return lease;
       return { ...lease, status: 'started', startedAt: event.data.startedAt };
@@ -109,6 +120,9 @@ const granted = ({ poolId, grants }: LeasesGranted, index: number, grantedAt: Da
   fault: null,
   digest: null,
   reason: null,
+  isHealthy: null,
+  unhealthyBecause: null,
+  isUnderNotice: false,
 });
 
 /** What was metered of a replica until now has no gaps, and only grows; after a notice its deadline stays. */
@@ -185,10 +199,10 @@ export async function runningPriceOf(em: EntityManager, tenantId: string): Promi
   return BigInt(row!.sum);
 }
 
-/** Leases of the job that nodes work on. */
-export const runningReplicas = (em: EntityManager, jobId: string) =>
-  em.count(Lease, { jobId, status: 'started' });
-
 /** Those that were granted last, of which a log may still be kept. */
 export const leasesOfTask = (em: EntityManager, jobId: string, taskId: string) =>
   em.find(Lease, { jobId, taskId }, { orderBy: { grantedAt: 'desc', leaseId: 'asc' }, limit: 20 });
+
+/** Leases of a service that nodes work on, in the order in which they were granted. */
+export const startedLeases = (em: EntityManager, jobId: string) =>
+  em.find(Lease, { jobId, status: 'started' }, { orderBy: { grantedAt: 'asc', leaseId: 'asc' } });

@@ -2,6 +2,7 @@ import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:ht
 import { newId } from '@astro/event-sourcing/ids';
 import type { FastifyAdapter } from '@nestjs/platform-fastify';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { SERVICES_PATH } from '../endpoints/services-path.js';
 import { Problem, type ProblemCode } from './problem.js';
 import type { RouteTable } from './route-table.js';
 
@@ -38,6 +39,9 @@ export function configureHttp(adapter: FastifyAdapter, routes: RouteTable): void
       'cache-control': 'no-store',
       'x-request-id': request.correlationId,
     });
+    // A stream to Fastify, whatever it is to the program, which is told in the words of the client.
+    if (request.url.startsWith(SERVICES_PATH) && hasBody(request))
+      request.headers['content-type'] = 'application/octet-stream';
   });
   adapter.useBodyParser('application/json', false, { bodyLimit: JSON_BODY_LIMIT_BYTES });
   adapter.useBodyParser('application/x-www-form-urlencoded', false, {}, (_request, _body, done) =>
@@ -50,6 +54,9 @@ export function configureHttp(adapter: FastifyAdapter, routes: RouteTable): void
   );
   answerBrokenRequests(server);
 }
+
+const hasBody = ({ headers }: FastifyRequest) =>
+  headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
 
 /** Longest part of a path; the longest id has 59 characters. */
 const SEGMENT_LENGTH_MAX = 100;

@@ -10,6 +10,7 @@ import { KeyValue } from '@astro/jetstream/key-value';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { lastValueFrom, of, type Observable } from 'rxjs';
 import { z } from 'zod';
+import { SERVICES_PATH } from '../endpoints/services-path.js';
 import { callerOf } from './caller.js';
 import { Problem, invalidField } from './problem.js';
 
@@ -46,7 +47,7 @@ export class IdempotencyInterceptor implements NestInterceptor {
   async intercept(context: ExecutionContext, next: CallHandler): Promise<Observable<unknown>> {
     const request = context.switchToHttp().getRequest<FastifyRequest>();
     const key = request.headers['idempotency-key'];
-    if (request.method !== 'POST' || key === undefined) return next.handle();
+    if (request.method !== 'POST' || key === undefined || isPassedOn(request)) return next.handle();
     if (typeof key !== 'string' || !/^[\x21-\x7e]{1,255}$/.test(key)) {
       throw invalidField('Idempotency-Key', 'must be 1 to 255 visible ASCII characters');
     }
@@ -103,6 +104,9 @@ export class IdempotencyInterceptor implements NestInterceptor {
     }
   }
 }
+
+/** To a server: what its program makes of the key is its own. */
+const isPassedOn = ({ url }: FastifyRequest): boolean => url.startsWith(SERVICES_PATH);
 
 type Answered = Extract<IdempotencyRecord, { state: 'answered' }>;
 

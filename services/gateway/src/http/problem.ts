@@ -17,6 +17,7 @@ export const problems = {
   job_not_found: [404, 'There is no such job'],
   task_not_found: [404, 'The job has no such open task'],
   node_not_found: [404, 'There is no such node'],
+  service_not_found: [404, 'There is no such service of yours that is a server'],
   reservation_not_found: [404, 'There is no such reservation'],
   invoice_not_found: [404, 'There is no such invoice of yours'],
   payout_not_found: [404, 'There is no such payout of yours'],
@@ -55,8 +56,12 @@ export const problems = {
   evidence_refused: [422, 'The evidence does not prove what is expected'],
   command_refused: [422, 'The request breaks a rule of the marketplace'],
   rate_limited: [429, 'Too many requests'],
+  too_many_in_flight: [429, 'Too many requests to servers are in flight'],
   headers_too_large: [431, 'The headers are larger than the limit'],
   internal_error: [500, 'Something went wrong on this side'],
+  service_failed: [502, 'The replica has ended the request without a whole answer'],
+  service_busy: [503, 'All replicas answer as many requests as they take at once'],
+  service_unavailable: [503, 'No replica is healthy and can be reached'],
   commands_unavailable: [503, 'Commands cannot be taken at the moment'],
   pool_unavailable: [503, 'Nobody answers for the pool at the moment'],
   attestation_unavailable: [503, 'Evidence cannot be verified at the moment'],
@@ -65,6 +70,7 @@ export const problems = {
   too_many_streams: [503, 'Too many streams are open'],
   too_many_uploads: [503, 'Too many uploads are in flight'],
   shutting_down: [503, 'This server is shutting down'],
+  service_timed_out: [504, 'The replica has not answered in the time that the job gives it'],
   storage_full: [507, 'There is no room for more content'],
 } as const satisfies Record<string, readonly [status: number, title: string]>;
 

@@ -26,6 +26,12 @@ export class RouteTable {
   }
 }
 
-const matches = (pattern: readonly string[], segments: readonly string[]) =>
-  pattern.length === segments.length &&
-  pattern.every((part, index) => (part.startsWith(':') ? segments[index] !== '' : part === segments[index]));
+/** A star at the end stands for whatever follows. */
+function matches(pattern: readonly string[], segments: readonly string[]): boolean {
+  const isOpen = pattern.at(-1) === '*';
+  if (isOpen ? pattern.length > segments.length : pattern.length !== segments.length) return false;
+  const parts = isOpen ? pattern.slice(0, -1) : pattern;
+  return parts.every((part, index) =>
+    part.startsWith(':') ? segments[index] !== '' : part === segments[index],
+  );
+}

@@ -1,6 +1,6 @@
 import { findUsage } from '@astro/read-models/billing/usage';
 import { findJob, type Job } from '@astro/read-models/scheduling/jobs';
-import { runningReplicas } from '@astro/read-models/scheduling/leases';
+import { startedLeases } from '@astro/read-models/scheduling/leases';
 import { tasksOf, type Task } from '@astro/read-models/scheduling/tasks';
 import type { Funding } from '@astro/messages/scheduling';
 import type { StoredJson } from '@astro/postgres/stored-json';
@@ -9,6 +9,7 @@ import type { z } from 'zod';
 import { attestationKind, deviceKind } from '../http/fields.js';
 import type { jobSummary, JobResource } from './jobs.schema.js';
 import { toProgramResource } from './program.schema.js';
+import { toServiceResource } from './service.schema.js';
 import { verificationRequest } from './verification.schema.js';
 
 /** The tenant's job as the API shows it, with all that is known of it by now. */
@@ -38,14 +39,7 @@ export async function findJobResource(
     chargedAtto: (usage?.chargedAtto ?? 0n).toString(),
     ...(job.spec.checkpoints && { checkpoints: job.spec.checkpoints }),
     ...(job.spec.funding && { funding: fundingOf(job, job.spec.funding) }),
-    ...(service && {
-      service: {
-        ...service,
-        budgetAtto: `${service.budgetAtto}`,
-        replicasWanted: job.replicasWanted ?? service.replicasMin,
-        replicasRunning: await runningReplicas(em, jobId),
-      },
-    }),
+    ...(service && { service: toServiceResource(service, job, await startedLeases(em, jobId)) }),
     ...(array && {
       array: {
         count: array.count,

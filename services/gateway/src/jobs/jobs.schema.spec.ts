@@ -93,6 +93,11 @@ const serving = (changes: object) => ({
   quorum: 1,
   service: { replicasMin: 1, replicasMax: 4, runEveryMs: 1_000, budgetAtto: '1000', ...changes },
 });
+const server = { runEveryMs: undefined, port: 8_080, health: { path: '/health' } };
+const asServer = (changes: object, programChanges: object = { runtime: 'process' }) => ({
+  ...serving({ ...server, ...changes }),
+  program: { ...program, ...programChanges },
+});
 const funded = (funding: unknown, changes: object = {}) => ({ ...request, funding, ...changes });
 const keeping = (checkpoints: unknown, changes: object = {}) => ({ ...request, checkpoints, ...changes });
 const inReservation = { ...request, leaseClass: 'reserved', reservationId: newId('booking') };
@@ -148,6 +153,18 @@ const faults: readonly [title: string, body: unknown, field: string][] = [
   ['a most that is less than the least', serving({ replicasMin: 5 }), 'service.replicasMax'],
   ['a service of two tasks', { ...serving({}), tasks: [task, task] }, 'tasks'],
   ['a service whose results are to be compared', { ...serving({}), quorum: 2 }, 'quorum'],
+  ['a service that neither runs again nor listens', serving({ runEveryMs: undefined }), 'service.runEveryMs'],
+  ['a server that runs again and again', asServer({ runEveryMs: 1_000 }), 'service.runEveryMs'],
+  ['a server without a health check', asServer({ health: undefined }), 'service.port'],
+  ['a health check of what is no server', serving({ health: { path: '/' } }), 'service.port'],
+  ['a server at a port of the system', asServer({ port: 80 }), 'service.port'],
+  ['a health check with a query', asServer({ health: { path: '/?a=1' } }), 'service.health.path'],
+  ['a server that is WebAssembly', asServer({}, {}), 'program.runtime'],
+  [
+    'a server that needs a network',
+    asServer({}, { runtime: 'process', needsNetwork: true }),
+    'program.needsNetwork',
+  ],
   ['an unknown way to be funded', funded({ mode: 'credit' }), 'funding.mode'],
   ['a funding that is a word', funded('stepwise'), 'funding'],
   ['an unknown end of its money', funded({ mode: 'stepwise', onShortage: 'borrow' }), 'funding.onShortage'],

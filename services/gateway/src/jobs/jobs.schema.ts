@@ -113,6 +113,14 @@ export const jobRequest = z
     path: ['checkpoints'],
     message: 'must be absent for a service',
   })
+  .refine(({ service, program }) => service?.port === undefined || (program.runtime ?? 'wasm') !== 'wasm', {
+    path: ['program.runtime'],
+    message: 'must be process or container for a server',
+  })
+  .refine(({ service, program }) => service?.port === undefined || program.needsNetwork !== true, {
+    path: ['program.needsNetwork'],
+    message: 'must be false for a server',
+  })
   .refine(({ gang, service, funding }) => funding?.mode !== 'stepwise' || !(gang ?? service), {
     path: ['funding.mode'],
     message: 'must be whole for a gang and for a service',

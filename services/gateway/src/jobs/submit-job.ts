@@ -12,6 +12,7 @@ import { fundingOfService } from './funding.schema.js';
 import type { JobRequest } from './jobs.schema.js';
 import { toProgram } from './program.schema.js';
 import { toRequirements } from './requirements.schema.js';
+import { toService } from './service.schema.js';
 
 const LOOKUPS_AT_ONCE = 32;
 const ERRORS_MAX = 20;
@@ -37,7 +38,7 @@ export function submitJobCommand(
     ...(body.deadline !== undefined && { deadline: new Date(body.deadline) }),
     expectedDurationMs: body.expectedDurationMs,
     ...(body.gang && { gang: body.gang }),
-    ...(body.service && { service: { ...body.service, budgetAtto: BigInt(body.service.budgetAtto) } }),
+    ...(body.service && { service: toService(body.service) }),
     maxParallel: body.array?.maxParallel ?? body.maxParallel,
     ...(body.project !== undefined && { project: body.project }),
     ...fundingOf(body),

@@ -8,7 +8,7 @@ import {
 } from 'zod-openapi';
 import type { CallerKind } from '../http/caller.js';
 import { problemDocument, problems, type ProblemCode } from '../http/problem.js';
-import { OPERATION, type Answer, type RoutedOperation } from './operation.js';
+import { OPERATION, type Answer, type Method, type RoutedOperation } from './operation.js';
 
 type Route = { readonly tag: string; readonly name: string; readonly operation: RoutedOperation };
 
@@ -17,7 +17,7 @@ export function openApiDocument(controllers: readonly Type[]): ReturnType<typeof
   const paths: NonNullable<ZodOpenApiObject['paths']> = {};
   for (const route of controllers.flatMap(routesOf)) {
     const { method, path } = route.operation;
-    const template = path.replaceAll(/:(\w+)/g, '{$1}');
+    const template = path.replaceAll(/:(\w+)/g, '{$1}').replace(/\*$/, '{path}');
     paths[template] = { ...paths[template], [method.toLowerCase()]: describe(route) };
   }
   return createDocument({
@@ -62,7 +62,7 @@ function routesOf(controller: Type): readonly Route[] {
 
 function describe({ tag, name, operation }: Route): ZodOpenApiOperationObject {
   const { method, body, query, pathParameters, headers } = operation;
-  const isPost = method === 'POST';
+  const isRepeatable = method === 'POST' && !operation.isPassedOn;
   return {
     operationId: `${tag}.${name}`,
     tags: [tag],
@@ -72,12 +72,14 @@ function describe({ tag, name, operation }: Route): ZodOpenApiOperationObject {
     requestParams: {
       ...(pathParameters && { path: z.object(pathParameters) }),
       ...(query && { query }),
-      header: z.object({ ...headers, ...(isPost && { 'Idempotency-Key': idempotencyKey }) }),
+      header: z.object({ ...headers, ...(isRepeatable && { 'Idempotency-Key': idempotencyKey }) }),
     },
     ...(body && { requestBody: { required: !body.safeParse(undefined).success, content: json(body) } }),
     ...(operation.binaryBody && {
       requestBody: { required: true, content: { 'application/octet-stream': { schema: binary } } },
     }),
+    ...(operation.isPassedOn &&
+      hasBody(method) && { requestBody: { content: { '*/*': { schema: binary } } } }),
     responses: { ...answersOf(operation), ...problemAnswers(codesOf(operation)) },
   };
 }
@@ -88,13 +90,14 @@ const codesOf = ({
   body,
   query,
   problems: own,
+  isPassedOn,
 }: RoutedOperation): ReadonlySet<ProblemCode> =>
   new Set<ProblemCode>([
     ...(own ?? []),
     ...(callers.length > 0 ? authenticated : []),
     ...(body || query ? (['request_invalid'] as const) : []),
     ...(body ? withBody : []),
-    ...(method === 'POST' ? withIdempotency : []),
+    ...(method === 'POST' && !isPassedOn ? withIdempotency : []),
     'internal_error',
   ]);
 
@@ -119,6 +122,8 @@ const idempotencyKey = z
   .meta({ description: 'Makes a repetition within 24 hours answer the same', example: 'c0ffee-0001' });
 
 const binary = z.string().meta({ override: { type: 'string', format: 'binary' } });
+
+const hasBody = (method: Method) => method === 'POST' || method === 'PUT' || method === 'PATCH';
 
 const json = (schema: z.ZodType) => ({ 'application/json': { schema } });
 

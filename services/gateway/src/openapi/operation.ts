@@ -16,13 +16,13 @@ export type Answer = {
   readonly description: string;
   readonly schema?: z.ZodType;
   /** JSON when there is a schema and this is not given. */
-  readonly contentType?: 'application/octet-stream' | 'text/event-stream';
+  readonly contentType?: 'application/octet-stream' | 'text/event-stream' | '*/*';
   /** What a client can have in place of JSON. */
   readonly alsoAs?: 'application/pdf';
   readonly headers?: Readonly<Record<string, z.ZodType>>;
 };
 
-export type Method = 'DELETE' | 'GET' | 'HEAD' | 'POST' | 'PUT';
+export type Method = 'DELETE' | 'GET' | 'HEAD' | 'PATCH' | 'POST' | 'PUT';
 
 /**
  * One route, whole: what the server does with a request and what the OpenAPI document says are the same
@@ -40,6 +40,8 @@ export type OperationDescription = {
   readonly body?: z.ZodType;
   /** The body is bytes, which the handler reads itself. */
   readonly binaryBody?: true;
+  /** Request and answer are those of a tenant's own program: nothing of them is parsed, recorded or repeated. */
+  readonly isPassedOn?: true;
   readonly answers: Readonly<Record<number, Answer>>;
   /** Beside those that any route can answer. */
   readonly problems?: readonly ProblemCode[];

@@ -24,6 +24,8 @@ export type ContainerPlan = {
   readonly volumes: readonly string[];
   readonly agent: string;
   readonly hasCheckpoints: boolean;
+  /** Where a server is to listen. */
+  readonly port: number | undefined;
 };
 
 /**
@@ -31,7 +33,7 @@ export type ContainerPlan = {
  * read-only, and a limit to whatever is counted. Nothing of the image widens it.
  */
 export function containerRequest(plan: ContainerPlan): Docker.ContainerCreateOptions {
-  const { image, args, userId, agent, network } = plan;
+  const { image, args, userId, agent, network, port } = plan;
   return {
     Image: image,
     ...(args.length > 0 && { Cmd: [...args] }),
@@ -41,7 +43,9 @@ export function containerRequest(plan: ContainerPlan): Docker.ContainerCreateOpt
     AttachStdin: false,
     OpenStdin: false,
     Tty: false,
-    NetworkDisabled: network === undefined,
+    // A server is reached through a network that it has for itself.
+    NetworkDisabled: network === undefined && port === undefined,
+    ...(port !== undefined && { Env: [`PORT=${port}`] }),
     // An image could have one that runs until the end of time.
     Healthcheck: { Test: ['NONE'] },
     Labels: { [AGENT_LABEL]: agent },

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import Docker from 'dockerode';
 import { reasonOf } from '@astro/jetstream/log';
 import type { Assignment } from '@astro/messages/agent';
+import { canReachPorts } from '../endpoint/program-port.js';
 import { collectOutputs, leftOutNote } from '../runs/collect-outputs.js';
 import { CheckpointWatch } from '../runs/checkpoint-watch.js';
 import { agentTag, RunFolders } from '../runs/run-folders.js';
@@ -11,6 +12,7 @@ import {
   cpuMillisOf,
   faulted,
   type Follower,
+  type ServerRun,
   STOP_GRACE_MS,
   type TaskFiles,
   type TaskRuntime,
@@ -39,6 +41,7 @@ type Order = {
   readonly assignment: Assignment;
   readonly signal: AbortSignal;
   readonly follower: Follower | undefined;
+  readonly server: ServerRun | undefined;
 };
 
 type End = 'too large' | 'late' | 'exited';
@@ -66,7 +69,11 @@ export class ContainerRuntime implements TaskRuntime {
       if (network !== undefined) await this.#engine.getNetwork(network).inspect();
       await this.#removeLeftOver();
       this.#folders ??= await RunFolders.open('container', this.#options.stateDir);
-      return { isAvailable: true, version: `Docker ${version}`, hasNetwork: network !== undefined };
+      const hasServers = await canReachPorts();
+      return {
+        ...{ isAvailable: true, version: `Docker ${version}` },
+        ...{ hasNetwork: network !== undefined, hasServers },
+      };
     } catch (error) {
       const advice = `start an engine, or name its socket in CONTAINER_ENGINE instead of ${engine}`;
       return unavailable(`${reasonOf(error)}: ${advice}`);
@@ -78,6 +85,7 @@ export class ContainerRuntime implements TaskRuntime {
     files: TaskFiles,
     signal: AbortSignal,
     follower?: Follower,
+    server?: ServerRun,
   ): Promise<FinishedRun> {
     signal.throwIfAborted();
     if (!this.#folders) throw new Error('images are not run here');
@@ -90,9 +98,10 @@ export class ContainerRuntime implements TaskRuntime {
       // Nobody but the engine and the agent gets as far as to these.
       await chmod(join(folder.path, 'input'), 0o755);
       for (const name of ['output', 'checkpoint']) await chmod(join(folder.path, name), 0o777);
-      const plan = { ...this.#planOf(assignment), image, volumes, userId, folder: folder.path };
+      const port = server?.port;
+      const plan = { ...this.#planOf(assignment), image, volumes, userId, folder: folder.path, port };
       container = await this.#engine.createContainer(containerRequest(plan));
-      return await this.#runIn(container, folder.path, { assignment, signal, follower });
+      return await this.#runIn(container, folder.path, { assignment, signal, follower, server });
     } finally {
       await container?.remove({ force: true, v: true });
       await folder.remove();
@@ -107,12 +116,14 @@ export class ContainerRuntime implements TaskRuntime {
   async #runIn(
     container: Docker.Container,
     folder: string,
-    { assignment: { program, checkpoints }, signal, follower }: Order,
+    { assignment: { program, checkpoints }, signal, follower, server }: Order,
   ): Promise<FinishedRun> {
-    const { timeLimitMs, outputLimitBytes } = program;
+    const { outputLimitBytes } = program;
+    const timeLimitMs = server ? undefined : program.timeLimitMs;
     const output = join(folder, 'output');
     const rooms = [{ folder: output, limitBytes: outputLimitBytes }];
     await container.start();
+    if (server) server.started((await container.inspect()).State.Pid);
     if (follower) await hearContainer(container, follower);
     let kept: CheckpointWatch | undefined;
     if (checkpoints && follower) {
@@ -190,7 +201,7 @@ type EngineInfo = { readonly OSType: string; readonly SecurityOptions?: readonly
 
 type Bounds = {
   readonly rooms: readonly { readonly folder: string; readonly limitBytes: number }[];
-  readonly timeLimitMs: number;
+  readonly timeLimitMs: number | undefined;
   readonly notice: AbortSignal | undefined;
 };
 
@@ -202,7 +213,8 @@ async function untilItEnds(container: Docker.Container, bounds: Bounds, signal: 
     end = why;
     container.kill().catch(hasEnded);
   };
-  const late = setTimeout(() => killAs('late'), bounds.timeLimitMs);
+  const { timeLimitMs } = bounds;
+  const late = timeLimitMs === undefined ? undefined : setTimeout(() => killAs('late'), timeLimitMs);
   const stop = () => {
     container.stop({ t: STOP_GRACE_MS / 1_000 }).catch(hasEnded);
   };

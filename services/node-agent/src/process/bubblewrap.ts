@@ -15,6 +15,8 @@ export type SandboxPlan = {
   readonly hasNetwork: boolean;
   /** Present: there is a folder for checkpoints, with one in it to continue from or without. */
   readonly checkpoints: { readonly sizeLimitBytes: number; readonly continues: boolean } | undefined;
+  /** Where a server is to listen. */
+  readonly port: number | undefined;
 };
 
 /** Room for one page more than is allowed: who filled it has written too much. */
@@ -31,7 +33,7 @@ export const markerOf = ({ id }: RunFolder): string => `/run/${id}`;
  * that is read-only but for what is bounded, no environment, and an end with the agent.
  */
 export function bubblewrapArguments(root: readonly string[], plan: SandboxPlan): string[] {
-  const { run, args, memoryLimitMib, outputLimitBytes, hasNetwork, checkpoints } = plan;
+  const { run, args, memoryLimitMib, outputLimitBytes, hasNetwork, checkpoints, port } = plan;
   const room = (folder: string, bytes: number) => ['--size', String(bytes), '--tmpfs', folder];
   const memoryBytes = memoryLimitMib * BYTES_PER_MIB;
   return [
@@ -40,6 +42,7 @@ export function bubblewrapArguments(root: readonly string[], plan: SandboxPlan):
     ...['--uid', USER_ID, '--gid', USER_ID, '--hostname', 'sandbox'],
     ...['--clearenv', '--setenv', 'PATH', '/usr/bin:/bin', '--setenv', 'HOME', SCRATCH_FOLDER],
     ...['--setenv', 'LANG', 'C.UTF-8'],
+    ...(port === undefined ? [] : ['--setenv', 'PORT', String(port)]),
     ...root,
     ...['--proc', '/proc', '--dev', '/dev', ...room('/dev/shm', memoryBytes), '--remount-ro', '/dev'],
     ...room(SCRATCH_FOLDER, memoryBytes),

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { reasonOf } from '@astro/jetstream/log';
 import type { Assignment } from '@astro/messages/agent';
+import { canReachPorts } from '../endpoint/program-port.js';
 import { collectOutputs, leftOutNote } from '../runs/collect-outputs.js';
 import { CheckpointWatch, LATEST_CHECKPOINT } from '../runs/checkpoint-watch.js';
 import { agentTag, RunFolders, type RunFolder } from '../runs/run-folders.js';
@@ -12,6 +13,7 @@ import {
   cpuMillisOf,
   faulted,
   type Follower,
+  type ServerRun,
   OPEN_FILES_MAX,
   PROCESSES_MAX,
   STOP_GRACE_MS,
@@ -75,7 +77,8 @@ export class ProcessRuntime implements TaskRuntime {
       await this.#trial(hasNetwork);
       const { groups } = this.#ground;
       const kept = limits === 'each' ? 'limits of each process' : `control groups ${groups?.version}`;
-      return { isAvailable: true, version: `${version}, ${kept}`, hasNetwork };
+      const hasServers = await canReachPorts();
+      return { isAvailable: true, version: `${version}, ${kept}`, hasNetwork, hasServers };
     } catch (error) {
       return unavailable(reasonOf(error));
     }
@@ -86,6 +89,7 @@ export class ProcessRuntime implements TaskRuntime {
     files: TaskFiles,
     signal: AbortSignal,
     follower?: Follower,
+    server?: ServerRun,
   ): Promise<FinishedRun> {
     signal.throwIfAborted();
     if (!isExecutable(files.program)) return faulted('program_invalid');
@@ -102,7 +106,7 @@ export class ProcessRuntime implements TaskRuntime {
       const cpuMillis = cpuMillisOf(assignment);
       group = await groups?.make(folder.id, { memoryBytes, processes: PROCESSES_MAX, cpuMillis });
       const continues = files.checkpoint !== undefined;
-      return await this.#runIn({ assignment, folder, group, userId, continues, follower }, signal);
+      return await this.#runIn({ assignment, folder, group, userId, continues, follower, server }, signal);
     } finally {
       await group?.remove();
       await folder?.remove();
@@ -127,7 +131,13 @@ export class ProcessRuntime implements TaskRuntime {
       output = await sandbox.openFolder('/output');
       kept = await watchCheckpoints(sandbox, place);
       const { timeLimitMs, outputLimitBytes } = place.assignment.program;
-      const end = await untilItEnds(sandbox, timeLimitMs, signal, place.follower?.notice);
+      place.server?.started(sandbox.processId);
+      const end = await untilItEnds(
+        sandbox,
+        place.server ? undefined : timeLimitMs,
+        signal,
+        place.follower?.notice,
+      );
       await sandbox.gone();
       signal.throwIfAborted();
       if (end === 'late') return faulted('program_timed_out', sandbox.output);
@@ -145,7 +155,7 @@ export class ProcessRuntime implements TaskRuntime {
     }
   }
 
-  async #launchOf({ assignment, folder, userId, continues, follower }: Place) {
+  async #launchOf({ assignment, folder, userId, continues, follower, server }: Place) {
     const { program, args } = assignment;
     const checkpoints = assignment.checkpoints && { ...assignment.checkpoints, continues };
     const { bubblewrap, rootFolder, networkNamespace } = this.#options;
@@ -154,7 +164,8 @@ export class ProcessRuntime implements TaskRuntime {
       throw new Error('there is no network for programs here');
     const root = await rootArguments(rootFolder, hasNetwork);
     const { memoryLimitMib, outputLimitBytes } = program;
-    const plan = { run: folder, args, memoryLimitMib, outputLimitBytes, hasNetwork, checkpoints };
+    const kept = { checkpoints, port: server?.port };
+    const plan = { run: folder, args, memoryLimitMib, outputLimitBytes, hasNetwork, ...kept };
     const sandboxed = [bubblewrap, ...bubblewrapArguments(root, plan)] as const;
     const { filterFile } = this.#standing();
     const checkpointFile = continues ? join(folder.path, 'checkpoint', LATEST_CHECKPOINT) : undefined;
@@ -233,6 +244,7 @@ type Place = {
   /** Whether there is a checkpoint to continue from. */
   readonly continues: boolean;
   readonly follower: Follower | undefined;
+  readonly server: ServerRun | undefined;
 };
 
 type Kept = { close(): Promise<void> };
@@ -251,15 +263,16 @@ async function watchCheckpoints(
 /** The exit code, or that the time was over. Whoever is to stop is asked first, and once more with its notice. */
 async function untilItEnds(
   sandbox: SandboxedProcess,
-  timeLimitMs: number,
+  timeLimitMs: number | undefined,
   signal: AbortSignal,
   notice: AbortSignal | undefined,
 ): Promise<number | 'late' | undefined> {
   let isLate = false;
-  const late = setTimeout(() => {
+  const end = () => {
     isLate = true;
     sandbox.kill();
-  }, timeLimitMs);
+  };
+  const late = timeLimitMs === undefined ? undefined : setTimeout(end, timeLimitMs);
   let kill: NodeJS.Timeout | undefined;
   const stop = () => {
     kill = setTimeout(() => sandbox.kill(), STOP_GRACE_MS);

@@ -19,14 +19,16 @@ export type ReplicaExecution = Execution & {
 };
 
 type Tally = Pick<ReplicaRunning, 'runs' | 'busyMs' | 'digest' | 'outputs'>;
-type Replica = {
+/** What of a replica is reported. */
+export type Reported = {
   readonly assignment: Assignment;
   readonly execution: ReplicaExecution;
-  readonly files: TaskFiles;
   readonly tally: { -readonly [Field in keyof Tally]: Tally[Field] };
   readonly moved: Moved;
-  runningSinceMs: number | undefined;
+  /** Adds to the tally what is under way. */
+  count(): void;
 };
+type Replica = Reported & { readonly files: TaskFiles; runningSinceMs: number | undefined };
 
 /**
  * Runs the program again and again, and says from time to time that it does, which is what keeps the lease. Ends
@@ -51,7 +53,10 @@ export async function executeReplica(
   }
   await execution.started();
   const tally = { runs: 0, busyMs: 0, digest: '', outputs: [] };
-  const replica: Replica = { assignment, execution, files, tally, moved, runningSinceMs: undefined };
+  const replica: Replica = {
+    ...{ assignment, execution, files, tally, moved, runningSinceMs: undefined },
+    count: () => countBusy(replica),
+  };
   const ended = new AbortController();
   const reporting = keepReporting(replica, AbortSignal.any([signal, ended.signal]));
   try {
@@ -72,7 +77,7 @@ async function runUntilItFails(replica: Replica, signal: AbortSignal): Promise<E
     signal.throwIfAborted();
     const beganMs = performance.now();
     replica.runningSinceMs = beganMs;
-    const result = await execution.runtime.run(assignment, files, signal);
+    const result = await execution.runtime.run(assignment, files, signal, execution.follower);
     const { fault } = result;
     countBusy(replica);
     replica.runningSinceMs = undefined;
@@ -96,13 +101,13 @@ function countBusy(replica: Replica): void {
 }
 
 /** One report after the other. What could not be reported is part of the next. */
-async function keepReporting(replica: Replica, signal: AbortSignal): Promise<void> {
+export async function keepReporting(replica: Reported, signal: AbortSignal): Promise<void> {
   const { execution, assignment, tally, moved } = replica;
   const { poolId, leaseId, fencingToken } = assignment;
   for (;;) {
     await delay(execution.orders().reportEveryMs, signal);
     if (signal.aborted) return;
-    countBusy(replica);
+    replica.count();
     const told = { ...tally, busyMs: Math.round(tally.busyMs), transferred: { ...moved } };
     try {
       await execution.report({ type: 'ReplicaRunning', data: { poolId, leaseId, fencingToken, ...told } });

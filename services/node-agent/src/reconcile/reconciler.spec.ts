@@ -10,6 +10,7 @@ import type { Assignment, NodeReport } from '@astro/messages/agent';
 import { ContentCache } from '../content/content-cache.js';
 import { cidOf } from '@astro/messages/content-id';
 import { Content } from '../content/content.js';
+import { EndpointDesk } from '../endpoint/endpoint-desk.js';
 import { GatewayClient } from '../gateway/gateway-client.js';
 import { WasmRuntime } from '../runtime/wasm-runtime.js';
 import { LeaseJournal } from './lease-journal.js';
@@ -65,6 +66,7 @@ async function startAgent(tasksMax = 2, attestationClaimed?: AttestationKind): P
     journal: await LeaseJournal.open(join(folder, 'leases')),
     content: new Content(gateway, cache, () => Promise.resolve('token')),
     runtime,
+    endpoints: new EndpointDesk(),
     tasksMax,
     attestationClaimed,
     log: silent,

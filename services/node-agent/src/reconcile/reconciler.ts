@@ -12,6 +12,8 @@ import { delay } from '@astro/jetstream/delay';
 import type { Log } from '@astro/jetstream/log';
 import { reasonOf } from '@astro/jetstream/log';
 import type { Content } from '../content/content.js';
+import type { EndpointDesk } from '../endpoint/endpoint-desk.js';
+import { executeServer } from '../endpoint/execute-server.js';
 import type { Follower, TaskRunner } from '../runtime/task-runtime.js';
 import { CheckpointKeeper } from './checkpoint-keeper.js';
 import { DeadlineTimer } from './deadline-timer.js';
@@ -37,6 +39,7 @@ export type ReconcilerOptions = {
   readonly journal: LeaseJournal;
   readonly content: Content;
   readonly runtime: TaskRunner;
+  readonly endpoints: EndpointDesk;
   /** Tasks that run at the same time, whatever the platform asks for. */
   readonly tasksMax: number;
   /** What this machine can prove. */
@@ -226,10 +229,13 @@ export class Reconciler {
     execution: Execution,
     signal: AbortSignal,
   ): Promise<EndReport> {
-    const { log } = this.#options;
+    const { log, endpoints } = this.#options;
     const orders = () => this.#desired?.get(assignment.leaseId)?.replica ?? first;
     const report = (told: NodeReport) => this.#options.report(told);
-    return executeReplica(assignment, { ...execution, log, orders, report }, signal);
+    const { server } = first;
+    return server
+      ? executeServer(assignment, server, { ...execution, log, orders, report, endpoints }, signal)
+      : executeReplica(assignment, { ...execution, log, orders, report }, signal);
   }
 
   /** One report of a lease at a time; where it fails, the journal still has it for the next look. */

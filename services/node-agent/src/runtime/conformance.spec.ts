@@ -5,9 +5,11 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import type { Assignment } from '@astro/messages/agent';
 import type { Program } from '@astro/messages/scheduling';
+import { canReachPorts, ProgramPort } from '../endpoint/program-port.js';
 import { REFUSED_CALLS } from '../process/syscalls.js';
 import { agentTag } from '../runs/run-folders.js';
 import type { FinishedRun, NamedBytes } from '../sandbox/program-run.js';
+import { pageAt, serving } from './serving.fixture.js';
 import { type Source, type Subject, subjectsHere } from './subjects.fixture.js';
 import { PROCESSES_MAX } from './task-runtime.js';
 
@@ -334,6 +336,33 @@ describe.each(subjects.filter(({ runtime }) => runtime.kind === 'container'))('$
     const files = { program: new Uint8Array(), inputs: [] };
     await expect(subject.runtime.run(assignment, files, new AbortController().signal)).rejects.toThrow();
   });
+});
+
+test.each(withShell)('a server is reached at its port, in a network of its own: $title', async subject => {
+  // Only root may enter it; others do not offer servers.
+  if (!(await canReachPorts())) return;
+  const { bytes, args, program } = await subject.ready({ sh: serving, wasm: '' });
+  const stop = new AbortController();
+  let begin: (processId: number) => void = () => undefined;
+  const begun = new Promise<number>(resolve => (begin = resolve));
+  const running = subject.runtime.run(
+    // It has no limit of time.
+    assignmentOf({ ...program, ...LIMITS, timeLimitMs: 1 }, args),
+    { program: bytes, inputs: [] },
+    stop.signal,
+    undefined,
+    { port: 8_080, started: begin },
+  );
+  running.catch(() => undefined);
+  try {
+    const port = await ProgramPort.open(await begun, 8_080);
+    const interfaces = [...(await pageAt(port)).matchAll(/^ *(\w+):[ \d]+$/gm)].map(([, name]) => name);
+    await port.close();
+    expect(interfaces).toEqual(['lo']);
+  } finally {
+    stop.abort(new Error('the lease was revoked'));
+  }
+  await expect(running).rejects.toThrow('the lease was revoked');
 });
 
 test.each(withShell)('a program that needs a network is not run without one: $title', async subject => {

@@ -2,7 +2,7 @@ import type { Log } from '@astro/jetstream/log';
 import type { Assignment } from '@astro/messages/agent';
 import { neededRuntime, type OfferedRuntime } from '@astro/messages/runtimes';
 import type { FinishedRun } from '../sandbox/program-run.js';
-import type { Follower, TaskFiles, TaskRunner, TaskRuntime } from './task-runtime.js';
+import type { Follower, ServerRun, TaskFiles, TaskRunner, TaskRuntime } from './task-runtime.js';
 
 /** The runtimes that work on this machine. What its operator allowed and does not work is told, and not offered. */
 export class OfferedRuntimes implements TaskRunner {
@@ -23,10 +23,11 @@ export class OfferedRuntimes implements TaskRunner {
         log.warn('a runtime is not available, and not offered', { runtime: kind, reason: found.reason });
         continue;
       }
-      const { version, hasNetwork } = found;
-      log.info('a runtime is offered', { runtime: kind, version, hasNetwork });
+      const { version, hasNetwork, hasServers = false } = found;
+      log.info('a runtime is offered', { runtime: kind, version, hasNetwork, hasServers });
       offered.#offered.set(kind, runtime);
       if (hasNetwork && kind !== 'wasm') offered.#offered.set(`${kind}+network`, runtime);
+      if (hasServers && kind !== 'wasm') offered.#offered.set(`${kind}+server`, runtime);
     }
     if (offered.#offered.size === 0) throw new Error('no runtime is available on this machine');
     return offered;
@@ -41,11 +42,13 @@ export class OfferedRuntimes implements TaskRunner {
     files: TaskFiles,
     signal: AbortSignal,
     follower?: Follower,
+    server?: ServerRun,
   ): Promise<FinishedRun> {
-    const { program } = assignment;
-    const runtime = this.#offered.get(neededRuntime(program));
-    if (!runtime) throw new Error(`${neededRuntime(program)} is not offered by this node`);
-    return runtime.run(assignment, files, signal, follower);
+    const { program, replica } = assignment;
+    const needed = neededRuntime(program, replica?.server !== undefined);
+    const runtime = this.#offered.get(needed);
+    if (!runtime) throw new Error(`${needed} is not offered by this node`);
+    return runtime.run(assignment, files, signal, follower, server);
   }
 
   async close(): Promise<void> {

@@ -25,6 +25,13 @@ export type Follower = {
   untilNext(): Promise<void>;
 };
 
+/** What is to be known of a server's run, which has no limit of time. */
+export type ServerRun = {
+  readonly port: number;
+  /** The program begins, in the network of this process. */
+  started(processId: number): void;
+};
+
 /** Executes the program of an assignment within the limits that it sets. */
 export interface TaskRunner {
   /**
@@ -37,12 +44,18 @@ export interface TaskRunner {
     files: TaskFiles,
     signal: AbortSignal,
     follower?: Follower,
+    server?: ServerRun,
   ): Promise<FinishedRun>;
 }
 
 /** Whether a machine can run such programs; if not, why, and what its operator can do about it. */
 export type Availability =
-  | { readonly isAvailable: true; readonly version: string; readonly hasNetwork: boolean }
+  | {
+      readonly isAvailable: true;
+      readonly version: string;
+      readonly hasNetwork: boolean;
+      readonly hasServers?: boolean;
+    }
   | { readonly isAvailable: false; readonly reason: string };
 
 /** One way to run programs, kept apart from the machine and from each other. */

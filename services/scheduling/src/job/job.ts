@@ -8,11 +8,13 @@ import type {
   JobEvent,
   JobSpec,
   QueueJob,
+  RequestCount,
   ScaleJob,
   SubmitJob,
 } from '@astro/messages/scheduling';
 import { flawOfFirstReservation } from './funding-limits.js';
 import { flawOf, isToken } from './job-limits.js';
+import { countRequests } from './request-count.js';
 import { endShortage, noteShortage, type Shortage } from './shortage.js';
 
 export type JobRejection =
@@ -23,6 +25,7 @@ export type JobRejection =
   | 'TaskNotFound'
   | 'JobIsNotQueued'
   | 'JobIsNoService'
+  | 'JobIsNoServer'
   | 'JobHasEnded';
 
 type Status = 'submitted' | 'queued' | 'succeeded' | 'failed' | 'cancelled';
@@ -39,6 +42,8 @@ export type Job =
       readonly bounds?: Bounds;
       /** The last that it was told of. */
       readonly shortage?: Shortage;
+      /** Of a server: what was counted of its requests. */
+      readonly requests?: RequestCount;
     };
 type Bounds = { readonly replicasMin: number; readonly replicasMax: number };
 type SubmittedJob = Exclude<Job, { status: 'absent' }>;
@@ -78,6 +83,8 @@ export const job: Decider<Job, JobCommand, JobEvent, JobRejection> = {
         return hasEnded(job) ? accept() : noteShortage(command.data, job.submitted, job.shortage);
       case 'EndShortage':
         return hasEnded(job) ? accept() : endShortage(command.data, job.submitted, job.shortage);
+      case 'CountRequests':
+        return countRequests(command.data, job.submitted, job.requests);
       case 'CancelJob':
         // A tenant must not learn which jobs of others exist.
         if (command.data.tenantId !== tenantId) return reject('JobNotFound');
@@ -109,6 +116,8 @@ export const job: Decider<Job, JobCommand, JobEvent, JobRejection> = {
           ...job,
           shortage: { number: event.data.number, isOver: event.type === 'JobFundedAgain' },
         };
+      case 'RequestsCounted':
+        return { ...job, requests: event.data.total };
       case 'JobSucceeded':
         return { ...job, status: 'succeeded' };
       case 'JobFailed':
@@ -118,7 +127,7 @@ export const job: Decider<Job, JobCommand, JobEvent, JobRejection> = {
     }
   },
 
-  snapshot: structured(5),
+  snapshot: structured(6),
 };
 
 function submit(data: SubmitJob, job: Job): JobDecision {

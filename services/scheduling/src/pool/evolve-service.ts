@@ -20,7 +20,8 @@ export function renew(pool: Pool, job: PoolJob, lease: Lease, data: LeaseRenewed
   service.recent = recent;
   service.charges = data.chargeNumber;
   service.spentAtto += usedAtto(data.work);
-  service.failures = 0;
+  // A server that starts again and again has its lease, and serves nobody.
+  if (!job.spec.service?.server || lease.health?.isHealthy) service.failures = 0;
   pool.byDeadline.remove(lease);
   lease.renewed = renewed;
   lease.deadline = data.deadline;

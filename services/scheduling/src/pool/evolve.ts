@@ -3,6 +3,7 @@ import type {
   Grant,
   LeaseCheckpointed,
   LeaseCompleted,
+  LeaseFailed,
   LeaseRenewed,
   PoolEvent,
   TasksQueued,
@@ -24,6 +25,7 @@ import type { PoolJob, PoolTask } from './pool-job.js';
 import { poolLimits } from './pool-limits.js';
 import type { Lease, Pool } from './pool-state.js';
 import { nothingOf } from './booking/booked-room.js';
+import { changeHealth } from './replica-health.js';
 import { newService } from './service.js';
 import { NOWHERE } from './waiting-tasks.js';
 
@@ -60,9 +62,7 @@ function apply(pool: Pool, { type, data }: PoolEvent): void {
     case 'LeaseCompleted':
       return completeLease(pool, data);
     case 'LeaseFailed':
-      endLease(pool, data.leaseId, 'failed');
-      if (data.failedAt) replaceLater(pool, data.jobId, data.failedAt);
-      return;
+      return failLease(pool, data);
     case 'LeasesExpired':
       for (const lease of data.leases) expire(pool, lease);
       return;
@@ -70,6 +70,9 @@ function apply(pool: Pool, { type, data }: PoolEvent): void {
       return renewLease(pool, data);
     case 'ReplicasMetered':
       return countCharges(jobOf(pool, data.jobId), data);
+    case 'ReplicaBecameHealthy':
+    case 'ReplicaBecameUnhealthy':
+      return changeHealth(leaseOf(pool, data.leaseId), type === 'ReplicaBecameHealthy');
     case 'ServiceScaled':
       revokeAll(pool, data.revoked);
       return scale(pool, jobOf(pool, data.jobId), data);
@@ -117,6 +120,11 @@ function completeLease(pool: Pool, { jobId, leaseId, result }: LeaseCompleted): 
   const { tenantId, spec } = jobOf(pool, jobId);
   pool.durations.learn(tenantId, spec, result.meteredMs);
   endLease(pool, leaseId, 'completed');
+}
+
+function failLease(pool: Pool, { leaseId, jobId, failedAt }: LeaseFailed): void {
+  endLease(pool, leaseId, 'failed');
+  if (failedAt) replaceLater(pool, jobId, failedAt);
 }
 
 function queueReplica(pool: Pool, task: PoolTask): void {
@@ -196,6 +204,7 @@ function grantLease(pool: Pool, grant: Grant): void {
     renewed: undefined,
     checkpoint: grant.checkpoint,
     checkpointedAt: undefined,
+    health: undefined,
     bookingId,
   };
   pool.leases.set(grant.leaseId, lease);

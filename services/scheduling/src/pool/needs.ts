@@ -12,7 +12,7 @@ const DATASETS_MAX = 8;
  * @param surgePermille the price now over the node's own, in thousandths
  */
 export function needsOf(spec: JobSpec, surgePermille: number): Requirements {
-  const { requirements, program, tasks } = spec;
+  const { requirements, program, service, tasks } = spec;
   const { cpuMillis, memoryMib, diskMib, bandwidthMbps } = requirements;
   return {
     cpuMillis,
@@ -20,7 +20,7 @@ export function needsOf(spec: JobSpec, surgePermille: number): Requirements {
     diskMib,
     bandwidthMbps,
     devices: devicesOf(spec),
-    runtime: neededRuntime(program),
+    runtime: neededRuntime(program, service?.server !== undefined),
     regions: { allowed: requirements.regions, denied: requirements.regionsDenied },
     countries: { allowed: requirements.countries, denied: requirements.countriesDenied },
     attestations: requirements.attestations,

@@ -14,6 +14,8 @@ export const poolLimits = {
   tasksOfExtension: 64,
   /** Services whose replicas are placed again after a failure. */
   requeuedOfTick: 1_000,
+  /** Events of one lease of a server's replica. */
+  healthChanges: 100,
   /** Grants of one task beyond the replicas that are wanted. */
   extraAttemptsOfTask: 5,
   /** What leases have left of one task, one of each operator. */

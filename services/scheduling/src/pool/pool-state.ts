@@ -29,6 +29,7 @@ export type Lease = Omit<Grant, 'deadline' | 'checkpoint'> & {
   /** What it goes on from after a restart: what it was granted with, until it has made one itself. */
   checkpoint: Checkpoint | undefined;
   checkpointedAt: Date | undefined;
+  health: ReplicaHealth | undefined;
   /** The booking that it is in: then it holds what is booked, and nothing of the pool's fleets. */
   readonly bookingId: string | undefined;
 };
@@ -43,6 +44,9 @@ export type RenewedLease = {
   /** Of the outputs that have been charged. */
   readonly digest: string;
 };
+
+/** Of a server's replica, once its node has said something of it. */
+export type ReplicaHealth = { readonly isHealthy: boolean; readonly changes: number };
 
 export type LeaseEnd = 'completed' | 'failed' | 'expired' | 'revoked';
 

@@ -33,6 +33,7 @@ import { planJob } from './plan.js';
 import { completeLease, failLease, startLease, type ReportRejection } from './reports.js';
 import { waitingReplicas } from './pool-job.js';
 import { renewLease, scaleByTenant } from './renewals.js';
+import { noteReplicaHealth } from './replica-health.js';
 import { settlementOf } from './service.js';
 import { poolLimits } from './pool-limits.js';
 import { poolSnapshot } from './pool-snapshot.js';
@@ -78,6 +79,8 @@ export const pool: Decider<Pool, PoolCommand, PoolEvent, PoolRejection> = {
         return failLease(data, pool);
       case 'RenewLease':
         return renewLease(data, pool);
+      case 'NoteReplicaHealth':
+        return noteReplicaHealth(data, pool);
       case 'ScaleService':
         return scaleByTenant(data, pool) ?? notAService(data, pool);
       case 'AddFunds':
