@@ -71,7 +71,7 @@ export const agentAccountLimits: Account['limits'] = {
   payload: AGENT_PAYLOAD_BYTES,
   imports: exportsToAgents.length,
   exports: exportsOfAgents.length,
-  wildcards: false,
+  wildcards: true,
   conn: AGENT_CONNECTIONS,
   leaf: 0,
   ...jetStream(0),

@@ -73,6 +73,8 @@ function subjectsOfOthers(): readonly string[] {
     `agent.${other}.desired`,
     `agent.${own}.Unheard`,
     `telemetry.${own}.Unheard`,
+    `endpoint.${other}.gateway_1.exchange_1`,
+    `answer.${other}.gateway_1.exchange_1`,
     ...['out.gateway.c1', 'dlq.x', 'audit.x', 'snapshot.x'],
     ...['$JS.API.INFO', '$JS.API.STREAM.NAMES', '$JS.API.STREAM.LIST', '$JS.FC.x', '$JS.EVENT.ADVISORY.x'],
     ...[
@@ -88,6 +90,7 @@ function subjectsOfOthers(): readonly string[] {
 
 const wildcards = [
   ...['>', '*', '*.>', 'agent.>', 'agent.*.desired', `agent.${other}.>`, `agent.${own}.>`, 'telemetry.>'],
+  ...['endpoint.>', `endpoint.${other}.*.*`, 'answer.>', `answer.${own}.*.*`],
   ...['evt.>', 'cmd.>', 'out.>', 'dlq.>', 'audit.>', 'snapshot.>'],
   ...['$KV.>', '$JS.>', '$JS.API.>', '$JS.ACK.>', '$SYS.>', '_INBOX.>', '_R_.>', `${agentInbox(other)}.>`],
 ];
@@ -193,7 +196,7 @@ describe('a mistake in the agents’ template exposes nothing of the platform', 
 
   afterAll(() => anybody.close());
 
-  test('what the platform says is not heard in the agents’ account, but for desired states', async () => {
+  test('what the platform says is not heard in the agents’ account, but for desired states and requests', async () => {
     const heard: string[] = [];
     anybody.subscribe('>', { callback: (_, { subject }) => void heard.push(subject) });
     await anybody.flush();
@@ -202,10 +205,11 @@ describe('a mistake in the agents’ template exposes nothing of the platform', 
     await bus.connection.flush();
     await new DesiredStates(bus).put({ nodeId: other, assignments: [] }, 1);
     await settled(() => heard.filter(subject => subject === `agent.${other}.desired`).length >= 2);
-    expect(new Set(heard)).toEqual(new Set([`agent.${own}.desired`, `agent.${other}.desired`]));
+    const request = `endpoint.${other}.gateway_1.exchange_1`;
+    expect(new Set(heard)).toEqual(new Set([`agent.${own}.desired`, `agent.${other}.desired`, request]));
   });
 
-  test('nothing but reports and heartbeats reaches the platform from there', async () => {
+  test('nothing but reports, heartbeats and answers reaches the platform from there', async () => {
     const before = await quietSequences();
     const isSaidByAgents = (subject: string) => /^(agent|telemetry)\./.test(subject);
     for (const subject of subjectsOfOthers().filter(subject => !isSaidByAgents(subject)))
