@@ -64,7 +64,7 @@ export const importsOf = (account: string, exported: readonly Export[]): readonl
     ...(type === 'service' && { local_subject: subject }),
   }));
 
-/** An account that can reach what it imports and nothing else: it exports requests alone, and JetStream is not in it. */
+/** An account that reaches what it imports and nothing else: it exports requests alone, and has no JetStream. */
 export const agentAccountLimits: Account['limits'] = {
   subs: AGENT_SUBSCRIPTIONS,
   data: UNLIMITED,

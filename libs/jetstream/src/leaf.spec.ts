@@ -127,9 +127,10 @@ test('what a leaf has lets nobody in as a client', async () => {
 test('a leaf passes on nothing but what agents say', async () => {
   const intruder = join(dir, 'intruder');
   const { platform } = leafCredentials(kit, 'intruder');
-  await writeFile(join(dir, 'intruder.creds'), platform, { mode: 0o600 });
+  const stolen = join(dir, 'intruder.creds');
+  await writeFile(stolen, platform, { mode: 0o600 });
   // A server of somebody who has the credentials of a leaf, and lets everybody in.
-  const settings = `leafnodes { remotes: [{ url: "${hubUrl}", credentials: ${JSON.stringify(join(dir, 'intruder.creds'))} }] }`;
+  const settings = `leafnodes { remotes: [{ url: "${hubUrl}", credentials: ${JSON.stringify(stolen)} }] }`;
   const server = await startNats({ dir: intruder, settings, stores: false });
   const connection = await connect({ servers: server.url });
   const heard: string[] = [];

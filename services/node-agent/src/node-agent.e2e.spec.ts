@@ -20,10 +20,10 @@ import { decode } from '@astro/messages/codec';
 import { cidOf } from '@astro/messages/content-id';
 import { newApiKey } from '@astro/runtime/api-key';
 import { examine } from './cli/doctor/doctor.js';
-
 import { GatewayClient } from './gateway/gateway-client.js';
 import { identityPath, nextIdentityPath, readIdentity } from './identity/identity.js';
 import { recoverKey, rotateKey, type KeyChange } from './identity/rotate-key.js';
+import { authorized, claimsOf, nodesAt, uploadTo } from './market.fixture.js';
 
 /** The spec speaks for the scheduler: it writes desired states and hears the reports. All else is the platform. */
 const AGENT = {
@@ -57,10 +57,6 @@ const changeOf = () => ({
   nodeId,
   gateway: new GatewayClient(platform.gatewayUrl),
 });
-const claimsOf = (jwt: string) =>
-  JSON.parse(Buffer.from(jwt.split('.')[1]!, 'base64url').toString()) as object;
-
-const authorized = (key: string) => ({ authorization: `Bearer ${key}` });
 const ofType = (type: NodeReport['type'], { leaseId }: Assignment) =>
   reports.filter(
     report => report.type === type && 'leaseId' in report.data && report.data.leaseId === leaseId,
@@ -68,27 +64,8 @@ const ofType = (type: NodeReport['type'], { leaseId }: Assignment) =>
 const until = (isEnough: () => boolean): Promise<void> =>
   new Promise(resolve => (isEnough() ? resolve() : waiting.push({ isEnough, resolve })));
 
-async function upload(bytes: Uint8Array): Promise<string> {
-  const cid = cidOf(bytes);
-  const headers = { ...authorized(keys.tenant), 'content-type': 'application/octet-stream' };
-  const body = bytes as Uint8Array<ArrayBuffer>;
-  const { ok } = await fetch(`${platform.gatewayUrl}/v1/content/${cid}`, { method: 'PUT', headers, body });
-  expect(ok).toBe(true);
-  return cid;
-}
-
-async function nodes(): Promise<
-  {
-    id: string;
-    status: string;
-    region: string;
-    inventory: { cpuMillis: number; runtimes: string[]; devices: { kind: string; model: string }[] };
-  }[]
-> {
-  const response = await fetch(`${platform.gatewayUrl}/v1/nodes`, { headers: authorized(keys.tenant) });
-  return ((await response.json()) as { items: never[] }).items;
-}
-
+const upload = (bytes: Uint8Array) => uploadTo(platform.gatewayUrl, keys.tenant, bytes);
+const nodes = () => nodesAt(platform.gatewayUrl, keys.tenant);
 const inMs = (ms: number) => new Date(Date.now() + ms);
 const want = async (...wanted: readonly Assignment[]) => {
   assignments = wanted;

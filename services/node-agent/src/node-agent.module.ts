@@ -171,17 +171,8 @@ const agentOn = (
         const credentials = new PeerCredentials({ nodeId, seed32: () => key.current.seed32, jwt });
         const peers = { sources: new PeerSources(credentials), log: logFor('content') };
         const content = new Content(gateway, cache, () => enrolment.token(nodeId), peers);
-        const log = logFor('reconciler');
-        const reconciler = new Reconciler({
-          journal,
-          content,
-          runtime,
-          endpoints,
-          tasksMax,
-          attestationClaimed,
-          log,
-          ...out,
-        });
+        const own = { journal, content, runtime, endpoints, tasksMax, attestationClaimed };
+        const reconciler = new Reconciler({ ...own, ...out, log: logFor('reconciler') });
         return { reconciler, content, contentServer: await serveContent(config, cache, credentials) };
       },
     });

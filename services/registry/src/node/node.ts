@@ -197,7 +197,10 @@ function markOnline(node: Enrolled): Decision<NodeEvent, NodeRejection> {
   return node.status === 'online' ? accept() : accept(cameOnline(node));
 }
 
-/** A node that is online stays so: what it works on is its own under any key. What it proved was bound to the old one. */
+/**
+ * A node that is online stays so: what it works on is its own under any key. What it has proved was bound to the old
+ * one.
+ */
 function replaceKey(
   data: RotateNodeKey | RecoverNodeKey,
   node: Enrolled,

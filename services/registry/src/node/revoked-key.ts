@@ -13,6 +13,11 @@ export function revokedKeyIn({ type, data }: NodeEvent): string | undefined {
     case 'NodeAttested':
     case 'NodeAttestationRevoked':
     case 'NodeReinstated':
+    case 'NodeChallenged':
+    case 'NodeDrained':
+    case 'NodeUndrained':
+    case 'NodeMeasured':
+    case 'NodePerformanceChanged':
       return undefined;
   }
 }

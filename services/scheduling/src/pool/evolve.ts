@@ -5,6 +5,7 @@ import type {
   LeaseCompleted,
   LeaseFailed,
   LeaseRenewed,
+  LeasesGranted,
   PoolEvent,
   TasksQueued,
 } from '@astro/messages/scheduling';
@@ -49,10 +50,7 @@ function apply(pool: Pool, { type, data }: PoolEvent): void {
     case 'TasksQueued':
       return queueJob(pool, data);
     case 'LeasesGranted':
-      if (data.decidedAt) pool.shares.passed(data.decidedAt);
-      pool.posted = postedBy(data, pool.posted);
-      for (const grant of data.grants) grantLease(pool, grant);
-      return;
+      return grantLeases(pool, data);
     case 'LeaseStarted':
       pool.shares.passed(data.startedAt);
       leaseOf(pool, data.leaseId).startedAt = data.startedAt;
@@ -108,6 +106,12 @@ function apply(pool: Pool, { type, data }: PoolEvent): void {
     case 'BookingEnded':
       evolveBookings(pool, { type, data } as BookingEvent);
   }
+}
+
+function grantLeases(pool: Pool, data: LeasesGranted): void {
+  if (data.decidedAt) pool.shares.passed(data.decidedAt);
+  pool.posted = postedBy(data, pool.posted);
+  for (const grant of data.grants) grantLease(pool, grant);
 }
 
 function checkpointed(pool: Pool, data: LeaseCheckpointed): void {
