@@ -1,3 +1,4 @@
+import { BlockMissing } from '@astro/content/sources';
 import { crashPoint } from '@astro/jetstream/crash-point';
 import type { Assignment } from '@astro/messages/agent';
 import type { Output } from '@astro/messages/scheduling';
@@ -100,8 +101,8 @@ async function fetchCheckpoint(
     const bytes = await content.fetch(checkpoint.cid, signal);
     return bytes.length <= checkpoints.sizeLimitBytes ? bytes : undefined;
   } catch (error) {
-    const isMissing = error instanceof GatewayRefusal && [400, 404].includes(error.status);
-    if (isMissing || error instanceof ContentMismatch) return undefined;
+    const isRefused = error instanceof GatewayRefusal && [400, 404].includes(error.status);
+    if (isRefused || error instanceof BlockMissing || error instanceof ContentMismatch) return undefined;
     throw error;
   }
 }
