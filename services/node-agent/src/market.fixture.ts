@@ -1,4 +1,5 @@
 import { expect } from '@jest/globals';
+import { runAstro } from '@astro/devstack/command-line';
 import { cidOf } from '@astro/messages/content-id';
 
 export type ListedNode = {
@@ -29,4 +30,12 @@ export async function uploadTo(gatewayUrl: string, key: string, bytes: Uint8Arra
 export async function nodesAt(gatewayUrl: string, key: string): Promise<readonly ListedNode[]> {
   const response = await fetch(`${gatewayUrl}/v1/nodes`, { headers: authorized(key) });
   return ((await response.json()) as { items: ListedNode[] }).items;
+}
+
+/** `astro node …`, as an operator would say it. */
+export async function astroNode(args: readonly string[], env: Record<string, string>) {
+  const { exitCode, stdout, stderr } = await runAstro(['node', ...args, '--json'], env);
+  if (stdout === '') throw new Error(stderr);
+  const answer = JSON.parse(stdout) as { readonly nodeId: string; readonly publicKey?: string };
+  return { exitCode, answer };
 }

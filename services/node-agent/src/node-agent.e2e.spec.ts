@@ -8,7 +8,6 @@ import { delimiter, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { bubblewrapBinary } from '@astro/devstack/bubblewrap';
-import { runAstro } from '@astro/devstack/command-line';
 import { Platform } from '@astro/devstack/platform';
 import { newId } from '@astro/event-sourcing/ids';
 import type { Bus } from '@astro/jetstream/bus';
@@ -23,7 +22,7 @@ import { examine } from './cli/doctor/doctor.js';
 import { GatewayClient } from './gateway/gateway-client.js';
 import { identityPath, nextIdentityPath, readIdentity } from './identity/identity.js';
 import { recoverKey, rotateKey, type KeyChange } from './identity/rotate-key.js';
-import { authorized, claimsOf, nodesAt, uploadTo } from './market.fixture.js';
+import { astroNode, authorized, claimsOf, nodesAt, uploadTo } from './market.fixture.js';
 
 /** The spec speaks for the scheduler: it writes desired states and hears the reports. All else is the platform. */
 const AGENT = {
@@ -393,14 +392,8 @@ describe('a node that its operator sets up by the command line', () => {
   let stateDir: string;
   let agent: ChildProcess | undefined;
   const configFile = () => join(stateDir, 'node.env');
-  const astro = async (args: readonly string[], env: Record<string, string> = {}) => {
-    const { exitCode, stdout, stderr } = await runAstro(
-      ['node', ...args, '--json', '--state-dir', stateDir],
-      env,
-    );
-    if (stdout === '') throw new Error(stderr);
-    return { exitCode, answer: JSON.parse(stdout) as { readonly nodeId: string } };
-  };
+  const astro = (args: readonly string[], env: Record<string, string> = {}) =>
+    astroNode([...args, '--state-dir', stateDir], env);
   const init = () =>
     astro(['init', '--gateway', platform.gatewayUrl, '--region', 'fr-par', '--price', '5000', '--yes'], {
       OPERATOR_KEY: keys.operator,
@@ -489,5 +482,17 @@ describe('a node that its operator sets up by the command line', () => {
     expect(Date.parse(drain!.noticeUntil!)).toBeGreaterThan(Date.now());
     expect((await astro(['undrain'])).exitCode).toBe(0);
     expect(await read(ownId)).not.toHaveProperty('drain');
+  }, 60_000);
+
+  test('gets another key by its own word, and by its operator’s when the key is lost', async () => {
+    const rotated = await astro(['rotate-key']);
+    expect(rotated).toMatchObject({ exitCode: 0, answer: { nodeId: ownId } });
+    await rm(join(stateDir, 'identity.json'));
+    expect(await astro(['rotate-key'])).toMatchObject({ exitCode: 5 });
+    const recovered = await astro(['recover-key', '--node', ownId]);
+    expect(recovered).toMatchObject({ exitCode: 0, answer: { nodeId: ownId } });
+    const { publicKey } = recovered.answer;
+    expect(publicKey).not.toBe(rotated.answer.publicKey);
+    expect(await readIdentity(identityPath(stateDir))).toMatchObject({ publicKey });
   }, 60_000);
 });

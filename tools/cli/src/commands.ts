@@ -6,6 +6,8 @@ import NodeDrain from './node/drain.command.js';
 import NodeEarnings from './node/earnings.command.js';
 import NodeInit from './node/init.command.js';
 import NodePrice from './node/price.command.js';
+import NodeRecoverKey from './node/recover-key.command.js';
+import NodeRotateKey from './node/rotate-key.command.js';
 import NodeSelfTest from './node/self-test.command.js';
 import NodeTop from './node/top.command.js';
 import NodeUndrain from './node/undrain.command.js';
@@ -20,6 +22,8 @@ export const COMMANDS = {
   'node:earnings': NodeEarnings,
   'node:init': NodeInit,
   'node:price': NodePrice,
+  'node:recover-key': NodeRecoverKey,
+  'node:rotate-key': NodeRotateKey,
   'node:self-test': NodeSelfTest,
   'node:top': NodeTop,
   'node:undrain': NodeUndrain,
