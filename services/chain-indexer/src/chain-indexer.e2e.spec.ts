@@ -160,5 +160,5 @@ test('an indexer that is killed again and again ends with the tables of one that
   const tables = await untouched.tables();
   expect(await killed.tables()).toEqual(tables);
   expect(tables['allocations']).toHaveLength(7);
-  expect(tables['parameters']).toHaveLength(16);
+  expect(tables['parameters']).toHaveLength(17);
 }, 240_000);

@@ -114,7 +114,7 @@ test('the indexer says how far behind the head it is', async () => {
 test('the protocol as it was deployed is answered', async () => {
   type List = { final: boolean; items: readonly Record<string, unknown>[] };
   const parameters = await client.json<List>('/v1/chain/parameters');
-  expect(parameters.items).toHaveLength(16);
+  expect(parameters.items).toHaveLength(17);
   expect(parameters.items).toContainEqual(
     expect.objectContaining({ parameter: 'feeBps', value: '250', final: true }),
   );
