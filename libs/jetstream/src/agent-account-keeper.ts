@@ -37,14 +37,15 @@ export class AgentAccountKeeper {
   async revoke(revoked: readonly RevokedKey[], now: Date): Promise<boolean> {
     const { accountPublicKey: subject, operatorSigningSeed } = this.#options;
     const lookup = await this.#ask(`$SYS.REQ.ACCOUNT.${subject}.CLAIMS.LOOKUP`);
-    const { iss, name, nats } = claimsIn<Account>(lookup.string());
+    const { iss, iat, name, nats } = claimsIn<Account>(lookup.string());
     const signer = signerOf(operatorSigningSeed);
     // The server would take what another signed, and from its next start on let nobody in.
     if (iss !== signer.publicKey)
       throw new Error(`the account is signed by ${iss}, not by the key that is here`);
     const revocations = withRevoked(nats.revocations ?? {}, revoked, now);
     if (isDeepStrictEqual(revocations, nats.revocations ?? {})) return false;
-    const jwt = sign<Account>({ signer, subject, name, type: 'account', nats: { ...nats, revocations } });
+    const changed = { ...nats, revocations };
+    const jwt = sign<Account>({ signer, subject, name, type: 'account', nats: changed, replaces: iat });
     const { data, error } = (await this.#ask('$SYS.REQ.CLAIMS.UPDATE', jwt)).json<UpdateAnswer>();
     if (data?.code !== 200)
       throw new Error(`the account was not updated: ${error?.description ?? 'no reason was given'}`);

@@ -9,6 +9,8 @@ export type ClaimsOptions<Claims> = {
   readonly type: 'operator' | 'account' | 'user';
   readonly nats: Partial<Claims>;
   readonly ttlSeconds?: number;
+  /** `iat` of claims that these count for more than: a server compares it, which has whole seconds. */
+  readonly replaces?: number;
 };
 
 export type SignedClaims<Claims> = {
@@ -32,8 +34,9 @@ export function sign<Claims>({
   type,
   nats,
   ttlSeconds,
+  replaces = 0,
 }: ClaimsOptions<Claims>): string {
-  const issuedAt = Math.floor(Date.now() / 1_000);
+  const issuedAt = Math.max(Math.floor(Date.now() / 1_000), replaces + 1);
   const payload = {
     jti: nuid.next(),
     iat: issuedAt,

@@ -70,7 +70,7 @@ describe('the OpenAPI document', () => {
 });
 
 describe('its schemas', () => {
-  const formats = { 'date-time': true, date: true, binary: true, base64: true } as const;
+  const formats = { 'date-time': true, date: true, binary: true, base64: true, uri: true } as const;
   const ajv = new Ajv2020({ strict: false, formats });
   for (const [name, schema] of schemas) ajv.addSchema(schema, `#/components/schemas/${name}`);
   const examples = schemas.flatMap(([name, schema]) =>

@@ -95,6 +95,8 @@ const codesOf = ({
   new Set<ProblemCode>([
     ...(own ?? []),
     ...(callers.length > 0 ? authenticated : []),
+    // Its token is signed by its own clock.
+    ...(callers.includes('node') ? (['clock_differs'] as const) : []),
     ...(body || query ? (['request_invalid'] as const) : []),
     ...(body ? withBody : []),
     ...(method === 'POST' && !isPassedOn ? withIdempotency : []),
