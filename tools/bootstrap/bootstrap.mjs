@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { runInForeground } from './foreground.mjs';
 import { pinnedNode, root } from './places.mjs';
 import { prepare, StepFailed } from './steps.mjs';
-import { closingLine, readCounts } from './test-counts.mjs';
+import { closingLine, readCounts, writeTogether } from './test-counts.mjs';
 
 const commands = {
   demo: args => runOnPinnedNode('tools/demo/dist/main.js', args),
@@ -48,21 +48,47 @@ function runOnPinnedNode(entry, args) {
   return runInForeground(pinnedNode, [join(root, entry), ...args]);
 }
 
-/** Jest over the whole repository, or over what `args` names; closes with one line that counts the tests. */
+/** Specs of whole platforms, each of which is many processes. */
+const wholePlatforms = '\\.e2e\\.spec\\.ts$';
+
+/**
+ * Jest over the whole repository, or over what `args` names; closes with one line that counts the tests. Of the whole,
+ * the specs of whole platforms run one after the other, and then all others side by side.
+ */
 async function test(args) {
   const folder = await mkdtemp(join(tmpdir(), 'astro-test-'));
   try {
     const asked = args.find(arg => arg.startsWith('--outputFile='))?.slice('--outputFile='.length);
     const results = asked ?? join(folder, 'results.json');
-    const exitCode = await runInForeground(pinnedNode, [
-      '--experimental-vm-modules',
-      '--disable-warning=ExperimentalWarning',
-      join(root, 'node_modules/jest/bin/jest.js'),
-      ...(asked ? args : [...args, '--json', `--outputFile=${results}`]),
-    ]);
+    const options = args.filter(arg => arg !== '--json' && !arg.startsWith('--outputFile='));
+    const isWhole = options.length === 0;
+    const parts = isWhole
+      ? [
+          ['--maxWorkers=1', `--testPathPatterns=${wholePlatforms}`],
+          ['--testPathIgnorePatterns=/node_modules/', `--testPathIgnorePatterns=${wholePlatforms}`],
+        ]
+      : [options];
+    const runs = [];
+    for (const [index, part] of parts.entries()) {
+      const file = isWhole ? join(folder, `part-${index}.json`) : results;
+      runs.push({ file, exitCode: await jest([...part, '--json', `--outputFile=${file}`]) });
+    }
+    if (isWhole)
+      await writeTogether(
+        runs.map(({ file }) => file),
+        results,
+      );
     if (existsSync(results)) console.log(closingLine(await readCounts(results)));
-    return exitCode;
+    return runs.find(({ exitCode }) => exitCode !== 0)?.exitCode ?? 0;
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
 }
+
+const jest = args =>
+  runInForeground(pinnedNode, [
+    '--experimental-vm-modules',
+    '--disable-warning=ExperimentalWarning',
+    join(root, 'node_modules/jest/bin/jest.js'),
+    ...args,
+  ]);

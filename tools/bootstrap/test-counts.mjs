@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { pathToFileURL } from 'node:url';
 
 /** Counts of one Jest run, from the file that its --outputFile names. A suite that could not run is one failure. */
@@ -8,6 +8,24 @@ export async function readCounts(path) {
     passed: results.numPassedTests,
     failed: results.numFailedTests + results.numRuntimeErrorTestSuites,
   };
+}
+
+/** The counts and suites of several runs as those of one; nothing when one of them left no results. */
+export async function writeTogether(paths, path) {
+  const runs = [];
+  for (const each of paths) {
+    const text = await readFile(each, 'utf8').catch(() => undefined);
+    if (text === undefined) return;
+    runs.push(JSON.parse(text));
+  }
+  const sum = name => runs.reduce((total, run) => total + run[name], 0);
+  const together = {
+    numPassedTests: sum('numPassedTests'),
+    numFailedTests: sum('numFailedTests'),
+    numRuntimeErrorTestSuites: sum('numRuntimeErrorTestSuites'),
+    testResults: runs.flatMap(({ testResults }) => testResults),
+  };
+  await writeFile(path, JSON.stringify(together));
 }
 
 export const closingLine = ({ passed, failed }) => `${passed} passed, ${failed} failed`;
