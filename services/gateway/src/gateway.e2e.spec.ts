@@ -20,6 +20,7 @@ import {
   type CallOptions,
   type GatewayUnderTest,
 } from './gateway.fixture.js';
+import { guarded, someCid, someNode } from './guarded-routes.fixture.js';
 import { problemDocument } from './http/problem.js';
 import { RouteTable } from './http/route-table.js';
 import { nodeWork } from './nodes/node-work.fixture.js';
@@ -68,79 +69,6 @@ const jobRequest = (changes: object = {}) => ({
   tasks: [{ inputs: [{ name: 'a.bin', cid: cidOf(program) }] }, { inputs: [] }],
   ...changes,
 });
-
-const someJob = newId('job');
-const someNode = newId('node');
-const someBooking = newId('booking');
-const someAddress = `0x${'0a'.repeat(20)}`;
-const someCid = cidOf(Buffer.from('never uploaded'));
-/** Every route that needs a caller, with a caller of the wrong kind. */
-const guarded: readonly [method: string, path: string, wrongKind?: 'tenant' | 'operator'][] = [
-  ['POST', '/v1/jobs', 'operator'],
-  ['GET', '/v1/jobs', 'operator'],
-  ['GET', `/v1/jobs/${someJob}`, 'operator'],
-  ['GET', `/v1/jobs/${someJob}/events`, 'operator'],
-  ['POST', '/v1/jobs/plan', 'operator'],
-  ['GET', `/v1/jobs/${someJob}/explain`, 'operator'],
-  ['GET', `/v1/jobs/${someJob}/explain/tick`, 'operator'],
-  ['POST', `/v1/jobs/${someJob}/cancel`, 'operator'],
-  ['POST', `/v1/jobs/${someJob}/scale`, 'operator'],
-  ['GET', `/v1/services/${someJob}/v1/models`, 'operator'],
-  ['POST', `/v1/services/${someJob}/v1/models`, 'operator'],
-  ['PUT', `/v1/services/${someJob}/v1/models`, 'operator'],
-  ['PATCH', `/v1/services/${someJob}/v1/models`, 'operator'],
-  ['DELETE', `/v1/services/${someJob}/v1/models`, 'operator'],
-  ['GET', '/v1/usage', 'operator'],
-  ['DELETE', `/v1/content/${someCid}`, 'operator'],
-  ['GET', '/v1/balance/forecast', 'operator'],
-  ['GET', '/v1/balance', 'operator'],
-  ['GET', '/v1/balance/alert', 'operator'],
-  ['PUT', '/v1/balance/alert', 'operator'],
-  ['DELETE', '/v1/balance/alert', 'operator'],
-  ['GET', '/v1/budgets', 'operator'],
-  ['GET', '/v1/budgets/b', 'operator'],
-  ['PUT', '/v1/budgets/b', 'operator'],
-  ['DELETE', '/v1/budgets/b', 'operator'],
-  ['GET', '/v1/alerts', 'operator'],
-  ['GET', '/v1/statement', 'operator'],
-  ['POST', '/v1/transfers', 'operator'],
-  ['POST', '/v1/withdrawals', 'operator'],
-  ['POST', '/v1/nodes', 'tenant'],
-  ['PUT', `/v1/nodes/${someNode}/key`, 'tenant'],
-  ['POST', `/v1/nodes/${someNode}/revoke`, 'tenant'],
-  ['POST', `/v1/nodes/${someNode}/credentials`, 'operator'],
-  ['GET', '/v1/nodes'],
-  ['GET', '/v1/account'],
-  ['GET', '/v1/payouts', 'tenant'],
-  ['GET', '/v1/payouts/batch_01h455vb4pex5vsknk084sn02q-0/proof', 'tenant'],
-  ['GET', '/v1/invoices', 'operator'],
-  ['GET', '/v1/invoices/invoice_01h455vb4pex5vsknk084sn02q', 'operator'],
-  ['POST', '/v1/invoices', 'operator'],
-  ['GET', '/v1/earnings', 'tenant'],
-  ['GET', '/v1/earnings/summary', 'tenant'],
-  ['GET', '/v1/earnings/slashes', 'tenant'],
-  ['GET', '/v1/chain/head'],
-  ['GET', '/v1/chain/parameters'],
-  ['GET', '/v1/chain/allocations'],
-  ['GET', `/v1/chain/stakes/${someAddress}`],
-  ['GET', `/v1/chain/escrow/${someAddress}`],
-  ['GET', '/v1/chain/batches'],
-  ['GET', '/v1/chain/batches/0x00'],
-  ['GET', '/v1/chain/proposals'],
-  ['GET', '/v1/chain/proposals/1'],
-  ['GET', '/v1/chain/grants'],
-  ['GET', '/v1/quotes', 'operator'],
-  ['POST', '/v1/reservations', 'operator'],
-  ['POST', '/v1/reservations/plan', 'operator'],
-  ['GET', '/v1/reservations', 'operator'],
-  ['GET', `/v1/reservations/${someBooking}`, 'operator'],
-  ['POST', `/v1/reservations/${someBooking}/cancel`, 'operator'],
-  ['PUT', '/v1/wallet'],
-  ['GET', '/v1/wallet'],
-  ['GET', '/v1/wallet/statement'],
-  ['PUT', `/v1/content/${someCid}`],
-  ['GET', `/v1/content/${someCid}`],
-];
 
 describe('a caller', () => {
   test.each(guarded)('of %s %s needs a credential', async (method, path) => {
