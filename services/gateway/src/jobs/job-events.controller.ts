@@ -1,4 +1,3 @@
-import { Readable } from 'node:stream';
 import { isId } from '@astro/event-sourcing/ids';
 import type { AggregateRef } from '@astro/event-sourcing/recorded';
 import { EventStore } from '@astro/jetstream/event-store';
@@ -18,8 +17,8 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { GATEWAY_CONFIG, type GatewayConfig } from '../gateway.config.js';
 import { FromCaller, type Caller } from '../http/caller.js';
+import { OpenStreams } from '../http/open-streams.js';
 import { Problem } from '../http/problem.js';
-import { Slots } from '../http/slots.js';
 import { Operation } from '../openapi/operation.js';
 import { ReadModels } from '../read-models.js';
 import { eventStream } from './job-events.js';
@@ -28,15 +27,14 @@ import { eventsQuery, jobPath } from './jobs.schema.js';
 
 @Controller()
 export class JobEventsController implements OnModuleDestroy {
-  private readonly slots: Slots;
-  private readonly open = new Set<AbortController>();
+  private readonly streams: OpenStreams;
 
   constructor(
     private readonly events: EventStore,
     private readonly readModels: ReadModels,
     @Inject(GATEWAY_CONFIG) private readonly config: GatewayConfig,
   ) {
-    this.slots = new Slots(config.EVENT_STREAMS_MAX);
+    this.streams = new OpenStreams(config.EVENT_STREAMS_MAX);
   }
 
   @Operation('GET', '/v1/jobs/:id/events', {
@@ -62,31 +60,14 @@ export class JobEventsController implements OnModuleDestroy {
     const after = positionIn('after', query.after) ?? positionIn('Last-Event-ID', lastEventId) ?? 0;
     const job: AggregateRef = { type: 'scheduling.job', id: jobId };
     if (!isId('job', jobId) || !(await this.isOwn(job, caller))) throw new Problem('job_not_found');
-    const release = this.slots.take();
-    if (!release) throw new Problem('too_many_streams', { headers: { 'retry-after': '5' } });
-    const stopped = new AbortController();
-    this.open.add(stopped);
-    const events = this.events.follow(job, { afterPosition: 0, signal: stopped.signal });
-    const stream = Readable.from(
-      eventStream(events, { after, heartbeatMs: this.config.EVENT_HEARTBEAT_MS }),
-      {
-        objectMode: false,
-      },
+    const { EVENT_HEARTBEAT_MS: heartbeatMs } = this.config;
+    return this.streams.answer(reply, signal =>
+      eventStream(this.events.follow(job, { afterPosition: 0, signal }), { after, heartbeatMs }),
     );
-    // On its end, on an error of the bus and when the client goes away.
-    stream.once('close', () => {
-      stopped.abort();
-      this.open.delete(stopped);
-      release();
-    });
-    // Proxies such as nginx buffer answers unless they are told not to.
-    reply.header('x-accel-buffering', 'no');
-    return new StreamableFile(stream, { type: 'text/event-stream; charset=utf-8' });
   }
 
-  /** Streams would keep the server from closing; their clients resume at another one. */
   onModuleDestroy(): void {
-    for (const stopped of this.open) stopped.abort();
+    this.streams.close();
   }
 
   /** A job that was submitted a moment ago may not be projected yet; its first event tells whose it is. */

@@ -1,4 +1,3 @@
-import { Readable } from 'node:stream';
 import { isId } from '@astro/event-sourcing/ids';
 import { LeaseLogs } from '@astro/jetstream/lease-logs';
 import { findJob } from '@astro/read-models/scheduling/jobs';
@@ -19,8 +18,8 @@ import { z } from 'zod';
 import { GATEWAY_CONFIG, type GatewayConfig } from '../gateway.config.js';
 import { FromCaller, type Caller } from '../http/caller.js';
 import { decodeCursor, encodeCursor } from '../http/cursor.js';
+import { OpenStreams } from '../http/open-streams.js';
 import { Problem } from '../http/problem.js';
-import { Slots } from '../http/slots.js';
 import { Operation } from '../openapi/operation.js';
 import { ReadModels } from '../read-models.js';
 import { positionIn } from './position.js';
@@ -32,15 +31,14 @@ const EVENT_STREAM = 'text/event-stream';
 /** What the program of a task writes: some of it, for a day, and no part of what happened. */
 @Controller()
 export class TaskLogsController implements OnModuleDestroy {
-  private readonly slots: Slots;
-  private readonly open = new Set<AbortController>();
+  private readonly streams: OpenStreams;
 
   constructor(
     private readonly logs: LeaseLogs,
     private readonly readModels: ReadModels,
     @Inject(GATEWAY_CONFIG) private readonly config: GatewayConfig,
   ) {
-    this.slots = new Slots(config.EVENT_STREAMS_MAX);
+    this.streams = new OpenStreams(config.EVENT_STREAMS_MAX);
   }
 
   @Operation('GET', '/v1/jobs/:id/tasks/:taskId/logs', {
@@ -80,26 +78,13 @@ export class TaskLogsController implements OnModuleDestroy {
     return last ? { items, nextCursor: encodeCursor(scope, String(last.position)) } : { items };
   }
 
-  /** Streams would keep the server from closing; their clients resume at another one. */
   onModuleDestroy(): void {
-    for (const stopped of this.open) stopped.abort();
+    this.streams.close();
   }
 
   private follow(after: number, runs: () => Promise<TaskRuns>, reply: FastifyReply): StreamableFile {
-    const release = this.slots.take();
-    if (!release) throw new Problem('too_many_streams', { headers: { 'retry-after': '5' } });
-    const stopped = new AbortController();
-    this.open.add(stopped);
-    const followed = { after, heartbeatMs: this.config.EVENT_HEARTBEAT_MS, signal: stopped.signal, runs };
-    const stream = Readable.from(logStream(this.logs, followed), { objectMode: false });
-    stream.once('close', () => {
-      stopped.abort();
-      this.open.delete(stopped);
-      release();
-    });
-    // Proxies such as nginx buffer answers unless they are told not to.
-    reply.header('x-accel-buffering', 'no');
-    return new StreamableFile(stream, { type: `${EVENT_STREAM}; charset=utf-8` });
+    const { EVENT_HEARTBEAT_MS: heartbeatMs } = this.config;
+    return this.streams.answer(reply, signal => logStream(this.logs, { after, heartbeatMs, signal, runs }));
   }
 
   /** A tenant must not learn which jobs of others exist. */
