@@ -41,15 +41,15 @@ export function leafCredentials(kit: OperatorKit, name: string): LeafCredentials
 export const hubConfigOf = (listen: string): string => `leafnodes { listen: ${JSON.stringify(listen)} }`;
 
 export type LeafLink = {
-  /** Of the server that stores, where it waits for leaves. */
-  readonly hubUrl: string;
+  /** Of the servers that store, where they wait for leaves; one of them is enough. */
+  readonly hubUrls: readonly [string, ...string[]];
   readonly credentialsFiles: Readonly<Record<keyof LeafCredentials, string>>;
 };
 
 /** Part of a leaf's configuration. */
-export function leafConfigOf(kit: OperatorKit, { hubUrl, credentialsFiles }: LeafLink): string {
+export function leafConfigOf(kit: OperatorKit, { hubUrls, credentialsFiles }: LeafLink): string {
   const remote = (account: string, credentialsFile: string) =>
-    `  { url: ${JSON.stringify(hubUrl)}, account: ${account}, credentials: ${JSON.stringify(credentialsFile)} }`;
+    `  { urls: ${JSON.stringify(hubUrls)}, account: ${account}, credentials: ${JSON.stringify(credentialsFile)} }`;
   return [
     'leafnodes { remotes: [',
     remote(kit.accountPublicKey, credentialsFiles.platform),

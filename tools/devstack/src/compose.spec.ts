@@ -38,8 +38,22 @@ const composeService = z.strictObject({
       retries: z.number().int().positive(),
     })
     .optional(),
-  ports: z.array(z.string().regex(/^127\.0\.0\.1:(\d+|\$\{[A-Z_]+:-\d+\}):\d+$/)).optional(),
-  volumes: z.array(z.string().regex(/^[^:]+:\/[^:]+(:ro)?$/)).optional(),
+  ports: z
+    .array(
+      z
+        .string()
+        .transform(withDefaults)
+        .pipe(z.string().regex(/^127\.0\.0\.1:\d+:\d+$/)),
+    )
+    .optional(),
+  volumes: z
+    .array(
+      z
+        .string()
+        .transform(withDefaults)
+        .pipe(z.string().regex(/^[^:]+:\/[^:]+(:ro)?$/)),
+    )
+    .optional(),
   stop_signal: z.literal('SIGINT').optional(),
   stop_grace_period: duration.optional(),
   deploy: z.strictObject({ replicas: z.number().int().min(1).max(commandPartitions) }).optional(),
@@ -62,6 +76,11 @@ const entries = Object.entries(compose.services);
 /** `x-…` is where the file keeps its own building blocks. */
 function withoutExtensions(file: Record<string, unknown>): Record<string, unknown> {
   return Object.fromEntries(Object.entries(file).filter(([key]) => !key.startsWith('x-')));
+}
+
+/** As Compose reads it where the environment says nothing. */
+function withDefaults(value: string): string {
+  return value.replaceAll(/\$\{[A-Z_]+:-([^}]*)\}/g, '$1');
 }
 
 const keysOf = (record: object | undefined) => Object.keys(record ?? {}).sort();
@@ -97,7 +116,10 @@ describe('compose and the supervisor agree', () => {
       memoryMib: 1,
     };
     const place = { gatewayUrl: 'http://gateway', stateDir: '/agent', httpPort: 1, logLevel: 'info' };
-    expect(keysOf(serviceNamed('node-agent').environment)).toEqual(keysOf(agentEnvironment(agent, place)));
+    const trusted = { NATS_CA: '/trust/ca.crt' };
+    expect(keysOf(serviceNamed('node-agent').environment)).toEqual(
+      keysOf({ ...agentEnvironment(agent, place), ...trusted }),
+    );
   });
 
   test('on the images of the servers', () => {
@@ -179,10 +201,10 @@ describe('the secrets of a compose installation', () => {
   const contentOf = (path: string) => readFileSync(join(folder, path), 'utf8');
   afterAll(() => rmSync(folder, { recursive: true }));
 
-  test('are made once', () => {
-    expect(prepareSecrets(folder)).toBe(true);
+  test('are made once', async () => {
+    expect(await prepareSecrets(folder)).toBe(true);
     const before = contentOf('nats/nats-accounts.conf');
-    expect(prepareSecrets(folder)).toBe(false);
+    expect(await prepareSecrets(folder)).toBe(false);
     expect(contentOf('nats/nats-accounts.conf')).toBe(before);
     expect(contentOf('billing/settler-key')).toBe(anvilSettlerKey);
   });

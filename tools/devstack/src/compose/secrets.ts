@@ -2,15 +2,18 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { connectionFile, type Connection } from '@astro/admin/connection';
+import { leafConfigOf, leafCredentials } from '@astro/jetstream/leaf';
 import {
   accountKeeperCredentials,
   generateOperatorKit,
   serverConfigOf,
   serviceCredentials,
+  type OperatorKit,
 } from '@astro/jetstream/operator-kit';
 import type { ProvisionOptions } from '@astro/postgres/provision';
 import { anvilSettlerKey } from '../anvil/server.js';
 import { roleOf, services } from '../services.js';
+import { makeCertificate, type Certificate } from './certificate.js';
 
 /** What the provisioning container reads. */
 export type ProvisionPlan = {
@@ -22,7 +25,9 @@ export type ProvisionPlan = {
 };
 
 const database = 'astro';
-const natsUrl = ['nats-1', 'nats-2', 'nats-3'].map(host => `nats://${host}:4222`).join(',');
+const natsHosts = ['nats-1', 'nats-2', 'nats-3'] as const;
+const natsUrl = natsHosts.map(host => `nats://${host}:4222`).join(',');
+const [leafHub, ...otherLeafHubs] = natsHosts.map(host => `nats-leaf://${host}:7422`);
 const natsReplicas = 3;
 const done = 'provision/provision.json';
 
@@ -34,9 +39,9 @@ const databaseUrl = (role: string, secret: string, name: string) =>
  * The secrets of a compose installation: a folder for each container, which is a volume that no other container
  * mounts. Made once; the file that is written last says that all are there.
  */
-export function prepareSecrets(folder: string): boolean {
+export async function prepareSecrets(folder: string): Promise<boolean> {
   if (existsSync(join(folder, done))) return false;
-  for (const [path, text] of Object.entries(makeSecrets())) {
+  for (const [path, text] of Object.entries(await makeSecrets())) {
     mkdirSync(join(folder, path, '..'), { recursive: true });
     // Containers run under accounts of their own; who may read is decided by who mounts the volume.
     writeFileSync(join(folder, path), text, { mode: 0o644 });
@@ -44,7 +49,8 @@ export function prepareSecrets(folder: string): boolean {
   return true;
 }
 
-function makeSecrets(): Record<string, string> {
+async function makeSecrets(): Promise<Record<string, string>> {
+  const certificate = await makeCertificate(['nats-agents', 'localhost'], ['127.0.0.1']);
   const kit = generateOperatorKit();
   const superuserPassword = password();
   const logins = services.map(row => {
@@ -70,6 +76,7 @@ function makeSecrets(): Record<string, string> {
   };
   return {
     'nats/nats-accounts.conf': serverConfigOf(kit, '/data/accounts'),
+    ...secretsOfLeaf(kit, certificate),
     'postgres/password': superuserPassword,
     ...Object.fromEntries(
       logins.flatMap(({ name, role, password: secret }) => [
@@ -87,5 +94,22 @@ function makeSecrets(): Record<string, string> {
     'admin/nats.creds': serviceCredentials(kit, 'admin'),
     [connectionFile('admin')]: JSON.stringify(connection),
     [done]: JSON.stringify(plan),
+  };
+}
+
+/** Of the server that agents connect to: it stores nothing, and has no key that signs. */
+function secretsOfLeaf(kit: OperatorKit, certificate: Certificate): Record<string, string> {
+  const texts = leafCredentials(kit, 'nats-agents');
+  const link = {
+    hubUrls: [leafHub!, ...otherLeafHubs] as const,
+    credentialsFiles: { platform: '/secrets/platform.creds', system: '/secrets/system.creds' },
+  };
+  return {
+    'nats-agents/leaf.conf': `${serverConfigOf(kit, '/data/accounts')}\n${leafConfigOf(kit, link)}\n`,
+    'nats-agents/platform.creds': texts.platform,
+    'nats-agents/system.creds': texts.system,
+    'nats-agents-tls/tls.crt': certificate.certificate,
+    'nats-agents-tls/tls.key': certificate.key,
+    'agents-trust/ca.crt': certificate.certificate,
   };
 }

@@ -20,6 +20,6 @@ export async function startLeaf({ kit, hubUrl, ...options }: LeafOptions): Promi
     return file;
   };
   const credentialsFiles = { platform: await write('platform'), system: await write('system') };
-  const settings = leafConfigOf(kit, { hubUrl, credentialsFiles });
+  const settings = leafConfigOf(kit, { hubUrls: [hubUrl], credentialsFiles });
   return startNats({ ...options, kit, settings, stores: false });
 }
