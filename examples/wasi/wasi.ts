@@ -26,12 +26,21 @@ const SIZE_IN_FILESTAT: usize = 32;
 const scratch: usize = memory.data(64);
 
 export function fail(reason: string): void {
-  const text = Uint8Array.wrap(String.UTF8.encode(reason + '\n'));
+  say(reason);
+  proc_exit(1);
+  unreachable();
+}
+
+/** @param fraction of the whole that is done, 0 to 1 */
+export function tellProgress(fraction: f64, message: string): void {
+  say('::progress ' + fraction.toString() + ' ' + message);
+}
+
+function say(line: string): void {
+  const text = Uint8Array.wrap(String.UTF8.encode(line + '\n'));
   store<usize>(scratch, text.dataStart);
   store<i32>(scratch + 4, text.length);
   fd_write(STDERR, scratch, 1, scratch + 8);
-  proc_exit(1);
-  unreachable();
 }
 
 /** What the compiler calls when an assertion or a bounds check fails. */

@@ -4,6 +4,7 @@ import {
   keepCheckpoint,
   programArguments,
   readCheckpoint,
+  tellProgress,
   writeOutput,
 } from '../../wasi/wasi';
 
@@ -11,7 +12,8 @@ import {
 const ROUNDS = 500_000;
 
 /**
- * Takes as many steps as the first argument says, each as long as the second says, and keeps its state after each.
+ * Takes as many steps as the first argument says, each as long as the second says; keeps its state and says how far it
+ * is after each.
  * Writes `steps`: the sum that all of them make, wherever a run began, and where this one did.
  */
 const args = programArguments();
@@ -29,6 +31,7 @@ while (<i32>state[0] < steps) {
   state[1] = sum;
   state[0]++;
   keepCheckpoint(state.dataStart, 8);
+  tellProgress(<f64>state[0] / <f64>steps, 'step ' + state[0].toString());
   if (isToStop() && <i32>state[0] < steps) fail('stopped after step ' + state[0].toString());
 }
 const text = Uint8Array.wrap(String.UTF8.encode(`${state[1]} from step ${first}\n`));

@@ -1,6 +1,13 @@
 import { sign } from 'node:crypto';
 import { newId } from '@astro/event-sourcing/ids';
-import type { DesiredState, Heartbeat, LogsWritten, NodeReport, NodeTelemetry } from '@astro/messages/agent';
+import type {
+  DesiredState,
+  Heartbeat,
+  LogsWritten,
+  NodeReport,
+  NodeTelemetry,
+  TaskProgressed,
+} from '@astro/messages/agent';
 import { catalogue } from '@astro/messages/catalogue';
 import { decode, encode } from '@astro/messages/codec';
 import { privateKeyOf } from '@astro/messages/nkey';
@@ -140,6 +147,11 @@ export class AgentLink {
   /** Not repeated: what is lost of a log is lost. */
   logs(payload: LogsWritten): void {
     this.#publish('LogsWritten', payload);
+  }
+
+  /** Not repeated: the next one says more. */
+  progress(payload: TaskProgressed): void {
+    this.#publish('TaskProgressed', payload);
   }
 
   #publish(name: NodeTelemetry['type'], payload: unknown): void {

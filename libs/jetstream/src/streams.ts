@@ -160,6 +160,17 @@ const agentStreams = (): readonly Definition[] => [
     duplicate_window: nanos(DUPLICATE_WINDOW_MS),
     allow_direct: true,
   },
+  {
+    // How far programs are, by job, task and lease. Lost with the server: the next one says more.
+    name: 'PROGRESS',
+    subjects: ['progress.*.*.*'],
+    storage: StorageType.Memory,
+    max_age: nanos(DAY_MS),
+    max_bytes: 64 * MIB,
+    max_msgs_per_subject: 1,
+    max_msg_size: 4 * KIB,
+    allow_direct: true,
+  },
 ];
 
 /** The record: nothing ages out of it, and nothing can be deleted from it. */

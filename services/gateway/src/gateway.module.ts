@@ -1,5 +1,6 @@
 import { KeyValue } from '@astro/jetstream/key-value';
 import { LeaseLogs } from '@astro/jetstream/lease-logs';
+import { TaskProgress } from '@astro/jetstream/task-progress';
 import { Bus } from '@astro/jetstream/bus';
 import { Alert, BalanceAlert } from '@astro/read-models/billing/alerts';
 import { Balance } from '@astro/read-models/billing/balances';
@@ -149,6 +150,7 @@ export class GatewayModule {
         { provide: ContentStore, useFactory: () => ContentStore.open(config.CONTENT_DIR) },
         { provide: KeyValue, useFactory: (bus: Bus) => KeyValue.open(bus, 'idempotency'), inject: [Bus] },
         { provide: LeaseLogs, useFactory: (bus: Bus) => new LeaseLogs(bus), inject: [Bus] },
+        { provide: TaskProgress, useFactory: (bus: Bus) => new TaskProgress(bus), inject: [Bus] },
         {
           provide: RateLimit,
           useFactory: () =>

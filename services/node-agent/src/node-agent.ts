@@ -23,7 +23,7 @@ const RENEW_AFTER = 0.7;
 const RENEW_DELAY_MIN_MS = 1_000;
 const RENEW_DELAY_MAX_MS = 24 * 3_600_000;
 
-export type Outgoing = Pick<ReconcilerOptions, 'report' | 'tellLogs'>;
+export type Outgoing = Pick<ReconcilerOptions, 'report' | 'tellLogs' | 'tellProgress'>;
 
 export type NodeAgentParts = {
   readonly config: NodeAgentConfig;
@@ -118,6 +118,7 @@ export class NodeAgent {
         jwt: () => this.#currentCredentials().jwt,
         report: ({ type, data }) => link.report(type, data, { signal }),
         tellLogs: logs => link.logs(logs),
+        tellProgress: progress => link.progress(progress),
       }),
     );
     if (!work) return;

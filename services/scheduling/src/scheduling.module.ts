@@ -1,6 +1,7 @@
 import { Bus } from '@astro/jetstream/bus';
 import { DesiredStates } from '@astro/jetstream/desired-state';
 import { LeaseLogs } from '@astro/jetstream/lease-logs';
+import { TaskProgress } from '@astro/jetstream/task-progress';
 import { Booking, bookings } from '@astro/read-models/scheduling/bookings';
 import { Job, jobs } from '@astro/read-models/scheduling/jobs';
 import { Lease, leases } from '@astro/read-models/scheduling/leases';
@@ -56,6 +57,7 @@ export class SchedulingModule {
         { provide: schedulingConfigToken, useValue: config },
         { provide: DesiredStates, inject: [Bus], useFactory: (bus: Bus) => new DesiredStates(bus) },
         { provide: LeaseLogs, inject: [Bus], useFactory: (bus: Bus) => new LeaseLogs(bus) },
+        { provide: TaskProgress, inject: [Bus], useFactory: (bus: Bus) => new TaskProgress(bus) },
         DesiredStatePublisher,
         PolicyLearner,
         PlacementLoop,

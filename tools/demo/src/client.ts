@@ -1,12 +1,18 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { cidOf } from '@astro/messages/content-id';
 
+export type TaskProgress = {
+  readonly fraction: number;
+  readonly message?: string;
+  readonly leaseId: string;
+};
 export type Output = { readonly name: string; readonly cid: string; readonly sizeBytes: number };
 export type Task = {
   readonly id: string;
   readonly status: string;
   readonly outputs: readonly Output[];
   readonly checkpoint?: { readonly cid: string; readonly sizeBytes: number };
+  readonly progress?: TaskProgress;
 };
 export type Job = {
   readonly id: string;
@@ -201,7 +207,7 @@ export class Client {
       signal: this.signal,
     });
     if (!response.ok) throw await problemOf(response);
-    let text = '';
+    let [text, position] = ['', after];
     for await (const chunk of response.body!.pipeThrough(new TextDecoderStream())) {
       text += chunk;
       const blocks = text.split('\n\n');
@@ -211,8 +217,10 @@ export class Client {
           block.split('\n').map(line => [line.split(':', 1)[0]!, line.replace(/^[^:]*: ?/, '')]),
         );
         if (!fields.has('data')) continue;
+        // What is no event of the job has no position, and leaves it as it was.
+        position = fields.get('id') ?? position;
         yield {
-          position: fields.get('id')!,
+          position,
           type: fields.get('event')!,
           data: JSON.parse(fields.get('data')!) as Record<string, unknown>,
         };

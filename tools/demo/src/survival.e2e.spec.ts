@@ -14,7 +14,7 @@ import { replay } from '@astro/jetstream/replay';
 import type { AccountEvent } from '@astro/messages/billing';
 import type { Grant, PoolEvent } from '@astro/messages/scheduling';
 import { auditEvents } from './audit.js';
-import { Client, type JobRequest } from './client.js';
+import { Client, type JobRequest, type TaskProgress } from './client.js';
 import { untilSettled } from './main-job.js';
 import { openHonestMarket } from './market.js';
 
@@ -23,11 +23,13 @@ let platform: Platform;
 let client: Client;
 let bus: Bus;
 let job: JobRequest;
+let tenantKey: string;
 
 beforeAll(async () => {
   stateDir = await mkdtemp(join(tmpdir(), 'astro-survival-'));
   platform = await Platform.start({ stateDir, env: { registry: { HEARTBEAT_TIMEOUT_MS: '6000' } } });
-  client = new Client(platform.gatewayUrl, (await openHonestMarket(platform)).tenantKey);
+  ({ tenantKey } = await openHonestMarket(platform));
+  client = new Client(platform.gatewayUrl, tenantKey);
   bus = await platform.connectBus('spec');
   job = await trainingJob();
 }, 120_000);
@@ -145,6 +147,10 @@ test('a task goes on at another node from what was kept, although its own vanish
   const { id } = await client.submit(await stepsJob(150, regions), 'moved');
   while (!(await client.job(id)).tasks[0]?.checkpoint) await sleep(50);
   const [first] = await grantsOf(id);
+  const told = followProgress(id);
+  const progressNow = async () => (await client.job(id)).tasks[0]?.progress;
+  while (!(await progressNow())) await sleep(50);
+  expect(await progressNow()).toMatchObject({ leaseId: first!.leaseId });
   const { items } = await client.json<{ items: readonly { id: string; region: string }[] }>('/v1/nodes');
   const { region } = items.find(node => node.id === first!.nodeId)!;
   await platform.killAgent(region === 'us-west' ? 'cascade' : 'dune');
@@ -159,7 +165,20 @@ test('a task goes on at another node from what was kept, although its own vanish
   expect(last.checkpoint).toBeDefined();
   await untilSettled(client);
   expect(await endsOf(id)).toEqual([1, 1]);
+  const seen = await told;
+  expect(seen.length).toBeGreaterThan(1);
+  const runs = new Set((await grantsOf(id)).map(({ leaseId }) => leaseId));
+  expect(seen.filter(({ leaseId }) => !runs.has(leaseId))).toEqual([]);
+  for (const { fraction, message } of seen) expect(message).toBe(`step ${Math.round(fraction * 150)}`);
 }, 120_000);
+
+/** What the stream of a job says of how far its task is. */
+async function followProgress(jobId: string): Promise<readonly TaskProgress[]> {
+  const seen: TaskProgress[] = [];
+  for await (const { type, data } of client.events(jobId))
+    if (type === 'TaskProgressed') seen.push(data as unknown as TaskProgress);
+  return seen;
+}
 
 async function grantsOf(jobId: string): Promise<readonly Grant[]> {
   const grants: Grant[] = [];
@@ -189,7 +208,20 @@ test('what a program writes is read by its tenant, and by nobody else', async ()
     break;
   }
   await expect(stranger.json(path)).rejects.toMatchObject({ status: 404 });
+  const followed = await followLogs(path);
+  const [, position] = /^id: (\d+)\nevent: Log\ndata: (.+)$/m.exec(followed) ?? [];
+  expect(followed).toContain(`"lines":[{"source":"stderr","text":"${said}"}]`);
+  expect(await followLogs(path, { 'last-event-id': position! })).not.toContain('event: Log');
 }, 60_000);
+
+/** All that the stream of a log has, which ends a moment after its task. */
+async function followLogs(path: string, headers: Record<string, string> = {}): Promise<string> {
+  const answer = await fetch(`${platform.gatewayUrl}${path}`, {
+    headers: { authorization: `Bearer ${tenantKey}`, accept: 'text/event-stream', ...headers },
+  });
+  expect(answer.headers.get('content-type')).toContain('text/event-stream');
+  return answer.text();
+}
 
 type LogEntry = { readonly lines: readonly { readonly source: string; readonly text: string }[] };
 

@@ -1,6 +1,7 @@
 import { isId } from '@astro/event-sourcing/ids';
 import type { AggregateRef } from '@astro/event-sourcing/recorded';
 import { EventStore } from '@astro/jetstream/event-store';
+import { TaskProgress } from '@astro/jetstream/task-progress';
 import type { JobEvent } from '@astro/messages/scheduling';
 import { findJob } from '@astro/read-models/scheduling/jobs';
 import {
@@ -24,6 +25,7 @@ import { ReadModels } from '../read-models.js';
 import { eventStream } from './job-events.js';
 import { positionIn } from './position.js';
 import { eventsQuery, jobPath } from './jobs.schema.js';
+import { ProgressFeed } from './task-progress.js';
 
 @Controller()
 export class JobEventsController implements OnModuleDestroy {
@@ -31,6 +33,7 @@ export class JobEventsController implements OnModuleDestroy {
 
   constructor(
     private readonly events: EventStore,
+    private readonly progress: TaskProgress,
     private readonly readModels: ReadModels,
     @Inject(GATEWAY_CONFIG) private readonly config: GatewayConfig,
   ) {
@@ -41,7 +44,8 @@ export class JobEventsController implements OnModuleDestroy {
     summary: 'Follow a job',
     description:
       'Server-sent events: `id` is the position, `event` the name, `data` JSON. Ends after the terminal ' +
-      'event; resumes after `Last-Event-ID` or `after`.',
+      'event; resumes after `Last-Event-ID` or `after`. Between them `TaskProgressed`, with a `taskId` and a ' +
+      'TaskProgress and without an `id`, tells how far a task is now.',
     callers: ['tenant'],
     pathParameters: jobPath,
     query: eventsQuery,
@@ -61,9 +65,14 @@ export class JobEventsController implements OnModuleDestroy {
     const job: AggregateRef = { type: 'scheduling.job', id: jobId };
     if (!isId('job', jobId) || !(await this.isOwn(job, caller))) throw new Problem('job_not_found');
     const { EVENT_HEARTBEAT_MS: heartbeatMs } = this.config;
-    return this.streams.answer(reply, signal =>
-      eventStream(this.events.follow(job, { afterPosition: 0, signal }), { after, heartbeatMs }),
-    );
+    return this.streams.answer(reply, signal => {
+      const progress = new ProgressFeed(this.progress, jobId, signal);
+      return eventStream(this.events.follow(job, { afterPosition: 0, signal }), {
+        after,
+        heartbeatMs,
+        progress,
+      });
+    });
   }
 
   onModuleDestroy(): void {

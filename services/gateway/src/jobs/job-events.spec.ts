@@ -1,6 +1,6 @@
 import type { Recorded } from '@astro/event-sourcing/recorded';
 import { describe, expect, test } from '@jest/globals';
-import { eventStream } from './job-events.js';
+import { eventStream, type Followed } from './job-events.js';
 
 const metadata = { correlationId: 'c', causationId: 'c', actor: 'tenant:tenant_1' };
 const recorded = (position: number, type: string, data: object = {}): Recorded => ({
@@ -21,7 +21,11 @@ async function* source(events: readonly Recorded[], after?: Promise<unknown>): A
   yield* events;
   await after;
 }
-const never = new Promise<unknown>(() => undefined);
+const never = new Promise<never>(() => undefined);
+const nothing = { ready: () => never, take: () => [] };
+const following = (after: number, heartbeatMs = 60_000, progress: Followed['progress'] = nothing) => ({
+  ...{ after, heartbeatMs, progress },
+});
 
 async function textOf(stream: AsyncGenerator<string>): Promise<string> {
   let text = '';
@@ -32,7 +36,7 @@ const idsIn = (text: string) => [...text.matchAll(/^id: (\d+)$/gm)].map(([, id])
 
 describe('the stream of a job', () => {
   test('carries every event with its position, and money as text', async () => {
-    const text = await textOf(eventStream(source(life), { after: 0, heartbeatMs: 60_000 }));
+    const text = await textOf(eventStream(source(life), following(0)));
     expect(text.split('\n\n')[1]).toBe(
       'id: 3\nevent: JobSubmitted\n' +
         'data: {"maxCostAtto":"100000000000000000000","recordedAt":"2026-01-01T00:00:00.000Z"}',
@@ -41,18 +45,16 @@ describe('the stream of a job', () => {
   });
 
   test('resumes after the event that the client has', async () => {
-    expect(idsIn(await textOf(eventStream(source(life), { after: 3, heartbeatMs: 60_000 })))).toEqual([7, 9]);
+    expect(idsIn(await textOf(eventStream(source(life), following(3))))).toEqual([7, 9]);
   });
 
   test('ends after the terminal event, though the source goes on', async () => {
     const endless = source([...life, recorded(10, 'JobQueued')], never);
-    expect(idsIn(await textOf(eventStream(endless, { after: 0, heartbeatMs: 60_000 })))).toEqual([3, 7, 9]);
+    expect(idsIn(await textOf(eventStream(endless, following(0))))).toEqual([3, 7, 9]);
   });
 
   test('ends at once for a client that has the terminal event', async () => {
-    expect(idsIn(await textOf(eventStream(source(life, never), { after: 9, heartbeatMs: 60_000 })))).toEqual(
-      [],
-    );
+    expect(idsIn(await textOf(eventStream(source(life, never), following(9))))).toEqual([]);
   });
 
   test('breathes while nothing happens, and goes on with the next event', async () => {
@@ -63,7 +65,7 @@ describe('the stream of a job', () => {
       await told;
       yield life[2]!;
     })();
-    const stream = eventStream(late, { after: 0, heartbeatMs: 1 });
+    const stream = eventStream(late, following(0, 1));
     const frames: string[] = [];
     for await (const chunk of stream) {
       frames.push(chunk.split('\n', 1)[0]!);
@@ -71,6 +73,28 @@ describe('the stream of a job', () => {
     }
     expect(frames.slice(0, 3)).toEqual([': open', 'id: 3', ': heartbeat']);
     expect(frames.at(-1)).toBe('id: 9');
+  });
+
+  test('tells between events how far tasks are, without a position', async () => {
+    let tell: (value: unknown) => void = () => undefined;
+    const told = new Promise(resolve => (tell = resolve));
+    const late = (async function* () {
+      yield life[0]!;
+      await told;
+      yield life[2]!;
+    })();
+    const frames = ['event: TaskProgressed\ndata: {"fraction":0.1}\n\n'];
+    const progress = {
+      ready: () => (frames.length > 0 ? Promise.resolve() : never),
+      take: () => frames.splice(0),
+    };
+    const seen: string[] = [];
+    for await (const chunk of eventStream(late, following(0, 60_000, progress))) {
+      seen.push(chunk.split('\n', 1)[0]!);
+      if (chunk.startsWith('event: TaskProgressed')) tell(undefined);
+    }
+    expect(seen).toContain('event: TaskProgressed');
+    expect(seen.filter(line => line.startsWith('id:'))).toEqual(['id: 3', 'id: 9']);
   });
 
   test('asks the source for no more than it passes on', async () => {
@@ -81,7 +105,7 @@ describe('the stream of a job', () => {
         yield event;
       }
     })();
-    const stream = eventStream(counted, { after: 0, heartbeatMs: 60_000 });
+    const stream = eventStream(counted, following(0));
     await stream.next();
     await stream.next();
     expect(pulled).toBe(1);
@@ -97,7 +121,7 @@ describe('the stream of a job', () => {
         released = true;
       }
     })();
-    const stream = eventStream(held, { after: 0, heartbeatMs: 60_000 });
+    const stream = eventStream(held, following(0));
     await stream.next();
     await stream.next();
     await stream.return(undefined);

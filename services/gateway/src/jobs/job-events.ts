@@ -1,16 +1,24 @@
 import type { Recorded } from '@astro/event-sourcing/recorded';
 import { toJson } from '../http/json.js';
+import type { ProgressFeed } from './task-progress.js';
 
 const TERMINAL: ReadonlySet<string> = new Set(['JobSucceeded', 'JobFailed', 'JobCancelled']);
+
+export type Followed = {
+  readonly after: number;
+  readonly heartbeatMs: number;
+  readonly progress: Pick<ProgressFeed, 'ready' | 'take'>;
+};
 
 /**
  * The events of one job as text/event-stream, from its first: those up to `after` are passed over, which is
  * how a client that already has the last event is told that nothing more will come. Ends after the job's
- * terminal event. Pulls one event at a time, so that a slow reader slows the source.
+ * terminal event. Pulls one event at a time, so that a slow reader slows the source. How far tasks are is told between
+ * them.
  */
 export async function* eventStream(
   events: AsyncIterable<Recorded>,
-  { after, heartbeatMs }: { after: number; heartbeatMs: number },
+  { after, heartbeatMs, progress }: Followed,
 ): AsyncGenerator<string> {
   const iterator = events[Symbol.asyncIterator]();
   try {
@@ -18,9 +26,10 @@ export async function* eventStream(
     yield ': open\n\n';
     let next = iterator.next();
     for (;;) {
-      const result = await Promise.race([next, silence(next, heartbeatMs)]);
+      const result = await Promise.race([next, silence(next, heartbeatMs), progress.ready()]);
       if (result === undefined) {
-        yield ': heartbeat\n\n';
+        const told = progress.take();
+        yield* told.length > 0 ? told : [': heartbeat\n\n'];
         continue;
       }
       if (result.done) return;

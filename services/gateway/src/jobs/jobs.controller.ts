@@ -1,5 +1,6 @@
 import { isId } from '@astro/event-sourcing/ids';
 import type { Directed } from '@astro/event-sourcing/reactor';
+import { TaskProgress } from '@astro/jetstream/task-progress';
 import type { JobCommand } from '@astro/messages/scheduling';
 import { pageOfJobs } from '@astro/read-models/scheduling/jobs';
 import { Body, Controller, HttpCode, Inject, Param, Query, Req, Res } from '@nestjs/common';
@@ -21,6 +22,7 @@ import * as schema from './jobs.schema.js';
 import { withFirstReservation } from './first-reservation.js';
 import { PoolQuestions } from './pool-questions.js';
 import { assertContentStored, sizesOf, submitJobCommand } from './submit-job.js';
+import { withProgress } from './task-progress.js';
 
 /** A job is shown from both, and each is as far as it is. */
 const JOB_PROJECTIONS = ['scheduling.jobs', 'scheduling.tasks'];
@@ -32,6 +34,7 @@ export class JobsController {
     private readonly readModels: ReadModels,
     private readonly content: ContentStore,
     private readonly questions: PoolQuestions,
+    private readonly progress: TaskProgress,
     @Inject(GATEWAY_CONFIG) private readonly config: GatewayConfig,
   ) {}
 
@@ -130,7 +133,7 @@ export class JobsController {
   async get(@Param('id') jobId: string, @FromCaller() caller: Caller): Promise<schema.JobResource> {
     const found = await this.readModels.query(em => findJobResource(em, caller.id, jobId));
     if (!found) throw new Problem('job_not_found');
-    return found;
+    return withProgress(this.progress, found);
   }
 
   /** Sends the command and answers with the job as it then is, or with 202 when that is not known in time. */

@@ -7,6 +7,7 @@ import { fundingRequest, fundingResource } from './funding.schema.js';
 import { program } from './program.schema.js';
 import { requirements } from './requirements.schema.js';
 import { serviceRequest, serviceResource } from './service.schema.js';
+import { taskProgress } from './task-progress.schema.js';
 import { verificationRequest } from './verification.schema.js';
 import { arrayRequest, arrayResource, task, TASKS_MAX, tasksAtOnce } from './tasks.schema.js';
 
@@ -179,6 +180,7 @@ export const jobResource = summary
         status: z.enum(['waiting', 'running', 'succeeded', 'failed', 'cancelled']),
         outputs: z.array(output),
         checkpoint: checkpoint.optional().meta({ description: 'The last that was kept of the task' }),
+        progress: taskProgress.optional().meta({ description: 'While it runs, if its program says so' }),
       }),
     ),
   })

@@ -5,7 +5,10 @@ type Sent = Parameters<ConstructorParameters<typeof LogSender>[0]>[0];
 
 function sending(): { readonly sender: LogSender; readonly sent: Sent[]; write(text: string): void } {
   const sent: Sent[] = [];
-  const sender = new LogSender(lines => sent.push(lines));
+  const sender = new LogSender(
+    lines => sent.push(lines),
+    () => undefined,
+  );
   return { sender, sent, write: text => sender.write('stdout', new TextEncoder().encode(text)) };
 }
 /** Takes a KiB on the way. */

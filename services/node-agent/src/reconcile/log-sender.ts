@@ -1,5 +1,6 @@
 import type { LogLine, LogsWritten } from '@astro/messages/agent';
 import type { LogSource } from '../runtime/task-runtime.js';
+import { progressIn, type Progress } from './task-progress.js';
 
 const SEND_EVERY_MS = 250;
 export const logLimits = {
@@ -14,9 +15,13 @@ export const logLimits = {
 
 type Lines = Pick<LogsWritten, 'lines' | 'linesLeftOut'>;
 
-/** Sends what a program writes, line by line, as long as that is not too much. What is left out is counted. */
+/**
+ * Sends what a program writes, line by line, as long as that is not too much. What is left out is counted. A line that
+ * tells how far the program is goes to `progressed` instead, however much was written before.
+ */
 export class LogSender {
   readonly #send: (lines: Lines) => void;
+  readonly #progressed: (progress: Progress) => void;
   readonly #parts = { stdout: new LineParts(), stderr: new LineParts() };
   #lines: LogLine[] = [];
   #bytes = 0;
@@ -24,8 +29,9 @@ export class LogSender {
   #leftOut = 0;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(send: (lines: Lines) => void) {
+  constructor(send: (lines: Lines) => void, progressed: (progress: Progress) => void) {
     this.#send = send;
+    this.#progressed = progressed;
   }
 
   write(source: LogSource, bytes: Uint8Array): void {
@@ -42,6 +48,8 @@ export class LogSender {
   }
 
   #add(source: LogSource, text: string): void {
+    const progress = progressIn(text);
+    if (progress) return this.#progressed(progress);
     const { bytesAtOnce, bytesOfTask, bytesOfLine } = logLimits;
     const bytes = Buffer.byteLength(text) + bytesOfLine;
     if (this.#bytes + bytes > bytesAtOnce || this.#bytesOfTask + bytes > bytesOfTask) this.#leftOut += 1;

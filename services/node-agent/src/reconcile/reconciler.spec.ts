@@ -71,6 +71,7 @@ async function startAgent(tasksMax = 2, attestationClaimed?: AttestationKind): P
     attestationClaimed,
     log: silent,
     tellLogs: () => undefined,
+    tellProgress: () => undefined,
     report: async report => {
       if (!isBusUp) throw new Error('the bus is away');
       reports.push(report);

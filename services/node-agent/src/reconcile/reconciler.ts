@@ -5,6 +5,7 @@ import type {
   NodeReport,
   ReplicaOrders,
   TaskCheckpointed,
+  TaskProgressed,
 } from '@astro/messages/agent';
 import type { AttestationKind } from '@astro/messages/registry';
 import { crashPoint } from '@astro/jetstream/crash-point';
@@ -21,6 +22,7 @@ import { executeLease, failedReport, type Execution } from './execute-lease.js';
 import { executeReplica } from './execute-replica.js';
 import type { EndReport, LeaseJournal } from './lease-journal.js';
 import { LogSender } from './log-sender.js';
+import { ProgressTeller } from './task-progress.js';
 
 /** A lease that is still listed this long after its end was reported is reported once more. */
 const REPORT_AGAIN_MS = 30_000;
@@ -49,6 +51,8 @@ export type ReconcilerOptions = {
   report(report: NodeReport): Promise<void>;
   /** What is lost of it is lost. */
   tellLogs(logs: LogsWritten): void;
+  /** What is lost of it is lost. */
+  tellProgress(progress: TaskProgressed): void;
 };
 
 type RunningLease = {
@@ -181,7 +185,11 @@ export class Reconciler {
       assignment.checkpoints ? notice.signal : new AbortController().signal,
       lost.signal,
     );
-    const logs = new LogSender(lines => this.#options.tellLogs({ poolId, leaseId, ...lines }));
+    const progress = new ProgressTeller(far => this.#options.tellProgress({ poolId, leaseId, ...far }));
+    const logs = new LogSender(
+      lines => this.#options.tellLogs({ poolId, leaseId, ...lines }),
+      far => progress.set(far),
+    );
     const follower: Follower = {
       notice: keeper.notice,
       keep: bytes => keeper.keep(bytes),
@@ -191,6 +199,8 @@ export class Reconciler {
     const execution = { content, runtime, started, follower };
     try {
       const report = await this.#execute(assignment, execution, stop.signal);
+      // Before the end is reported: of a lease that has ended nothing is heard.
+      progress.close();
       stop.signal.throwIfAborted();
       await journal.record({ report, reportedAtMs: undefined });
       crashPoint('before-end-report');
@@ -201,6 +211,7 @@ export class Reconciler {
         ...said(report),
       });
     } catch (error) {
+      progress.close();
       // The lease has not ended; if it is still wanted, a later look runs it again.
       log.warn('task stopped', { leaseId, taskId, reason: reasonOf(error) });
     } finally {
