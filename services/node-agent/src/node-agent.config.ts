@@ -55,6 +55,14 @@ export const nodeAgentConfig = z.object({
   OFFER_TIME_ZONE: z.string().max(64).default('UTC'),
   /** How often the agent looks whether devices have come or gone. */
   INVENTORY_LOOK_MS: count.min(100).max(86_400_000).default(60_000),
+  /** The host keeps so much, whatever runs: below, the node takes no more work and evicts. 0: it is not looked at. */
+  HOST_MEMORY_LEFT_MIB: count
+    .min(0)
+    .max(16 * 1024 * 1024)
+    .default(256),
+  HOST_DISK_LEFT_MIB: count.min(0).max(4_294_967_295).default(1_024),
+  /** How often that is looked at. */
+  PRESSURE_LOOK_MS: count.min(100).max(3_600_000).default(5_000),
   /** What this node may run. Programs that are no WebAssembly reach the kernel: that is the operator's to allow. */
   RUNTIMES: runtimes.default(['wasm']),
   /** The program that makes sandboxes for executable files. */

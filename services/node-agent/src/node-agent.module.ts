@@ -28,6 +28,8 @@ import { trustCertificatesOf } from './gateway/trust.js';
 import { NodeKey } from './identity/node-key.js';
 import { NODE_AGENT_CONFIG, type NodeAgentConfig } from './node-agent.config.js';
 import { NodeAgent } from './node-agent.js';
+import { leastOfHost, leftOfHost } from './pressure/host.js';
+import { PressureWatch } from './pressure/pressure-watch.js';
 import { HardwareWatch, type Look } from './probe/hardware-watch.js';
 import { diskFreeMib, type Machine, probeAccelerators } from './probe/machine.js';
 import { missingDevices, offerOf } from './probe/offer.js';
@@ -92,6 +94,20 @@ function attestingOf(config: NodeAgentConfig, { gateway, key, enrolment }: Speak
   return new Attesting({ gateway, source, publicKey, token: nodeId => enrolment.token(nodeId), log });
 }
 
+/** @param reconciler once there is one */
+const pressureOn = (
+  config: NodeAgentConfig,
+  configFile: string | undefined,
+  reconciler: () => Reconciler | undefined,
+): PressureWatch =>
+  new PressureWatch({
+    left: () => leftOfHost(config.AGENT_STATE_DIR),
+    least: () => leastOfHost(config, configFile),
+    evictable: () => reconciler()?.evictable() ?? [],
+    evict: async (leaseId, why) => reconciler()?.evict(leaseId, why),
+    log: logFor('pressure'),
+  });
+
 const askedNow = (config: NodeAgentConfig, configFile: string | undefined) =>
   configFile === undefined ? config : withAskedPrices(config, configFile, process.env);
 
@@ -127,12 +143,15 @@ const agentOn = (
     await mkdir(stateDir, { recursive: true, mode: 0o700 });
     const runtime = runnerOf(runtimes);
     const key = await NodeKey.open(stateDir);
+    let reconciler: Reconciler | undefined;
+    const pressure = pressureOn(config, configFile, () => reconciler);
     const lookAt = async (here: Machine): Promise<Look> => ({
       offer: offerOf(
         here,
         await askedNow(config, configFile),
         { diskFreeMib: await diskFreeMib(stateDir), runtimes: runtimes.names },
         new Date(),
+        pressure.withheld,
       ),
       problems: [...here.problems, ...missingDevices(here, config)],
     });
@@ -155,6 +174,7 @@ const agentOn = (
       key,
       enrolment,
       hardware,
+      pressure,
       ...(attesting && { attesting }),
       endpoints,
       log: logFor('agent'),
@@ -172,7 +192,7 @@ const agentOn = (
         const peers = { sources: new PeerSources(credentials), log: logFor('content') };
         const content = new Content(gateway, cache, () => enrolment.token(nodeId), peers);
         const own = { journal, content, runtime, endpoints, tasksMax, attestationClaimed };
-        const reconciler = new Reconciler({ ...own, ...out, log: logFor('reconciler') });
+        reconciler = new Reconciler({ ...own, ...out, log: logFor('reconciler') });
         return { reconciler, content, contentServer: await serveContent(config, cache, credentials) };
       },
     });

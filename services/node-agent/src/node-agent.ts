@@ -12,6 +12,7 @@ import type { Content } from './content/content.js';
 import { MachineUsage } from './heartbeat/usage.js';
 import type { NodeKey } from './identity/node-key.js';
 import type { NodeAgentConfig } from './node-agent.config.js';
+import type { PressureWatch } from './pressure/pressure-watch.js';
 import type { HardwareWatch } from './probe/hardware-watch.js';
 import type { Reconciler, ReconcilerOptions } from './reconcile/reconciler.js';
 
@@ -30,6 +31,7 @@ export type NodeAgentParts = {
   readonly key: NodeKey;
   readonly enrolment: Enrolment;
   readonly hardware: HardwareWatch;
+  readonly pressure: PressureWatch;
   readonly endpoints: EndpointDesk;
   /** Absent where the node claims nothing that it would have to prove. */
   readonly attesting?: Attesting;
@@ -137,6 +139,8 @@ export class NodeAgent {
     this.#loops.push(this.#every(config.DESIRED_STATE_PATIENCE_MS, 'look', () => this.#lookAgain(), signal));
     const lookAtHardware = () => this.#offerWhatIsHere();
     this.#loops.push(this.#every(config.INVENTORY_LOOK_MS, 'look at the hardware', lookAtHardware, signal));
+    const lookAtHost = () => this.#parts.pressure.look(new Date(), () => this.#offerWhatIsHere(true));
+    this.#loops.push(this.#every(config.PRESSURE_LOOK_MS, 'look at what is left', lookAtHost, signal));
     this.#loops.push(this.#parts.measuringOf(nodeId, () => reconciler.runningLeases === 0).run(signal));
   }
 
@@ -162,10 +166,13 @@ export class NodeAgent {
     }
   }
 
-  /** Devices that came or went, and the hours of the coming days, change the offer: the node enrols again as itself. */
-  async #offerWhatIsHere(): Promise<void> {
+  /**
+   * Devices that came or went, a host that runs short and the hours of the coming days change the offer: the node
+   * enrols again as itself.
+   */
+  async #offerWhatIsHere(isKnown = false): Promise<void> {
     const { enrolment, hardware, log } = this.#parts;
-    const offer = await hardware.changed();
+    const offer = await hardware.changed(isKnown);
     if (offer === undefined) return;
     enrolment.offers(offer);
     const { credentials } = await enrolment.enrol(this.#stop.signal);

@@ -19,7 +19,7 @@ export function assignmentsOf(pool: Pool, poolId: string, nodeId: string): reado
     if (!lease || !job || !task) return [];
     const { jobId, taskId, fencingToken, deadline, checkpoint, isPreempted } = lease;
     const { inputs, args } = task;
-    const { program, requirements, checkpoints } = job.spec;
+    const { program, requirements, checkpoints, leaseClass } = job.spec;
     const { attestations } = requirements;
     const replica = ordersOf(job, lease);
     const ids = { poolId, leaseId, jobId, taskId };
@@ -29,7 +29,8 @@ export function assignmentsOf(pool: Pool, poolId: string, nodeId: string): reado
     const notice = isPreempted ? { stopBy: deadline } : {};
     const kept = checkpoints && { checkpoints, ...(checkpoint && { checkpoint }) };
     const work = { program, inputs, args, ...replica, attestations, share, ...held };
-    return [{ ...ids, fencingToken, deadline, ...work, ...notice, ...kept }];
+    const softer = leaseClass === 'interruptible' ? { isInterruptible: true } : {};
+    return [{ ...ids, fencingToken, deadline, ...work, ...notice, ...kept, ...softer }];
   });
 }
 

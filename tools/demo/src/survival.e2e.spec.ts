@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -142,6 +142,33 @@ test.each(agentCrashPoints)(
   120_000,
 );
 
+test('a task is evicted where its node runs short, and goes on from what was kept once there is room', async () => {
+  const file = join(stateDir, 'short.env');
+  await writeFile(file, 'HOST_MEMORY_LEFT_MIB=1\n');
+  for (const agent of ['dune', 'cascade'])
+    await platform.restart(agent, { AGENT_CONFIG: file, PRESSURE_LOOK_MS: '200' });
+  const { id } = await client.submit(await stepsJob(200, ['me-central', 'us-west']), 'evicted');
+  while (!(await client.job(id)).tasks[0]?.checkpoint) await sleep(50);
+  const [first] = await grantsOf(id);
+  // More than the machine has: both run short, and only the one that works has something to end.
+  await writeFile(file, `HOST_MEMORY_LEFT_MIB=${16 * 1_024 * 1_024}\n`);
+  const failed = async () => (await eventsOf('scheduling', id)).find(({ type }) => type === 'LeaseFailed');
+  while (!(await failed())) await sleep(50);
+  expect((await failed())?.data).toMatchObject({
+    leaseId: first!.leaseId,
+    reason: expect.stringMatching(/^the node runs short: \d+ MiB of memory left, 16777216 needed$/),
+  });
+  expect(await grantsOf(id)).toHaveLength(1);
+  await writeFile(file, 'HOST_MEMORY_LEFT_MIB=1\n');
+  for await (const event of client.events(id)) void event;
+  const { status, tasks } = await client.ended(id);
+  expect(status).toBe('succeeded');
+  const text = new TextDecoder().decode(await client.getContent(tasks[0]!.outputs[0]!.cid));
+  expect(Number(/from step (\d+)\n$/.exec(text)?.[1])).toBeGreaterThan(0);
+  await untilSettled(client);
+  expect(await endsOf(id)).toEqual([1, 1]);
+}, 120_000);
+
 test('a task goes on at another node from what was kept, although its own vanishes for good', async () => {
   const regions = ['me-central', 'us-west'];
   const { id } = await client.submit(await stepsJob(150, regions), 'moved');
@@ -227,7 +254,7 @@ type LogEntry = { readonly lines: readonly { readonly source: string; readonly t
 
 test('afterwards every job has ended once and the ledger sums to zero', async () => {
   const audit = await auditEvents(bus);
-  expect(audit.jobs).toBe(13);
+  expect(audit.jobs).toBe(14);
   // One of them was given arguments that its program does not know.
   expect(audit.succeeded).toBe(audit.tasks - 1);
   expect(audit.jobsNotEndedOnce).toEqual([]);

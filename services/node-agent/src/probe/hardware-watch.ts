@@ -24,12 +24,15 @@ export class HardwareWatch {
     this.#note(first.problems);
   }
 
-  /** What to tell the registry now; undefined while it knows, or while it is not sure. */
-  async changed(): Promise<Offer | undefined> {
+  /**
+   * What to tell the registry now; undefined while it knows, or while it is not sure.
+   * @param isKnown whether something has changed for a reason that needs no second look
+   */
+  async changed(isKnown = false): Promise<Offer | undefined> {
     const { offer, problems } = await this.#look();
     this.#note(problems);
     const now = offerFingerprint(offer);
-    const isSure = now === this.#seen;
+    const isSure = isKnown || now === this.#seen;
     this.#seen = now;
     return isSure && now !== this.#told ? offer : undefined;
   }

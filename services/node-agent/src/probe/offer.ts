@@ -1,4 +1,4 @@
-import type { Device, Inventory } from '@astro/messages/registry';
+import type { Device, Inventory, MaintenanceWindow } from '@astro/messages/registry';
 import type { OfferedRuntime } from '@astro/messages/runtimes';
 import { plainDevice, plainInventory, plainOffer } from '@astro/messages/unconstrained';
 import type { z } from 'zod';
@@ -10,6 +10,8 @@ import { closedWindows, offerHoursIn } from './offer-hours.js';
 
 /** What is offered of processors, memory and disk unless the operator says otherwise: the host needs the rest. */
 const OFFERED_PERCENT = 80;
+/** As many as the registry takes. */
+const WINDOWS_MAX = 32;
 
 type Share = Pick<
   NodeAgentConfig,
@@ -106,6 +108,8 @@ export function offerOf(
   config: NodeAgentConfig,
   found: Found,
   now: Date,
+  /** In which the node takes nothing for another reason than its hours. */
+  withheld: readonly MaintenanceWindow[] = [],
 ): EnrolmentOptions['offer'] {
   const { OFFER_HOURS, OFFER_TIME_ZONE, INTERRUPTIBLE_PRICE_PER_SECOND_ATTO: interruptible } = config;
   const { PRICE_PER_GIB_TRANSFERRED_ATTO: perGib } = config;
@@ -113,9 +117,12 @@ export function offerOf(
     region: config.REGION,
     inventory: inventoryOf(machine, config, found),
     pricePerSecondAtto: config.PRICE_PER_SECOND_ATTO,
-    maintenance: OFFER_HOURS
-      ? closedWindows(offerHoursIn(OFFER_HOURS, OFFER_TIME_ZONE), now)
-      : plainOffer.maintenance,
+    maintenance: [
+      ...withheld,
+      ...(OFFER_HOURS
+        ? closedWindows(offerHoursIn(OFFER_HOURS, OFFER_TIME_ZONE), now)
+        : plainOffer.maintenance),
+    ].slice(0, WINDOWS_MAX),
     ...(interruptible && { interruptiblePricePerSecondAtto: interruptible }),
     ...(perGib && { pricePerGibTransferredAtto: perGib }),
     ...(config.CONTENT_PUBLIC_URL && { contentUrl: config.CONTENT_PUBLIC_URL }),

@@ -330,3 +330,35 @@ async function untilRecorded(): Promise<void> {
     await new Promise(resolve => setTimeout(resolve, 10));
   }
 }
+
+describe('a lease that is evicted', () => {
+  test('ends as failed at this node, and is not run here again', async () => {
+    const reconciler = await startAgent();
+    const assignment = assignmentOf(endless);
+    await reconciler.want(desired(assignment));
+    await until(() => ofType('TaskStarted').length === 1);
+    expect(reconciler.evictable()).toMatchObject([{ leaseId: assignment.leaseId, canKeep: false }]);
+    await reconciler.evict(assignment.leaseId, '10 MiB of memory left, 256 needed');
+    expect(reconciler.evictable()).toEqual([]);
+    const reason = 'the node runs short: 10 MiB of memory left, 256 needed';
+    await until(() => ofType('TaskFailed').length === 1);
+    expect(ofType('TaskFailed')).toEqual([{ type: 'TaskFailed', data: { ...leaseOf(assignment), reason } }]);
+    await reconciler.reconcile();
+    expect(reconciler.runningLeases).toBe(0);
+    expect(ofType('TaskStarted')).toHaveLength(1);
+  });
+
+  test('has been told so before it is stopped, where it can keep its state', async () => {
+    const reconciler = await startAgent();
+    const assignment = assignmentOf(endless, { checkpoints: { everyMs: 1_000, sizeLimitBytes: 100 } });
+    await reconciler.want(desired(assignment));
+    await until(() => ofType('TaskStarted').length === 1);
+    const evicting = reconciler.evict(assignment.leaseId, 'short');
+    await sleep(100);
+    expect([reconciler.evictable(), reconciler.runningLeases]).toEqual([[], 1]);
+    // Nobody wants it any more: it need not be waited for.
+    await reconciler.want(desired());
+    await evicting;
+    expect(reconciler.runningLeases).toBe(0);
+  });
+});

@@ -15,6 +15,7 @@ import { reasonOf } from '@astro/jetstream/log';
 import type { Content } from '../content/content.js';
 import type { EndpointDesk } from '../endpoint/endpoint-desk.js';
 import { executeServer } from '../endpoint/execute-server.js';
+import type { Evictable } from '../pressure/pressure.js';
 import type { Follower, TaskRunner } from '../runtime/task-runtime.js';
 import { CheckpointKeeper } from './checkpoint-keeper.js';
 import { DeadlineTimer } from './deadline-timer.js';
@@ -32,9 +33,17 @@ const NOTICE_OF_AGENT_MS = 3_000;
 /** What is left of a notice when its program is ended: its last checkpoint is stored and reported in it. */
 const LAST_CHECKPOINT_MS = 5_000;
 
+/** How long a program that is evicted may take to keep its state. */
+const NOTICE_OF_EVICTION_MS = 10_000;
+
 /** Why a running task is stopped: the platform no longer wants it, it is late, or the agent ends. */
 export class LeaseStopped extends Error {
   override readonly name = 'LeaseStopped';
+}
+
+/** The host needs what the lease has: it ends here, and its task goes elsewhere. */
+class LeaseEvicted extends Error {
+  override readonly name = 'LeaseEvicted';
 }
 
 export type ReconcilerOptions = {
@@ -64,6 +73,10 @@ type RunningLease = {
   readonly done: Promise<void>;
   readonly timer: DeadlineTimer;
   readonly canKeep: boolean;
+  readonly isInterruptible: boolean;
+  readonly startedAtMs: number;
+  /** Once its node has given it up. */
+  eviction?: LeaseEvicted;
 };
 
 /**
@@ -104,6 +117,32 @@ export class Reconciler {
       if (!desired.has(leaseId)) await this.#options.journal.forget(leaseId);
     }
     for (const assignment of desired.values()) this.#look(assignment);
+  }
+
+  /** What runs here and was not given up, for who has to choose. */
+  evictable(): readonly Evictable[] {
+    return [...this.#running]
+      .filter(([, { eviction }]) => eviction === undefined)
+      .map(([leaseId, { isInterruptible, canKeep, startedAtMs }]) => ({
+        ...{ leaseId, isInterruptible, canKeep, startedAtMs },
+      }));
+  }
+
+  /**
+   * Ends a lease as failed at this node, once its program has had a moment to keep its state where it can. Resolves
+   * when nothing of it runs any more.
+   */
+  async evict(leaseId: string, why: string): Promise<void> {
+    const running = this.#running.get(leaseId);
+    if (!running || running.eviction) return;
+    running.eviction = new LeaseEvicted(why);
+    running.notice.abort();
+    const ended = new AbortController();
+    const end = () => ended.abort();
+    running.done.then(end, end);
+    if (running.canKeep) await delay(NOTICE_OF_EVICTION_MS, ended.signal);
+    running.stop.abort(running.eviction);
+    await running.done;
   }
 
   /**
@@ -160,20 +199,25 @@ export class Reconciler {
     if (canKeep && stopBy) return;
     const [stop, notice, lost] = [new AbortController(), new AbortController(), new AbortController()];
     const timer = new DeadlineTimer(endsAt, () => stop.abort(new LeaseStopped('the deadline has passed')));
-    const done = this.#run(assignment, { stop, notice, lost }).finally(() => {
+    const signals = { stop, notice, lost };
+    const evicted = () => this.#running.get(leaseId)?.eviction;
+    const done = this.#run(assignment, signals, evicted).finally(() => {
       timer.clear();
       this.#running.delete(leaseId);
       // There is room for another one now.
       return this.reconcile();
     });
-    this.#running.set(leaseId, { stop, notice, lost, done, timer, canKeep });
+    const isInterruptible = assignment.isInterruptible === true;
+    const startedAtMs = performance.now();
+    this.#running.set(leaseId, { ...signals, done, timer, canKeep, isInterruptible, startedAtMs });
   }
 
   async #run(
     assignment: Assignment,
     { stop, notice, lost }: Pick<RunningLease, 'stop' | 'notice' | 'lost'>,
+    evicted: () => LeaseEvicted | undefined,
   ): Promise<void> {
-    const { log, content, runtime, journal } = this.#options;
+    const { log, content, runtime } = this.#options;
     const { poolId, leaseId, fencingToken, taskId } = assignment;
     const started = () =>
       this.#options.report({ type: 'TaskStarted', data: { poolId, leaseId, fencingToken } });
@@ -202,21 +246,25 @@ export class Reconciler {
       // Before the end is reported: of a lease that has ended nothing is heard.
       progress.close();
       stop.signal.throwIfAborted();
-      await journal.record({ report, reportedAtMs: undefined });
-      crashPoint('before-end-report');
-      this.#report(report);
-      log.info(report.type === 'TaskCompleted' ? 'task completed' : 'task failed', {
-        leaseId,
-        taskId,
-        ...said(report),
-      });
+      await this.#end(report, taskId);
     } catch (error) {
       progress.close();
+      const eviction = evicted();
+      if (eviction) return await this.#end(failedReport(assignment, 'the node runs short', eviction), taskId);
       // The lease has not ended; if it is still wanted, a later look runs it again.
       log.warn('task stopped', { leaseId, taskId, reason: reasonOf(error) });
     } finally {
       logs.close();
     }
+  }
+
+  async #end(report: EndReport, taskId: string): Promise<void> {
+    const { log, journal } = this.#options;
+    await journal.record({ report, reportedAtMs: undefined });
+    crashPoint('before-end-report');
+    this.#report(report);
+    const what = report.type === 'TaskCompleted' ? 'task completed' : 'task failed';
+    log.info(what, { leaseId: report.data.leaseId, taskId, ...said(report) });
   }
 
   async #execute(assignment: Assignment, execution: Execution, signal: AbortSignal): Promise<EndReport> {
