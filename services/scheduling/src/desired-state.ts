@@ -114,6 +114,8 @@ export function touchedNodes({ type, data }: PoolEvent): ReadonlySet<string> {
     case 'ReplicaBecameHealthy':
     case 'ReplicaBecameUnhealthy':
     case 'PolicyAdopted':
+    case 'OperatorRelated':
+    case 'OperatorUnrelated':
     case 'FundsRequested':
     case 'FundsAdded':
     case 'FundsRunOut':
