@@ -36,7 +36,7 @@ const sharedBy = (tie: Tie, key: string): string => `${tie} ${key}`;
 
 const nobody: ReadonlySet<string> = new Set();
 
-/** Which operators are related: those that share at least one key. Who shares none is not, whoever both are related to. */
+/** Which operators are related: those that share a key. Who shares none is not, whoever both are related to. */
 export class Kinship {
   readonly #keysOf = new Map<string, Map<string, Tie>>();
   readonly #sharers = new Map<string, Set<string>>();

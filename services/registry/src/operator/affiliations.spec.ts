@@ -77,7 +77,7 @@ test('however many are seen, no more of a kind are known than there may be, and 
           .thenState(state => {
             const known = state.status === 'registered' ? [...state.affiliations.keys()] : [];
             expect(known.length).toBeLessThanOrEqual(affiliationLimits.kept.network);
-            expect(known).toContain(`network n${sights.at(-1)!.key}`);
+            expect(known).toContain(`network n${sights.at(-1).key}`);
           });
       },
     ),

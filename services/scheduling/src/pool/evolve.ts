@@ -5,6 +5,7 @@ import type {
   LeaseCompleted,
   LeaseFailed,
   LeaseRenewed,
+  LeaseStarted,
   LeasesGranted,
   PoolEvent,
   TasksQueued,
@@ -56,9 +57,7 @@ function apply(pool: Pool, { type, data }: PoolEvent): void {
     case 'LeasesGranted':
       return grantLeases(pool, data);
     case 'LeaseStarted':
-      pool.shares.passed(data.startedAt);
-      leaseOf(pool, data.leaseId).startedAt = data.startedAt;
-      return moved(pool, jobOf(pool, data.jobId), data.startedAt);
+      return startLease(pool, data);
     case 'LeaseCheckpointed':
       return checkpointed(pool, data);
     case 'LeaseCompleted':
@@ -116,6 +115,12 @@ function grantLeases(pool: Pool, data: LeasesGranted): void {
   if (data.decidedAt) pool.shares.passed(data.decidedAt);
   pool.posted = postedBy(data, pool.posted);
   for (const grant of data.grants) grantLease(pool, grant, data.decidedAt);
+}
+
+function startLease(pool: Pool, { jobId, leaseId, startedAt }: LeaseStarted): void {
+  pool.shares.passed(startedAt);
+  leaseOf(pool, leaseId).startedAt = startedAt;
+  moved(pool, jobOf(pool, jobId), startedAt);
 }
 
 function checkpointed(pool: Pool, data: LeaseCheckpointed): void {

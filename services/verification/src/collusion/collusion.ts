@@ -25,8 +25,8 @@ export type Collusion = {
 };
 
 /**
- * Who agrees with whom in a pool, and who is taken for one because of it. Its id is the pool's. Nobody loses anything by
- * a suspicion but the chance of confirming the others of the group.
+ * Who agrees with whom in a pool, and who is taken for one because of it. Its id is the pool's. Nobody loses anything
+ * by a suspicion but the chance of confirming the others of the group.
  */
 export const collusionBy = (
   figures: CollusionFigures,
