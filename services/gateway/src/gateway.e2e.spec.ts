@@ -351,7 +351,7 @@ describe('a node', () => {
     const headers = { 'x-forwarded-for': '10.0.0.1, 8.8.8.8' };
     await post('/v1/nodes', { publicKey, offer }, { key: operator.apiKey, headers });
     const answer = await until(own, ({ json: account }) => (account['affiliations'] as unknown[]).length > 0);
-    const seenAt = expect.any(String) as string;
+    const seenAt: unknown = expect.any(String);
     expect(answer.json['affiliations']).toEqual([{ kind: 'network', seenAt, others: 0 }]);
   });
 
