@@ -28,6 +28,7 @@ import { JobUsage, usage } from './billing/usage.js';
 import { Batch, Payout, payouts } from './billing/payouts.js';
 import { ApiKey, apiKeys } from './registry/api-keys.js';
 import { Node, nodes } from './registry/nodes.js';
+import { Affiliation, affiliations } from './registry/affiliations.js';
 import { Operator, operators } from './registry/operators.js';
 import { Tenant, tenants } from './registry/tenants.js';
 import { Wallet, wallets } from './registry/wallets.js';
@@ -41,6 +42,7 @@ type ReadModel = readonly [Projection<Message, EntityManager>, EntitySchema];
 const readModels: readonly ReadModel[] = [
   [tenants, Tenant],
   [operators, Operator],
+  [affiliations, Affiliation],
   [apiKeys, ApiKey],
   [nodes, Node],
   [jobs, Job],

@@ -30,6 +30,7 @@ import { StorageUsage, findStorageUsage, storageUsage, tenantsToMeter } from './
 import { JobUsage, findUsage, pageOfUsage, usage } from './billing/usage.js';
 import { Batch, findPayout, pageOfPayouts, Payout, payouts, payoutsOf } from './billing/payouts.js';
 import { InvalidCursor } from './page.js';
+import { Affiliation, affiliations, affiliationsOf } from './registry/affiliations.js';
 import { ApiKey, apiKeys, findApiKeyByHash } from './registry/api-keys.js';
 import { Node, findNode, findNodeByKey, nodes, pageOfNodes } from './registry/nodes.js';
 import { Operator, findOperator, operators } from './registry/operators.js';
@@ -66,6 +67,7 @@ type ReadModel = {
 const readModels: readonly ReadModel[] = [
   { projection: tenants, entity: Tenant, history: registryHistory },
   { projection: operators, entity: Operator, history: registryHistory },
+  { projection: affiliations, entity: Affiliation, history: registryHistory },
   { projection: apiKeys, entity: ApiKey, history: registryHistory },
   { projection: wallets, entity: Wallet, history: registryHistory },
   { projection: nodes, entity: Node, history: registryHistory },
@@ -178,6 +180,16 @@ test('a key is found by its hash until it is revoked', async () => {
   expect(await findOperator(em, 'operator_1')).toMatchObject({ name: 'Charles' });
   expect(await walletOf(em, 1, 'operator_1')).toMatchObject({ address: '0xbb', nonce: 1 });
   expect(await walletOf(em, 2, 'operator_1')).toBeNull();
+});
+
+test('an operator learns what it has in common with how many others, and not by which key', async () => {
+  const em = await built('registry');
+  const seenAt = new Date(Date.UTC(2026, 1, 2));
+  expect(await affiliationsOf(em, 'operator_1')).toEqual([
+    { kind: 'funding', seenAt, others: 0 },
+    { kind: 'network', seenAt, others: 1 },
+  ]);
+  expect(await affiliationsOf(em, 'operator_3')).toEqual([]);
 });
 
 test('a node has its latest offer and status, and nodes come in pages', async () => {

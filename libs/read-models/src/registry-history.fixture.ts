@@ -1,4 +1,5 @@
 import type {
+  AffiliationKind,
   ApiKeyEvent,
   Attestation,
   FigureChange,
@@ -54,6 +55,14 @@ export const registryHistory: readonly (
   walletLinked(1, '0xbb'),
   { type: 'TenantRegistered', data: { tenantId: 'tenant_1', name: 'Ada' } },
   { type: 'OperatorRegistered', data: { operatorId: 'operator_1', name: 'Charles' } },
+  affiliated('operator_1', 'network', 'n1'),
+  affiliated('operator_2', 'network', 'n1'),
+  affiliated('operator_1', 'funding', 'w1'),
+  affiliated('operator_1', 'network', 'n2'),
+  {
+    type: 'OperatorDisaffiliated',
+    data: { operatorId: 'operator_1', affiliation: { kind: 'network', key: 'n2' } },
+  },
   {
     type: 'ApiKeyIssued',
     data: { keyId: 'key_1', owner: 'tenant', ownerId: 'tenant_1', sha256: 'aa', label: 'first' },
@@ -90,4 +99,11 @@ function walletLinked(nonce: number, address: string): WalletsEvent {
   const owner = { owner: 'operator', ownerId: 'operator_1' } as const;
   const expiresAt = new Date(Date.UTC(2026, 1, 1));
   return { type: 'WalletLinked', data: { ...owner, chainId: 1, address, nonce, expiresAt, signature: '0x' } };
+}
+
+function affiliated(operatorId: string, kind: AffiliationKind, key: string): OperatorEvent {
+  return {
+    type: 'OperatorAffiliated',
+    data: { operatorId, affiliation: { kind, key }, seenAt: new Date(Date.UTC(2026, 1, 2)) },
+  };
 }

@@ -33,22 +33,26 @@ export class Commands {
     request: FastifyRequest,
     { ordinal = 0, timeoutMs = this.config.COMMAND_TIMEOUT_MS }: Asking = {},
   ): Promise<Outcome | undefined> {
-    const caller = callerOf(request);
     const id = derivedFrom(request, 'command', ordinal);
     try {
       return await this.bus.request(command, {
         id,
-        metadata: {
-          correlationId: request.correlationId,
-          causationId: request.correlationId,
-          actor: actorOf(caller),
-          ...(caller.kind === 'tenant' && { tenantId: caller.id }),
-        },
+        metadata: metadataOf(request),
         timeoutMs,
       });
     } catch (cause) {
       this.logger.warn(`${request.correlationId} ${command.type} was not sent: ${String(cause)}`);
       throw unavailable();
+    }
+  }
+
+  /** Durable, and nobody waits for what comes of it. A command that could not be sent is logged and forgotten. */
+  async tell(command: Directed, request: FastifyRequest, ordinal: number): Promise<void> {
+    const id = derivedFrom(request, 'command', ordinal);
+    try {
+      await this.bus.send(command, { id, metadata: metadataOf(request) });
+    } catch (cause) {
+      this.logger.warn(`${request.correlationId} ${command.type} was not sent: ${String(cause)}`);
     }
   }
 
@@ -62,6 +66,16 @@ export class Commands {
     assertAccepted(outcome);
     return outcome.position;
   }
+}
+
+function metadataOf(request: FastifyRequest) {
+  const caller = callerOf(request);
+  return {
+    correlationId: request.correlationId,
+    causationId: request.correlationId,
+    actor: actorOf(caller),
+    ...(caller.kind === 'tenant' && { tenantId: caller.id }),
+  };
 }
 
 const unavailable = () => new Problem('commands_unavailable', { headers: { 'retry-after': '2' } });

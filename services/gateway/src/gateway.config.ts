@@ -1,6 +1,7 @@
 import { AGENT_JWT_TTL_MAX_SECONDS } from '@astro/jetstream/credentials';
 import { commonConfig } from '@astro/runtime/config';
 import { z } from 'zod';
+import { blockListOf } from './nodes/observed-network.js';
 
 const count = (fallback: number) => z.coerce.number().int().min(1).default(fallback);
 
@@ -16,6 +17,20 @@ export const gatewayConfig = z.object({
   AGENT_SIGNING_SEED: z.string().regex(/^SA[A-Z2-7]{56}$/),
   /** How long a node may use what it was given; it renews before. A revocation need not be known for longer. */
   AGENT_CREDENTIAL_TTL_SECONDS: z.coerce.number().int().min(10).max(AGENT_JWT_TTL_MAX_SECONDS).default(3_600),
+  /** Addresses of our own proxies, comma-separated, with prefixes: whom they name is who an agent connects from. */
+  TRUSTED_PROXIES: z
+    .string()
+    .max(2_000)
+    .default('')
+    .transform((text, context) => {
+      const ranges = text.split(',').flatMap(range => range.trim() || []);
+      try {
+        blockListOf(ranges);
+      } catch (error) {
+        context.addIssue({ code: 'custom', message: String(error instanceof Error ? error.message : error) });
+      }
+      return ranges;
+    }),
   /** The pool that jobs are submitted to. */
   POOL_ID: z
     .string()

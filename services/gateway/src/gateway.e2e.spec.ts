@@ -35,7 +35,10 @@ let anotherOperator: { apiKey: string };
 const program = randomBytes(64);
 
 beforeAll(async () => {
-  gateway = await startGateway({ EVENT_STREAMS_MAX: '2', EVENT_HEARTBEAT_MS: '50' });
+  gateway = await startGateway({
+    ...{ EVENT_STREAMS_MAX: '2', EVENT_HEARTBEAT_MS: '50' },
+    TRUSTED_PROXIES: '127.0.0.0/8,::1',
+  });
   const administration = gateway.platform.administration();
   tenant = await administration.registerTenant('a tenant');
   stranger = await administration.registerTenant('another tenant');
@@ -339,6 +342,17 @@ describe('a node', () => {
       pricePerGibTransferredAtto: '0',
       inventory: { ...inventory, bandwidthMbps: 0, devices },
     });
+  });
+
+  test('tells its operator by which kinds it is related to others, and by no key', async () => {
+    const own = () => get('/v1/account', operator.apiKey);
+    const { json } = await own();
+    expect(json['affiliations']).toEqual([]);
+    const headers = { 'x-forwarded-for': '10.0.0.1, 8.8.8.8' };
+    await post('/v1/nodes', { publicKey, offer }, { key: operator.apiKey, headers });
+    const answer = await until(own, ({ json: account }) => (account['affiliations'] as unknown[]).length > 0);
+    const seenAt: unknown = expect.any(String);
+    expect(answer.json['affiliations']).toEqual([{ kind: 'network', seenAt, others: 0 }]);
   });
 
   test('renews its credentials with a token of its own key, and nobody else does', async () => {

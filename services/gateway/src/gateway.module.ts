@@ -13,6 +13,7 @@ import { Spending } from '@astro/read-models/billing/spending';
 import { StorageUsage } from '@astro/read-models/billing/storage';
 import { JobUsage } from '@astro/read-models/billing/usage';
 import { chainModels } from '@astro/read-models/chain/models';
+import { Affiliation } from '@astro/read-models/registry/affiliations';
 import { ApiKey } from '@astro/read-models/registry/api-keys';
 import { Node } from '@astro/read-models/registry/nodes';
 import { Operator } from '@astro/read-models/registry/operators';
@@ -60,6 +61,7 @@ import { TaskLogsController } from './jobs/task-logs.controller.js';
 import { PoolQuestions } from './jobs/pool-questions.js';
 import { AttestationsController } from './nodes/attestations.controller.js';
 import { NodeCredentials } from './nodes/node-credentials.js';
+import { NodeNetworks } from './nodes/node-networks.js';
 import { NodeKeysController } from './nodes/node-keys.controller.js';
 import { NodeWorkController } from './nodes/node-work.controller.js';
 import { NodesController } from './nodes/nodes.controller.js';
@@ -118,6 +120,7 @@ export class GatewayModule {
           entities: [
             Tenant,
             Operator,
+            Affiliation,
             ApiKey,
             Wallet,
             Node,
@@ -166,6 +169,7 @@ export class GatewayModule {
         RequestCounts,
         InvoiceDocuments,
         NodeCredentials,
+        NodeNetworks,
         PoolQuestions,
         ReadModels,
         RouteTable,

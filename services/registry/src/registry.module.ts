@@ -1,3 +1,4 @@
+import { Affiliation, affiliations } from '@astro/read-models/registry/affiliations';
 import { ApiKey, apiKeys } from '@astro/read-models/registry/api-keys';
 import { Node, nodes } from '@astro/read-models/registry/nodes';
 import { Operator, operators } from '@astro/read-models/registry/operators';
@@ -10,6 +11,7 @@ import { EvidenceQuestions } from './attestation/evidence-questions.loop.js';
 import { KeyRevocation } from './key-revocation.service.js';
 import { LivenessController } from './liveness.controller.js';
 import { node } from './node/node.js';
+import { followSuspicions } from './operator/follow-suspicions.reactor.js';
 import { operator } from './operator/operator.js';
 import { registryConfigToken, type RegistryConfig } from './registry.config.js';
 import { tenant } from './tenant/tenant.js';
@@ -26,9 +28,9 @@ export class RegistryModule {
           config,
           aggregates: { tenant, operator, 'api-key': apiKey, node, wallets },
           questions: { evidence: ({ node }) => new EvidenceQuestions(config.ATTESTATION_DIR, node!) },
-          projections: [tenants, operators, apiKeys, nodes, walletsTable],
-          reactors: [],
-          entities: [Tenant, Operator, ApiKey, Node, Wallet],
+          projections: [tenants, operators, affiliations, apiKeys, nodes, walletsTable],
+          reactors: [followSuspicions],
+          entities: [Tenant, Operator, Affiliation, ApiKey, Node, Wallet],
         }),
       ],
       controllers: [LivenessController],

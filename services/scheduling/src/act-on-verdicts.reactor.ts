@@ -8,14 +8,14 @@ export const actOnVerdicts: Reactor<TaskEvent, JobCommand | PoolCommand> = {
   name: 'scheduling.act-on-verdicts',
   reads: ['verification.task'],
 
-  react({ event: { type, data } }) {
+  react({ event: { type, data }, recordedAt: at }) {
     switch (type) {
       case 'ResultVerified':
         return onVerified(data);
       case 'AuditDrawn':
       case 'ResultsDisagreed': {
         const { poolId, jobId, taskId } = data;
-        return [{ to: toPool(poolId), type: 'QueueReplica', data: { poolId, jobId, taskId } }];
+        return [{ to: toPool(poolId), type: 'QueueReplica', data: { poolId, jobId, taskId, at } }];
       }
       case 'VerificationFailed': {
         const { jobId, taskId, results } = data;

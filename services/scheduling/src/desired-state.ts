@@ -115,6 +115,8 @@ export function touchedNodes({ type, data }: PoolEvent): ReadonlySet<string> {
     case 'ReplicaBecameHealthy':
     case 'ReplicaBecameUnhealthy':
     case 'PolicyAdopted':
+    case 'OperatorRelated':
+    case 'OperatorUnrelated':
     case 'FundsRequested':
     case 'FundsAdded':
     case 'FundsRunOut':

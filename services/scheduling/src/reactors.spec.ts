@@ -10,6 +10,7 @@ import { followExtensions } from './follow-extensions.reactor.js';
 import { followJobs } from './follow-jobs.reactor.js';
 import { confirmFundedBookings } from './confirm-funded-bookings.reactor.js';
 import { followNodes } from './follow-nodes.reactor.js';
+import { followOperators } from './follow-operators.reactor.js';
 import { offerOf, specOf } from './pool/pool-examples.js';
 import { queueFundedJobs } from './queue-funded-jobs.reactor.js';
 import { tellOfShortages } from './tell-of-shortages.reactor.js';
@@ -222,13 +223,13 @@ describe('verdicts', () => {
   );
   test('a disagreement asks for one more replica', () =>
     expect(reaction(actOnVerdicts, { type: 'ResultsDisagreed', data: { ...of, quorum: 2, result } })).toEqual(
-      [{ to: pool, type: 'QueueReplica', data: of }],
+      [{ to: pool, type: 'QueueReplica', data: { ...of, at: recordedAt } }],
     ));
   test('an audit that was drawn asks for one more replica', () => {
     const verification = { policy: 'recheck', samplePpm: 1 } as const;
     const drawn = { ...of, quorum: 2, result, verification, seed: 's' };
     expect(reaction(actOnVerdicts, { type: 'AuditDrawn', data: drawn })).toEqual([
-      { to: pool, type: 'QueueReplica', data: of },
+      { to: pool, type: 'QueueReplica', data: { ...of, at: recordedAt } },
     ]);
   });
   test('a disagreement that does not end fails the job', () =>
@@ -258,5 +259,23 @@ describe('nodes', () => {
       }),
     ).toEqual([
       { to: pool, type: 'WithdrawNode', data: { poolId: 'main', nodeId: 'node_a', at: new Date(900) } },
+    ]));
+});
+
+describe('operators', () => {
+  const related = {
+    operatorId: 'operator_a',
+    affiliation: { kind: 'network', key: 'n' },
+  } as const;
+  test('what an operator has in common with others reaches the pool', () =>
+    expect(
+      reaction(followOperators('main'), {
+        type: 'OperatorAffiliated',
+        data: { ...related, seenAt: recordedAt },
+      }),
+    ).toEqual([{ to: pool, type: 'RelateOperator', data: { poolId: 'main', ...related } }]));
+  test('and that it has it no more', () =>
+    expect(reaction(followOperators('main'), { type: 'OperatorDisaffiliated', data: related })).toEqual([
+      { to: pool, type: 'UnrelateOperator', data: { poolId: 'main', ...related } },
     ]));
 });

@@ -19,6 +19,7 @@ import { failAbandonedJobs } from './fail-abandoned-jobs.reactor.js';
 import { followExtensions } from './follow-extensions.reactor.js';
 import { followJobs } from './follow-jobs.reactor.js';
 import { followNodes } from './follow-nodes.reactor.js';
+import { followOperators } from './follow-operators.reactor.js';
 import { job } from './job/job.js';
 import { PolicyLearner } from './learning/policy-learner.loop.js';
 import { PlacementLoop } from './placement.loop.js';
@@ -44,6 +45,7 @@ export class SchedulingModule {
             confirmFundedBookings(config.POOL_ID),
             followJobs(config.POOL_ID),
             followNodes(config.POOL_ID),
+            followOperators(config.POOL_ID),
             actOnVerdicts,
             failAbandonedJobs,
             followExtensions(config.POOL_ID),

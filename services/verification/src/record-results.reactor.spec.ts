@@ -37,6 +37,14 @@ test('a completed lease is a vote on its task', () => {
   ]);
 });
 
+test('a vote brings what relates the operators of its task', () => {
+  const spread = { relatedBy: 'network', voices: [] } as const;
+  const completed = { ...ids, leaseId: 'lease_1', quorum: 2, result, spread };
+  expect(reactor.react(recorded({ type: 'LeaseCompleted', data: completed }))[0]!.data).toMatchObject({
+    spread,
+  });
+});
+
 test('a vote brings a seed where its policy draws, and none where it does not', () => {
   const completed = { ...ids, leaseId: 'lease_1', quorum: 2, result };
   const data = (policy: 'quorum' | 'recheck') =>

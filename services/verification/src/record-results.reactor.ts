@@ -15,10 +15,10 @@ export const recordResults = (seedFor: (eventId: string) => string): Reactor<Poo
 
   react({ id, event: { type, data } }) {
     if (type !== 'LeaseCompleted') return [];
-    const { poolId, jobId, taskId, quorum, result, verification } = data;
+    const { poolId, jobId, taskId, quorum, result, verification, spread } = data;
     const to = { type: 'verification.task', id: taskId } as const;
     const vote = { poolId, jobId, taskId, quorum, result };
     const drawn = verification && verification.policy !== 'quorum' ? { verification, seed: seedFor(id) } : {};
-    return [{ to, type: 'RecordResult', data: { ...vote, ...drawn } }];
+    return [{ to, type: 'RecordResult', data: { ...vote, ...drawn, ...(spread && { spread }) } }];
   },
 });

@@ -33,7 +33,7 @@ afterAll(async () => {
 const metadata = { correlationId: 'spec', causationId: 'spec', actor: 'service:spec' };
 
 /** Records what scheduling would record when a node has run a task to its end. */
-async function complete(taskId: string, node: string, digest: string): Promise<Result> {
+async function complete(taskId: string, node: string, digest: string, quorum = 2): Promise<Result> {
   const result: Result = {
     leaseId: newId('lease'),
     nodeId: `node_${node}`,
@@ -45,7 +45,7 @@ async function complete(taskId: string, node: string, digest: string): Promise<R
     pricePerSecondAtto: 10n ** 20n,
   };
   const ids = { poolId: 'main', jobId: 'job_1', taskId, leaseId: result.leaseId };
-  const event: PoolEvent = { type: 'LeaseCompleted', data: { ...ids, quorum: 2, result } };
+  const event: PoolEvent = { type: 'LeaseCompleted', data: { ...ids, quorum, result } };
   const store = new EventStore(ground.bus);
   const pool = { type: 'scheduling.pool', id: 'main' } as const;
   const expectedPosition = (await store.load(pool)).at(-1)?.position ?? 0;
@@ -88,4 +88,28 @@ test('what asks scheduling for one more result carries the one that disagreed', 
   }
   expect(events.map(({ event }) => event.type)).toEqual(['ResultReceived', 'ResultsDisagreed']);
   expect(events[1]!.event.data).toMatchObject({ taskId, quorum: 2, result: other });
+}, 60_000);
+
+test('operators whose refuted results are the same are told to be one group', async () => {
+  const taskId = newId('task');
+  const store = new EventStore(ground.bus);
+  const votes = { m: 'lie', n: 'lie', a: 'truth', b: 'truth', c: 'truth' };
+  for (const [count, [node, digest]] of Object.entries(votes).entries()) {
+    await complete(taskId, node, digest, 3);
+    while ((await store.load({ type: 'verification.task', id: taskId })).length <= count) await sleep(20);
+  }
+  const suspected = async () =>
+    (await store.load({ type: 'verification.collusion', id: 'main' })).find(
+      ({ event }) => event.type === 'OperatorsSuspected',
+    );
+  let found = await suspected();
+  while (!found) {
+    await sleep(20);
+    found = await suspected();
+  }
+  expect(found.event.data).toMatchObject({
+    poolId: 'main',
+    operators: ['operator_m', 'operator_n'],
+    evidence: [{ one: 'operator_m', other: 'operator_n', sharedLies: 1, taskIds: [taskId] }],
+  });
 }, 60_000);

@@ -2,6 +2,8 @@ import { createHmac, randomBytes } from 'node:crypto';
 import { Verdict, verdicts } from '@astro/read-models/verification/verdicts';
 import { PlatformModule } from '@astro/runtime/platform.module';
 import { Module, type DynamicModule } from '@nestjs/common';
+import { collusion } from './collusion/collusion.js';
+import { noteVerdicts } from './collusion/note-verdicts.reactor.js';
 import { recordResults } from './record-results.reactor.js';
 import { task } from './task/task.js';
 import type { VerificationConfig } from './verification.config.js';
@@ -15,9 +17,10 @@ export class VerificationModule {
         PlatformModule.forService({
           context: 'verification',
           config,
-          aggregates: { task: task({ maxReplicas: config.MAX_REPLICAS }) },
+          aggregates: { task: task({ maxReplicas: config.MAX_REPLICAS }), collusion },
           projections: [verdicts],
           reactors: [recordResults(newSeeds())],
+          gatheringReactors: [noteVerdicts],
           entities: [Verdict],
         }),
       ],

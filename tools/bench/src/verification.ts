@@ -85,10 +85,10 @@ function optionsOf(options: readonly string[]): { readonly tasks: number; readon
 /** A cheat's expected profit against an honest node's, by policy and strategy, scenario by scenario. */
 function tableOf(scenarios: readonly Outcome[]): string {
   const lines = scenarios.map(
-    ({ policy, strategy, cheats, overhead, wrongAccepted, honestSlashed, profitVsHonest }) =>
+    ({ policy, strategy, cheats, areKnown, overhead, wrongAccepted, honestSlashed, profitVsHonest }) =>
       [
         policy.padEnd(17),
-        strategy.padEnd(15),
+        `${strategy}${areKnown ? ', one network' : ''}`.padEnd(28),
         `${cheats} %`.padStart(5),
         overhead.toFixed(3).padStart(8),
         wrongAccepted.toExponential(1).padStart(9),
@@ -97,6 +97,6 @@ function tableOf(scenarios: readonly Outcome[]): string {
       ].join(' '),
   );
   const head =
-    'policy            strategy         cheat overhead     wrong slashed  profit vs honest (ASTRO)';
+    'policy            strategy                      cheat overhead     wrong slashed  profit vs honest (ASTRO)';
   return [head, ...lines].join('\n');
 }

@@ -14,6 +14,7 @@ import { JobUsage, usage } from '@astro/read-models/billing/usage';
 import { chainModels } from '@astro/read-models/chain/models';
 import { ApiKey, apiKeys } from '@astro/read-models/registry/api-keys';
 import { Node, nodes } from '@astro/read-models/registry/nodes';
+import { Affiliation, affiliations } from '@astro/read-models/registry/affiliations';
 import { Operator, operators } from '@astro/read-models/registry/operators';
 import { Tenant, tenants } from '@astro/read-models/registry/tenants';
 import { Job, jobs } from '@astro/read-models/scheduling/jobs';
@@ -32,7 +33,13 @@ const model = (entity: unknown, projection: unknown): ReadModel =>
   ({ entities: [entity], projection }) as unknown as ReadModel;
 
 const readModels: Readonly<Record<Context, readonly ReadModel[]>> = {
-  registry: [model(Tenant, tenants), model(Operator, operators), model(ApiKey, apiKeys), model(Node, nodes)],
+  registry: [
+    model(Tenant, tenants),
+    model(Operator, operators),
+    model(Affiliation, affiliations),
+    model(ApiKey, apiKeys),
+    model(Node, nodes),
+  ],
   scheduling: [model(Job, jobs), model(Task, tasks), model(Lease, leases)],
   verification: [model(Verdict, verdicts)],
   billing: [

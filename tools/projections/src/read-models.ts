@@ -15,6 +15,7 @@ import { JobUsage, usage } from '@astro/read-models/billing/usage';
 import { chainModels } from '@astro/read-models/chain/models';
 import { ApiKey, apiKeys } from '@astro/read-models/registry/api-keys';
 import { Node, nodes } from '@astro/read-models/registry/nodes';
+import { Affiliation, affiliations } from '@astro/read-models/registry/affiliations';
 import { Operator, operators } from '@astro/read-models/registry/operators';
 import { Tenant, tenants } from '@astro/read-models/registry/tenants';
 import { Wallet, wallets } from '@astro/read-models/registry/wallets';
@@ -32,6 +33,7 @@ export type ReadModel = {
 export const readModels: readonly ReadModel[] = [
   { projection: tenants, entities: [Tenant] },
   { projection: operators, entities: [Operator] },
+  { projection: affiliations, entities: [Affiliation] },
   { projection: apiKeys, entities: [ApiKey] },
   { projection: nodes, entities: [Node] },
   { projection: wallets, entities: [Wallet] },

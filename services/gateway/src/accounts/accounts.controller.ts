@@ -1,6 +1,7 @@
 import { balanceOfTenant, earningsOfOperator } from '@astro/read-models/billing/balances';
 import { findStorageUsage, type StorageUsage } from '@astro/read-models/billing/storage';
 import { pageOfUsage, type JobUsage } from '@astro/read-models/billing/usage';
+import { affiliationsOf } from '@astro/read-models/registry/affiliations';
 import { findOperator } from '@astro/read-models/registry/operators';
 import { findTenant } from '@astro/read-models/registry/tenants';
 import type { EntityManager } from '@mikro-orm/postgresql';
@@ -11,6 +12,7 @@ import { decodeCursor } from '../http/cursor.js';
 import { toPage } from '../http/page.js';
 import { Operation } from '../openapi/operation.js';
 import { ReadModels } from '../read-models.js';
+import { affiliationKind } from '../http/fields.js';
 import * as schema from './accounts.schema.js';
 import { balanceInText } from './balance-in-text.js';
 
@@ -62,7 +64,12 @@ async function ofTenant(em: EntityManager, id: string): Promise<z.infer<typeof s
 async function ofOperator(em: EntityManager, id: string): Promise<z.infer<typeof schema.account>> {
   const operator = await findOperator(em, id);
   const earnedAtto = (await earningsOfOperator(em, id)).toString();
-  return { owner: 'operator', id, ...(operator && { name: operator.name }), earnedAtto };
+  const affiliations = (await affiliationsOf(em, id)).map(({ kind, seenAt, others }) => ({
+    kind: affiliationKind.parse(kind),
+    seenAt: seenAt.toISOString(),
+    others,
+  }));
+  return { owner: 'operator', id, ...(operator && { name: operator.name }), earnedAtto, affiliations };
 }
 
 const toUsage = (row: JobUsage) => ({

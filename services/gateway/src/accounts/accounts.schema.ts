@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { pageOf, pageQuery } from '../http/page.js';
-import { atto } from '../http/fields.js';
+import { affiliationKind, atto } from '../http/fields.js';
 
 const tenantAccount = z
   .object({
@@ -24,6 +24,19 @@ const operatorAccount = z
     id: z.string().meta({ example: 'operator_01h455vb4pex5vsknk084sn02q' }),
     name: z.string().optional(),
     earnedAtto: atto.meta({ description: 'Earned and not yet paid out' }),
+    affiliations: z
+      .array(
+        z.object({
+          kind: affiliationKind,
+          seenAt: z.iso.datetime(),
+          others: z.int().meta({ description: 'Operators that have the same' }),
+        }),
+      )
+      .meta({
+        description:
+          'What the operator has in common with others, as far as the platform knows: replicas of a task go to ' +
+          'operators that have nothing in common where there are any',
+      }),
   })
   .meta({ id: 'OperatorAccount' });
 

@@ -34,6 +34,7 @@ export const plainName = z
   .regex(/^[A-Za-z0-9._-]{1,64}$/, 'must be 1 to 64 letters, digits, `.`, `_` or `-`');
 
 export const deviceKind = z.enum(['cpu', 'gpu', 'npu', 'fpga']);
+export const affiliationKind = z.enum(['network', 'funding', 'collusion']);
 export const attestationKind = z.enum(attestationKinds);
 export const region = z
   .string()

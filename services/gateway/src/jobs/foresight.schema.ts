@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { atto, positiveAtto } from '../http/fields.js';
+import { affiliationKind, atto, positiveAtto } from '../http/fields.js';
 
 const durationMs = z.int().min(0);
 
@@ -50,6 +50,17 @@ const candidate = z.object({
     .meta({ description: 'The one change that would make it win' }),
 });
 
+const spreadExplanation = z.object({
+  apartBy: z
+    .array(affiliationKind)
+    .meta({ description: 'What keeps replicas apart now; the longer one waits, the less' }),
+  relaxesAt: z.iso.datetime().optional().meta({ description: 'When less does' }),
+  related: z
+    .array(z.object({ operatorId: z.string(), to: z.string(), by: affiliationKind }))
+    .meta({ description: 'Operators that are kept from it, the first 50 of them' }),
+  because: z.string().optional().meta({ description: 'Why it waits although nodes are free' }),
+});
+
 /** What the pool answers to the question why a task is where it is, or nowhere. */
 export const taskExplanation = z
   .object({
@@ -58,6 +69,9 @@ export const taskExplanation = z
     leases: z.array(z.object({ leaseId: z.string(), nodeId: z.string(), pricePerSecondAtto: atto })),
     nodesExcluded: z.array(z.string()).meta({ description: 'Nodes that failed it' }),
     operatorsExcluded: z.array(z.string()).meta({ description: 'Operators that have completed it' }),
+    spread: spreadExplanation.optional().meta({
+      description: 'Present where replicas are kept apart from operators that are related to those above',
+    }),
     policy: z.string(),
     weightsVersion: z.int(),
     nodes: z.int(),

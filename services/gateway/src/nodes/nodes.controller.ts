@@ -16,6 +16,7 @@ import { Operation } from '../openapi/operation.js';
 import { ReadModels } from '../read-models.js';
 import { assertAccepted } from '../rejections.js';
 import { NodeCredentials } from './node-credentials.js';
+import { NodeNetworks } from './node-networks.js';
 import { NODES_PROJECTION, toResource } from './node-resource.js';
 import * as schema from './nodes.schema.js';
 
@@ -25,6 +26,7 @@ export class NodesController {
     private readonly commands: Commands,
     private readonly readModels: ReadModels,
     private readonly credentials: NodeCredentials,
+    private readonly networks: NodeNetworks,
   ) {}
 
   @Operation('POST', '/v1/nodes', {
@@ -79,6 +81,7 @@ export class NodesController {
     assertAccepted(outcome);
     // So that the node's own token is known by the time it comes back for new credentials.
     await this.readModels.includes(NODES_PROJECTION, outcome.position);
+    await this.networks.note(operator.id, request);
     reply.status(201).header('location', '/v1/nodes');
     return { nodeId, credentials: this.credentials.issue(nodeId, publicKey, new Date()) };
   }
@@ -97,10 +100,12 @@ export class NodesController {
     @Param('id') nodeId: string,
     @FromCaller() caller: Caller,
     @Body() _body: unknown,
+    @Req() request: FastifyRequest,
   ): Promise<z.infer<typeof schema.credentials>> {
     const node = caller.id === nodeId ? await this.readModels.query(em => findNode(em, nodeId)) : undefined;
     if (!node) throw new Problem('node_not_found');
     if (node.revokedAt) throw new Problem('node_revoked');
+    await this.networks.note(node.operatorId, request);
     return this.credentials.issue(nodeId, node.publicKey, new Date());
   }
 

@@ -1,6 +1,7 @@
 import type { NodeOffer } from '@astro/matching/engine/offer';
 import type { Requirements } from '@astro/matching/engine/request';
 import { couldHost, countExcluded, type RuleName } from '@astro/matching/rules';
+import type { Kinship } from '@astro/matching/spread/kinship';
 import type { JobFailure, JobSpec } from '@astro/messages/scheduling';
 import { basisOfBooked, tooLateForBooking, verdictOnBooked } from './booking/verdict-on-booked.js';
 import { jobsOutOfFunds } from './funding.js';
@@ -100,12 +101,13 @@ function membersOf({ spec, tasks }: WaitingGroup): string {
   return `${tasks.size} ${newest}`;
 }
 
-/** Replicas go to different operators, so it is operators that must suffice, not nodes. */
+/** Replicas go to different operators, so it is operators that must suffice, not nodes. A group is one of them. */
 function findVerdict(group: WaitingGroup, pool: Pool, now: Date): Verdict {
   const { replicas, nodesExcluded } = group;
   const needs = pool.needs.of(group.needsKey, group.spec, idlePriceFactorOf(group.spec));
   const nodes = [...pool.nodes.values()].map(({ engineOffer }) => engineOffer);
-  const operators = operatorsFor(group, nodes, needs);
+  const eligible: Eligible = { kinship: pool.kinship, nodes, needs };
+  const operators = operatorsFor(group, eligible);
   if (operators >= replicas) {
     if (!group.spec.gang || fitsIdlePool(pool, group, now)) return undefined;
     const detail = `no part of the pool hosts all ${group.tasks.size} tasks of the gang together`;
@@ -116,30 +118,41 @@ function findVerdict(group: WaitingGroup, pool: Pool, now: Date): Verdict {
 
   const detail = `${replicas} more operators needed, ${operators} eligible; ${excludedBy(needs, nodes)}`;
   const anywhere = { ...group, nodesExcluded: new Set<string>() };
-  if (operatorsFor(anywhere, nodes, needs) >= replicas)
+  if (operatorsFor(anywhere, eligible) >= replicas)
     return {
       reason: 'attempts_exhausted',
       detail: `${detail}; it failed on ${nodesExcluded.size} nodes`,
     };
-  const atAnyPrice = operatorsFor(group, nodes, needs, priceRules);
+  const atAnyPrice = operatorsFor(group, eligible, priceRules);
   return { reason: atAnyPrice >= replicas ? 'price_cap_unmet' : 'no_eligible_node', detail };
 }
 
 const priceRules: readonly RuleName[] = ['priceCap', 'transferPriceCap'];
 
-/** How many operators have a node that could host it when idle; no more than are needed are counted. */
+type Eligible = {
+  readonly kinship: Kinship;
+  readonly nodes: readonly NodeOffer[];
+  readonly needs: Requirements;
+};
+
+/**
+ * How many operators have a node that could host it when idle; no more than are needed are counted. Only what keeps
+ * replicas apart for ever counts here: all else a wait ends.
+ */
 function operatorsFor(
   { nodesExcluded, operatorsExcluded, replicas }: WaitingGroup,
-  nodes: readonly NodeOffer[],
-  needs: Requirements,
+  { kinship, nodes, needs }: Eligible,
   ignoring?: readonly RuleName[],
 ): number {
   const found = new Set<string>();
+  const taken = new Set(kinship.withRelatives(operatorsExcluded, ['collusion']));
   for (const node of nodes) {
     const { nodeId, operatorId } = node;
     if (found.size >= replicas) break;
-    if (found.has(operatorId) || nodesExcluded.has(nodeId) || operatorsExcluded.has(operatorId)) continue;
-    if (couldHost(needs, node, ignoring)) found.add(operatorId);
+    if (nodesExcluded.has(nodeId) || taken.has(operatorId)) continue;
+    if (!couldHost(needs, node, ignoring)) continue;
+    found.add(operatorId);
+    kinship.addWithRelatives(operatorId, taken, ['collusion']);
   }
   return found.size;
 }

@@ -69,11 +69,12 @@ function sellTo(tick: Tick, group: WaitingGroup, task: PoolTask, toCome: number)
   const { service } = task.job;
   const replicas = service ? waitingReplicas(task) : group.replicas;
   const request = requestBeside(tick, task);
-  const operatorsExcluded = new Set(task.operators);
+  const operatorsExcluded = new Set(request.operatorsExcluded);
   for (let replica = 1; replica <= replicas && !isFull(tick, toCome + sales.length); replica += 1) {
     const placed = tick.pool.engine.place({ ...request, operatorsExcluded });
     if (placed === 'NoNodeFits') break;
-    if (!service) operatorsExcluded.add(placed.operatorId);
+    if (!service && replica < replicas)
+      tick.pool.kinship.addWithRelatives(placed.operatorId, operatorsExcluded);
     sales.push({ task, replica, placed });
   }
   return sales;

@@ -14,6 +14,7 @@ import {
 } from './node-record.js';
 import type { PoolJob } from './pool-job.js';
 import { poolLimits } from './pool-limits.js';
+import { waitApart } from './spread.js';
 import type { Lease, LeaseEnd, Pool, PoolNode } from './pool-state.js';
 
 export function endLease(pool: Pool, leaseId: string, end: LeaseEnd): void {
@@ -58,8 +59,9 @@ export function takeBack(pool: Pool, leases: readonly ExpiredLease[]): void {
   }
 }
 
-export function expire(pool: Pool, { leaseId, jobId }: ExpiredLease): void {
+export function expire(pool: Pool, { leaseId, jobId, taskId }: ExpiredLease): void {
   const { deadline } = leaseOf(pool, leaseId);
+  waitApart(jobOf(pool, jobId).tasks.get(taskId), deadline);
   moved(pool, jobOf(pool, jobId), deadline);
   endLease(pool, leaseId, 'expired');
   replaceLater(pool, jobId, deadline);

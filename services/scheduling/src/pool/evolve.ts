@@ -5,6 +5,7 @@ import type {
   LeaseCompleted,
   LeaseFailed,
   LeaseRenewed,
+  LeaseStarted,
   LeasesGranted,
   PoolEvent,
   TasksQueued,
@@ -28,6 +29,7 @@ import type { Lease, Pool } from './pool-state.js';
 import { nothingOf } from './booking/booked-room.js';
 import { changeHealth } from './replica-health.js';
 import { newService } from './service.js';
+import { changeKinship, waitApart } from './spread.js';
 import { NOWHERE } from './waiting-tasks.js';
 
 /** Jobs between two looks at which tenants may be forgotten. */
@@ -47,14 +49,15 @@ function apply(pool: Pool, { type, data }: PoolEvent): void {
       return expireAttestations(pool, data);
     case 'NodeWithdrawn':
       return withdraw(pool, data);
+    case 'OperatorRelated':
+    case 'OperatorUnrelated':
+      return changeKinship(pool, { type, data });
     case 'TasksQueued':
       return queueJob(pool, data);
     case 'LeasesGranted':
       return grantLeases(pool, data);
     case 'LeaseStarted':
-      pool.shares.passed(data.startedAt);
-      leaseOf(pool, data.leaseId).startedAt = data.startedAt;
-      return moved(pool, jobOf(pool, data.jobId), data.startedAt);
+      return startLease(pool, data);
     case 'LeaseCheckpointed':
       return checkpointed(pool, data);
     case 'LeaseCompleted':
@@ -83,7 +86,7 @@ function apply(pool: Pool, { type, data }: PoolEvent): void {
     case 'LeasesRevoked':
       return endNotices(pool, data.leases);
     case 'ReplicaQueued':
-      return queueReplica(pool, taskOf(pool, data.jobId, data.taskId));
+      return queueReplica(pool, taskOf(pool, data.jobId, data.taskId), data.at);
     case 'TaskClosed':
       return closeTask(pool, taskOf(pool, data.jobId, data.taskId), data.costAtto);
     case 'FundsRequested':
@@ -111,7 +114,13 @@ function apply(pool: Pool, { type, data }: PoolEvent): void {
 function grantLeases(pool: Pool, data: LeasesGranted): void {
   if (data.decidedAt) pool.shares.passed(data.decidedAt);
   pool.posted = postedBy(data, pool.posted);
-  for (const grant of data.grants) grantLease(pool, grant);
+  for (const grant of data.grants) grantLease(pool, grant, data.decidedAt);
+}
+
+function startLease(pool: Pool, { jobId, leaseId, startedAt }: LeaseStarted): void {
+  pool.shares.passed(startedAt);
+  leaseOf(pool, leaseId).startedAt = startedAt;
+  moved(pool, jobOf(pool, jobId), startedAt);
 }
 
 function checkpointed(pool: Pool, data: LeaseCheckpointed): void {
@@ -126,12 +135,14 @@ function completeLease(pool: Pool, { jobId, leaseId, result }: LeaseCompleted): 
   endLease(pool, leaseId, 'completed');
 }
 
-function failLease(pool: Pool, { leaseId, jobId, failedAt }: LeaseFailed): void {
+function failLease(pool: Pool, { leaseId, jobId, taskId, failedAt }: LeaseFailed): void {
+  waitApart(jobOf(pool, jobId).tasks.get(taskId), failedAt);
   endLease(pool, leaseId, 'failed');
   if (failedAt) replaceLater(pool, jobId, failedAt);
 }
 
-function queueReplica(pool: Pool, task: PoolTask): void {
+function queueReplica(pool: Pool, task: PoolTask, at: Date | undefined): void {
+  waitApart(task, at);
   task.replicasWanted += 1;
   pool.waiting.refresh(task);
 }
@@ -172,6 +183,7 @@ function queueJob(pool: Pool, { jobId, tenantId, spec, queuedAt, fundedAtto }: T
       live: 0,
       completed: 0,
       operators: new Set(),
+      apartSince: undefined,
       failedOn: new Set(),
       kept: [],
       isOpen: true,
@@ -190,7 +202,7 @@ function queueJob(pool: Pool, { jobId, tenantId, spec, queuedAt, fundedAtto }: T
   beginPaidFor(pool, job, job.funding);
 }
 
-function grantLease(pool: Pool, grant: Grant): void {
+function grantLease(pool: Pool, grant: Grant, at: Date | undefined): void {
   const node = nodeOf(pool, grant.nodeId);
   const task = taskOf(pool, grant.jobId, grant.taskId);
   const { spec } = task.job;
@@ -221,6 +233,7 @@ function grantLease(pool: Pool, grant: Grant): void {
   task.live += 1;
   // Nobody compares what replicas of a service make, so that one operator may have several.
   if (!task.job.service) task.operators.add(grant.operatorId);
+  waitApart(task, at);
   pool.waiting.refresh(task);
 }
 

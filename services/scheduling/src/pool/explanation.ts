@@ -7,6 +7,8 @@ import type { Lease, Pool } from './pool-state.js';
 import { BookedRoom } from './booking/booked-room.js';
 import { openBookingOf, roomOf } from './booking/room-of-booking.js';
 import { requestFor } from './request.js';
+import { spreadExplained, type SpreadExplanation } from './spread-explanation.js';
+import { tiesKeptOf } from './spread.js';
 import { occupiesUntilMs } from './tick.js';
 
 /** Why a task is where it is, or nowhere. Every node counts under `filters`; the lists are bounded. */
@@ -22,6 +24,8 @@ export type TaskExplanation = {
   /** Nodes that failed the task, and operators that have or had it: neither get it again. */
   readonly nodesExcluded: readonly string[];
   readonly operatorsExcluded: readonly string[];
+  /** Present where what relates operators keeps some of them from it. */
+  readonly spread?: SpreadExplanation;
   readonly policy: string;
   readonly weightsVersion: number;
   readonly nodes: number;
@@ -42,24 +46,33 @@ const EXCLUDED_LISTED_MAX = 50;
 export function explainTask(task: PoolTask, { now }: ExplainTask, pool: Pool): TaskExplanation {
   const { job, spec } = task;
   const own = [...job.leases].map(id => pool.leases.get(id)!).filter(({ taskId }) => taskId === spec.taskId);
-  const working = new Set(own.map(({ operatorId }) => operatorId));
+  // While another replica waits, it does so beside those that are at work.
+  const working = new Set(waitingReplicas(task) > 0 ? [] : own.map(({ operatorId }) => operatorId));
   const operatorsExcluded = new Set([...task.operators].filter(operator => !working.has(operator)));
-  const request = { ...requestFor(pool, task, now), operatorsExcluded };
+  const kept = pool.kinship.withRelatives(operatorsExcluded, tiesKeptOf(task, now));
+  const request = { ...requestFor(pool, task, now), operatorsExcluded: kept };
   const booking = openBookingOf(pool, job);
   const engine = booking ? roomOf(pool, booking) : pool.engine;
-  const { weightsVersion, nodes, passing, filters, best, nearest } = engine.simulate(() => {
+  const { explained, beside } = engine.simulate(() => {
     if (!booking) {
       for (const { hold } of own) engine.release(hold);
       new BookedRoom(pool, now.getTime(), [engine]).keepUntil(occupiesUntilMs(job.spec, now));
     }
-    return explain(engine, request, LISTED);
+    const explained = explain(engine, request, LISTED);
+    if (explained.passing > 0 || kept.size === operatorsExcluded.size) return { explained, beside: [] };
+    // Where only relatives are free, who they are.
+    const free = explain(engine, { ...request, operatorsExcluded }, LISTED).best;
+    return { explained, beside: free.map(({ nodeId }) => pool.nodes.get(nodeId)!.offer.operatorId) };
   });
+  const spread = spreadExplained(pool, task, { now, operatorsExcluded, kept, beside });
+  const { weightsVersion, nodes, passing, filters, best, nearest } = explained;
   return {
     taskId: spec.taskId,
     waitingReplicas: waitingReplicas(task),
     leases: own.map(leaseOf),
     nodesExcluded: [...task.failedOn].slice(0, EXCLUDED_LISTED_MAX),
     operatorsExcluded: [...operatorsExcluded].slice(0, EXCLUDED_LISTED_MAX),
+    ...(spread && { spread }),
     policy: policyNameOf(pool),
     weightsVersion,
     nodes,

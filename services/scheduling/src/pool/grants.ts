@@ -135,14 +135,15 @@ function grantTask(tick: Tick, group: WaitingGroup, task: PoolTask): void {
   if (!capacity) return;
   const { engine, requestOf, priceAtto } = capacity;
   const request = requestOf(task);
-  const operatorsExcluded = new Set(task.operators);
+  const operatorsExcluded = new Set(request.operatorsExcluded);
   const { service } = task.job;
   const replicas = service ? waitingReplicas(task) : group.replicas;
   for (let replica = 1; replica <= replicas; replica += 1) {
     if (isFull(tick)) return;
     const placed = engine.place({ ...request, operatorsExcluded });
     if (placed === 'NoNodeFits') return;
-    if (!service) operatorsExcluded.add(placed.operatorId);
+    if (!service && replica < replicas)
+      tick.pool.kinship.addWithRelatives(placed.operatorId, operatorsExcluded);
     grant(tick, task, replica, { placed, pricePerSecondAtto: priceAtto(task, placed) });
   }
 }
@@ -178,11 +179,11 @@ function makeRoomFor(tick: Tick, { spec, tasks, replicas }: WaitingGroup): boole
   for (const task of tasks) {
     if (tick.served.has(task)) continue;
     const request = requestForRoomMade(tick, task);
-    const operatorsExcluded = new Set(task.operators);
+    const operatorsExcluded = new Set(request.operatorsExcluded);
     for (let replica = 1; replica <= replicas; replica += 1) {
       const operators = preemptions.makeRoom({ task, requests: [{ ...request, operatorsExcluded }] });
       if (!operators) return !isFirst;
-      for (const operator of operators) operatorsExcluded.add(operator);
+      for (const operator of operators) tick.pool.kinship.addWithRelatives(operator, operatorsExcluded);
       isFirst = false;
     }
   }

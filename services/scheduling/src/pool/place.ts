@@ -12,6 +12,7 @@ import { policyNameOf } from './learning/adopt.js';
 import { MARKET_VERSION, pricesAt, pricesFallAt } from './market.js';
 import type { Preemption } from './preemption.js';
 import { poolLimits } from './pool-limits.js';
+import { nextRelaxedAtMs } from './spread.js';
 import { ended, isOverdue, leasesOfJob, type Lease, type Pool } from './pool-state.js';
 
 /**
@@ -123,7 +124,7 @@ export function needsTick(pool: Pool, now: Date): boolean {
 
 /**
  * When time alone next changes what a tick decides: a lease becomes overdue, a failed replica's wait ends, a job's
- * patience or notice ends, a price falls, a booking begins or ends.
+ * patience or notice ends, a price falls, a booking begins or ends, a replica need not be kept as far apart.
  * Until then a pool on which a tick found nothing to do needs none.
  */
 export function nextDueAt(pool: Pool, now: Date, patienceMs: number): Date | undefined {
@@ -137,6 +138,7 @@ export function nextDueAt(pool: Pool, now: Date, patienceMs: number): Date | und
     held?.service?.heldUntil?.getTime() ?? Infinity,
     noticeEndsAt(pool, now)?.getTime() ?? Infinity,
     bookingsDueAtMs(pool, now),
+    nextRelaxedAtMs(pool, now),
     cheaper ? cheaper.getTime() : Infinity,
     ending ? ending.deadline.getTime() + 1 : Infinity,
     patient ? patient.movedAt.getTime() + patienceMs + 1 : Infinity,

@@ -68,7 +68,10 @@ function planInPool({ tenantId, spec, now }: PlanJob, pool: Pool): JobPlan {
     const tick = placeInOrder(pool, now);
     const clearings = isInterruptible(spec) ? sellIdleCapacity(tick) : new Map<PricedKind, bigint>();
     tick.booked.keepUntil(occupiesUntilMs(spec, now));
-    return { placed: place(pool.engine, spec, requests), clearingAtto: clearings.get(kindOf(spec)) ?? 0n };
+    return {
+      placed: place(pool, pool.engine, spec, requests),
+      clearingAtto: clearings.get(kindOf(spec)) ?? 0n,
+    };
   });
   const surgeThousandths = surgeOf(pool, kindOf(spec), now);
   const mostAtto = bidAtto(spec);
@@ -134,7 +137,7 @@ function planInBooking({ tenantId, spec, now }: PlanJob, pool: Pool): JobPlan {
     ...pool.nodes.get(nodeId)!.engineOffer,
     pricePerDeviceSecondAtto: 0n,
   }));
-  const placed = own ? place(roomOf(pool, own), spec, requestsFor(spec, now, NO_SURGE)) : [];
+  const placed = own ? place(pool, roomOf(pool, own), spec, requestsFor(spec, now, NO_SURGE)) : [];
   const startsInMs = own?.isStarted ? 0 : Math.max(0, (own?.startsAt.getTime() ?? 0) - now.getTime());
   return {
     startsNow: own?.isStarted ? placed.length : 0,
@@ -166,8 +169,9 @@ function requestsFor(spec: JobSpec, now: Date, priceFactor: number): readonly Ta
     }));
 }
 
-/** Takes room as a tick would, replicas of a task on different operators; a gang whole or not at all. */
+/** Takes room as a tick would, replicas of a task on operators that nothing relates; a gang whole or not at all. */
 function place(
+  { kinship }: Pool,
   engine: PlacementEngine,
   spec: JobSpec,
   requests: readonly TaskRequest[],
@@ -184,7 +188,7 @@ function place(
       if (operatorsExcluded.size === 0) break;
       continue;
     }
-    if (!spec.service) operatorsExcluded.add(placement.operatorId);
+    if (!spec.service) kinship.addWithRelatives(placement.operatorId, operatorsExcluded);
     placed.push(placement);
   }
   return placed;
@@ -205,7 +209,7 @@ function startIn(pool: Pool, { spec, first, now, quantile }: Start): number | un
     .map(lease => ({ hold: lease.hold, endsMs: endIn(pool, lease, { spec, now, quantile }) }))
     .sort((left, right) => left.endsMs - right.endsMs);
   const { engine } = pool;
-  const isRoom = () => engine.simulate(() => place(engine, spec, first)).length > 0 || undefined;
+  const isRoom = () => engine.simulate(() => place(pool, engine, spec, first)).length > 0 || undefined;
   return engine.simulate(() => {
     new BookedRoom(pool, now.getTime(), [engine]).keepUntil(occupiesUntilMs(spec, now));
     return earliestFit(ends, ({ hold }) => engine.release(hold), isRoom, LOOKS)?.fromMs;

@@ -25,6 +25,8 @@ export type PoolTask = {
   completed: number;
   /** Operators with a live or a completed lease: none of them gets a second replica. */
   readonly operators: Set<string>;
+  /** Since when another replica waits for an operator that is related to none of these; absent where none is known. */
+  apartSince: Date | undefined;
   /** Nodes that failed it or let it expire. */
   readonly failedOn: Set<string>;
   /** What leases that are gone have left for those to come, the latest last. */

@@ -2,6 +2,7 @@ import type { SnapshotFormat } from '@astro/event-sourcing/decider';
 import { structured } from '@astro/event-sourcing/snapshot-format';
 import type { NodeOffer } from '@astro/matching/engine/offer';
 import type { ArrivalMixRecord } from '@astro/matching/policy/learning/arrival-mix';
+import { Kinship, type KinshipRecord } from '@astro/matching/spread/kinship';
 import { countUse } from './booking/evolve-bookings.js';
 import { Durations, type DurationsRecord } from './durations.js';
 import { install } from './learning/adopt.js';
@@ -20,6 +21,7 @@ type Indexes =
   | 'room'
   | 'needs'
   | 'shares'
+  | 'kinship'
   | 'durations'
   | 'mix'
   | 'use'
@@ -27,6 +29,7 @@ type Indexes =
   | 'stepwise';
 type Facts = Omit<Pool, Indexes> & {
   readonly shares: SharesRecord;
+  readonly kinship: KinshipRecord;
   readonly durations: DurationsRecord;
   readonly mix: ArrivalMixRecord;
   readonly entries: number;
@@ -36,7 +39,7 @@ type Facts = Omit<Pool, Indexes> & {
 };
 
 /** Grows with any change of `Pool`'s facts, or of what an event means for them. */
-const facts = structured<Facts>(10);
+const facts = structured<Facts>(11);
 
 /** Only the facts are written down; the indexes over them are made anew. */
 export const poolSnapshot: SnapshotFormat<Pool> = {
@@ -58,6 +61,7 @@ export const poolSnapshot: SnapshotFormat<Pool> = {
       engine,
       room: _room,
       shares,
+      kinship,
       durations,
       mix,
       use: _use,
@@ -71,6 +75,7 @@ export const poolSnapshot: SnapshotFormat<Pool> = {
     return facts.encode({
       ...rest,
       shares: shares.record(),
+      kinship: kinship.record(),
       durations: durations.record(),
       mix: mix.record(),
       entries,
@@ -80,11 +85,12 @@ export const poolSnapshot: SnapshotFormat<Pool> = {
   },
 
   decode(bytes) {
-    const { shares, durations, mix, slots, vacantSlots, entries, ...rest } = facts.decode(bytes);
+    const { shares, kinship, durations, mix, slots, vacantSlots, entries, ...rest } = facts.decode(bytes);
     const pool: Pool = {
       ...emptyPool(),
       ...rest,
       shares: PoolShares.from(shares),
+      kinship: Kinship.from(kinship),
       durations: Durations.from(durations),
       mix: mixFrom(mix),
     };

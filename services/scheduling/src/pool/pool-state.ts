@@ -3,6 +3,7 @@ import type { Hold } from '@astro/matching/engine/hold';
 import type { NodeOffer } from '@astro/matching/engine/offer';
 import type { Checkpoint, ExpiredLease, Grant, LearnedPolicy } from '@astro/messages/scheduling';
 import { PreemptibleRoom } from '@astro/matching/queue/preemptible-room';
+import { Kinship } from '@astro/matching/spread/kinship';
 import type { ArrivalMix } from '@astro/matching/policy/learning/arrival-mix';
 import type { Attestation, Offer } from '@astro/messages/registry';
 import type { Booking, EndedBooking } from './booking/booking.js';
@@ -91,6 +92,8 @@ export type Pool = {
   readonly shares: PoolShares;
   /** Of every node that was ever admitted, up to a limit; the one that was admitted longest ago comes first. */
   readonly records: Map<string, NodeRecord>;
+  /** Which operators are related, and by what. */
+  readonly kinship: Kinship;
   /** How long tasks take, for forecasts. */
   readonly durations: Durations;
   /** How often each demand arrives, for learning. */
@@ -139,6 +142,7 @@ const emptyPoolOn = (engine: PlacementEngine): Pool => ({
   interruptible: new Set(),
   stepwise: new Set(),
   shares: new PoolShares(),
+  kinship: new Kinship(),
   durations: new Durations(),
   mix: believedMix(),
   adopted: undefined,

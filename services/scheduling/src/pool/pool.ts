@@ -36,6 +36,7 @@ import { renewLease, scaleByTenant } from './renewals.js';
 import { noteReplicaHealth } from './replica-health.js';
 import { settlementOf } from './service.js';
 import { poolLimits } from './pool-limits.js';
+import { relateOperator, unrelateOperator } from './spread.js';
 import { poolSnapshot } from './pool-snapshot.js';
 import { emptyPool, ended, leasesOfJob, type Pool } from './pool-state.js';
 
@@ -43,6 +44,7 @@ export type PoolRejection =
   | ReportRejection
   | AdoptionRejection
   | BookingRejection
+  | 'AffiliationIsInvalid'
   | 'JobExists'
   | 'JobIsInvalid'
   | 'JobNotFound'
@@ -65,6 +67,10 @@ export const pool: Decider<Pool, PoolCommand, PoolEvent, PoolRejection> = {
         return accept(...admitNode(data, pool));
       case 'WithdrawNode':
         return pool.nodes.has(data.nodeId) ? accept({ type: 'NodeWithdrawn', data }) : accept();
+      case 'RelateOperator':
+        return relateOperator(data, pool);
+      case 'UnrelateOperator':
+        return unrelateOperator(data, pool);
       case 'QueueTasks':
         return queueTasks(data, pool);
       case 'PlaceTasks':

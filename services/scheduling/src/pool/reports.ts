@@ -1,6 +1,7 @@
 import { accept, reject, type Decision, type Rejected } from '@astro/event-sourcing/decider';
 import type { CompleteLease, FailLease, PoolEvent, StartLease } from '@astro/messages/scheduling';
 import { isOverdue, jobOfLease, type Lease, type LeaseEnd, type Pool } from './pool-state.js';
+import { spreadOf } from './spread.js';
 import { hardwareClassOf } from './hardware-class.js';
 import { bytesOf, transferOf } from './transfer.js';
 
@@ -63,7 +64,15 @@ export function completeLease(data: CompleteLease, pool: Pool): ReportDecision {
     ...moved,
     ...hardwareClassOf(pool, nodeId, job.spec),
   };
-  const completed = { poolId, leaseId, jobId, taskId, quorum, result };
+  const completed = {
+    poolId,
+    leaseId,
+    jobId,
+    taskId,
+    quorum,
+    result,
+    ...spreadOf(pool, job.tasks.get(taskId)),
+  };
   return accept({ type: 'LeaseCompleted', data: { ...completed, ...(verification && { verification }) } });
 }
 

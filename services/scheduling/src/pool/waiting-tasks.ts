@@ -120,7 +120,7 @@ const SPENT = 'spent';
 const replicasToPlace = (task: PoolTask): number => Math.min(waitingReplicas(task), attemptsLeft(task));
 
 function keyOf(task: PoolTask): string {
-  const { operators, failedOn, job } = task;
+  const { operators, failedOn, apartSince, job } = task;
   const replicas = replicasToPlace(task);
   if (replicas <= 0) return SPENT;
   // The members of a gang are placed together, whatever keeps one of them from a node, and no other job's tasks
@@ -129,5 +129,7 @@ function keyOf(task: PoolTask): string {
   if (job.service) return `service ${job.jobId} ${[...failedOn].sort().join(',')}`;
   if (operators.size === 0 && failedOn.size === 0) return `${replicas} ${job.needsKey}`;
   const excluded = [[...operators].sort(), [...failedOn].sort()].map(ids => ids.join(','));
-  return `${replicas} ${job.needsKey} ${excluded.join(' ')}`;
+  // The longer it waits, the less it is kept apart from others by.
+  const since = operators.size > 0 ? (apartSince?.getTime() ?? '') : '';
+  return `${replicas} ${job.needsKey} ${excluded.join(' ')} ${since}`;
 }

@@ -1,76 +1,91 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import {
-  collusionFigures as figures,
-  isApart,
-  noAgreements,
-  noted,
-  voicesOf,
-  type CampOfVerdict,
-} from './agreements.js';
+import { AgreementsWith, collusionFigures as figures, noAgreements, note, pairsIn } from './agreements.js';
 
-const believed = (...operators: readonly string[]): CampOfVerdict => ({ operators, isBelieved: true });
-const lied = (...operators: readonly string[]): CampOfVerdict => ({ operators, isBelieved: false });
-const after = (...verdicts: readonly (readonly CampOfVerdict[])[]) =>
-  verdicts.reduce((agreements, camps) => noted(agreements, camps, figures), noAgreements);
-const voices = (...verdicts: readonly (readonly CampOfVerdict[])[]) =>
-  Object.fromEntries(voicesOf(after(...verdicts), figures));
+/** The beginning of the first period. */
+const at = new Date(figures.halvedEveryMs);
+const verdict = (taskId: string, operators: readonly string[], isBelieved = true) => ({
+  taskId,
+  camps: [{ operators, isBelieved }],
+});
+const count = (agreements: AgreementsWith, one: string, other: string) =>
+  agreements.between(one, other).agreed;
 
-describe('operators', () => {
-  test('that agree in the truth stay apart, however often', () =>
-    expect(voices(...Array.from({ length: 99 }, () => [believed('a', 'b')]))).toEqual({}));
-  test('that lie alone stay apart', () =>
-    expect(voices([believed('a', 'b'), lied('c'), lied('d')])).toEqual({}));
-  test('that lie alike are one voice', () =>
-    expect(voices([believed('x', 'y', 'z'), lied('c', 'b')])).toEqual({ b: 'b', c: 'b' }));
-  test('that lie alike with one of a group belong to it', () =>
-    expect(voices([lied('d', 'c')], [lied('b', 'a')], [lied('c', 'b')])).toEqual({
-      a: 'a',
-      b: 'a',
-      c: 'a',
-      d: 'a',
-    }));
+describe('what is counted of verdicts', () => {
+  test('is each pair of a camp, the lesser id first', () =>
+    expect(pairsIn([verdict('t1', ['b', 'a']), verdict('t2', ['a', 'b', 'c'])])).toMatchObject([
+      { one: 'a', other: 'b', agreed: 2, sharedLies: 0, taskIds: [] },
+      { one: 'a', other: 'c', agreed: 1 },
+      { one: 'b', other: 'c', agreed: 1 },
+    ]));
+  test('is a lie with its task', () =>
+    expect(pairsIn([verdict('t1', ['a', 'b'], false)])).toMatchObject([
+      { agreed: 0, sharedLies: 1, taskIds: ['t1'] },
+    ]));
 });
 
-test('a group is the same in whatever order its lies come to light', () => {
-  const operator = fc.constantFrom('a', 'b', 'c', 'd', 'e', 'f');
-  const lies = fc.array(
-    fc.tuple(operator, operator).filter(([one, other]) => one !== other),
-    { maxLength: 8 },
-  );
-  fc.assert(
-    fc.property(
-      lies.chain(all => fc.tuple(fc.constant(all), fc.shuffledSubarray(all, { minLength: all.length }))),
-      ([all, shuffled]) =>
-        expect(voices(...shuffled.map(pair => [lied(...pair)]))).toEqual(
-          voices(...all.map(pair => [lied(...pair)])),
-        ),
-    ),
-  );
+test('counts are halved with each period, and what is nothing by then is forgotten', () => {
+  const agreements = noAgreements();
+  note(agreements, pairsIn([verdict('t1', ['a', 'b']), verdict('t2', ['a', 'b'])]), at, figures);
+  const later = (periods: number) => new Date(at.getTime() + periods * figures.halvedEveryMs);
+  note(agreements, [], later(2), figures);
+  expect(agreements.pairs.get('a b')).toMatchObject({ agreed: 0.5 });
+  note(agreements, [], later(7), figures);
+  expect(agreements.pairs.size).toBe(0);
+  expect(agreements.partners.size).toBe(0);
 });
 
-test('no more pairs are remembered than may be, and the oldest are forgotten', () => {
+test('no more pairs are remembered than may be, and those that met longest ago are forgotten', () => {
+  const agreements = noAgreements();
   const few = { ...figures, pairsMax: 2 };
-  const pairs = [
-    ['a', 'b'],
-    ['c', 'd'],
-    ['a', 'b'],
-    ['e', 'f'],
-  ] as const;
-  const { pairs: kept } = pairs.reduce((known, pair) => noted(known, [lied(...pair)], few), noAgreements);
-  expect([...kept.keys()]).toEqual(['a b', 'e f']);
+  for (const pair of ['ab', 'cd', 'ab', 'ef']) note(agreements, pairsIn([verdict('t', [...pair])]), at, few);
+  expect([...agreements.pairs.keys()]).toEqual(['a b', 'e f']);
 });
 
-describe('a replica is kept apart', () => {
-  const node = { operatorId: 'a', network: 'n1', fundedBy: 'w1' };
-  const other = { operatorId: 'b', network: 'n2', fundedBy: 'w2' };
-  test.each([
-    ['from nobody who shares nothing', other, true],
-    ['from its own operator', { ...other, operatorId: 'a' }, false],
-    ['from its own network', { ...other, network: 'n1' }, false],
-    ['from who was funded by the same', { ...other, fundedBy: 'w1' }, false],
-    ['from who lies alike', { ...other, operatorId: 'c' }, false],
-  ])('%s', (_title, has, may) =>
-    expect(isApart(node, [has], voicesOf(after([lied('a', 'c')]), figures))).toBe(may),
-  );
+const anyVerdicts = fc.array(
+  fc
+    .uniqueArray(fc.constantFrom('a', 'b', 'c', 'd', 'e'), { minLength: 2, maxLength: 3 })
+    .chain(operators => fc.boolean().map(isBelieved => verdict('t', operators, isBelieved))),
+  { maxLength: 20 },
+);
+
+test('agreements with some more are those that there are once they are noted, in however many runs', () =>
+  fc.assert(
+    fc.property(anyVerdicts, anyVerdicts, (before, more) => {
+      const agreements = noAgreements();
+      note(agreements, pairsIn(before), at, figures);
+      const foreseen = new AgreementsWith(agreements, pairsIn(more), at, figures);
+      const seen = structuredClone(foreseen.between('a', 'b'));
+      const chance = foreseen.byChance('a', 'b');
+      for (const one of more) note(agreements, pairsIn([one]), at, figures);
+      const noted = new AgreementsWith(agreements, [], at, figures);
+      expect(noted.between('a', 'b')).toEqual(seen);
+      expect(noted.byChance('a', 'b')).toBe(chance);
+    }),
+  ));
+
+describe('chance', () => {
+  /** Everybody meets everybody, as often as the product of how often they get work. */
+  const market = (weights: readonly number[]) => {
+    const agreements = noAgreements();
+    weights.forEach((weight, one) =>
+      weights.slice(one + 1).forEach((otherWeight, offset) => {
+        const pair = { one: `o${one}`, other: `o${one + 1 + offset}`, sharedLies: 0, taskIds: [] };
+        note(agreements, [{ ...pair, agreed: weight * otherWeight }], at, figures);
+      }),
+    );
+    return new AgreementsWith(agreements, [], at, figures);
+  };
+
+  test('is how often two meet who meet as all others do, whoever gets more work', () => {
+    const of = market([1, 1, 1, 2, 9, 4, 5, 3]);
+    for (const [one, other] of [
+      ['o0', 'o1'],
+      ['o3', 'o4'],
+      ['o4', 'o6'],
+    ] as const)
+      expect(of.byChance(one, other) / count(of, one, other)).toBeGreaterThanOrEqual(1);
+  });
+  test('is not told where two meet too few others', () =>
+    expect(market([1, 1, 1, 1]).byChance('o0', 'o1')).toBe(Infinity));
 });

@@ -42,6 +42,28 @@ const verified = (
 
 const [honest, alsoHonest, liar] = [resultOf('a', 'd1'), resultOf('b', 'd1'), resultOf('c', 'lie')];
 
+describe('operators of one group', () => {
+  const spread = {
+    relatedBy: 'collusion',
+    voices: ['operator_a', 'operator_b'].map(operatorId => ({ operatorId, groupId: 'group_1' })),
+  } as const;
+  const together = (result: Result): TaskCommand => ({
+    type: 'RecordResult',
+    data: { ...ids, quorum: 2, result, spread },
+  });
+  test('have one voice, also where one has voted before the group was found', () =>
+    given(noted('ResultReceived', honest))
+      .when(together(alsoHonest))
+      .then(noted('ResultsDisagreed', alsoHonest)));
+  test('are believed with another, and the verdict says who was counted once', () => {
+    const third = resultOf('d', 'd1');
+    const founded = byQuorum(2);
+    given(noted('ResultReceived', honest), noted('ResultsDisagreed', alsoHonest))
+      .when(together(third))
+      .then(verified([honest, alsoHonest, third], [], { ...founded, basis: { ...founded.basis, spread } }));
+  });
+});
+
 describe('a task whose results are recorded', () => {
   test('waits for the second result', () =>
     given().when(record(honest)).then(noted('ResultReceived', honest)));

@@ -1,5 +1,5 @@
 import { accept, reject, type Decider, type Decision } from '@astro/event-sourcing/decider';
-import type { Result } from '@astro/messages/scheduling';
+import type { Result, Spread } from '@astro/messages/scheduling';
 import type { Basis, RecordResult, TaskCommand, TaskEvent } from '@astro/messages/verification';
 import { drawOf } from '../policies/draw.js';
 import { titleOf, unknownNode, type Report, type VerificationPolicy } from '../policies/policy.js';
@@ -76,7 +76,7 @@ function judge(
   policy: VerificationPolicy,
   { maxReplicas }: TaskLimits,
 ): Decision<TaskEvent, TaskRejection> {
-  const { result, quorum, verification, seed: drawnNow = '', ...ids } = data;
+  const { result, quorum, verification, seed: drawnNow = '', spread, ...ids } = data;
   const results = [...task.results, result];
   const draws = policy.needs.includes('draw');
   const seed = draws ? (task.audit?.seed ?? drawnNow) : '';
@@ -85,11 +85,11 @@ function judge(
     return accept({ type: 'AuditDrawn', data: { ...ids, quorum, result, verification, seed } });
   // An audit asks for one more, and each disagreement for another.
   const askedAtFirst = draws ? (task.audit ? 2 : 1) : quorum;
-  const verdict = policy.judge(results.map(reportOf), {
+  const verdict = policy.judge(results.map(reportOf(spread)), {
     asked: askedAtFirst + task.disagreements,
     maxReplicas,
   });
-  const founded = { policy: titleOf(policy), basis: basisOf(policy, results, seed) };
+  const founded = { policy: titleOf(policy), basis: basisOf(policy, results, { seed, spread }) };
   const received = { ...ids, quorum, result };
   switch (verdict.status) {
     case 'waiting':
@@ -109,17 +109,28 @@ function judge(
 }
 
 /** All that somebody else needs to judge the same results again. */
-function basisOf({ thresholds }: VerificationPolicy, results: readonly Result[], seed: string): Basis {
+function basisOf(
+  { thresholds }: VerificationPolicy,
+  results: readonly Result[],
+  { seed, spread }: { readonly seed: string; readonly spread: Spread | undefined },
+): Basis {
   return {
     thresholds: Object.entries(thresholds).map(([name, value]) => ({ name, value })),
     hardwareClasses: [...new Set(results.flatMap(({ hardwareClass }) => hardwareClass ?? []))].sort(),
     seed,
+    ...(spread && { spread }),
   };
 }
 
-const reportOf = (result: Result): Report => ({
-  nodeId: result.nodeId,
-  voice: result.operatorId,
-  claim: contentOf(result),
-  standing: unknownNode,
-});
+/** Operators of a group count once, also where one of them had voted before the group was found. */
+const reportOf =
+  (spread: Spread | undefined) =>
+  (result: Result): Report => ({
+    nodeId: result.nodeId,
+    voice: voiceOf(result, spread?.voices ?? []),
+    claim: contentOf(result),
+    standing: unknownNode,
+  });
+
+const voiceOf = ({ operatorId }: Result, voices: Spread['voices']): string =>
+  voices.find(voice => voice.operatorId === operatorId)?.groupId ?? operatorId;

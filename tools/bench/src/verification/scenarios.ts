@@ -13,6 +13,8 @@ export type Scenario = {
   readonly strategy: string;
   /** Of the nodes, in percent. */
   readonly cheats: number;
+  /** Whether those of a group have a network in common, which keeps them apart from the first task on. */
+  readonly areKnown?: true;
 };
 
 export type Outcome = Scenario & {
@@ -69,6 +71,12 @@ export function* simulate(tasks: number, seed: number, economy: Economy): Genera
       for (const strategy of strategiesFor(judging)) {
         const scenario = { policy, strategy: strategy.name, cheats };
         yield outcomeOf(scenario, strategy, judging, { tasks: count, seed, economy });
+        if (strategy.groupSize > 1)
+          yield outcomeOf({ ...scenario, areKnown: true }, strategy, judging, {
+            tasks: count,
+            seed,
+            economy,
+          });
       }
   }
 }
@@ -80,7 +88,7 @@ function outcomeOf(
   { tasks, seed, economy }: { readonly tasks: number; readonly seed: number; readonly economy: Economy },
 ): Outcome {
   const nodes = populationOf(NODES, (NODES * scenario.cheats) / 100, strategy, honest);
-  const simulation = new Simulation(nodes, judging, seed);
+  const simulation = new Simulation(nodes, judging, seed, scenario.areKnown);
   simulation.run(tasks);
   const { accepted, replicas, wrongDelivered, wrongReplaced } = simulation.counts;
   const sound = nodes.filter(node => node.isHonest);

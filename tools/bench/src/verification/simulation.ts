@@ -1,11 +1,6 @@
 import { Random } from '@astro/matching/engine/random';
-import {
-  collusionFigures,
-  isApart,
-  noAgreements,
-  noted,
-  voicesOf,
-} from '@astro/verification/collusion/agreements';
+import { Kinship } from '@astro/matching/spread/kinship';
+import { collusion } from '@astro/verification/collusion/collusion';
 import type { Adaptive } from '@astro/verification/policies/adaptive';
 import { drawOf } from '@astro/verification/policies/draw';
 import {
@@ -20,6 +15,7 @@ import {
   standingOf,
   type Judged,
 } from '@astro/verification/reputation/reputation';
+import type { NotedVerdict } from '@astro/messages/verification';
 import type { SimulatedNode, Unaudited } from './node.js';
 
 /** A policy, and how the platform asks by it. */
@@ -46,6 +42,11 @@ export type Counts = {
 const MAX_REPLICAS = 7;
 const UNAUDITED_MAX = 2_000;
 const TRUTH = 'truth';
+const POOL = 'main';
+/** Verdicts that are noted together. */
+const RUN_MAX = 1_000;
+/** A run is short against what halves what was counted. */
+const MOMENT = new Date(Date.UTC(2026, 0, 1));
 /** The one that no audit takes. */
 const LAST_DRAW = MILLION - 1;
 
@@ -56,20 +57,28 @@ export class Simulation {
   readonly counts: Counts = { accepted: 0, undecided: 0, replicas: 0, wrongDelivered: 0, wrongReplaced: 0 };
   readonly #random: Random;
   readonly #active: SimulatedNode[];
-  #agreements = noAgreements;
-  #voices: ReadonlyMap<string, string> = new Map();
+  /** Who is related to whom, as a pool knows it. */
+  readonly #kinship = new Kinship();
+  #collusion = collusion.initialState;
+  /** Verdicts that are not noted yet. */
+  #run: NotedVerdict[] = [];
 
+  /** @param knownGroups whether those of a group share a network, as those of one owner mostly do */
   constructor(
     readonly nodes: readonly SimulatedNode[],
     readonly judging: Judging,
     readonly seed: number,
+    knownGroups = false,
   ) {
     this.#random = new Random(seed);
     this.#active = [...nodes];
+    if (knownGroups)
+      for (const { operatorId, group } of nodes) this.#kinship.relate(operatorId, 'network', group);
   }
 
   run(tasks: number): void {
     for (let task = 0; task < tasks; task++) this.#do(task);
+    this.#noteRun();
   }
 
   #do(task: number): void {
@@ -130,29 +139,41 @@ export class Simulation {
       node.account.paid += 1;
       this.#note(node, { event, outcome: 'confirmed' });
     }
-    if (judgement.culprits.length === 0) return;
     const refuted = judgement.culprits.map(({ index }) => held[index]!);
-    this.#noteLies(believed, refuted);
+    this.#noteVerdict(task, believed, refuted);
+    if (refuted.length === 0) return;
     for (const { node } of refuted)
       this.#note(node, { event, outcome: 'refuted', why: 'ClaimIsOutvoted', accusers });
     for (const { node } of refuted) this.#runAgain(node, 'refuted');
   }
 
-  #noteLies(believed: readonly Held[], refuted: readonly Held[]): void {
+  /** As the reactor of the service gathers it. What is refuted is noted at once, so that the next task knows it. */
+  #noteVerdict(task: number, believed: readonly Held[], refuted: readonly Held[]): void {
     const operatorsOf = (camp: readonly Held[]) => camp.map(({ node }) => node.operatorId);
-    const lies = [...new Set(refuted.map(({ claim }) => claim))];
-    this.#agreements = noted(
-      this.#agreements,
-      [
-        { operators: operatorsOf(believed), isBelieved: true },
-        ...lies.map(lie => ({
-          operators: operatorsOf(refuted.filter(({ claim }) => claim === lie)),
-          isBelieved: false,
-        })),
-      ],
-      collusionFigures,
+    const lies = [...Map.groupBy(refuted, ({ claim }) => claim).values()].map(operatorsOf);
+    const camps = [
+      { operators: operatorsOf(believed), isBelieved: true },
+      ...lies.map(operators => ({ operators, isBelieved: false })),
+    ].filter(({ operators }) => operators.length > 1);
+    if (camps.length === 0) return;
+    this.#run.push({ position: task + 1, taskId: `task_${task}`, at: MOMENT, camps });
+    if (refuted.length > 0 || this.#run.length === RUN_MAX) this.#noteRun();
+  }
+
+  #noteRun(): void {
+    const decision = collusion.decide(
+      { type: 'NoteVerdicts', data: { poolId: POOL, verdicts: this.#run } },
+      this.#collusion,
     );
-    this.#voices = voicesOf(this.#agreements, collusionFigures);
+    this.#run = [];
+    if (!decision.accepted) throw new Error(`verdicts were refused: ${decision.rejection}`);
+    for (const event of decision.events) {
+      this.#collusion = collusion.evolve(this.#collusion, event);
+      if (event.type === 'OperatorsSuspected')
+        for (const one of event.data.operators) this.#kinship.relate(one, 'collusion', event.data.groupId);
+      if (event.type === 'SuspicionLifted')
+        for (const one of event.data.operators) this.#kinship.unrelate(one, 'collusion', event.data.groupId);
+    }
   }
 
   #note(node: SimulatedNode, what: Judged): void {
@@ -233,22 +254,19 @@ export class Simulation {
   }
 
   #voiceOf({ operatorId }: SimulatedNode): string {
-    return this.#voices.get(operatorId) ?? operatorId;
+    return this.#kinship.groupOf(operatorId) ?? operatorId;
   }
 
-  /** The given ones, and so many more that are apart from all of them. */
+  /** The given ones, and so many more that nothing relates to any of them. */
   #apartFrom(given: readonly SimulatedNode[], count: number): readonly SimulatedNode[] {
     const chosen = [...given];
-    const spreadOf = ({ operatorId }: SimulatedNode) => ({
-      operatorId,
-      network: operatorId,
-      fundedBy: operatorId,
-    });
+    const excluded = new Set<string>();
+    for (const { operatorId } of chosen) this.#kinship.addWithRelatives(operatorId, excluded);
     for (let tries = 0; chosen.length < given.length + count && tries < 100 * count; tries++) {
       const node = this.#active[this.#random.below(this.#active.length)]!;
-      if (chosen.includes(node)) continue;
-      if (this.#voices.size > 0 && !isApart(spreadOf(node), chosen.map(spreadOf), this.#voices)) continue;
+      if (excluded.has(node.operatorId)) continue;
       chosen.push(node);
+      this.#kinship.addWithRelatives(node.operatorId, excluded);
     }
     return chosen;
   }

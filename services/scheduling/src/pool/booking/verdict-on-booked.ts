@@ -36,11 +36,12 @@ function fitsAlone(pool: Pool, booking: Booking, group: WaitingGroup, now: Date)
   const { gang } = group.spec;
   const requests = [...group.tasks].map(task => requestFor(pool, task, now));
   if (gang) return placeWhole(room, group.key, requests, gang.topology).length > 0;
-  const operatorsExcluded = new Set(group.operatorsExcluded);
+  const { kinship } = pool;
+  const operatorsExcluded = new Set(kinship.withRelatives(group.operatorsExcluded, ['collusion']));
   for (let replica = 1; replica <= group.replicas; replica += 1) {
     const placed = room.place({ ...requests[0]!, operatorsExcluded });
     if (placed === 'NoNodeFits') return false;
-    operatorsExcluded.add(placed.operatorId);
+    kinship.addWithRelatives(placed.operatorId, operatorsExcluded, ['collusion']);
   }
   return true;
 }
