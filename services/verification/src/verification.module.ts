@@ -1,7 +1,11 @@
 import { createHmac, randomBytes } from 'node:crypto';
+import { Accusation, accusations } from '@astro/read-models/verification/accusations';
 import { Verdict, verdicts } from '@astro/read-models/verification/verdicts';
 import { PlatformModule } from '@astro/runtime/platform.module';
 import { Module, type DynamicModule } from '@nestjs/common';
+import { accusation } from './accusation/accusation.js';
+import { accusing } from './accusation/accusation.providers.js';
+import { recordFaults } from './accusation/record-faults.reactor.js';
 import { recordResults } from './record-results.reactor.js';
 import { task } from './task/task.js';
 import type { VerificationConfig } from './verification.config.js';
@@ -15,12 +19,13 @@ export class VerificationModule {
         PlatformModule.forService({
           context: 'verification',
           config,
-          aggregates: { task: task({ maxReplicas: config.MAX_REPLICAS }) },
-          projections: [verdicts],
-          reactors: [recordResults(newSeeds())],
-          entities: [Verdict],
+          aggregates: { task: task({ maxReplicas: config.MAX_REPLICAS }), accusation },
+          projections: [verdicts, accusations],
+          reactors: [recordResults(newSeeds()), recordFaults],
+          entities: [Verdict, Accusation],
         }),
       ],
+      providers: [...accusing(config)],
     };
   }
 }

@@ -21,6 +21,7 @@ import { Wallet, wallets } from '@astro/read-models/registry/wallets';
 import { Job, jobs } from '@astro/read-models/scheduling/jobs';
 import { Lease, leases } from '@astro/read-models/scheduling/leases';
 import { Task, tasks } from '@astro/read-models/scheduling/tasks';
+import { Accusation, accusations } from '@astro/read-models/verification/accusations';
 import { Verdict, verdicts } from '@astro/read-models/verification/verdicts';
 
 export type ReadModel = {
@@ -50,5 +51,6 @@ export const readModels: readonly ReadModel[] = [
   { projection: earnings, entities: [Earning, OperatorMoney] },
   { projection: invoices, entities: [InvoicedMonth, Invoice] },
   { projection: verdicts, entities: [Verdict] },
+  { projection: accusations, entities: [Accusation] },
   ...chainModels,
 ];
