@@ -160,6 +160,8 @@ class Accusing {
     const { faultId, kind } = row;
     if (!isFaultKind(kind)) return;
     const key = `accuse:${faultId}`;
+    // A process that has just begun has no journal before it has a sender.
+    await this.#opened();
     if (!(await this.#options.settledUnder(key))) {
       const { bondAtto, allowedAtto } = await accusationTerms(pool, deployment, accuser);
       if (allowedAtto < bondAtto) await this.#sendOnce(`bond:${faultId}`, bondCall(deployment, bondAtto));
@@ -207,13 +209,17 @@ class Accusing {
     await this.#request({ type: 'DecideCase', data: { faultId, isRight, reason } });
   }
 
-  /** @throws Error when the chain reverted it */
-  async #sendOnce(key: string, call: Parameters<TransactionSender['send']>[1]): Promise<Settled> {
+  #opened(): Promise<TransactionSender> {
     this.#sender ??= this.#options.openSender().catch((error: unknown) => {
       this.#sender = undefined;
       throw error;
     });
-    const sender = await this.#sender;
+    return this.#sender;
+  }
+
+  /** @throws Error when the chain reverted it */
+  async #sendOnce(key: string, call: Parameters<TransactionSender['send']>[1]): Promise<Settled> {
+    const sender = await this.#opened();
     crashPoint('before-publish');
     const settled = await sender.send(key, call);
     crashPoint('after-puback');
