@@ -178,10 +178,11 @@ const until = (leaseId: string, type: AccusationEvent['type']) =>
     () => eventsOf(leaseId),
     events => events.some(event => event.type === type),
   );
+type DataOf<Type> = Extract<AccusationEvent, { readonly type: Type }>['data'];
 const dataOf = <Type extends AccusationEvent['type']>(events: readonly AccusationEvent[], type: Type) =>
-  events.find((event): event is Extract<AccusationEvent, { type: Type }> => event.type === type)!.data;
+  events.find(event => event.type === type)!.data as DataOf<Type>;
 
-test('a liar with a stake is slashed after the windows, though the service dies on the way; the bond of a dismissed case is the accused’s', async () => {
+test('who lied is slashed after the windows, though the service dies on the way; who is dismissed has the bond', async () => {
   await stakeAs('quiet', quietAccount);
   await stakeAs('answering', answeringAccount);
   const [quiet, answering, poor] = [await lieBy('quiet'), await lieBy('answering'), await lieBy('poor')];

@@ -41,7 +41,7 @@ class AccuserConnections implements OnApplicationShutdown {
  */
 export function accusing(config: VerificationConfig): readonly Provider[] {
   const { RPC_URL, CHAIN_ADDRESSES_FILE, ACCUSER_KEY_FILE } = config;
-  if (!ACCUSER_KEY_FILE) return [];
+  if (ACCUSER_KEY_FILE === undefined) return [];
   if (RPC_URL === undefined || CHAIN_ADDRESSES_FILE === undefined)
     throw new Error('ACCUSER_KEY_FILE: needs RPC_URL and CHAIN_ADDRESSES_FILE beside it');
   const deployment = readAddresses(CHAIN_ADDRESSES_FILE);
