@@ -182,7 +182,7 @@ type DataOf<Type> = Extract<AccusationEvent, { readonly type: Type }>['data'];
 const dataOf = <Type extends AccusationEvent['type']>(events: readonly AccusationEvent[], type: Type) =>
   events.find(event => event.type === type)!.data as DataOf<Type>;
 
-test('a liar is slashed after the windows, though the service dies on the way; a dismissed case pays its bond', async () => {
+test('a liar is slashed after the windows, though the service dies; a dismissed case pays its bond', async () => {
   await stakeAs('quiet', quietAccount);
   await stakeAs('answering', answeringAccount);
   const [quiet, answering, poor] = [await lieBy('quiet'), await lieBy('answering'), await lieBy('poor')];
