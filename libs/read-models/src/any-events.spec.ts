@@ -36,6 +36,7 @@ import { Booking, bookings } from './scheduling/bookings.js';
 import { Job, jobs } from './scheduling/jobs.js';
 import { Lease, leases } from './scheduling/leases.js';
 import { Task, tasks } from './scheduling/tasks.js';
+import { Accusation, accusations } from './verification/accusations.js';
 import { Verdict, verdicts } from './verification/verdicts.js';
 
 type ReadModel = readonly [Projection<Message, EntityManager>, EntitySchema];
@@ -66,6 +67,7 @@ const readModels: readonly ReadModel[] = [
   [payouts, Payout],
   [wallets, Wallet],
   [verdicts, Verdict],
+  [accusations, Accusation],
 ];
 
 const RUNS = 8;

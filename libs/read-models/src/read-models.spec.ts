@@ -40,12 +40,13 @@ import { Booking, bookings, findBooking, pageOfBookings } from './scheduling/boo
 import { Job, findJob, jobs, pageOfJobs } from './scheduling/jobs.js';
 import { Lease, leases, leasesOf, runningPriceOf } from './scheduling/leases.js';
 import { Task, tasks, tasksOf } from './scheduling/tasks.js';
+import { Accusation, accusations } from './verification/accusations.js';
 import { Verdict, findVerdict, verdicts, verdictsOf } from './verification/verdicts.js';
 import { custodyHistory, depositReference, refundReference } from './custody-history.fixture.js';
 import { billingHistory, credit, invoicingHistory } from './billing-history.fixture.js';
 import { bookingHistory } from './booking-history.fixture.js';
 import { attestation, figureChange, offer, registryHistory } from './registry-history.fixture.js';
-import { schedulingHistory, verificationHistory } from './scheduling-history.fixture.js';
+import { accusationHistory, schedulingHistory, verificationHistory } from './scheduling-history.fixture.js';
 import { storageHistory } from './storage-history.fixture.js';
 import { earningsHistory, settlementHistory } from './settlement-history.fixture.js';
 
@@ -91,6 +92,7 @@ const readModels: readonly ReadModel[] = [
   { projection: payouts, entity: Payout, history: settlementHistory },
   { projection: payouts, entity: Batch, history: settlementHistory },
   { projection: verdicts, entity: Verdict, history: verificationHistory },
+  { projection: accusations, entity: Accusation, history: accusationHistory },
 ];
 
 let dir: string;

@@ -1,6 +1,6 @@
 import type { JobEvent, JobSpec, PoolEvent, Result } from '@astro/messages/scheduling';
 import { plainJob, plainRequirements } from '@astro/messages/unconstrained';
-import type { TaskEvent } from '@astro/messages/verification';
+import type { AccusationEvent, TaskEvent } from '@astro/messages/verification';
 
 const spec = (name: string, taskIds: readonly string[]): JobSpec => ({
   name,
@@ -181,4 +181,25 @@ export const verificationHistory: readonly TaskEvent[] = [
     type: 'VerificationFailed',
     data: { ...judged('task_2'), results: [result('lease_4', 'node_4', 'odd')] },
   },
+];
+
+const accusedIn = (index: number) => ({
+  ...{ faultId: `fault_${index}`, kind: 'refuted_result', rules: 'faults/1', jobId: 'job_1' },
+  ...{ taskId: 'task_1', leaseId: `lease_${index}`, nodeId: 'node_2', operatorId: 'operator_2' },
+});
+const prepared = { evidence: '0x1', chainId: 31_337, address: '0x2', fractionBps: 500 };
+const time = new Date(1_000_000_000);
+
+export const accusationHistory: readonly AccusationEvent[] = [
+  ...[1, 2, 3].map((index): AccusationEvent => ({
+    type: 'FaultRecorded',
+    data: { accused: accusedIn(index) },
+  })),
+  { type: 'AccusationWaived', data: { faultId: 'fault_1', reason: 'operator_2 has staked nothing' } },
+  { type: 'AccusationPrepared', data: { faultId: 'fault_2', ...prepared } },
+  { type: 'AccusationSent', data: { faultId: 'fault_2', caseId: '0', disputeEndsAt: time } },
+  { type: 'CaseDecided', data: { faultId: 'fault_2', isRight: true, reason: 'the evidence holds' } },
+  { type: 'CaseMoved', data: { faultId: 'fault_2', status: 'upheld', endsAt: time } },
+  { type: 'CaseClosed', data: { faultId: 'fault_2', status: 'slashed', slashedAtto: 5n } },
+  { type: 'AccusationPrepared', data: { faultId: 'fault_3', ...prepared } },
 ];

@@ -1,7 +1,11 @@
 import { createHmac, randomBytes } from 'node:crypto';
+import { Accusation, accusations } from '@astro/read-models/verification/accusations';
 import { Verdict, verdicts } from '@astro/read-models/verification/verdicts';
 import { PlatformModule } from '@astro/runtime/platform.module';
 import { Module, type DynamicModule } from '@nestjs/common';
+import { accusation } from './accusation/accusation.js';
+import { accusing } from './accusation/accusation.providers.js';
+import { recordFaults } from './accusation/record-faults.reactor.js';
 import { collusion } from './collusion/collusion.js';
 import { noteVerdicts } from './collusion/note-verdicts.reactor.js';
 import { recordResults } from './record-results.reactor.js';
@@ -17,13 +21,14 @@ export class VerificationModule {
         PlatformModule.forService({
           context: 'verification',
           config,
-          aggregates: { task: task({ maxReplicas: config.MAX_REPLICAS }), collusion },
-          projections: [verdicts],
-          reactors: [recordResults(newSeeds())],
+          aggregates: { task: task({ maxReplicas: config.MAX_REPLICAS }), accusation, collusion },
+          projections: [verdicts, accusations],
+          reactors: [recordResults(newSeeds()), recordFaults],
           gatheringReactors: [noteVerdicts],
-          entities: [Verdict],
+          entities: [Verdict, Accusation],
         }),
       ],
+      providers: [...accusing(config)],
     };
   }
 }

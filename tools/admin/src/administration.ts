@@ -10,10 +10,17 @@ import type {
   OperatorCommand,
   TenantCommand,
 } from '@astro/messages/registry';
+import type { AccusationCommand } from '@astro/messages/verification';
 import { newApiKey } from '@astro/runtime/api-key';
 
 type AdministrativeCommand =
-  NodeCommand | TenantCommand | OperatorCommand | ApiKeyCommand | AccountCommand | SettlementCommand;
+  | NodeCommand
+  | TenantCommand
+  | OperatorCommand
+  | ApiKeyCommand
+  | AccountCommand
+  | SettlementCommand
+  | AccusationCommand;
 
 /** A service that is restarting answers within this time; the command itself is durable before. */
 const timeoutMs = 15_000;
@@ -99,6 +106,15 @@ export class Administration {
       to: { type: 'billing.settlement', id: chainId },
       type: 'ResumeSettlement',
       data: { reason },
+    });
+  }
+
+  /** @param reason why the accusation is right or wrong, in view of the answer */
+  async decideCase(faultId: string, isRight: boolean, reason: string): Promise<void> {
+    await this.request({
+      to: { type: 'verification.accusation', id: faultId },
+      type: 'DecideCase',
+      data: { faultId, isRight, reason },
     });
   }
 

@@ -57,6 +57,9 @@ async function perform(request: Request, administration: Administration): Promis
     case 'resume-settlement':
       await administration.resumeSettlement(request.chainId, request.reason);
       return `settlement on chain ${request.chainId} goes on`;
+    case 'decide-case':
+      await administration.decideCase(request.faultId, request.isRight, request.reason);
+      return `the accusation of ${request.faultId} is ${request.isRight ? 'right' : 'wrong'}`;
   }
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { newId } from '@astro/event-sourcing/ids';
+import { derivedId, newId } from '@astro/event-sourcing/ids';
 import { attoFromAstro } from './amount.js';
 import { readRequest, UsageError } from './request.js';
 
@@ -35,6 +35,22 @@ describe('the command line', () => {
   test('names a tenant or an operator to register', () => {
     expect(readRequest(['tenant', 'Ada Ltd'])).toEqual({ kind: 'tenant', name: 'Ada Ltd' });
     expect(readRequest(['operator', 'Aurora'])).toEqual({ kind: 'operator', name: 'Aurora' });
+  });
+
+  test('names a fault and what is held of its accusation', () => {
+    const faultId = derivedId('fault', 'refuted_result', 'lease_1');
+    const decided = { kind: 'decide-case', faultId, reason: 'a fault of ours' };
+    expect(readRequest(['decide-case', faultId, 'wrong', 'a fault of ours'])).toEqual({
+      ...decided,
+      isRight: false,
+    });
+    expect(readRequest(['decide-case', faultId, 'right', 'a fault of ours'])).toEqual({
+      ...decided,
+      isRight: true,
+    });
+    expect(() => readRequest(['decide-case', faultId, 'maybe', 'why'])).toThrow('"maybe"');
+    expect(() => readRequest(['decide-case', 'case_1', 'right', 'why'])).toThrow('"case_1"');
+    expect(() => readRequest(['decide-case', faultId, 'right'])).toThrow('The reason is missing');
   });
 
   test('names a node to revoke or to reinstate', () => {

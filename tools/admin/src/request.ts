@@ -14,7 +14,9 @@ export const usage = `Usage:
   npm run admin -- revoke-node NODE_ID REASON      cuts a node off; its leases end as lost
   npm run admin -- reinstate-node NODE_ID          lets a node that was revoked come back
   npm run admin -- resume-settlement CHAIN_ID REASON
-      lets settlement go on after the ledger and Escrow differed, and records why they do`;
+      lets settlement go on after the ledger and Escrow differed, and records why they do
+  npm run admin -- decide-case FAULT_ID right|wrong REASON
+      judges an accusation that the accused has answered: upheld after its window, or dismissed`;
 
 export type Request =
   | { readonly kind: 'tenant' | 'operator'; readonly name: string }
@@ -32,6 +34,12 @@ export type Request =
     }
   | { readonly kind: 'reinstate-node'; readonly nodeId: string }
   | { readonly kind: 'resume-settlement'; readonly chainId: string; readonly reason: string }
+  | {
+      readonly kind: 'decide-case';
+      readonly faultId: string;
+      readonly isRight: boolean;
+      readonly reason: string;
+    }
   | { readonly kind: 'credit'; readonly tenantId: string; readonly amountAtto: bigint };
 
 /** The command line was not understood: what was wrong, and what would be right. */
@@ -59,6 +67,8 @@ export function readRequest(args: readonly string[]): Request {
       return reinstateIn(rest);
     case 'resume-settlement':
       return resumeIn(rest);
+    case 'decide-case':
+      return decideIn(rest);
     default:
       throw new UsageError(kind === undefined ? 'A command is missing.' : `There is no command ${kind}.`);
   }
@@ -109,6 +119,14 @@ function reinstateIn(args: readonly string[]): Request {
   assertNodeId(nodeId);
   if (more.length > 0) throw new UsageError(`What does ${more.join(' ')} mean?`);
   return { kind: 'reinstate-node', nodeId };
+}
+
+function decideIn(args: readonly string[]): Request {
+  const [faultId = '', verdict = '', ...rest] = args;
+  if (!isId('fault', faultId)) throw new UsageError(`"${faultId}" is not the id of a fault (fault_…).`);
+  if (verdict !== 'right' && verdict !== 'wrong')
+    throw new UsageError(`"${verdict}" does not say whether the accusation is right or wrong.`);
+  return { kind: 'decide-case', faultId, isRight: verdict === 'right', reason: reasonIn(rest) };
 }
 
 function resumeIn(args: readonly string[]): Request {

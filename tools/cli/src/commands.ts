@@ -11,6 +11,7 @@ import NodeRotateKey from './node/rotate-key.command.js';
 import NodeSelfTest from './node/self-test.command.js';
 import NodeTop from './node/top.command.js';
 import NodeUndrain from './node/undrain.command.js';
+import VerifyEvidence from './verify/evidence.command.js';
 
 /** By topic and verb. A command loads what it needs when it runs, so that this list costs next to nothing. */
 export const COMMANDS = {
@@ -27,4 +28,5 @@ export const COMMANDS = {
   'node:self-test': NodeSelfTest,
   'node:top': NodeTop,
   'node:undrain': NodeUndrain,
+  'verify:evidence': VerifyEvidence,
 };

@@ -24,6 +24,7 @@ const description = {
     topics: {
       archive: { description: 'Hold the archive and the streams against each other' },
       node: { description: 'Offer this machine on the market' },
+      verify: { description: 'Recompute what others claim' },
     },
   },
 } as const;

@@ -22,6 +22,7 @@ import { Wallet, wallets } from '@astro/read-models/registry/wallets';
 import { Job, jobs } from '@astro/read-models/scheduling/jobs';
 import { Lease, leases } from '@astro/read-models/scheduling/leases';
 import { Task, tasks } from '@astro/read-models/scheduling/tasks';
+import { Accusation, accusations } from '@astro/read-models/verification/accusations';
 import { Verdict, verdicts } from '@astro/read-models/verification/verdicts';
 
 export type ReadModel = {
@@ -52,5 +53,6 @@ export const readModels: readonly ReadModel[] = [
   { projection: earnings, entities: [Earning, OperatorMoney] },
   { projection: invoices, entities: [InvoicedMonth, Invoice] },
   { projection: verdicts, entities: [Verdict] },
+  { projection: accusations, entities: [Accusation] },
   ...chainModels,
 ];

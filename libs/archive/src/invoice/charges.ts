@@ -1,6 +1,3 @@
-import type { Recorded } from '@astro/event-sourcing/recorded';
-import { recordedFrom } from '@astro/jetstream/delivered';
-import { headersIn } from '@astro/jetstream/received';
 import type { StoredMessage } from '@astro/jetstream/stored-messages';
 import { eventSubject } from '@astro/jetstream/subjects';
 import { Unprocessable } from '@astro/jetstream/unprocessable';
@@ -14,6 +11,7 @@ import {
   tenantAccount,
 } from '@astro/messages/ledger-accounts';
 import { linkOf } from '../chain.js';
+import { dateOf, recordedIn } from '../cited-event.js';
 import { leafHash } from './merkle.js';
 
 /** Events that charge a tenant. */
@@ -93,14 +91,3 @@ const amountsIn = (postings: readonly Posting[], payer: string): Amounts => ({
 
 /** The link that the archive's chain has for the event after a hash of zeros: position, time, subject and bytes. */
 export const leafOf = (event: StoredMessage): Buffer => leafHash(linkOf(new Uint8Array(32), event));
-
-const recordedIn = ({ headers, payload, sequence, ...message }: StoredMessage): Recorded =>
-  recordedFrom({
-    subject: message.subject,
-    headers: headersIn(Buffer.from(headers)),
-    data: payload,
-    position: sequence,
-    recordedAt: dateOf(message.recordedAtNanos),
-  });
-
-const dateOf = (nanos: bigint) => new Date(Number(nanos / 1_000_000n));

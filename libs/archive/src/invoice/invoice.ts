@@ -1,28 +1,20 @@
 import type { StoredMessage } from '@astro/jetstream/stored-messages';
-import { Unprocessable } from '@astro/jetstream/unprocessable';
-import { CodecError } from '@astro/messages/codec';
 import { invoiceNumberOf, MONTH } from '@astro/messages/invoice-month';
 import type { InvoiceStatement } from '@astro/messages/billing';
 import { z } from 'zod';
+import { citationOf, citedEvent, citedIn, unlessUnreadable } from '../cited-event.js';
 import { chargeIn, isChargeOf, leafOf, type Amounts, type Charge, type InvoiceOf } from './charges.js';
 import { rootByProof, treeOf } from './merkle.js';
 import { CHARGES_MAX, type Stated } from './statement.js';
 
 const hash = z.string().regex(/^[0-9a-f]{64}$/, 'must be 64 hexadecimal digits');
-const bytes = z.base64();
 const amount = z.string().regex(/^(0|[1-9]\d{0,77})$/, 'must be a whole number of base units');
 
 const cited = {
   eventId: z.string(),
   amountAtto: amount,
   /** The event as the stream holds it: what all else of the line is computed from. */
-  event: z.strictObject({
-    position: z.int().min(1),
-    subject: z.string(),
-    headers: bytes,
-    payload: bytes,
-    recordedAtNanos: z.string().regex(/^\d{1,19}$/),
-  }),
+  event: citedEvent,
   proof: z.array(hash).max(64),
 };
 const ofTask = { jobId: z.string(), taskId: z.string(), meteredMs: z.int() };
@@ -114,7 +106,7 @@ export function flawsOf(invoice: Invoice, trustedRoot: string): readonly string[
   const last = lines.at(-1)?.event.position ?? 0;
   if (last > throughPosition)
     flaws.push(`throughPosition: is ${throughPosition}, the last event is at ${last}`);
-  const rebuilt = treeOf(lines.map(({ event }) => leafOf(eventOf(event)))).root.toString('hex');
+  const rebuilt = treeOf(lines.map(({ event }) => leafOf(citedIn(event)))).root.toString('hex');
   if (rebuilt !== trustedRoot)
     flaws.push('lines: their events are not those of the root, or not all of them');
   return [...flaws, ...flawsOfParts(invoice), ...flawsOfName(invoice)];
@@ -122,7 +114,7 @@ export function flawsOf(invoice: Invoice, trustedRoot: string): readonly string[
 
 /** What the events that can be read say of the parts; the first version told none. */
 function flawsOfParts(invoice: Invoice): readonly string[] {
-  const charges = invoice.lines.flatMap(({ event }) => chargeOf(eventOf(event)) ?? []);
+  const charges = invoice.lines.flatMap(({ event }) => chargeOf(citedIn(event)) ?? []);
   const sum = (member: keyof Amounts, of: readonly Charge[] = charges) =>
     of.reduce((total, charge) => total + charge[member], 0n);
   const told = {
@@ -150,7 +142,7 @@ function flawsOfName({ number, status, tenantId, month }: Invoice): readonly str
 
 function flawsOfLine(invoice: Invoice, cited: Line, index: number, trustedRoot: string): string[] {
   const at = (field: string, rule: string) => `lines[${index}].${field}: ${rule}`;
-  const event = eventOf(cited.event);
+  const event = citedIn(cited.event);
   const place = { index, size: invoice.lines.length };
   const proof = cited.proof.map(node => Buffer.from(node, 'hex'));
   const proven = rootByProof(leafOf(event), place, proof)?.toString('hex');
@@ -168,14 +160,7 @@ function flawsOfLine(invoice: Invoice, cited: Line, index: number, trustedRoot: 
 }
 
 /** Undefined when the bytes of a file are no event. */
-function chargeOf(event: StoredMessage): Charge | undefined {
-  try {
-    return chargeIn(event);
-  } catch (error) {
-    if (error instanceof CodecError || error instanceof Unprocessable) return undefined;
-    throw error;
-  }
-}
+const chargeOf = (event: StoredMessage): Charge | undefined => unlessUnreadable(() => chargeIn(event));
 
 /** All of a line that follows from its event. */
 function saidBy(charge: Charge) {
@@ -192,19 +177,3 @@ function saidBy(charge: Charge) {
     ...{ arrearsAtto: arrearsAtto.toString(), amountAtto },
   };
 }
-
-const citationOf = (event: StoredMessage): Line['event'] => ({
-  position: event.sequence,
-  subject: event.subject,
-  headers: Buffer.from(event.headers).toString('base64'),
-  payload: Buffer.from(event.payload).toString('base64'),
-  recordedAtNanos: event.recordedAtNanos.toString(),
-});
-
-const eventOf = ({ position, subject, headers, payload, recordedAtNanos }: Line['event']): StoredMessage => ({
-  sequence: position,
-  subject,
-  headers: Buffer.from(headers, 'base64'),
-  payload: Buffer.from(payload, 'base64'),
-  recordedAtNanos: BigInt(recordedAtNanos),
-});
