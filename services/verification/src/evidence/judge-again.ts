@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { JobSpec, Result } from '@astro/messages/scheduling';
+import type { JobSpec, Result, Spread } from '@astro/messages/scheduling';
 import type { RecordResult, TaskEvent } from '@astro/messages/verification';
 import { task, type Task } from '../task/task.js';
 
@@ -50,7 +50,8 @@ function newestOf({ type, data }: TaskEvent, { results }: Task): Result | undefi
 
 function commandFor(event: TaskEvent, result: Result, state: Task, job: JobSpec): RecordResult {
   const { poolId, jobId, taskId } = event.data;
-  const vote = { poolId, jobId, taskId, quorum: job.quorum, result };
+  const spread = spreadIn(event);
+  const vote = { poolId, jobId, taskId, quorum: job.quorum, result, ...(spread && { spread }) };
   const { verification } = job;
   if (!verification || verification.policy === 'quorum') return vote;
   return { ...vote, verification, seed: state.audit?.seed ?? seedIn(event) };
@@ -67,6 +68,19 @@ function seedIn({ type, data }: TaskEvent): string {
     case 'ResultReceived':
     case 'ResultsDisagreed':
       return '';
+  }
+}
+
+/** Who was counted once is recorded with each result. */
+function spreadIn({ type, data }: TaskEvent): Spread | undefined {
+  switch (type) {
+    case 'ResultReceived':
+    case 'ResultsDisagreed':
+    case 'AuditDrawn':
+      return data.spread;
+    case 'ResultVerified':
+    case 'VerificationFailed':
+      return data.basis?.spread;
   }
 }
 

@@ -1,6 +1,6 @@
 import { accept } from '@astro/event-sourcing/decider';
 import type { Recorded } from '@astro/event-sourcing/recorded';
-import type { JobEvent, JobSpec, Result, Verification } from '@astro/messages/scheduling';
+import type { JobEvent, JobSpec, Result, Spread, Verification } from '@astro/messages/scheduling';
 import type { TaskEvent } from '@astro/messages/verification';
 import { task } from '../task/task.js';
 
@@ -29,6 +29,7 @@ type JobOptions = {
   readonly args?: readonly string[];
   readonly quorum?: number;
   readonly verification?: Verification;
+  readonly spread?: Spread;
 };
 
 export const specOf = ({
@@ -62,13 +63,13 @@ export function votesOf(
   options: JobOptions = {},
   seed = 'seed',
 ): readonly TaskEvent[] {
-  const { quorum = 2, verification } = options;
+  const { quorum = 2, verification, spread } = options;
   const rules = task({ maxReplicas: 25 });
   let state = rules.initialState;
   const events: TaskEvent[] = [];
   for (const vote of votes) {
     const drawn = verification && { verification, seed };
-    const data = { ...ids, quorum, result: resultOf(vote), ...drawn };
+    const data = { ...ids, quorum, result: resultOf(vote), ...drawn, ...(spread && { spread }) };
     const decision = rules.decide({ type: 'RecordResult', data }, state);
     const decided = decision.accepted ? decision.events : accept<TaskEvent>().events;
     state = decided.reduce(rules.evolve, state);

@@ -105,3 +105,11 @@ test('whatever the rules recorded, they decide again', () => {
     ),
   );
 });
+
+test('a group that counted once counts once again', () => {
+  const voices = ['a', 'c'].map(operator => ({ operatorId: `operator_${operator}`, groupId: 'group_1' }));
+  const said = [saying('a', 'd1'), saying('c', 'd1'), saying('d', 'd1')];
+  const events = votesOf(said, { spread: { voices } });
+  expect(events.map(({ type }) => type)).toEqual(['ResultReceived', 'ResultsDisagreed', 'ResultVerified']);
+  expect(flawsOfJudgement(events, specOf({}))).toEqual([]);
+});

@@ -54,7 +54,7 @@ describe('operators of one group', () => {
   test('have one voice, also where one has voted before the group was found', () =>
     given(noted('ResultReceived', honest))
       .when(together(alsoHonest))
-      .then(noted('ResultsDisagreed', alsoHonest)));
+      .then({ type: 'ResultsDisagreed', data: { ...ids, quorum: 2, result: alsoHonest, spread } }));
   test('are believed with another, and the verdict says who was counted once', () => {
     const third = resultOf('d', 'd1');
     const founded = byQuorum(2);

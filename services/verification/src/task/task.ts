@@ -81,8 +81,9 @@ function judge(
   const draws = policy.needs.includes('draw');
   const seed = draws ? (task.audit?.seed ?? drawnNow) : '';
   const isFirst = task.results.length === 0;
+  const received = { ...ids, quorum, result, ...(spread && { spread }) };
   if (draws && isFirst && verification && policy.replicasAtFirst(unknownNode, drawOf(seed, ids.taskId)) > 1)
-    return accept({ type: 'AuditDrawn', data: { ...ids, quorum, result, verification, seed } });
+    return accept({ type: 'AuditDrawn', data: { ...received, verification, seed } });
   // An audit asks for one more, and each disagreement for another.
   const askedAtFirst = draws ? (task.audit ? 2 : 1) : quorum;
   const verdict = policy.judge(results.map(reportOf(spread)), {
@@ -90,7 +91,6 @@ function judge(
     maxReplicas,
   });
   const founded = { policy: titleOf(policy), basis: basisOf(policy, results, { seed, spread }) };
-  const received = { ...ids, quorum, result };
   switch (verdict.status) {
     case 'waiting':
       return accept({ type: 'ResultReceived', data: received });
