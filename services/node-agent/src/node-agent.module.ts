@@ -36,6 +36,8 @@ import { Reconciler } from './reconcile/reconciler.js';
 import { runtimesOf } from './runtime/allowed-runtimes.js';
 import { OfferedRuntimes } from './runtime/offered-runtimes.js';
 import type { TaskRunner } from './runtime/task-runtime.js';
+import { Validator } from './validate/validator.js';
+import { VerdictJournal } from './validate/verdict-journal.js';
 
 const BYTES_PER_MIB = 1024 * 1024;
 
@@ -173,7 +175,14 @@ const agentOn = (
         const content = new Content(gateway, cache, () => enrolment.token(nodeId), peers);
         const own = { journal, content, runtime, endpoints, tasksMax, attestationClaimed };
         const reconciler = new Reconciler({ ...own, ...out, log: logFor('reconciler') });
-        return { reconciler, content, contentServer: await serveContent(config, cache, credentials) };
+        const contentServer = await serveContent(config, cache, credentials);
+        const validator = config.VALIDATES
+          ? new Validator({
+              ...{ nodeId, content, runtime, report: out.report, log: logFor('validator') },
+              journal: await VerdictJournal.open(join(stateDir, 'verdicts')),
+            })
+          : undefined;
+        return { reconciler, content, contentServer, validator };
       },
     });
   },

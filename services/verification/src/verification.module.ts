@@ -2,6 +2,9 @@ import { createHmac, randomBytes } from 'node:crypto';
 import { Verdict, verdicts } from '@astro/read-models/verification/verdicts';
 import { PlatformModule } from '@astro/runtime/platform.module';
 import { Module, type DynamicModule } from '@nestjs/common';
+import { auditEntities, auditOf, auditProjections, auditProviders } from './audit/audit.providers.js';
+import { openAudits } from './audit/open-audits.reactor.js';
+import { ValidatorReportsController } from './audit/validator-reports.controller.js';
 import { recordResults } from './record-results.reactor.js';
 import { task } from './task/task.js';
 import type { VerificationConfig } from './verification.config.js';
@@ -15,15 +18,22 @@ export class VerificationModule {
         PlatformModule.forService({
           context: 'verification',
           config,
-          aggregates: { task: task({ maxReplicas: config.MAX_REPLICAS }) },
-          projections: [verdicts],
-          reactors: [recordResults(newSeeds())],
-          entities: [Verdict],
+          aggregates: { task: task({ maxReplicas: config.MAX_REPLICAS }), audit: auditOf(config) },
+          projections: [verdicts, ...auditProjections],
+          reactors: [recordResults(newSeeds()), openAudits(ratesIn(config), newSeeds())],
+          entities: [Verdict, ...auditEntities],
         }),
       ],
+      controllers: [ValidatorReportsController],
+      providers: auditProviders(config, randomBytes(32).toString('hex')),
     };
   }
 }
+
+const ratesIn = ({ AUDIT_SAMPLE_PPM: samplePpm, AUDIT_PLANTED_PPM: plantedPpm }: VerificationConfig) => ({
+  samplePpm,
+  plantedPpm,
+});
 
 /**
  * Seeds that nobody outside of this process can foresee. Its secret is never written down: each seed is recorded with

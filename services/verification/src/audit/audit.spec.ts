@@ -1,10 +1,11 @@
 import { hash } from 'node:crypto';
 import { describe, expect, test } from '@jest/globals';
 import { specify } from '@astro/event-sourcing/specify';
+import { exchangeOf } from '@astro/messages/commitment';
 import type { AuditCommand, AuditEvent, Candidate } from '@astro/messages/verification';
 import fc from 'fast-check';
 import { commitmentOf } from '../commit-reveal/commit-reveal.js';
-import { audit, exchangeOf } from './audit.js';
+import { audit } from './audit.js';
 import { drawValidators, secretHashOf, seedOf } from './draw-validators.js';
 import { judgeAudit } from './judge-audit.js';
 

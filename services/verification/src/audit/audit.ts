@@ -1,5 +1,6 @@
 import { accept, reject, type Decider, type Decision } from '@astro/event-sourcing/decider';
 import { structured } from '@astro/event-sourcing/snapshot-format';
+import { exchangeOf } from '@astro/messages/commitment';
 import type {
   AuditClosed,
   AuditCommand,
@@ -149,9 +150,6 @@ export const audit = (terms: AuditTerms): Decider<Audit, AuditCommand, AuditEven
     }
   },
 });
-
-/** What validators bind their commitments to, so that those of an earlier round are worth nothing. */
-export const exchangeOf = (taskId: string, round: number): string => `${taskId}/${round}`;
 
 /** All that can come has come, or whatever comes is late. */
 export function canClose({ exchange }: Pick<Exchange, 'exchange'>, atMs: number): boolean {
