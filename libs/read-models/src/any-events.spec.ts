@@ -35,6 +35,9 @@ import { Booking, bookings } from './scheduling/bookings.js';
 import { Job, jobs } from './scheduling/jobs.js';
 import { Lease, leases } from './scheduling/leases.js';
 import { Task, tasks } from './scheduling/tasks.js';
+import { Audit, audits } from './verification/audits.js';
+import { ValidatorNode, validatorNodes } from './verification/validator-nodes.js';
+import { ValidatorRecord, validatorRecords } from './verification/validator-records.js';
 import { Verdict, verdicts } from './verification/verdicts.js';
 
 type ReadModel = readonly [Projection<Message, EntityManager>, EntitySchema];
@@ -64,6 +67,9 @@ const readModels: readonly ReadModel[] = [
   [payouts, Payout],
   [wallets, Wallet],
   [verdicts, Verdict],
+  [audits, Audit],
+  [validatorNodes, ValidatorNode],
+  [validatorRecords, ValidatorRecord],
 ];
 
 const RUNS = 8;

@@ -56,8 +56,8 @@ export async function openValidatedMarket(platform: Platform, client: Client): P
     start('validator-a', validates),
     start('validator-b', validates),
     start('validator-c', validates, lyingAgentEntry),
-    platform.untilChainIsReady(),
   ]);
+  await platform.untilChainIsReady();
   const all = await until(
     () => client.json<Validators>('/v1/validators'),
     ({ items }) => items.length === 3 && items.every(({ minimumAtto }) => minimumAtto !== '0'),
