@@ -36,7 +36,7 @@ import { Reconciler } from './reconcile/reconciler.js';
 import { runtimesOf } from './runtime/allowed-runtimes.js';
 import { OfferedRuntimes } from './runtime/offered-runtimes.js';
 import type { TaskRunner } from './runtime/task-runtime.js';
-import { Validator } from './validate/validator.js';
+import { Validator, type ValidatorOptions } from './validate/validator.js';
 import { VerdictJournal } from './validate/verdict-journal.js';
 
 const BYTES_PER_MIB = 1024 * 1024;
@@ -116,6 +116,16 @@ async function serveContent(
   );
 }
 
+/** Undefined where the node offers its capacity. */
+async function validatorOf(
+  { VALIDATES, AGENT_STATE_DIR: stateDir }: NodeAgentConfig,
+  own: Omit<ValidatorOptions, 'journal' | 'log'>,
+): Promise<Validator | undefined> {
+  if (!VALIDATES) return undefined;
+  const journal = await VerdictJournal.open(join(stateDir, 'verdicts'));
+  return new Validator({ ...own, journal, log: logFor('validator') });
+}
+
 const agentOn = (
   machine: Machine,
   runnerOf: (own: TaskRunner) => TaskRunner,
@@ -176,12 +186,7 @@ const agentOn = (
         const own = { journal, content, runtime, endpoints, tasksMax, attestationClaimed };
         const reconciler = new Reconciler({ ...own, ...out, log: logFor('reconciler') });
         const contentServer = await serveContent(config, cache, credentials);
-        const validator = config.VALIDATES
-          ? new Validator({
-              ...{ nodeId, content, runtime, report: out.report, log: logFor('validator') },
-              journal: await VerdictJournal.open(join(stateDir, 'verdicts')),
-            })
-          : undefined;
+        const validator = await validatorOf(config, { nodeId, content, runtime, report: out.report });
         return { reconciler, content, contentServer, validator };
       },
     });

@@ -78,7 +78,8 @@ export const enrolment = z
         .optional()
         .meta({ description: 'What the node can prove. It counts once its evidence was accepted' }),
       validates: z.boolean().optional().meta({
-        description: 'The node takes no leases: it runs again what others did, once a stake is registered for it',
+        description:
+          'The node takes no leases: it runs again what others did, once a stake is registered for it',
       }),
       fabric: name.meta({ description: 'Nodes with the same name are joined by a fast network' }),
       maintenance: z

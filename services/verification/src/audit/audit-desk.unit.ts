@@ -12,7 +12,7 @@ import type { EntityManager } from '@mikro-orm/postgresql';
 import type { DigestOf } from '../commit-reveal/commit-reveal.js';
 import type { Audit, AuditRejection } from './audit.js';
 import { secretHashOf } from './draw-validators.js';
-import { findAudited } from './find-audited.js';
+import { findAudited } from './audited.reader.js';
 import type { OrdersPublisher } from './orders.publisher.js';
 
 export type AuditStore = AggregateStore<Audit, AuditCommand, AuditEvent, AuditRejection>;

@@ -136,12 +136,8 @@ export const audit = (terms: AuditTerms): Decider<Audit, AuditCommand, AuditEven
           ...exchange,
           reveals: new Map(exchange.reveals).set(data.validatorId, { digest: data.digest, salt: data.salt }),
         }));
-      case 'InputRefused': {
-        const known = audit as Exchanging;
-        const whose = whoseOf(known.exchange, data.validatorId);
-        const count = (known.refusals.get(whose) ?? 0) + 1;
-        return { ...known, refusals: new Map(known.refusals).set(whose, count) };
-      }
+      case 'InputRefused':
+        return refusedOnceMore(audit as Exchanging, data.validatorId);
       case 'AuditClosed': {
         const isSettled = data.outcome !== 'inconclusive' && data.reason !== 'planted';
         const kept = 'exchange' in audit ? audit : {};
@@ -240,6 +236,12 @@ const isExchange = (audit: Audit): audit is Exchanging => 'exchange' in audit;
 
 const whoseOf = ({ parties }: CommitReveal, validatorId: string): string =>
   parties.includes(validatorId) ? validatorId : strangers;
+
+function refusedOnceMore(audit: Exchanging, validatorId: string): Audit {
+  const whose = whoseOf(audit.exchange, validatorId);
+  const count = (audit.refusals.get(whose) ?? 0) + 1;
+  return { ...audit, refusals: new Map(audit.refusals).set(whose, count) };
+}
 
 function exchanged(audit: Audit, change: (exchange: CommitReveal) => CommitReveal): Audit {
   if (!isExchange(audit)) throw new Error('an input was taken before anybody was drawn');
