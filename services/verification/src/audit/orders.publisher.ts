@@ -2,7 +2,8 @@ import { isDeepStrictEqual } from 'node:util';
 import type { OrdersOfValidators } from '@astro/jetstream/desired-state';
 import { KeyedQueue } from '@astro/jetstream/keyed-queue';
 import type { AuditOrder } from '@astro/messages/agent';
-import { auditsOf, type Audit } from '@astro/read-models/verification/audits';
+import { readPosition } from '@astro/postgres/checkpoints';
+import { audits, auditsOf, type Audit } from '@astro/read-models/verification/audits';
 import type { EntityManager } from '@mikro-orm/postgresql';
 
 /** Of one validator; what is beyond waits until something is closed. */
@@ -31,10 +32,11 @@ export class OrdersPublisher {
 
   publish(validatorId: string, now: Date, { ifChanged = false } = {}): Promise<void> {
     return this.#queue.run(validatorId, async () => {
+      // Read first: what the rows say is from then or later, and it only grows, unlike the positions of what is left.
+      const asOf = await readPosition(this.#em(), audits.name);
       const rows = await auditsOf(this.#em(), validatorId, ordersMax);
       const orders = rows.map(row => orderOf(row, now));
       if (ifChanged && isDeepStrictEqual(orders, this.#told.get(validatorId))) return;
-      const asOf = Math.max(0, ...rows.map(({ position }) => position));
       await this.#lists.put({ nodeId: validatorId, orders }, asOf);
       if (orders.length > 0) this.#told.set(validatorId, orders);
       else this.#told.delete(validatorId);
