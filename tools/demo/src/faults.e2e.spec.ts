@@ -24,7 +24,7 @@ beforeAll(async () => {
   stateDir = await mkdtemp(join(tmpdir(), 'astro-faults-'));
   const verification = {
     ...{ AUDIT_SAMPLE_PPM: '1000000', AUDIT_DRAW_AFTER_BLOCKS: '1', AUDIT_POLL_MS: '100' },
-    AUDIT_COMMIT_WITHIN_MS: '4000',
+    AUDIT_COMMIT_WITHIN_MS: '3500',
   };
   const env = { scheduling: { PLACEMENT_PATIENCE_MS: '1000' }, verification };
   platform = await Platform.start({ stateDir, env });

@@ -40,6 +40,8 @@ const auditsAtOnce = 200;
 const candidatesMax = 256;
 /** What a node must offer: only WebAssembly gives everybody the same. */
 const runtime = 'wasm';
+/** What the bus took in time may be decided a moment later: nobody is missing for that. */
+const graceMs = 1_000;
 
 /** Takes audits from step to step where a clock, the chain or a secret is needed: one process at a time. */
 export const auditDeskUnit = (options: AuditDeskOptions): Unit => ({
@@ -122,8 +124,9 @@ async function draw(options: AuditDeskOptions, row: AuditRow, at: Date): Promise
 /** The table may lag, which the decider sees: an audit that goes on is looked at again. */
 async function closeWhenDone(options: AuditDeskOptions, row: AuditRow, at: Date): Promise<void> {
   const { taskId, round, committed, revealed, commitUntil, revealUntil } = row;
-  const isWhole = committed.length === row.drawn.length || at > commitUntil!;
-  const isDone = (isWhole && revealed.length === committed.length) || at > revealUntil!;
+  const isOver = (until: Date) => at.getTime() > until.getTime() + graceMs;
+  const isWhole = committed.length === row.drawn.length || isOver(commitUntil!);
+  const isDone = (isWhole && revealed.length === committed.length) || isOver(revealUntil!);
   if (isDone) await send(options, row, { type: 'CloseAudit', data: { taskId, round, at } });
 }
 

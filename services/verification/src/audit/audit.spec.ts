@@ -250,6 +250,10 @@ describe('bad input is refused and recorded:', () => {
       .when(commit('w'))
       .thenRejected('PartyIsNotAsked');
   });
+  test('what comes after the verdict, which stands', () =>
+    given(...open, committed('a'), closed({ flaw: 'no_majority' }))
+      .when(reveal('a', truth, 150))
+      .then(refused('a', 'reveal', 'AuditIsClosed', 150)));
   test('the same once more changes nothing', () =>
     given(...open, committed('a'))
       .when(commit('a'))

@@ -38,7 +38,8 @@ export type AuditRejection =
   | 'SecretDiffers'
   | 'AuditGoesOn'
   | CommitRevealRejection
-  | 'RoundDiffers';
+  | 'RoundDiffers'
+  | 'AuditIsClosed';
 
 /** An audit between its draw and, once it is closed, for ever: what comes late is told so. */
 type Exchange = {
@@ -227,6 +228,8 @@ function take(
   const { step, event } = stepWith(exchange);
   if (!step.taken) return refuse(step.rejection);
   if (step.state === exchange) return accept();
+  // It was said in time and came too late to be judged: the verdict stands.
+  if (audit.status === 'closed') return refuse('AuditIsClosed');
   return accept(event);
 }
 
