@@ -8,6 +8,7 @@ const written = [
     'budget-periods',
     'compute-unit',
     'codec',
+    'commitment',
     'content-id',
     'corpus',
     'fact-id',

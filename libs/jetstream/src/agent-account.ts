@@ -14,7 +14,8 @@ const saidByAgents: readonly string[] = catalogue.flatMap(({ kind, name }) => {
   if (kind === 'report') return [`agent.*.${name}`];
   return kind === 'telemetry' ? [`telemetry.*.${name}`] : [];
 });
-const DESIRED = 'agent.*.desired';
+/** Lists that the platform keeps for each node. */
+const LISTS = ['agent.*.desired', 'agent.*.audits'] as const;
 /** Frames of requests to servers on nodes, and of their answers. */
 const ASKED = endpointSubject('*', '*', '*');
 const ANSWERED = answerSubject('*', '*', '*');
@@ -29,7 +30,7 @@ export const agentInbox = (nodeId: string): string => `_INBOX_${assertToken(node
  */
 export const agentScope: Partial<UserPermissionsLimits> = {
   pub: { allow: [...saidByAgents, ANSWERED].map(ofTheAgent) },
-  sub: { allow: [...[DESIRED, ASKED].map(ofTheAgent), '_INBOX_{{name()}}.>'] },
+  sub: { allow: [...[...LISTS, ASKED].map(ofTheAgent), '_INBOX_{{name()}}.>'] },
   subs: AGENT_SUBSCRIPTIONS,
   payload: AGENT_PAYLOAD_BYTES,
   data: UNLIMITED,
@@ -47,7 +48,7 @@ function ofTheAgent(subject: string): string {
  */
 export const exportsToAgents: readonly Export[] = [
   ...[...saidByAgents, ANSWERED].map(subject => ({ name: subject, subject, type: 'service' as const })),
-  { name: DESIRED, subject: DESIRED, type: 'stream' },
+  ...LISTS.map(subject => ({ name: subject, subject, type: 'stream' as const })),
 ];
 
 /** Of the agents' account: a service, so that the server tells who asks a node that nobody hears. */

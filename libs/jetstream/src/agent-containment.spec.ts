@@ -69,8 +69,7 @@ function subjectsOfOthers(): readonly string[] {
     ...messages,
     ...ofStreams,
     ...ofBuckets,
-    `agent.${own}.desired`,
-    `agent.${other}.desired`,
+    ...lists.flatMap(list => [`agent.${own}.${list}`, `agent.${other}.${list}`]),
     `agent.${own}.Unheard`,
     `telemetry.${own}.Unheard`,
     `endpoint.${other}.gateway_1.exchange_1`,
@@ -87,6 +86,9 @@ function subjectsOfOthers(): readonly string[] {
     ...['_INBOX.x.1', '_R_.x', `${agentInbox(other)}.1`],
   ];
 }
+
+/** What the platform keeps for each node, and it hears of its own. */
+const lists = ['desired', 'audits'];
 
 const wildcards = [
   ...['>', '*', '*.>', 'agent.>', 'agent.*.desired', `agent.${other}.>`, `agent.${own}.>`, 'telemetry.>'],
@@ -147,7 +149,7 @@ describe('an agent is confined to what is its own', () => {
 
   test('it can hear none of the subjects of others', async () => {
     const subjects = [...subjectsOfOthers(), ...wildcards].filter(
-      subject => subject !== `agent.${own}.desired`,
+      subject => !lists.some(list => subject === `agent.${own}.${list}`),
     );
     const denied = subjects.map(
       subject =>
@@ -196,7 +198,7 @@ describe('a mistake in the agents’ template exposes nothing of the platform', 
 
   afterAll(() => anybody.close());
 
-  test('what the platform says is not heard in the agents’ account, but for desired states and requests', async () => {
+  test('what the platform says is not heard in the agents’ account, but for lists and requests', async () => {
     const heard: string[] = [];
     anybody.subscribe('>', { callback: (_, { subject }) => void heard.push(subject) });
     await anybody.flush();
@@ -206,7 +208,8 @@ describe('a mistake in the agents’ template exposes nothing of the platform', 
     await new DesiredStates(bus).put({ nodeId: other, assignments: [] }, 1);
     await settled(() => heard.filter(subject => subject === `agent.${other}.desired`).length >= 2);
     const request = `endpoint.${other}.gateway_1.exchange_1`;
-    expect(new Set(heard)).toEqual(new Set([`agent.${own}.desired`, `agent.${other}.desired`, request]));
+    const told = [own, other].flatMap(nodeId => lists.map(list => `agent.${nodeId}.${list}`));
+    expect(new Set(heard)).toEqual(new Set([...told, request]));
   });
 
   test('nothing but reports, heartbeats and answers reaches the platform from there', async () => {

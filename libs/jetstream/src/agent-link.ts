@@ -1,6 +1,7 @@
 import { sign } from 'node:crypto';
 import { newId } from '@astro/event-sourcing/ids';
 import type {
+  AuditOrders,
   DesiredState,
   Heartbeat,
   LogsWritten,
@@ -23,7 +24,7 @@ import {
 } from '@nats-io/transport-node';
 import { agentInbox } from './agent-account.js';
 import { backOffMs, delay } from './delay.js';
-import { DESIRED_STATE_TYPE } from './desired-state.js';
+import { AUDIT_ORDERS_TYPE, DESIRED_STATE_TYPE } from './desired-state.js';
 import { ExchangeListener, type TakeExchange } from './exchange-listener.js';
 import { envelope } from './headers.js';
 import { assertToken } from './subjects.js';
@@ -168,6 +169,18 @@ export class AgentLink {
     this.#desired.add(callback);
   }
 
+  /** Calls back with all that a validator was drawn to run again. Report `AuditOrdersWanted` to be told it now. */
+  onAudits(callback: (orders: AuditOrders) => void): void {
+    this.#connection.subscribe(`agent.${assertToken(this.#nodeId)}.audits`, {
+      callback: (error, message) => {
+        if (error) return this.#log(`audits do not arrive: ${error.message}`);
+        if (message.headers?.has('KV-Operation')) return;
+        const orders = this.#decoded(AUDIT_ORDERS_TYPE, message.data);
+        if (orders) callback(orders as AuditOrders);
+      },
+    });
+  }
+
   /** Calls back after each reconnection: what changed meanwhile was missed, so ask for it. */
   onReconnect(callback: () => void): void {
     this.#reconnected.add(callback);
@@ -215,15 +228,19 @@ export class AgentLink {
     if (headers?.has('KV-Operation')) return;
     const revision = Number(headers?.get('Nats-Sequence') ?? 0);
     if (revision !== 0 && revision <= this.#revision) return;
-    let state: DesiredState;
-    try {
-      state = decode(DESIRED_STATE_TYPE, data) as DesiredState;
-    } catch (error) {
-      this.#log(`a desired state cannot be read: ${error instanceof Error ? error.message : String(error)}`);
-      return;
-    }
+    const state = this.#decoded(DESIRED_STATE_TYPE, data);
+    if (!state) return;
     this.#revision = revision;
-    for (const callback of this.#desired) callback(state, revision);
+    for (const callback of this.#desired) callback(state as DesiredState, revision);
+  }
+
+  #decoded(typeName: string, data: Uint8Array): unknown {
+    try {
+      return decode(typeName, data);
+    } catch (error) {
+      this.#log(`a ${typeName} cannot be read: ${error instanceof Error ? error.message : String(error)}`);
+      return undefined;
+    }
   }
 
   async #watch(): Promise<void> {

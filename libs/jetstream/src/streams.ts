@@ -218,6 +218,13 @@ const buckets: readonly Bucket[] = [
     republish: { src: '$KV.desired.*', dest: 'agent.{{wildcard(1)}}.desired' },
   },
   {
+    name: 'audits',
+    description: 'What each validator was drawn to run again; the last value is all that counts.',
+    history: 1,
+    maxValueSize: MIB,
+    republish: { src: '$KV.audits.*', dest: 'agent.{{wildcard(1)}}.audits' },
+  },
+  {
     name: 'writers',
     description: 'Which process may write; a holder that falls silent loses its key.',
     history: 1,

@@ -37,6 +37,9 @@ import { Job, jobs } from './scheduling/jobs.js';
 import { Lease, leases } from './scheduling/leases.js';
 import { Task, tasks } from './scheduling/tasks.js';
 import { Accusation, accusations } from './verification/accusations.js';
+import { Audit, audits } from './verification/audits.js';
+import { ValidatorNode, validatorNodes } from './verification/validator-nodes.js';
+import { ValidatorRecord, validatorRecords } from './verification/validator-records.js';
 import { Verdict, verdicts } from './verification/verdicts.js';
 
 type ReadModel = readonly [Projection<Message, EntityManager>, EntitySchema];
@@ -68,6 +71,9 @@ const readModels: readonly ReadModel[] = [
   [wallets, Wallet],
   [verdicts, Verdict],
   [accusations, Accusation],
+  [audits, Audit],
+  [validatorNodes, ValidatorNode],
+  [validatorRecords, ValidatorRecord],
 ];
 
 const RUNS = 8;

@@ -41,7 +41,11 @@ import { Job, findJob, jobs, pageOfJobs } from './scheduling/jobs.js';
 import { Lease, leases, leasesOf, runningPriceOf } from './scheduling/leases.js';
 import { Task, tasks, tasksOf } from './scheduling/tasks.js';
 import { Accusation, accusations } from './verification/accusations.js';
+import { Audit, audits, auditsOf, openAudits } from './verification/audits.js';
+import { ValidatorNode, validatorNodes } from './verification/validator-nodes.js';
+import { ValidatorRecord, validatorRecords } from './verification/validator-records.js';
 import { Verdict, findVerdict, verdicts, verdictsOf } from './verification/verdicts.js';
+import { auditHistory, validatorHistory } from './audit-history.fixture.js';
 import { custodyHistory, depositReference, refundReference } from './custody-history.fixture.js';
 import { billingHistory, credit, invoicingHistory } from './billing-history.fixture.js';
 import { bookingHistory } from './booking-history.fixture.js';
@@ -93,6 +97,9 @@ const readModels: readonly ReadModel[] = [
   { projection: payouts, entity: Batch, history: settlementHistory },
   { projection: verdicts, entity: Verdict, history: verificationHistory },
   { projection: accusations, entity: Accusation, history: accusationHistory },
+  { projection: audits, entity: Audit, history: auditHistory },
+  { projection: validatorNodes, entity: ValidatorNode, history: validatorHistory },
+  { projection: validatorRecords, entity: ValidatorRecord, history: auditHistory },
 ];
 
 let dir: string;
@@ -451,4 +458,32 @@ test('an operator sees its payouts, newest first, and how far each is', async ()
   expect(rest.items).toMatchObject([{ payoutId: 'batch_1-0', status: 'claimed', transactionHash: '0xt2' }]);
   expect(await payoutsOf(em, 'batch_1')).toMatchObject([{ status: 'claimed' }, { status: 'claimable' }]);
   expect(await findPayout(em, 'operator_2', 'batch_1-0')).toBeNull();
+});
+
+test('audits are worked on until they are closed, each by those who were drawn for it', async () => {
+  const em = await built('verification');
+  const open = await openAudits(em, 10);
+  expect(open.map(({ taskId, round, status }) => [taskId, round, status])).toEqual([
+    ['task_3', 2, 'requested'],
+    ['task_4', 1, 'drawn'],
+  ]);
+  const [own] = await auditsOf(em, 'node_9', 10);
+  expect(own).toMatchObject({ taskId: 'task_4', committed: ['node_8'], revealed: ['node_8'] });
+  expect(await auditsOf(em, 'node_1', 10)).toEqual([]);
+});
+
+test('a validator has a record of what it found, and of whether it was awake', async () => {
+  const em = await built('verification');
+  const recordOf = (validatorId: string) => em.findOneOrFail(ValidatorRecord, { validatorId });
+  const none = { correct: 0, wrong: 0, missed: 0, plantedAwake: 0, plantedAsleep: 0 };
+  expect(await recordOf('node_7')).toMatchObject({ ...none, correct: 2, plantedAwake: 1 });
+  expect(await recordOf('node_9')).toMatchObject({ ...none, wrong: 1, missed: 2, plantedAsleep: 1 });
+  const nodes = await em.find(ValidatorNode, {}, { orderBy: { nodeId: 'asc' } });
+  expect(
+    nodes.map(({ nodeId, validates, isOnline, isRevoked }) => [nodeId, validates, isOnline, isRevoked]),
+  ).toEqual([
+    ['node_7', true, true, false],
+    ['node_8', true, false, true],
+    ['node_9', false, true, false],
+  ]);
 });

@@ -23,6 +23,10 @@ import { Booking } from '@astro/read-models/scheduling/bookings';
 import { Job } from '@astro/read-models/scheduling/jobs';
 import { Lease } from '@astro/read-models/scheduling/leases';
 import { Task } from '@astro/read-models/scheduling/tasks';
+import { Audit } from '@astro/read-models/verification/audits';
+import { ValidatorNode } from '@astro/read-models/verification/validator-nodes';
+import { ValidatorRecord } from '@astro/read-models/verification/validator-records';
+import { ChainProgress, ValidatorStake } from '@astro/read-models/verification/validator-stakes';
 import { PlatformModule } from '@astro/runtime/platform.module';
 import { Module, type DynamicModule } from '@nestjs/common';
 import { APP_FILTER, APP_INTERCEPTOR, HttpAdapterHost } from '@nestjs/core';
@@ -71,6 +75,7 @@ import { PayoutsController } from './payouts/payouts.controller.js';
 import { QuotesController } from './quotes/quotes.controller.js';
 import { ReadModels } from './read-models.js';
 import { ReservationsController } from './reservations/reservations.controller.js';
+import { ValidatorsController } from './validators/validators.controller.js';
 import { WalletsController } from './wallets/wallets.controller.js';
 
 export const controllers = [
@@ -99,6 +104,7 @@ export const controllers = [
   QuotesController,
   ReservationsController,
   ServicesController,
+  ValidatorsController,
   OpenApiController,
 ];
 
@@ -142,6 +148,7 @@ export class GatewayModule {
             InvoicedMonth,
             Earning,
             OperatorMoney,
+            ...[Audit, ValidatorNode, ValidatorRecord, ValidatorStake, ChainProgress],
             ...chainEntities,
           ],
         }),

@@ -20,6 +20,8 @@ export const nodeAgentConfig = z.object({
   GATEWAY_URL: z.url({ protocol: /^https?$/ }).transform(url => url.replace(/\/+$/, '')),
   /** The operator's API key; used to enrol, and never sent to anybody but the gateway. */
   OPERATOR_KEY: z.string().regex(/^astro_[0-9A-Za-z]{49}$/, 'is not an API key'),
+  /** The node takes no leases, and runs again what others did once its stake is registered: a validator. */
+  VALIDATES: z.stringbool().default(false),
   /** Holds the node's key, its leases and its cache. Who has this folder is this node. */
   AGENT_STATE_DIR: z.string().min(1),
   AGENT_NAME: z.string().regex(/^[\w.-]{1,64}$/, 'must be 1 to 64 of A-Z a-z 0-9 . _ -'),

@@ -38,6 +38,8 @@ import { Reconciler } from './reconcile/reconciler.js';
 import { runtimesOf } from './runtime/allowed-runtimes.js';
 import { OfferedRuntimes } from './runtime/offered-runtimes.js';
 import type { TaskRunner } from './runtime/task-runtime.js';
+import { Validator, type ValidatorOptions } from './validate/validator.js';
+import { VerdictJournal } from './validate/verdict-journal.js';
 
 const BYTES_PER_MIB = 1024 * 1024;
 
@@ -130,6 +132,16 @@ async function serveContent(
   );
 }
 
+/** Undefined where the node offers its capacity. */
+async function validatorOf(
+  { VALIDATES, AGENT_STATE_DIR: stateDir }: NodeAgentConfig,
+  own: Omit<ValidatorOptions, 'journal' | 'log'>,
+): Promise<Validator | undefined> {
+  if (!VALIDATES) return undefined;
+  const journal = await VerdictJournal.open(join(stateDir, 'verdicts'));
+  return new Validator({ ...own, journal, log: logFor('validator') });
+}
+
 const agentOn = (
   machine: Machine,
   runnerOf: (own: TaskRunner) => TaskRunner,
@@ -193,7 +205,9 @@ const agentOn = (
         const content = new Content(gateway, cache, () => enrolment.token(nodeId), peers);
         const own = { journal, content, runtime, endpoints, tasksMax, attestationClaimed };
         reconciler = new Reconciler({ ...own, ...out, log: logFor('reconciler') });
-        return { reconciler, content, contentServer: await serveContent(config, cache, credentials) };
+        const contentServer = await serveContent(config, cache, credentials);
+        const validator = await validatorOf(config, { nodeId, content, runtime, report: out.report });
+        return { reconciler, content, contentServer, validator };
       },
     });
   },

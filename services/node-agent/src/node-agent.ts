@@ -15,6 +15,7 @@ import type { NodeAgentConfig } from './node-agent.config.js';
 import type { PressureWatch } from './pressure/pressure-watch.js';
 import type { HardwareWatch } from './probe/hardware-watch.js';
 import type { Reconciler, ReconcilerOptions } from './reconcile/reconciler.js';
+import type { Validator } from './validate/validator.js';
 
 const AGENT_VERSION = '0.1.0';
 /** Between two rounds of attempts at what the agent cannot do without. */
@@ -52,6 +53,8 @@ export type NodeWork = {
   readonly content: Content;
   /** Where other nodes get what this one holds, if they do. */
   readonly contentServer: ContentServer | undefined;
+  /** Of a node that runs again what others did. */
+  readonly validator: Validator | undefined;
 };
 
 /** The life of a node: enrol, connect, do what is desired, say that it is alive, keep its credentials fresh. */
@@ -87,6 +90,7 @@ export class NodeAgent {
     this.#stop.abort(new Error('the agent stops'));
     await Promise.all(this.#loops);
     await this.#work?.reconciler.close();
+    await this.#work?.validator?.close();
     await this.#work?.contentServer?.close();
     await this.#link?.close();
   }
@@ -124,13 +128,14 @@ export class NodeAgent {
       }),
     );
     if (!work) return;
-    const { reconciler, content } = work;
+    const { reconciler, content, validator } = work;
     this.#work = work;
     link.onDesired(state => {
       this.#informedAtMs = performance.now();
       this.#inBackground('keep what is wanted', content.want(state));
       reconciler.want(state).catch((error: unknown) => log.error('reconcile', { reason: reasonOf(error) }));
     });
+    if (validator) this.#validate(link, validator);
     link.onExchange((request, exchange) => this.#parts.endpoints.take(request, exchange));
     link.onReconnect(() => this.#inBackground('ask for the desired state', this.#ask()));
     link.onRefused(() => this.#renewNow.abort());
@@ -142,6 +147,16 @@ export class NodeAgent {
     const lookAtHost = () => this.#parts.pressure.look(new Date(), () => this.#offerWhatIsHere(true));
     this.#loops.push(this.#every(config.PRESSURE_LOOK_MS, 'look at what is left', lookAtHost, signal));
     this.#loops.push(this.#parts.measuringOf(nodeId, () => reconciler.runningLeases === 0).run(signal));
+  }
+
+  /** Its orders come when they change; asking again repairs what was missed. */
+  #validate(link: AgentLink, validator: Validator): void {
+    const { signal } = this.#stop;
+    const ask = () => link.report('AuditOrdersWanted', {}, { signal });
+    link.onAudits(orders => validator.want(orders));
+    link.onReconnect(() => this.#inBackground('ask for audits', ask()));
+    const { DESIRED_STATE_PATIENCE_MS: everyMs } = this.#parts.config;
+    this.#loops.push(this.#every(everyMs, 'ask for audits', ask, signal));
   }
 
   async #join(): Promise<string> {

@@ -59,6 +59,11 @@ export class AgentReportsController {
         return this.#decide(healthOf(report.data, report.data.reason, origin), context);
       case 'DesiredStateWanted':
         return this.publisher.publish(origin.nodeId);
+      // Validators say these to verification.
+      case 'AuditCommitted':
+      case 'AuditRevealed':
+      case 'AuditOrdersWanted':
+        return;
     }
   }
 

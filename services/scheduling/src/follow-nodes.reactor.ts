@@ -14,6 +14,9 @@ export const followNodes = (poolId: string): Reactor<NodeEvent, PoolCommand> => 
     const to = { type: 'scheduling.pool', id: poolId } as const;
     switch (type) {
       case 'NodeCameOnline':
+        // What runs again what others did is none of those; a node that once was is taken off the market.
+        if (data.offer.validates === true)
+          return [{ to, type: 'WithdrawNode', data: { poolId, nodeId: data.offer.nodeId, at } }];
         return [{ to, type: 'AdmitNode', data: { poolId, ...data, at } }];
       case 'NodeWentOffline':
         return [{ to, type: 'WithdrawNode', data: { poolId, nodeId: data.nodeId, at: data.lastSeenAt } }];

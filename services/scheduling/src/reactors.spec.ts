@@ -251,6 +251,12 @@ describe('nodes', () => {
     expect(reaction(followNodes('main'), { type: 'NodeCameOnline', data: { offer } })).toEqual([
       { to: pool, type: 'AdmitNode', data: { poolId: 'main', offer, at: recordedAt } },
     ]));
+  test('a node that validates takes no leases, and is withdrawn if it once did', () => {
+    const validator = { ...offer, validates: true };
+    expect(reaction(followNodes('main'), { type: 'NodeCameOnline', data: { offer: validator } })).toEqual([
+      { to: pool, type: 'WithdrawNode', data: { poolId: 'main', nodeId: 'node_a', at: recordedAt } },
+    ]);
+  });
   test('a node that goes offline is withdrawn as of when it was seen last', () =>
     expect(
       reaction(followNodes('main'), {

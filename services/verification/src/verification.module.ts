@@ -8,6 +8,9 @@ import { accusing } from './accusation/accusation.providers.js';
 import { recordFaults } from './accusation/record-faults.reactor.js';
 import { collusion } from './collusion/collusion.js';
 import { noteVerdicts } from './collusion/note-verdicts.reactor.js';
+import { auditEntities, auditOf, auditProjections, auditProviders } from './audit/audit.providers.js';
+import { openAudits } from './audit/open-audits.reactor.js';
+import { ValidatorReportsController } from './audit/validator-reports.controller.js';
 import { recordResults } from './record-results.reactor.js';
 import { task } from './task/task.js';
 import type { VerificationConfig } from './verification.config.js';
@@ -21,17 +24,26 @@ export class VerificationModule {
         PlatformModule.forService({
           context: 'verification',
           config,
-          aggregates: { task: task({ maxReplicas: config.MAX_REPLICAS }), accusation, collusion },
-          projections: [verdicts, accusations],
-          reactors: [recordResults(newSeeds()), recordFaults],
+          aggregates: {
+            task: task({ maxReplicas: config.MAX_REPLICAS }),
+            ...{ accusation, collusion, audit: auditOf(config) },
+          },
+          projections: [verdicts, accusations, ...auditProjections],
+          reactors: [recordResults(newSeeds()), recordFaults, openAudits(ratesIn(config), newSeeds())],
           gatheringReactors: [noteVerdicts],
-          entities: [Verdict, Accusation],
+          entities: [Verdict, Accusation, ...auditEntities],
         }),
       ],
-      providers: [...accusing(config)],
+      controllers: [ValidatorReportsController],
+      providers: [...accusing(config), ...auditProviders(config, randomBytes(32).toString('hex'))],
     };
   }
 }
+
+const ratesIn = ({ AUDIT_SAMPLE_PPM: samplePpm, AUDIT_PLANTED_PPM: plantedPpm }: VerificationConfig) => ({
+  samplePpm,
+  plantedPpm,
+});
 
 /**
  * Seeds that nobody outside of this process can foresee. Its secret is never written down: each seed is recorded with

@@ -4,13 +4,16 @@ import type { Benchmark, Progress } from './benchmark.js';
 import { startBusServer } from './bus-server.js';
 import { startProgram } from './instance.js';
 import { rounded } from './measure.js';
-import { defaultEconomy } from './verification/economy.js';
+import { simulateAudits, type AuditOutcome } from './verification/audits.js';
+import { defaultEconomy, defaultValidatorEconomy } from './verification/economy.js';
 import { freivaldsRatio } from './verification/freivalds.js';
 import { simulate, type Outcome } from './verification/scenarios.js';
 import { verdictsPerSecond } from './verification/verdicts.js';
 
 const WARM_UP_TASKS = 5_000;
 const VERDICTS = 20_000;
+/** In each scenario of audits there is one for so many tasks of the others. */
+const TASKS_OF_AUDIT = 50;
 /** The first result of no task is drawn, so that each verdict is of one. */
 const alone = { replicas: 1, verification: { policy: 'recheck', samplePpm: 1 } } as const;
 
@@ -43,7 +46,7 @@ const legible = (outcome: Outcome): Outcome => ({
 
 export const verification: Benchmark = {
   measures:
-    'verification policies over a simulated market with cheats, verdicts a second, and Freivalds’ check',
+    'verification policies and audits with cheats, simulated; verdicts a second; and Freivalds’ check',
   usage: `npm run bench -- verification [options]
   --tasks 1000000   of each scenario of the policy adaptive; a fifth of them of each of the others
   --seed 1          the same seed gives the same market
@@ -58,12 +61,17 @@ export const verification: Benchmark = {
       progress(`${outcome.policy}, ${outcome.strategy}, ${outcome.cheats} %`);
     }
     console.error(tableOf(scenarios));
+    const audits = [
+      ...simulateAudits(Math.ceil(tasks / TASKS_OF_AUDIT), seed, await defaultValidatorEconomy()),
+    ];
+    console.error(tableOfAudits(audits));
     const { ratio, workMs, checkMs } = freivaldsRatio();
     progress(`a product takes ${rounded(workMs)} ms of a processor, its check ${rounded(checkMs, 1)} ms`);
     return {
       seed,
       economy,
       scenarios,
+      audits,
       freivaldsRatio: rounded(ratio, 1),
       ...(await verdicts(folder, progress)),
     };
@@ -98,5 +106,23 @@ function tableOf(scenarios: readonly Outcome[]): string {
   );
   const head =
     'policy            strategy                      cheat overhead     wrong slashed  profit vs honest (ASTRO)';
+  return [head, ...lines].join('\n');
+}
+
+/** The same of validators, by strategy and rate of planted tasks. */
+function tableOfAudits(audits: readonly AuditOutcome[]): string {
+  const lines = audits.map(
+    ({ strategy, plantedPpm, wrongVerdicts, inconclusive, honestSlashed, slashedAfter, profitVsHonest }) =>
+      [
+        strategy.padEnd(19),
+        `${plantedPpm / 10_000} %`.padStart(7),
+        `${wrongVerdicts}`.padStart(6),
+        `${inconclusive}`.padStart(7),
+        `${honestSlashed}`.padStart(7),
+        (slashedAfter?.toFixed(1) ?? '').padStart(13),
+        profitVsHonest.toFixed(2).padStart(10),
+      ].join(' '),
+  );
+  const head = 'validator           planted  wrong unclear slashed slashed after  profit vs honest (ASTRO)';
   return [head, ...lines].join('\n');
 }

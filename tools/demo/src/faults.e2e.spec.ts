@@ -14,6 +14,7 @@ import {
 import { Client, type Job, type JobRequest } from './client.js';
 import { untilSettled } from './main-job.js';
 import { openHonestMarket } from './market.js';
+import { openValidatedMarket } from './validated-market.fixture.js';
 
 let stateDir: string;
 let platform: Platform;
@@ -21,7 +22,12 @@ let client: Client;
 
 beforeAll(async () => {
   stateDir = await mkdtemp(join(tmpdir(), 'astro-faults-'));
-  platform = await Platform.start({ stateDir, env: { scheduling: { PLACEMENT_PATIENCE_MS: '1000' } } });
+  const verification = {
+    ...{ AUDIT_SAMPLE_PPM: '1000000', AUDIT_DRAW_AFTER_BLOCKS: '1', AUDIT_POLL_MS: '100' },
+    AUDIT_COMMIT_WITHIN_MS: '3500',
+  };
+  const env = { scheduling: { PLACEMENT_PATIENCE_MS: '1000' }, verification };
+  platform = await Platform.start({ stateDir, env });
   client = new Client(platform.gatewayUrl, (await openHonestMarket(platform)).tenantKey);
 }, 120_000);
 
@@ -102,9 +108,25 @@ test('a cancelled job stops, ends once, and what was reserved comes back', async
   expect(await available()).toBeGreaterThan(before);
 }, 60_000);
 
+test('validators overturn a lie that was accepted; who lies to them, and who is silent, is named', async () => {
+  const market = await openValidatedMarket(platform, client);
+  const [first, second, lying] = market.validatorIds;
+  const overturned = await market.auditOfLie();
+  expect(overturned).toMatchObject({
+    status: 'closed',
+    verdict: { outcome: 'overturned', wrong: [lying], missing: [], policy: 'audit/1' },
+  });
+  expect(overturned.verdict!.correct.toSorted()).toEqual([first, second].toSorted());
+  expect(overturned.verdict!.digest).not.toBe(overturned.claimedDigest);
+  await market.silence();
+  expect((await market.auditOfLie()).verdict).toMatchObject({
+    ...{ outcome: 'overturned', digest: overturned.verdict!.digest, wrong: [], missing: [lying] },
+  });
+}, 90_000);
+
 test('after all of it every job has ended once and the ledger sums to zero', async () => {
   const audit = await auditEvents(await platform.connectBus('audit'));
-  expect(audit.jobs).toBe(8);
+  expect(audit.jobs).toBe(10);
   expect(audit.jobsNotEndedOnce).toEqual([]);
   expect(audit.unbalanced).toEqual([]);
   expect(audit.ledgerSumAtto).toBe(0n);

@@ -30,9 +30,9 @@ export type Place = {
 };
 
 /** Holds the liquidity of the local deployment, and can pay for transactions. */
-const payer = walletFrom(anvilMnemonic, 6).address;
+export const localPayer = walletFrom(anvilMnemonic, 6).address;
 /** So that a deposit does not take another one's allowance, made at the same time. */
-const unlimited = 2n ** 256n - 1n;
+export const unlimitedAllowance = 2n ** 256n - 1n;
 const statementValidMs = 600_000;
 const attemptsMax = 40;
 const pollMs = 250;
@@ -80,10 +80,13 @@ export async function deposit(at: Place, address: string, amountAtto: bigint): P
   const { contracts } = readAddresses(at.chain.addressesFile);
   const pool = new RpcPool(at.chain.rpcUrl.split(','));
   const send = (to: string, data: string) =>
-    pool.call('eth_sendTransaction', { from: payer, to, data, gas: '0x7a120' });
+    pool.call('eth_sendTransaction', { from: localPayer, to, data, gas: '0x7a120' });
   try {
     const approve = AstroToken__factory.createInterface();
-    await send(contracts.token, approve.encodeFunctionData('approve', [contracts.escrow, unlimited]));
+    await send(
+      contracts.token,
+      approve.encodeFunctionData('approve', [contracts.escrow, unlimitedAllowance]),
+    );
     const escrow = Escrow__factory.createInterface();
     await send(contracts.escrow, escrow.encodeFunctionData('deposit', [address, amountAtto]));
   } finally {

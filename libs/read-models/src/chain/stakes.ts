@@ -49,7 +49,7 @@ export const StakePositionUndo = undoOf('stake_positions');
 /** Of one answer: an account has few, and who has more sees the first ones. */
 const maxPositions = 200;
 /** Of a provider that was never slashed: `WHOLE` of the contract. */
-const wholeFactor = 10n ** 27n;
+export const wholeFactor = 10n ** 27n;
 const providerKey = (fact: Fact): string => `${roleOf(fact)}/${fact.address('provider')}`;
 
 const providers: MirroredTable<StakeProvider> = {

@@ -23,6 +23,8 @@ export const problems = {
   payout_not_found: [404, 'There is no such payout of yours'],
   wallet_not_linked: [404, 'No address is linked to this account'],
   budget_not_found: [404, 'There is no such budget of yours'],
+  validator_not_found: [404, 'There is no such validator'],
+  audit_not_found: [404, 'There is no audit of such a task of yours'],
   batch_not_found: [404, 'There is no such settlement batch'],
   proposal_not_found: [404, 'There is no such proposal'],
   content_not_stored: [404, 'There is no such content'],

@@ -45,7 +45,7 @@ export class NodesController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<z.infer<typeof schema.enrolled>> {
     assertPublicKey(publicKey);
-    const { attestationClaimed, contentUrl, ...priced } = offer;
+    const { attestationClaimed, contentUrl, validates, ...priced } = offer;
     const { interruptiblePricePerSecondAtto, pricePerGibTransferredAtto, ...rest } = priced;
     // A node that has changed its key since is the same node.
     const known = await this.readModels.query(em => findNodeByKey(em, operator.id, publicKey));
@@ -58,6 +58,7 @@ export class NodesController {
           ...rest,
           ...(attestationClaimed && { attestationClaimed }),
           ...(contentUrl !== undefined && { contentUrl }),
+          ...(validates && { validates }),
           nodeId,
           operatorId: operator.id,
           pricePerSecondAtto: BigInt(offer.pricePerSecondAtto),

@@ -77,6 +77,10 @@ export const enrolment = z
       attestationClaimed: attestationKind
         .optional()
         .meta({ description: 'What the node can prove. It counts once its evidence was accepted' }),
+      validates: z.boolean().optional().meta({
+        description:
+          'The node takes no leases: it runs again what others did, once a stake is registered for it',
+      }),
       fabric: name.meta({ description: 'Nodes with the same name are joined by a fast network' }),
       maintenance: z
         .array(z.strictObject({ from: z.iso.datetime(), until: z.iso.datetime() }))

@@ -20,6 +20,12 @@ export class ContentMismatch extends Error {
 /** Bytes that a lease has moved: not those of the cache, nor those that another lease was fetching. */
 export type Moved = { fetchedBytes: number; uploadedBytes: number };
 
+/** What `store` answers for these bytes, without storing them. */
+export const contentIdOf = (bytes: Uint8Array): Promise<string> =>
+  bytes.length > RAW_FILE_BYTES_MAX
+    ? writeFile(bytes, () => Promise.resolve())
+    : Promise.resolve(cidOf(bytes));
+
 export type Peers = { readonly sources: PeerSources; readonly log: Log };
 
 /**

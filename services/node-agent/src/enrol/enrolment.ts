@@ -27,6 +27,7 @@ export type EnrolmentOptions = {
     readonly pricePerGibTransferredAtto?: string;
     readonly contentUrl?: string;
     readonly attestationClaimed?: AttestationKind;
+    readonly validates?: boolean;
     readonly maintenance: readonly MaintenanceWindow[];
   };
 };

@@ -127,5 +127,6 @@ export function offerOf(
     ...(perGib && { pricePerGibTransferredAtto: perGib }),
     ...(config.CONTENT_PUBLIC_URL && { contentUrl: config.CONTENT_PUBLIC_URL }),
     ...(config.ATTESTATION && { attestationClaimed: config.ATTESTATION }),
+    ...(config.VALIDATES && { validates: true }),
   };
 }

@@ -1,3 +1,5 @@
+import { commitmentText, type Opening } from '@astro/messages/commitment';
+
 /** SHA-256 in hex, given by the edge: the rules themselves know no library. */
 export type DigestOf = (text: string) => string;
 
@@ -14,7 +16,7 @@ export type CommitRevealRejection =
   | 'RevealDiffers'
   | 'RevealExists';
 
-export type Reveal = { readonly digest: string; readonly salt: string };
+export type Reveal = Opening;
 
 /** One task whose parties commit to what they found before anybody can read what another found. */
 export type CommitReveal = {
@@ -40,12 +42,8 @@ export const opened = (
 ): CommitReveal => ({ ...terms, commitments: new Map(), reveals: new Map() });
 
 /** Bound to the task and to the node, so that neither another task's nor another node's can be used again. */
-export const commitmentOf = (
-  taskId: string,
-  nodeId: string,
-  { digest, salt }: Reveal,
-  digestOf: DigestOf,
-): string => digestOf(JSON.stringify(['astro commitment 1', taskId, nodeId, digest, salt]));
+export const commitmentOf = (taskId: string, nodeId: string, opening: Reveal, digestOf: DigestOf): string =>
+  digestOf(commitmentText(taskId, nodeId, opening));
 
 /** The same commitment once more changes nothing. */
 export function commit(
