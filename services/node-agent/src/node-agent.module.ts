@@ -19,9 +19,11 @@ import { withAskedPrices } from './cli/asked-prices.js';
 import { ContentCache } from './content/content-cache.js';
 import { ContentServer } from './content/content-server.js';
 import { Content } from './content/content.js';
+import { Holdings } from './content/holdings.js';
 import { PeerCredentials } from './content/peer-credentials.js';
 import { PeerSources } from './content/peer-sources.js';
 import { EndpointDesk } from './endpoint/endpoint-desk.js';
+import { AgeIdentities } from './encryption/age-identities.js';
 import { Enrolment } from './enrol/enrolment.js';
 import { GatewayClient } from './gateway/gateway-client.js';
 import { trustCertificatesOf } from './gateway/trust.js';
@@ -127,15 +129,20 @@ const agentOn = (
     await mkdir(stateDir, { recursive: true, mode: 0o700 });
     const runtime = runnerOf(runtimes);
     const key = await NodeKey.open(stateDir);
-    const lookAt = async (here: Machine): Promise<Look> => ({
-      offer: offerOf(
-        here,
-        await askedNow(config, configFile),
-        { diskFreeMib: await diskFreeMib(stateDir), runtimes: runtimes.names },
-        new Date(),
-      ),
-      problems: [...here.problems, ...missingDevices(here, config)],
-    });
+    const identities = await AgeIdentities.open(stateDir);
+    const lookAt = async (here: Machine): Promise<Look> => {
+      await identities.keepFresh(config.KEY_ROTATION_DAYS, new Date());
+      const { recipient: encryptionRecipient } = identities;
+      const found = {
+        diskFreeMib: await diskFreeMib(stateDir),
+        runtimes: runtimes.names,
+        encryptionRecipient,
+      };
+      return {
+        offer: offerOf(here, await askedNow(config, configFile), found, new Date()),
+        problems: [...here.problems, ...missingDevices(here, config)],
+      };
+    };
     const first = await lookAt(machine);
     const lookAgain = async () => lookAt({ ...machine, ...(await probeAccelerators()) });
     const hardware = new HardwareWatch(first, lookAgain, logFor('hardware'));
@@ -147,6 +154,7 @@ const agentOn = (
       join(stateDir, 'content'),
       config.CONTENT_CACHE_MIB * BYTES_PER_MIB,
     );
+    const holdings = await Holdings.open({ stateDir, cache });
     const endpoints = new EndpointDesk();
     const journal = await LeaseJournal.open(join(stateDir, 'leases'));
     const tasksMax = Math.ceil(config.OFFER_CPU_MILLIS / 1000);
@@ -169,11 +177,14 @@ const agentOn = (
         }),
       workFor: async ({ nodeId, jwt, ...out }) => {
         const credentials = new PeerCredentials({ nodeId, seed32: () => key.current.seed32, jwt });
-        const peers = { sources: new PeerSources(credentials), log: logFor('content') };
+        const sources = new PeerSources(credentials, config.CONTENT_PRIVATE_ADDRESSES);
+        const peers = { sources, holdings, log: logFor('content') };
         const content = new Content(gateway, cache, () => enrolment.token(nodeId), peers);
-        const own = { journal, content, runtime, endpoints, tasksMax, attestationClaimed };
+        const claims = { attestationClaimed, identities: () => identities.all };
+        const own = { journal, content, runtime, endpoints, tasksMax, ...claims };
         const reconciler = new Reconciler({ ...own, ...out, log: logFor('reconciler') });
-        return { reconciler, content, contentServer: await serveContent(config, cache, credentials) };
+        const contentServer = await serveContent(config, cache, credentials);
+        return { reconciler, content, holdings, contentServer };
       },
     });
   },

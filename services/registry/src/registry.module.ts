@@ -1,3 +1,4 @@
+import { isPublicHost } from '@astro/content/public-address';
 import { ApiKey, apiKeys } from '@astro/read-models/registry/api-keys';
 import { Node, nodes } from '@astro/read-models/registry/nodes';
 import { Operator, operators } from '@astro/read-models/registry/operators';
@@ -9,7 +10,7 @@ import { apiKey } from './api-key/api-key.js';
 import { EvidenceQuestions } from './attestation/evidence-questions.loop.js';
 import { KeyRevocation } from './key-revocation.service.js';
 import { LivenessController } from './liveness.controller.js';
-import { node } from './node/node.js';
+import { nodeWithin } from './node/node.js';
 import { operator } from './operator/operator.js';
 import { registryConfigToken, type RegistryConfig } from './registry.config.js';
 import { tenant } from './tenant/tenant.js';
@@ -18,6 +19,7 @@ import { wallets } from './wallets/wallets.js';
 @Module({})
 export class RegistryModule {
   static with(config: RegistryConfig): DynamicModule {
+    const node = nodeWithin({ mayServeAt: url => config.CONTENT_PRIVATE_ADDRESSES || isPublicHost(url) });
     return {
       module: RegistryModule,
       imports: [

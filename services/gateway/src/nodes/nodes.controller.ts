@@ -43,7 +43,7 @@ export class NodesController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<z.infer<typeof schema.enrolled>> {
     assertPublicKey(publicKey);
-    const { attestationClaimed, contentUrl, ...priced } = offer;
+    const { attestationClaimed, contentUrl, encryptionRecipient, ...priced } = offer;
     const { interruptiblePricePerSecondAtto, pricePerGibTransferredAtto, ...rest } = priced;
     // A node that has changed its key since is the same node.
     const known = await this.readModels.query(em => findNodeByKey(em, operator.id, publicKey));
@@ -56,6 +56,7 @@ export class NodesController {
           ...rest,
           ...(attestationClaimed && { attestationClaimed }),
           ...(contentUrl !== undefined && { contentUrl }),
+          ...(encryptionRecipient !== undefined && { encryptionRecipient }),
           nodeId,
           operatorId: operator.id,
           pricePerSecondAtto: BigInt(offer.pricePerSecondAtto),
@@ -113,10 +114,12 @@ export class NodesController {
   })
   async list(
     @Query() { limit, cursor, status }: z.output<typeof schema.nodesQuery>,
+    @FromCaller() caller: Caller,
   ): Promise<z.infer<typeof schema.nodePage>> {
     const scope = `nodes ${status ?? ''}`;
     const query = { limit, status, cursor: decodeCursor(scope, cursor) };
-    return toPage(await this.readModels.query(em => pageOfNodes(em, query)), scope, toResource);
+    const page = await this.readModels.query(em => pageOfNodes(em, query));
+    return toPage(page, scope, node => toResource(node, caller));
   }
 }
 

@@ -26,6 +26,7 @@ export type EnrolmentOptions = {
     readonly interruptiblePricePerSecondAtto?: string;
     readonly pricePerGibTransferredAtto?: string;
     readonly contentUrl?: string;
+    readonly encryptionRecipient?: string;
     readonly attestationClaimed?: AttestationKind;
     readonly maintenance: readonly MaintenanceWindow[];
   };

@@ -30,7 +30,7 @@ import { challengeProblem, isFresh, type Challenge } from './challenge-rules.js'
 import { drainProblem, offerUnder, stricter } from './drain-rules.js';
 import { publicKeyProblem, reasonProblem, signatureProblem } from './key-rules.js';
 import { MEASUREMENTS_KEPT, measurementProblem, suddenChanges } from './measurement-rules.js';
-import { inventoryProblem, offerProblem } from './offer-rules.js';
+import { inventoryProblem, offerProblem, type OfferLimits } from './offer-rules.js';
 
 export type NodeRejection =
   | 'PublicKeyIsInvalid'
@@ -73,11 +73,11 @@ type Enrolled = Exclude<Node, { readonly status: 'absent' }>;
 const publicKeyPattern = /^U[A-Z2-7]{55}$/;
 
 /** A machine on the market: what it offers, who owns it, and whether it is there. */
-export const node: Decider<Node, NodeCommand, NodeEvent, NodeRejection> = {
+export const nodeWithin = (limits: OfferLimits): Decider<Node, NodeCommand, NodeEvent, NodeRejection> => ({
   initialState: { status: 'absent' },
 
   decide({ type, data }, node) {
-    if (type === 'EnrolNode') return enrol(data, node);
+    if (type === 'EnrolNode') return enrol(data, node, limits);
     if (node.status === 'absent') return reject('NodeNotEnrolled', data.nodeId);
     switch (type) {
       case 'MarkNodeOnline':
@@ -150,13 +150,13 @@ export const node: Decider<Node, NodeCommand, NodeEvent, NodeRejection> = {
   },
 
   snapshot: structured(6),
-};
+});
 
 /**
  * A node may come back with another offer: new hardware, another price. While it is online that makes it come
  * online anew, because those who place work learn offers from that event.
  */
-function enrol(data: EnrolNode, node: Node): Decision<NodeEvent, NodeRejection> {
+function enrol(data: EnrolNode, node: Node, limits: OfferLimits): Decision<NodeEvent, NodeRejection> {
   if (node.status !== 'absent') {
     if (node.publicKey !== data.publicKey)
       return reject('NodeHasAnotherKey', 'publicKey: is not the enrolled one');
@@ -169,7 +169,7 @@ function enrol(data: EnrolNode, node: Node): Decision<NodeEvent, NodeRejection> 
   if (!publicKeyPattern.test(data.publicKey)) {
     return reject('PublicKeyIsInvalid', 'publicKey: must be a NATS user key of 56 characters');
   }
-  const wrongOffer = offerProblem(data.offer);
+  const wrongOffer = offerProblem(data.offer, limits);
   if (wrongOffer !== undefined) return reject('OfferIsInvalid', `offer.${wrongOffer}`);
   const wrongInventory = inventoryProblem(data.offer.inventory);
   if (wrongInventory !== undefined) {

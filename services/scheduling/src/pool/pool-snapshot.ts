@@ -36,7 +36,7 @@ type Facts = Omit<Pool, Indexes> & {
 };
 
 /** Grows with any change of `Pool`'s facts, or of what an event means for them. */
-const facts = structured<Facts>(10);
+const facts = structured<Facts>(11);
 
 /** Only the facts are written down; the indexes over them are made anew. */
 export const poolSnapshot: SnapshotFormat<Pool> = {
