@@ -42,7 +42,11 @@ describe('the public test vectors of age', () => {
       await expect(decrypting).rejects.toMatchObject({ name: 'Undecipherable' });
       return;
     }
-    expect(createHash('sha256').update(await decrypting).digest('hex')).toBe(payloadSha256);
+    expect(
+      createHash('sha256')
+        .update(await decrypting)
+        .digest('hex'),
+    ).toBe(payloadSha256);
   });
 });
 

@@ -9,8 +9,9 @@ import { isPublicAddress, isPublicHost, publicLookup } from './public-address.js
 
 const never = new AbortController().signal;
 
-test.each(['8.8.8.8', '203.0.114.1', '2606:4700::1111', '::ffff:8.8.8.8'])('%s is a public address', address =>
-  expect(isPublicAddress(address)).toBe(true),
+test.each(['8.8.8.8', '203.0.114.1', '2606:4700::1111', '::ffff:8.8.8.8'])(
+  '%s is a public address',
+  address => expect(isPublicAddress(address)).toBe(true),
 );
 
 test.each([
@@ -18,16 +19,21 @@ test.each([
   ['private networks', ['10.0.0.1', '172.16.0.1', '192.168.1.1', 'fd00::1', '100.64.0.1', '::ffff:10.0.0.1']],
   ['one link, and the metadata of clouds', ['169.254.169.254', 'fe80::1', '::ffff:169.254.169.254']],
   ['addresses that stand for others', ['64:ff9b::a9fe:a9fe', '2002:a9fe:a9fe::1']],
-  ['many at once, and what is reserved', ['224.0.0.1', 'ff02::1', '255.255.255.255', '192.0.2.1', '240.0.0.1']],
+  [
+    'many at once, and what is reserved',
+    ['224.0.0.1', 'ff02::1', '255.255.255.255', '192.0.2.1', '240.0.0.1'],
+  ],
   ['nothing', ['', 'example.org', '1.2.3']],
 ])('of %s no address is public', (_what, addresses) => {
   for (const address of addresses) expect([address, isPublicAddress(address)]).toEqual([address, false]);
 });
 
-test.each(['http://node.example.org', 'https://node.example.org:8443', 'http://8.8.8.8:9000', 'http://[2606:4700::1111]:80'])(
-  '%s may be public',
-  url => expect(isPublicHost(url)).toBe(true),
-);
+test.each([
+  'http://node.example.org',
+  'https://node.example.org:8443',
+  'http://8.8.8.8:9000',
+  'http://[2606:4700::1111]:80',
+])('%s may be public', url => expect(isPublicHost(url)).toBe(true));
 
 test.each([
   'http://localhost:9000',

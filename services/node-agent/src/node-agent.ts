@@ -136,8 +136,7 @@ export class NodeAgent {
     log.info('connected', { nodeId });
     this.#loops.push(this.#every(config.HEARTBEAT_MS, 'heartbeat', () => this.#beat(), signal));
     this.#loops.push(this.#every(config.DESIRED_STATE_PATIENCE_MS, 'look', () => this.#lookAgain(), signal));
-    const tellHoldings = () =>
-      holdings.tell(changed => link.report('HoldingsChanged', changed, { signal }));
+    const tellHoldings = () => holdings.tell(changed => link.report('HoldingsChanged', changed, { signal }));
     this.#loops.push(this.#every(config.HOLDINGS_EVERY_MS, 'tell what is held', tellHoldings, signal));
     const lookAtHardware = () => this.#offerWhatIsHere();
     this.#loops.push(this.#every(config.INVENTORY_LOOK_MS, 'look at the hardware', lookAtHardware, signal));

@@ -68,7 +68,9 @@ export function checkEncryption(job: Encrypting, context: z.core.$RefinementCtx)
 
 function encryptedFields({ program, tasks, array }: Encrypting): (string | number)[][] {
   const fields = (inputs: Inputs[number]['inputs'], at: (string | number)[]) =>
-    inputs.flatMap(({ isEncrypted }, index) => (isEncrypted ? [[...at, 'inputs', index, 'isEncrypted']] : []));
+    inputs.flatMap(({ isEncrypted }, index) =>
+      isEncrypted ? [[...at, 'inputs', index, 'isEncrypted']] : [],
+    );
   return [
     ...(program.isEncrypted ? [['program', 'isEncrypted']] : []),
     ...(tasks ?? []).flatMap(({ inputs }, index) => fields(inputs, ['tasks', index])),

@@ -269,17 +269,29 @@ describe('a job whose data is encrypted', () => {
 
   test('is taken', () => expect(() => validation.transform(sealed, inBody)).not.toThrow());
   test.each<readonly [string, unknown, string]>([
-    ['a recipient with a wrong checksum', withRecipients(`${recipient.slice(0, -1)}q`), 'encryption.outputRecipients[0]'],
+    [
+      'a recipient with a wrong checksum',
+      withRecipients(`${recipient.slice(0, -1)}q`),
+      'encryption.outputRecipients[0]',
+    ],
     ['what is no recipient', withRecipients(recipient, 'nobody'), 'encryption.outputRecipients[1]'],
     ['a recipient twice', withRecipients(recipient, recipient), 'encryption.outputRecipients'],
     ['nobody who may read the outputs', withRecipients(), 'encryption.outputRecipients'],
-    ['a key that is no base64', { ...sealed, encryption: { ...encryption, wrappedKey: '~' } }, 'encryption.wrappedKey'],
+    [
+      'a key that is no base64',
+      { ...sealed, encryption: { ...encryption, wrappedKey: '~' } },
+      'encryption.wrappedKey',
+    ],
     ['another scheme', { ...sealed, encryption: { ...encryption, scheme: 'pgp' } }, 'encryption.scheme'],
     ['no nodes', { ...sealed, requirements }, 'requirements.nodes'],
     ['fewer nodes than must agree', { ...sealed, quorum: 3 }, 'requirements.nodes'],
     ['checkpoints', { ...sealed, checkpoints: { everyMs: 1_000 } }, 'checkpoints'],
     ['an encrypted input and no encryption', unsealed, 'tasks[0].inputs[0].isEncrypted'],
-    ['a node that is none', { ...sealed, requirements: { ...requirements, nodes: ['node_x', 'node_y'] } }, 'requirements.nodes[0]'],
+    [
+      'a node that is none',
+      { ...sealed, requirements: { ...requirements, nodes: ['node_x', 'node_y'] } },
+      'requirements.nodes[0]',
+    ],
   ])('is refused with %s, and the field is named', (_title, body, field) =>
     expect(refusalOf(body).errors?.map(error => error.field)).toContain(field),
   );

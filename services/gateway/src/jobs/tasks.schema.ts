@@ -21,7 +21,10 @@ const namesDiffer = (inputs: readonly { readonly name: string }[]) =>
   isWithoutRepeats(inputs.map(({ name }) => name));
 const NAMES_RULE = 'must have names that do not repeat';
 
-const isEncrypted = z.boolean().optional().meta({ description: 'An age file, encrypted to the key of the job' });
+const isEncrypted = z
+  .boolean()
+  .optional()
+  .meta({ description: 'An age file, encrypted to the key of the job' });
 
 const taskInputs = z
   .array(z.strictObject({ name: fileName, cid: contentId, isEncrypted }))

@@ -175,7 +175,10 @@ export const nodeResource = z
     contentUrl: z
       .string()
       .optional()
-      .meta({ description: 'Where it serves content that it holds to other nodes; told to nodes and to its operator' }),
+      .meta({
+        description:
+          'Where it serves content that it holds to other nodes; told to nodes and to its operator',
+      }),
     encryptionRecipient: ageRecipient
       .optional()
       .meta({ description: 'Whom the key of an encrypted job is encrypted to, so that the node can run it' }),

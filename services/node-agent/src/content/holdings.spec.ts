@@ -43,7 +43,9 @@ afterEach(() => rm(folder, { recursive: true, force: true }));
 
 test('all of it is told first, then what changes, and nothing while nothing does', async () => {
   const first = await hold();
-  expect(await tell()).toEqual([{ isWhole: true, held: [first], dropped: [], digest: holdingsDigest([first]) }]);
+  expect(await tell()).toEqual([
+    { isWhole: true, held: [first], dropped: [], digest: holdingsDigest([first]) },
+  ]);
   expect(await tell()).toEqual([]);
   const second = await hold();
   const digest = holdingsDigest([first, second]);

@@ -13,9 +13,7 @@ const WHOLE_EVERY_MS = 3_600_000;
 type HeldFile = { readonly sizeBytes: number; readonly blocks: readonly string[] };
 
 const cid = z.string().refine(isCid);
-const stored = z.array(
-  z.object({ root: cid, sizeBytes: z.int().min(0), blocks: z.array(cid).min(1) }),
-);
+const stored = z.array(z.object({ root: cid, sizeBytes: z.int().min(0), blocks: z.array(cid).min(1) }));
 
 export type HoldingsOptions = {
   readonly stateDir: string;

@@ -29,10 +29,14 @@ describe('where a node serves content', () => {
     const change = { contentUrl: 'https://node.example.org:8443' };
     given().when(enrol(change)).then(enrolled(change));
   });
-  test.each(['http://127.0.0.1:9000', 'http://169.254.169.254', 'http://[fd00::1]', 'http://localhost', 'http://gateway'])(
-    'is not %s',
-    contentUrl =>
-      expect(guarded.decide(enrol({ contentUrl }), guarded.initialState)).toEqual(refused('contentUrl')),
+  test.each([
+    'http://127.0.0.1:9000',
+    'http://169.254.169.254',
+    'http://[fd00::1]',
+    'http://localhost',
+    'http://gateway',
+  ])('is not %s', contentUrl =>
+    expect(guarded.decide(enrol({ contentUrl }), guarded.initialState)).toEqual(refused('contentUrl')),
   );
   test('may be private where the platform is', () => {
     const change = { contentUrl: 'http://127.0.0.1:9000' };
@@ -47,9 +51,11 @@ describe('whom keys of encrypted jobs are encrypted to', () => {
     const change = { encryptionRecipient: `age1${'q'.repeat(58)}` };
     given().when(enrol(change)).then(enrolled(change));
   });
-  test.each(['', 'age1', `age1pq1${'q'.repeat(58)}`, `AGE1${'Q'.repeat(58)}`])('is not %j', encryptionRecipient =>
-    expect(node.decide(enrol({ encryptionRecipient }), node.initialState)).toEqual(
-      refused('encryptionRecipient'),
-    ),
+  test.each(['', 'age1', `age1pq1${'q'.repeat(58)}`, `AGE1${'Q'.repeat(58)}`])(
+    'is not %j',
+    encryptionRecipient =>
+      expect(node.decide(enrol({ encryptionRecipient }), node.initialState)).toEqual(
+        refused('encryptionRecipient'),
+      ),
   );
 });

@@ -12,7 +12,8 @@ function flawOfNodes({ requirements: { nodes }, quorum }: JobSpec): string | und
   if (nodes === undefined) return undefined;
   const { nodeIds } = nodes;
   const at = 'spec.requirements.nodes.nodeIds';
-  if (nodeIds.length < 1 || nodeIds.length > encryptionLimits.nodes) return `${at}: 1 to ${encryptionLimits.nodes}`;
+  if (nodeIds.length < 1 || nodeIds.length > encryptionLimits.nodes)
+    return `${at}: 1 to ${encryptionLimits.nodes}`;
   if (new Set(nodeIds).size < nodeIds.length) return `${at}: must not repeat`;
   if (!nodeIds.every(nodeId => NODE_ID.test(nodeId))) return `${at}: must be ids`;
   return nodeIds.length < quorum ? `${at}: at least as many as the quorum, ${quorum}` : undefined;
@@ -38,5 +39,7 @@ function flawOfEncrypted({ encryption, requirements, service, checkpoints }: Job
 function flawOfClear({ program, tasks }: JobSpec): string | undefined {
   if (program.isEncrypted) return 'spec.program.isEncrypted: must be absent without spec.encryption';
   const wrong = tasks.findIndex(({ inputs }) => inputs.some(({ isEncrypted }) => isEncrypted));
-  return wrong < 0 ? undefined : `spec.tasks[${wrong}].inputs: isEncrypted must be absent without spec.encryption`;
+  return wrong < 0
+    ? undefined
+    : `spec.tasks[${wrong}].inputs: isEncrypted must be absent without spec.encryption`;
 }

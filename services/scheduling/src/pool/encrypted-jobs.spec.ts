@@ -2,7 +2,19 @@ import { describe, expect, test } from '@jest/globals';
 import { flawOf } from '../job/job-limits.js';
 import { assignmentsOf } from '../desired-state.js';
 import type { CompleteLease, Encryption, JobSpec, PoolCommand } from '@astro/messages/scheduling';
-import { admit, after, at, complete, grantsIn, patienceMs, poolId, queue, specOf, start, tick } from './pool-examples.js';
+import {
+  admit,
+  after,
+  at,
+  complete,
+  grantsIn,
+  patienceMs,
+  poolId,
+  queue,
+  specOf,
+  start,
+  tick,
+} from './pool-examples.js';
 
 const encryption: Encryption = {
   scheme: 'age',
@@ -59,7 +71,9 @@ describe('the result of an encrypted job', () => {
   test('is none of a job in clear', () => {
     const clear = sealed({ tasks: specOf(['task_1']).tasks });
     const { encryption: _encryption, ...spec } = clear;
-    expect(lastOf(spec, { isEncrypted: true })).toMatchObject({ data: { reason: 'the outputs are encrypted' } });
+    expect(lastOf(spec, { isEncrypted: true })).toMatchObject({
+      data: { reason: 'the outputs are encrypted' },
+    });
   });
   test('may be larger than its outputs by what encryption adds', () => {
     const { outputLimitBytes } = sealed().program;
@@ -73,7 +87,9 @@ describe('the result of an encrypted job', () => {
 
 test('a node learns with the lease how to read its data', () => {
   const { state } = after(...placed(sealed()));
-  expect(assignmentsOf(state, poolId, 'node_b')).toMatchObject([{ encryption, inputs: [{ isEncrypted: true }] }]);
+  expect(assignmentsOf(state, poolId, 'node_b')).toMatchObject([
+    { encryption, inputs: [{ isEncrypted: true }] },
+  ]);
 });
 
 describe('of an encrypted job is refused', () => {
@@ -84,17 +100,31 @@ describe('of an encrypted job is refused', () => {
   test.each<readonly [string, Partial<JobSpec>, string]>([
     ['no nodes', { requirements: specOf([]).requirements }, 'spec.requirements.nodes: '],
     ['fewer nodes than must agree', { quorum: 2 }, 'spec.requirements.nodes.nodeIds: '],
-    ['a node twice', { requirements: { ...specOf([]).requirements, ...only('n', 'n') } }, 'spec.requirements.nodes.nodeIds: '],
+    [
+      'a node twice',
+      { requirements: { ...specOf([]).requirements, ...only('n', 'n') } },
+      'spec.requirements.nodes.nodeIds: ',
+    ],
     ['another scheme', { encryption: { ...encryption, scheme: 'unspecified' } }, 'spec.encryption.scheme: '],
-    ['a key that is no base64', { encryption: { ...encryption, wrappedKey: '-' } }, 'spec.encryption.wrappedKey: '],
-    ['no recipient', { encryption: { ...encryption, outputRecipients: [] } }, 'spec.encryption.outputRecipients: '],
+    [
+      'a key that is no base64',
+      { encryption: { ...encryption, wrappedKey: '-' } },
+      'spec.encryption.wrappedKey: ',
+    ],
+    [
+      'no recipient',
+      { encryption: { ...encryption, outputRecipients: [] } },
+      'spec.encryption.outputRecipients: ',
+    ],
     [
       'a malformed recipient',
       { encryption: { ...encryption, outputRecipients: [recipient!, 'age1b'] } },
       'spec.encryption.outputRecipients[1]: ',
     ],
     ['a state half-way', { checkpoints: { everyMs: 1_000, sizeLimitBytes: 1 } }, 'spec.checkpoints: '],
-  ])('%s', (_title, change, field) => expect(flawed(change)).toMatch(new RegExp(`^${field.replaceAll(/[.[\]]/g, '\\$&')}`)));
+  ])('%s', (_title, change, field) =>
+    expect(flawed(change)).toMatch(new RegExp(`^${field.replaceAll(/[.[\]]/g, '\\$&')}`)),
+  );
   test('an encrypted input without it', () => {
     const { encryption: _encryption, ...clear } = sealed();
     expect(flawOf(clear)).toMatch(/^spec\.tasks\[0\]\.inputs: /);

@@ -3,7 +3,20 @@ import { cidOf } from '@astro/messages/content-id';
 import { holdingsDigest } from '@astro/messages/holdings';
 import type { JobSpec, NoteHoldings, PoolCommand } from '@astro/messages/scheduling';
 import { assignmentsOf } from '../desired-state.js';
-import { admit, after, at, closeJob, complete, grantsIn, offerOf, poolId, queue, specOf, start, tick } from './pool-examples.js';
+import {
+  admit,
+  after,
+  at,
+  closeJob,
+  complete,
+  grantsIn,
+  offerOf,
+  poolId,
+  queue,
+  specOf,
+  start,
+  tick,
+} from './pool-examples.js';
 import { pool } from './pool.js';
 
 const SPACED_MS = 30_000;
@@ -14,7 +27,16 @@ type Telling = Partial<Pick<NoteHoldings, 'isWhole' | 'held' | 'dropped' | 'dige
 /** @param all what the node counts then */
 const tell = (when: Date, all: readonly string[], telling: Telling = {}, nodeId = 'node_y'): PoolCommand => ({
   type: 'NoteHoldings',
-  data: { poolId, nodeId, at: when, isWhole: false, held: [], dropped: [], digest: holdingsDigest(all), ...telling },
+  data: {
+    poolId,
+    nodeId,
+    at: when,
+    isWhole: false,
+    held: [],
+    dropped: [],
+    digest: holdingsDigest(all),
+    ...telling,
+  },
 });
 const tellAll = (when: Date, held: readonly string[], nodeId?: string) =>
   tell(when, held, { isWhole: true, held }, nodeId);
@@ -30,7 +52,12 @@ const reading = (...cids: readonly string[]): JobSpec => {
   return { ...spec, program, tasks: [{ taskId: 'task_1', inputs, args: [] }] };
 };
 const placedOn = (...told: readonly PoolCommand[]): string => {
-  const { events } = after(...nodes, ...told, queue('job_1', reading(weights, shard)), tick(at(10 * SPACED_MS)));
+  const { events } = after(
+    ...nodes,
+    ...told,
+    queue('job_1', reading(weights, shard)),
+    tick(at(10 * SPACED_MS)),
+  );
   return grantsIn(events)[0]!.nodeId;
 };
 const heldBy = (...told: readonly PoolCommand[]): readonly string[] => [
@@ -59,14 +86,20 @@ describe('what a node says that it holds', () => {
   });
 
   test('is added to what it said before', () =>
-    expect(heldBy(tellAll(at(0), [weights]), tell(at(SPACED_MS), [weights, shard], { held: [shard] }))).toEqual([
-      weights,
-      shard,
-    ]));
+    expect(
+      heldBy(tellAll(at(0), [weights]), tell(at(SPACED_MS), [weights, shard], { held: [shard] })),
+    ).toEqual([weights, shard]));
 
   test('is told to those that need it', () => {
-    const spec = { ...reading(weights), requirements: { ...reading(weights).requirements, regions: ['de-fra'] } };
-    const elsewhere = [...nodes, tellAll(at(0), [weights]), admit('node_y', { contentUrl, region: 'fr-par' })];
+    const spec = {
+      ...reading(weights),
+      requirements: { ...reading(weights).requirements, regions: ['de-fra'] },
+    };
+    const elsewhere = [
+      ...nodes,
+      tellAll(at(0), [weights]),
+      admit('node_y', { contentUrl, region: 'fr-par' }),
+    ];
     const { state } = after(...elsewhere, queue('job_1', spec), tick(at(1)));
     expect(assignmentsOf(state, poolId, 'node_x')).toMatchObject([
       { holders: { nodes: [{ nodeId: 'node_y', contentUrl }] } },
@@ -82,7 +115,12 @@ describe('what a node says that it holds', () => {
     const program = { ...spec.program, cid: '', runtime: 'container' as const, image };
     const withImage = { ...spec, program, requirements: { ...spec.requirements, regions: ['fr-par'] } };
     const inventory = { ...offerOf('node_y').inventory, runtimes: ['wasm', 'container'] };
-    const history = [admit('node_y', { region: 'fr-par', inventory }), tellAll(at(0), []), queue('job_0', withImage), tick(at(1))];
+    const history = [
+      admit('node_y', { region: 'fr-par', inventory }),
+      tellAll(at(0), []),
+      queue('job_0', withImage),
+      tick(at(1)),
+    ];
     const [grant] = grantsIn(after(...history).events);
     const { state } = after(...history, start(grant!, at(2)), complete(grant!, at(3)), closeJob('job_0'));
     expect(state.nodes.get('node_y')!.engineOffer.datasets).toEqual([image]);
@@ -101,7 +139,9 @@ describe('a change that does not fit what was counted', () => {
   });
 
   test('is a change of a node that has not said anything before as well', () =>
-    expect(after(tell(at(0), [weights], { held: [weights] })).events).toMatchObject([{ type: 'HoldingsLost' }]));
+    expect(after(tell(at(0), [weights], { held: [weights] })).events).toMatchObject([
+      { type: 'HoldingsLost' },
+    ]));
 });
 
 describe('what a node says too much of is refused', () => {

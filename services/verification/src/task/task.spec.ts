@@ -51,7 +51,9 @@ describe('results of an encrypted job', () => {
   const [first, second] = [sealed('a', 'd1'), sealed('b', 'd1')];
 
   test('agree by their digest, although each is other bytes', () =>
-    given(noted('ResultReceived', first)).when(record(second)).then(verified([first, second])));
+    given(noted('ResultReceived', first))
+      .when(record(second))
+      .then(verified([first, second])));
   test('disagree when their digests differ', () => {
     const other = sealed('b', 'd2');
     given(noted('ResultReceived', first)).when(record(other)).then(noted('ResultsDisagreed', other));

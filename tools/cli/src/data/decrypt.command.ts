@@ -10,7 +10,9 @@ export default class DataDecrypt extends AstroCommand {
     input: string({ required: true, description: 'the age file' }),
     output: string({ required: true, description: 'the file in clear; only you may read it' }),
   };
-  static override flags = { key: flag({ helpValue: 'FILE', required: true, description: 'an identity that it is for' }) };
+  static override flags = {
+    key: flag({ helpValue: 'FILE', required: true, description: 'an identity that it is for' }),
+  };
 
   async run(): Promise<unknown> {
     const { args, flags } = await this.parse(DataDecrypt);

@@ -11,7 +11,11 @@ export default class DataEncrypt extends AstroCommand {
     output: string({ required: true, description: 'the age file' }),
   };
   static override flags = {
-    key: flag({ helpValue: 'FILE', description: 'whoever has this key can read it', exactlyOne: ['key', 'to'] }),
+    key: flag({
+      helpValue: 'FILE',
+      description: 'whoever has this key can read it',
+      exactlyOne: ['key', 'to'],
+    }),
     to: flag({ helpValue: 'AGE1…', description: 'whoever has the key of any of these can', multiple: true }),
   };
 

@@ -10,9 +10,7 @@ export async function writeKeyFile(path: string, identity: string, recipient: st
     throw error.code === 'EEXIST' ? wrong(`${path} is there already`) : error;
   });
   try {
-    await file.writeFile(
-      `# created: ${new Date().toISOString()}\n# public key: ${recipient}\n${identity}\n`,
-    );
+    await file.writeFile(`# created: ${new Date().toISOString()}\n# public key: ${recipient}\n${identity}\n`);
     await file.sync();
   } finally {
     await file.close();

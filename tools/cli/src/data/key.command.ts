@@ -4,7 +4,9 @@ import { writeKeyFile } from './key-file.js';
 
 export default class DataKey extends AstroCommand {
   static override summary = 'Make an age identity: the key of a job, or of whoever is to read its outputs';
-  static override args = { file: string({ required: true, description: 'where it is written; only you may read it' }) };
+  static override args = {
+    file: string({ required: true, description: 'where it is written; only you may read it' }),
+  };
 
   async run(): Promise<unknown> {
     const { args } = await this.parse(DataKey);

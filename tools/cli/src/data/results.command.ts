@@ -15,14 +15,17 @@ const job = z.object({
       id: z.string(),
       status: z.string(),
       digest: z.string().optional(),
-      outputs: z.array(z.object({ name: z.string().regex(/^[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}$/), cid: z.string() })),
+      outputs: z.array(
+        z.object({ name: z.string().regex(/^[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}$/), cid: z.string() }),
+      ),
     }),
   ),
 });
 type Task = z.output<typeof job>['tasks'][number];
 
 export default class DataResults extends AstroCommand {
-  static override summary = 'Fetch the outputs of an encrypted job, decrypt them, and see that they are what nodes agreed on';
+  static override summary =
+    'Fetch the outputs of an encrypted job, decrypt them, and see that they are what nodes agreed on';
   static override description =
     'Each task has a folder of its id. Nodes agree on what they computed, and the platform cannot look into what one ' +
     'of them has stored of it: this command does, and ends as failed where that is something else.';
@@ -33,7 +36,10 @@ export default class DataResults extends AstroCommand {
   static override flags = {
     ...gatewayFlags,
     key: flag({ helpValue: 'FILE', required: true, description: 'the key of the job' }),
-    'output-key': flag({ helpValue: 'FILE', description: 'the key that outputs are for, where it is another' }),
+    'output-key': flag({
+      helpValue: 'FILE',
+      description: 'the key that outputs are for, where it is another',
+    }),
   };
 
   async run(): Promise<unknown> {
@@ -57,7 +63,11 @@ export default class DataResults extends AstroCommand {
   }
 }
 
-async function clearOutputs(api: OperatorApi, { outputs }: Task, reader: string): Promise<readonly ClearFile[]> {
+async function clearOutputs(
+  api: OperatorApi,
+  { outputs }: Task,
+  reader: string,
+): Promise<readonly ClearFile[]> {
   const { decryptWith } = await import('@astro/content/age');
   const files: ClearFile[] = [];
   for (const { name, cid } of outputs)

@@ -7,7 +7,8 @@ import { readKeyFile } from './key-file.js';
 const node = z.object({ id: z.string(), encryptionRecipient: z.string().optional() });
 
 export default class DataSeal extends AstroCommand {
-  static override summary = 'What a job says so that the nodes that you choose, and nobody else, read its data';
+  static override summary =
+    'What a job says so that the nodes that you choose, and nobody else, read its data';
   static override description =
     'Encrypts the key of the job to each node. What is printed are fields of the job: others of `requirements` come ' +
     'beside `nodes`, and each input that was encrypted to the key has `isEncrypted`.';
