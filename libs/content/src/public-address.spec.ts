@@ -39,7 +39,7 @@ test.each([
   'http://localhost:9000',
   'http://a.localhost',
   'http://node',
-  'http://node.local',
+  'http://node.home.arpa',
   'http://metadata.google.internal',
   'http://metadata.google.internal.',
   'http://127.1',

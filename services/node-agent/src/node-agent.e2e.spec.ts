@@ -19,6 +19,7 @@ import { decode } from '@astro/messages/codec';
 import { cidOf } from '@astro/messages/content-id';
 import { newApiKey } from '@astro/runtime/api-key';
 import { examine } from './cli/doctor/doctor.js';
+import { uploadWithCut } from './content/large-upload.fixture.js';
 import { GatewayClient } from './gateway/gateway-client.js';
 import { identityPath, nextIdentityPath, readIdentity } from './identity/identity.js';
 import { recoverKey, rotateKey, type KeyChange } from './identity/rotate-key.js';
@@ -199,6 +200,14 @@ describe('a node agent', () => {
     await want(second);
     await until(() => ofType('TaskCompleted', second).length > 0);
     expect([...ofType('TaskCompleted', first), ...ofType('TaskFailed', first)]).toEqual([]);
+  }, 60_000);
+
+  test('sends an output of more than 64 MiB in parts, and after a cut only those that are missing', async () => {
+    const upload = await uploadWithCut(platform.gatewayUrl, keys.operator);
+    const { sizeBytes, sentBeforeBytes, sentAfterBytes } = upload;
+    expect(upload.isWhole).toBe(true);
+    expect(sentBeforeBytes).toBeGreaterThan(sizeBytes / 4);
+    expect(sentBeforeBytes + sentAfterBytes).toBeLessThan(sizeBytes + 1024 * 1024);
   }, 60_000);
 
   test('says which input it could not get', async () => {

@@ -130,19 +130,15 @@ const agentOn = (
     const runtime = runnerOf(runtimes);
     const key = await NodeKey.open(stateDir);
     const identities = await AgeIdentities.open(stateDir);
-    const lookAt = async (here: Machine): Promise<Look> => {
+    const found = async () => {
       await identities.keepFresh(config.KEY_ROTATION_DAYS, new Date());
       const { recipient: encryptionRecipient } = identities;
-      const found = {
-        diskFreeMib: await diskFreeMib(stateDir),
-        runtimes: runtimes.names,
-        encryptionRecipient,
-      };
-      return {
-        offer: offerOf(here, await askedNow(config, configFile), found, new Date()),
-        problems: [...here.problems, ...missingDevices(here, config)],
-      };
+      return { diskFreeMib: await diskFreeMib(stateDir), runtimes: runtimes.names, encryptionRecipient };
     };
+    const lookAt = async (here: Machine): Promise<Look> => ({
+      offer: offerOf(here, await askedNow(config, configFile), await found(), new Date()),
+      problems: [...here.problems, ...missingDevices(here, config)],
+    });
     const first = await lookAt(machine);
     const lookAgain = async () => lookAt({ ...machine, ...(await probeAccelerators()) });
     const hardware = new HardwareWatch(first, lookAgain, logFor('hardware'));

@@ -28,15 +28,15 @@ export function assignmentsOf(pool: Pool, poolId: string, nodeId: string): reado
     const held = holdersOf(pool, lease, [program.cid, ...inputs.map(input => input.cid)]);
     const notice = isPreempted ? { stopBy: deadline } : {};
     const kept = checkpoints && { checkpoints, ...(checkpoint && { checkpoint }) };
-    const read = encryption && { encryption };
-    const work = { program, inputs, args, ...replica, attestations, share, ...held, ...read };
+    const asked = { program, inputs, args, attestations, ...(encryption && { encryption }) };
+    const work = { ...asked, ...replica, share, ...held };
     return [{ ...ids, fencingToken, deadline, ...work, ...notice, ...kept }];
   });
 }
 
 /**
- * Nodes that hold some of these contents, as far as is known, and serve what they hold. Of many, each lease is told of others,
- * so that they share the load; a holder that left the pool is none.
+ * Nodes that hold some of these contents, as far as is known, and serve what they hold. Of many, each lease is told of
+ * others, so that they share the load; a holder that left the pool is none.
  */
 function holdersOf(
   { engine, nodes }: Pool,

@@ -184,7 +184,7 @@ test('an encrypted job is read by the nodes that its client names, and by nobody
     expect(await filesWith(state, clear)).toEqual([]);
 }, 120_000);
 
-test('a node gets what another one holds without the gateway, and from the gateway once that one has died', async () => {
+test('a node gets what another holds without the gateway, and from that once the other has died', async () => {
   const state = join(stateDir, 'platform');
   const program = await client.putContent(idleProgram);
   const file = await putLargeFile(client);

@@ -107,50 +107,52 @@ export const nodeWithin = (limits: OfferLimits): Decider<Node, NodeCommand, Node
     }
   },
 
-  evolve(node, { type, data }) {
-    switch (type) {
-      case 'NodeEnrolled':
-        return { ...(node.status !== 'absent' && node), status: 'offline', ...data };
-      case 'NodeCameOnline':
-        return { ...enrolled(node, data.offer.nodeId), status: 'online' };
-      case 'NodeWentOffline':
-        return { ...enrolled(node, data.nodeId), status: 'offline' };
-      case 'NodeChallenged': {
-        const { nodeId, ...given } = data;
-        return { ...enrolled(node, nodeId), challenge: given };
-      }
-      case 'NodeAttested': {
-        const { challenge: _answered, ...rest } = enrolled(node, data.nodeId);
-        return { ...rest, attestation: data.attestation };
-      }
-      case 'NodeAttestationRevoked': {
-        const { attestation: _revoked, ...rest } = enrolled(node, data.nodeId);
-        return rest;
-      }
-      case 'NodeKeyReplaced':
-        return { ...enrolled(node, data.nodeId), publicKey: data.publicKey };
-      case 'NodeRevoked':
-        return { ...enrolled(node, data.nodeId), revokedBy: data.operatorId ? 'operator' : 'platform' };
-      case 'NodeReinstated': {
-        const { revokedBy: _revokedBy, ...rest } = enrolled(node, data.nodeId);
-        return rest;
-      }
-      case 'NodeDrained':
-        return { ...enrolled(node, data.nodeId), drain: data.drain };
-      case 'NodeUndrained':
-        return undrained(enrolled(node, data.nodeId));
-      case 'NodeMeasured': {
-        const known = enrolled(node, data.nodeId);
-        const measurements = [...(known.measurements ?? []), data.measurement].slice(-MEASUREMENTS_KEPT);
-        return { ...known, measurements };
-      }
-      case 'NodePerformanceChanged':
-        return node;
-    }
-  },
+  evolve,
 
   snapshot: structured(6),
 });
+
+function evolve(node: Node, { type, data }: NodeEvent): Node {
+  switch (type) {
+    case 'NodeEnrolled':
+      return { ...(node.status !== 'absent' && node), status: 'offline', ...data };
+    case 'NodeCameOnline':
+      return { ...enrolled(node, data.offer.nodeId), status: 'online' };
+    case 'NodeWentOffline':
+      return { ...enrolled(node, data.nodeId), status: 'offline' };
+    case 'NodeChallenged': {
+      const { nodeId, ...given } = data;
+      return { ...enrolled(node, nodeId), challenge: given };
+    }
+    case 'NodeAttested': {
+      const { challenge: _answered, ...rest } = enrolled(node, data.nodeId);
+      return { ...rest, attestation: data.attestation };
+    }
+    case 'NodeAttestationRevoked': {
+      const { attestation: _revoked, ...rest } = enrolled(node, data.nodeId);
+      return rest;
+    }
+    case 'NodeKeyReplaced':
+      return { ...enrolled(node, data.nodeId), publicKey: data.publicKey };
+    case 'NodeRevoked':
+      return { ...enrolled(node, data.nodeId), revokedBy: data.operatorId ? 'operator' : 'platform' };
+    case 'NodeReinstated': {
+      const { revokedBy: _revokedBy, ...rest } = enrolled(node, data.nodeId);
+      return rest;
+    }
+    case 'NodeDrained':
+      return { ...enrolled(node, data.nodeId), drain: data.drain };
+    case 'NodeUndrained':
+      return undrained(enrolled(node, data.nodeId));
+    case 'NodeMeasured': {
+      const known = enrolled(node, data.nodeId);
+      const measurements = [...(known.measurements ?? []), data.measurement].slice(-MEASUREMENTS_KEPT);
+      return { ...known, measurements };
+    }
+    case 'NodePerformanceChanged':
+      return node;
+  }
+}
 
 /**
  * A node may come back with another offer: new hardware, another price. While it is online that makes it come

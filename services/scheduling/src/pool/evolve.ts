@@ -5,6 +5,7 @@ import type {
   LeaseCompleted,
   LeaseFailed,
   LeaseRenewed,
+  LeaseStarted,
   LeasesGranted,
   PoolEvent,
   TasksQueued,
@@ -53,9 +54,7 @@ function apply(pool: Pool, { type, data }: PoolEvent): void {
     case 'LeasesGranted':
       return grantLeases(pool, data);
     case 'LeaseStarted':
-      pool.shares.passed(data.startedAt);
-      leaseOf(pool, data.leaseId).startedAt = data.startedAt;
-      return moved(pool, jobOf(pool, data.jobId), data.startedAt);
+      return startLease(pool, data);
     case 'LeaseCheckpointed':
       return checkpointed(pool, data);
     case 'LeaseCompleted':
@@ -117,6 +116,12 @@ function grantLeases(pool: Pool, data: LeasesGranted): void {
   if (data.decidedAt) pool.shares.passed(data.decidedAt);
   pool.posted = postedBy(data, pool.posted);
   for (const grant of data.grants) grantLease(pool, grant);
+}
+
+function startLease(pool: Pool, { leaseId, jobId, startedAt }: LeaseStarted): void {
+  pool.shares.passed(startedAt);
+  leaseOf(pool, leaseId).startedAt = startedAt;
+  moved(pool, jobOf(pool, jobId), startedAt);
 }
 
 function checkpointed(pool: Pool, data: LeaseCheckpointed): void {

@@ -46,6 +46,8 @@ test('the sequences are worth their name: every kind of event happens', () => {
   );
   expect([...types].sort()).toEqual([
     'AttestationsExpired',
+    'HoldingsLost',
+    'HoldingsNoted',
     'JobAbandoned',
     'JobClosed',
     'LeaseCheckpointed',
@@ -443,5 +445,5 @@ test('a state of another shape has another version of its snapshot', () => {
     run(steps, ({ state }) => (last = state));
     return contentOf(last).facts;
   });
-  expect(`${pool.snapshot!.version} ${shapeDigestOf(shapes)}`).toBe('10 8cae3948a3b537c7');
+  expect(`${pool.snapshot!.version} ${shapeDigestOf(shapes)}`).toBe('11 665c2307253281ed');
 });
