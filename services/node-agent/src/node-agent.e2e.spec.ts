@@ -36,6 +36,7 @@ const AGENT = {
 };
 const PROGRAM_FILE = new URL('../../../examples/digits/build/train.wasm', import.meta.url);
 const STEPS_FILE = new URL('../../../examples/steps/build/steps.wasm', import.meta.url);
+const HEARD = ['TaskStarted', 'TaskCheckpointed', 'TaskCompleted', 'TaskFailed', 'DesiredStateWanted'];
 const never = 1_000_000_000;
 
 let platform: Platform;
@@ -107,13 +108,7 @@ beforeAll(async () => {
   const settings = { RUNTIMES: 'wasm,process', BUBBLEWRAP: await bubblewrapBinary(), PROCESS_LIMITS };
   await platform.startAgent({ ...AGENT, settings, operatorKey: keys.operator });
   nodeId = (await nodes())[0]!.id;
-  const filterSubjects = [
-    'TaskStarted',
-    'TaskCheckpointed',
-    'TaskCompleted',
-    'TaskFailed',
-    'DesiredStateWanted',
-  ].map(report => `agent.${nodeId}.${report}`);
+  const filterSubjects = HEARD.map(report => `agent.${nodeId}.${report}`);
   const handle = ({ subject, data }: { subject: string; data: Uint8Array }) => hear(subject, data);
   lane = new Lane(bus, { stream: 'AGENT_REPORTS', durable: 'spec', filterSubjects, handle }, silent);
   await lane.start();
@@ -204,10 +199,7 @@ describe('a node agent', () => {
 
   test('sends an output of more than 64 MiB in parts, and after a cut only those that are missing', async () => {
     const upload = await uploadWithCut(platform.gatewayUrl, keys.operator);
-    const { sizeBytes, sentBeforeBytes, sentAfterBytes } = upload;
-    expect(upload.isWhole).toBe(true);
-    expect(sentBeforeBytes).toBeGreaterThan(sizeBytes / 4);
-    expect(sentBeforeBytes + sentAfterBytes).toBeLessThan(sizeBytes + 1024 * 1024);
+    expect(upload).toEqual({ wasCut: true, isSentOnce: true, isWhole: true });
   }, 60_000);
 
   test('says which input it could not get', async () => {

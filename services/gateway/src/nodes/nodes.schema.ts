@@ -172,13 +172,9 @@ export const nodeResource = z
       description: 'The least that is taken for a lease that may be stopped with notice',
     }),
     pricePerGibTransferredAtto: atto.meta({ description: 'For each GiB that it moves for a lease' }),
-    contentUrl: z
-      .string()
-      .optional()
-      .meta({
-        description:
-          'Where it serves content that it holds to other nodes; told to nodes and to its operator',
-      }),
+    contentUrl: z.string().optional().meta({
+      description: 'Where it serves content that it holds to other nodes; told to nodes and to its operator',
+    }),
     encryptionRecipient: ageRecipient
       .optional()
       .meta({ description: 'Whom the key of an encrypted job is encrypted to, so that the node can run it' }),

@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { RAW_FILE_BYTES_MAX } from '@astro/content/block';
+import { CHUNK_BYTES } from '@astro/content/write-file';
 import { cidOf } from '@astro/messages/content-id';
 import { GatewayClient } from '../gateway/gateway-client.js';
 import { ContentCache } from './content-cache.js';
@@ -28,10 +29,11 @@ export async function uploadWithCut(gatewayUrl: string, key: string) {
     const headers = { authorization: `Bearer ${key}` };
     const answer = await fetch(`${gatewayUrl}/v1/content/${root}`, { headers });
     const stored = new Uint8Array(await answer.arrayBuffer());
+    const sentBytes = before.uploadedBytes + after.uploadedBytes;
     return {
-      sizeBytes: bytes.length,
-      sentBeforeBytes: before.uploadedBytes,
-      sentAfterBytes: after.uploadedBytes,
+      wasCut: cut.signal.aborted,
+      // But for the part that was on its way, and the list.
+      isSentOnce: sentBytes < bytes.length + 2 * CHUNK_BYTES,
       isWhole: cidOf(stored) === cidOf(bytes),
     };
   } finally {
