@@ -24,7 +24,13 @@ export function nodeWork(given: () => Given): void {
     ...{ cpuMillis: 4_000, memoryMib: 1_024, diskMib: 1_024 },
     ...{ operatingSystem: 'linux', architecture: 'x64', runtimes: ['wasm'] },
   };
-  const offer = { region: 'de-fra', inventory, pricePerSecondAtto: '1000' };
+  const contentUrl = 'http://node.example.org:8081';
+  // A recipient of the test vectors of age, with its checksum.
+  const encryptionRecipient = 'age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj';
+  const offer = {
+    ...{ region: 'de-fra', inventory, pricePerSecondAtto: '1000' },
+    ...{ contentUrl, encryptionRecipient },
+  };
   const enrolled = async () => {
     const { gateway, operator } = given();
     const body = { publicKey, offer };
@@ -51,6 +57,28 @@ export function nodeWork(given: () => Given): void {
     expect((await report(newId('node'), measured)).json).toMatchObject({ code: 'node_not_found' });
     const byOperator = await report(nodeId, measured, operator.apiKey);
     expect(byOperator.json).toMatchObject({ code: 'caller_not_allowed' });
+  });
+
+  test('is seen by all with whom to encrypt to, and by nodes and its operator with where it serves content', async () => {
+    const { gateway, operator, anotherOperator } = given();
+    const nodeId = await enrolled();
+    const key = await signNodeToken({ nodeId, seed32, ttlSeconds: 30 });
+    const seenBy = async (reader: string) => {
+      const { json: one } = await gateway.call('GET', `/v1/nodes/${nodeId}`, { key: reader });
+      const { json: page } = await gateway.call('GET', '/v1/nodes', { key: reader });
+      const listed = (page['items'] as { id: string }[]).find(({ id }) => id === nodeId);
+      expect(listed).toEqual(one);
+      expect(one).toMatchObject({ encryptionRecipient });
+      return one['contentUrl'];
+    };
+    expect([await seenBy(operator.apiKey), await seenBy(key)]).toEqual([contentUrl, contentUrl]);
+    expect(await seenBy(anotherOperator.apiKey)).toBeUndefined();
+    const wrong = {
+      publicKey,
+      offer: { ...offer, encryptionRecipient: `${encryptionRecipient.slice(0, -1)}q` },
+    };
+    const refused = await gateway.call('POST', '/v1/nodes', { key: operator.apiKey, body: wrong });
+    expect(refused.json).toMatchObject({ errors: [{ field: 'offer.encryptionRecipient' }] });
   });
 
   test('is drained by its operator alone, who sees by the command line what it does and earns', async () => {

@@ -65,8 +65,12 @@ export class Enrolment {
     return node?.enrolment === this.#fingerprint ? node.nodeId : undefined;
   }
 
-  /** Repeating after a lost answer gives the same node: the gateway derives its id from the key. */
+  /**
+   * Repeating after a lost answer gives the same node: the gateway derives its id from the key, the one that stands in the
+   * folder now.
+   */
   async enrol(signal: AbortSignal): Promise<{ nodeId: string; credentials: Credentials }> {
+    await this.#key.reload();
     const { publicKey } = this.#key.current;
     const request = {
       method: 'POST',

@@ -20,7 +20,7 @@ const BURST = 8;
  */
 export function noteHoldings(data: NoteHoldings, pool: Pool): Decision<PoolEvent, HoldingsRejection> {
   const { poolId, nodeId, at: notedAt, isWhole, held, dropped } = data;
-  const flaw = [...held, ...dropped].every(isCid) ? undefined : 'held, dropped: must be content ids';
+  const flaw = flawOf(data);
   if (flaw !== undefined) return reject('HoldingsAreInvalid', flaw);
   const told = pool.records.get(nodeId)?.told;
   // A node that says all of it anew, as after each start, has mostly nothing new to say.
@@ -30,9 +30,15 @@ export function noteHoldings(data: NoteHoldings, pool: Pool): Decision<PoolEvent
   const isLost = !isWhole && (!told || told.isLost || holdingsDigest(next) !== data.digest);
   if (isLost)
     return told?.isLost ? accept() : accept({ type: 'HoldingsLost', data: { poolId, nodeId, notedAt } });
-  if (next.size > holdingsLimits.files)
-    return reject('HoldingsAreInvalid', `held: at most ${holdingsLimits.files} files`);
+  if (next.size > holdingsLimits.files) return reject('HoldingsAreInvalid', tooMany);
   return accept({ type: 'HoldingsNoted', data: { poolId, nodeId, notedAt, isWhole, held, dropped } });
+}
+
+const tooMany = `held, dropped: at most ${holdingsLimits.files} files`;
+
+function flawOf({ held, dropped }: NoteHoldings): string | undefined {
+  if (Math.max(held.length, dropped.length) > holdingsLimits.files) return tooMany;
+  return [...held, ...dropped].every(isCid) ? undefined : 'held, dropped: must be content ids';
 }
 
 export function takeHoldings(pool: Pool, data: HoldingsNoted): void {
