@@ -66,8 +66,8 @@ export class Enrolment {
   }
 
   /**
-   * Repeating after a lost answer gives the same node: the gateway derives its id from the key, the one that stands in the
-   * folder now.
+   * Repeating after a lost answer gives the same node: the gateway derives its id from the key, the one that stands in
+   * the folder now.
    */
   async enrol(signal: AbortSignal): Promise<{ nodeId: string; credentials: Credentials }> {
     await this.#key.reload();

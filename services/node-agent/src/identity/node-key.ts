@@ -21,7 +21,7 @@ export class NodeKey {
     return this.#current;
   }
 
-  /** Takes over what stands in the folder. A key that is gone from there is not replaced: that would be another node. */
+  /** Takes over what stands in the folder. A key that is gone from there is not replaced: that were another node. */
   async reload(): Promise<void> {
     this.#current = (await readIdentity(identityPath(this.#stateDir))) ?? this.#current;
   }
