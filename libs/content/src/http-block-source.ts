@@ -1,6 +1,8 @@
 import { Agent as HttpAgent, request as requestHttp, type IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent, request as requestHttps } from 'node:https';
+import { isIP } from 'node:net';
 import type { Chunks } from './block.js';
+import { AddressNotPublic, hostOf, isPublicAddress, publicLookup } from './public-address.js';
 import { BlockMissing, type BlockSource } from './sources.js';
 
 /** Without a byte for so long a request has failed. */
@@ -10,6 +12,8 @@ export type HttpSourceOptions = {
   /** Of a trustless gateway, without the path. */
   readonly url: string;
   readonly isLastResort?: boolean;
+  /** Whether addresses of a private network or of this machine are asked too. Somebody else has named the source. */
+  readonly takesPrivateAddresses: boolean;
   /** Value of the `Authorization` header, asked for with each request. */
   authorization(): Promise<string> | string;
 };
@@ -24,6 +28,7 @@ const agents = {
 export function httpBlockSource({
   url,
   isLastResort = false,
+  takesPrivateAddresses,
   authorization,
 }: HttpSourceOptions): BlockSource {
   return {
@@ -31,12 +36,18 @@ export function httpBlockSource({
     isLastResort,
     async fetch(cid, limitBytes, signal) {
       const target = new URL(`${url}/ipfs/${cid}?format=raw`);
+      const host = hostOf(url);
+      // An address is connected to without being looked up.
+      if (!takesPrivateAddresses && isIP(host) !== 0 && !isPublicAddress(host))
+        throw new AddressNotPublic(`${host} is no public address`);
       const headers = { authorization: await authorization(), accept: 'application/vnd.ipld.raw' };
       const isSecure = target.protocol === 'https:';
       const send = isSecure ? requestHttps : requestHttp;
       const agent = isSecure ? agents.https : agents.http;
       return new Promise((resolve, reject) => {
-        const request = send(target, { agent, headers, signal, timeout: SILENCE_MS }, response =>
+        const looked = takesPrivateAddresses ? {} : { lookup: publicLookup };
+        const options = { agent, headers, signal, timeout: SILENCE_MS, ...looked };
+        const request = send(target, options, response =>
           receive(response, { cid, limitBytes }, outcome => {
             if (!(outcome instanceof Error)) return resolve(outcome);
             reject(outcome);

@@ -15,6 +15,7 @@ export type RuleName =
   | 'country'
   | 'runtime'
   | 'attestation'
+  | 'node'
   | 'reliability'
   | 'cpu'
   | 'memory'
@@ -69,6 +70,7 @@ export const rules: readonly Rule[] = [
     ({ transferPriceCapAtto: capAtto }, { transferPriceAtto = 0n }) =>
       capAtto === undefined || transferPriceAtto <= capAtto,
   ),
+  rule('node', ({ nodes }, { nodeId }) => nodes === undefined || nodes.includes(nodeId)),
   rule('region', ({ regions }, { region }) => permits(regions, region)),
   rule('country', ({ countries }, { country }) => permits(countries, country)),
   rule('runtime', ({ runtime }, { runtimes }) => runtime === '' || runtimes.includes(runtime)),

@@ -42,6 +42,7 @@ import { BudgetsController } from './budgets/budgets.controller.js';
 import { Commands } from './commands.js';
 import { ContentController } from './content/content.controller.js';
 import { ContentStore } from './content/content-store.js';
+import { ContentSweep, SWEEP_EVERY_MS } from './content/content-sweep.js';
 import { TrustlessController } from './content/trustless.controller.js';
 import { EarningsController } from './earnings/earnings.controller.js';
 import { EndpointDirectory } from './endpoints/endpoint-directory.js';
@@ -158,6 +159,11 @@ export class GatewayModule {
         { provide: GATEWAY_CONFIG, useValue: config },
         { provide: OPENAPI_DOCUMENT, useFactory: () => openApiDocument(controllers) },
         { provide: ContentStore, useFactory: () => ContentStore.open(config.CONTENT_DIR) },
+        {
+          provide: ContentSweep,
+          useFactory: (store: ContentStore) => new ContentSweep(store, SWEEP_EVERY_MS),
+          inject: [ContentStore],
+        },
         { provide: KeyValue, useFactory: (bus: Bus) => KeyValue.open(bus, 'idempotency'), inject: [Bus] },
         { provide: LeaseLogs, useFactory: (bus: Bus) => new LeaseLogs(bus), inject: [Bus] },
         { provide: TaskProgress, useFactory: (bus: Bus) => new TaskProgress(bus), inject: [Bus] },

@@ -107,6 +107,10 @@ export const nodeAgentConfig = z.object({
     .url({ protocol: /^https?$/ })
     .transform(url => url.replace(/\/+$/, ''))
     .optional(),
+  /** Whether content may be fetched from addresses that only a private network or this machine has. */
+  CONTENT_PRIVATE_ADDRESSES: z.stringbool().default(false),
+  /** How often it is told what has changed of the files that are held here, at most. */
+  HOLDINGS_EVERY_MS: count.min(1_000).max(3_600_000).default(60_000),
   /** What is sent to other nodes in a second, at most. */
   CONTENT_UPLOAD_MIB_PER_SECOND: count.max(100_000).default(100),
 });

@@ -19,6 +19,7 @@ import { decode } from '@astro/messages/codec';
 import { cidOf } from '@astro/messages/content-id';
 import { newApiKey } from '@astro/runtime/api-key';
 import { examine } from './cli/doctor/doctor.js';
+import { uploadWithCut } from './content/large-upload.fixture.js';
 import { GatewayClient } from './gateway/gateway-client.js';
 import { identityPath, nextIdentityPath, readIdentity } from './identity/identity.js';
 import { recoverKey, rotateKey, type KeyChange } from './identity/rotate-key.js';
@@ -35,6 +36,7 @@ const AGENT = {
 };
 const PROGRAM_FILE = new URL('../../../examples/digits/build/train.wasm', import.meta.url);
 const STEPS_FILE = new URL('../../../examples/steps/build/steps.wasm', import.meta.url);
+const HEARD = ['TaskStarted', 'TaskCheckpointed', 'TaskCompleted', 'TaskFailed', 'DesiredStateWanted'];
 const never = 1_000_000_000;
 
 let platform: Platform;
@@ -106,13 +108,7 @@ beforeAll(async () => {
   const settings = { RUNTIMES: 'wasm,process', BUBBLEWRAP: await bubblewrapBinary(), PROCESS_LIMITS };
   await platform.startAgent({ ...AGENT, settings, operatorKey: keys.operator });
   nodeId = (await nodes())[0]!.id;
-  const filterSubjects = [
-    'TaskStarted',
-    'TaskCheckpointed',
-    'TaskCompleted',
-    'TaskFailed',
-    'DesiredStateWanted',
-  ].map(report => `agent.${nodeId}.${report}`);
+  const filterSubjects = HEARD.map(report => `agent.${nodeId}.${report}`);
   const handle = ({ subject, data }: { subject: string; data: Uint8Array }) => hear(subject, data);
   lane = new Lane(bus, { stream: 'AGENT_REPORTS', durable: 'spec', filterSubjects, handle }, silent);
   await lane.start();
@@ -199,6 +195,11 @@ describe('a node agent', () => {
     await want(second);
     await until(() => ofType('TaskCompleted', second).length > 0);
     expect([...ofType('TaskCompleted', first), ...ofType('TaskFailed', first)]).toEqual([]);
+  }, 60_000);
+
+  test('sends an output of more than 64 MiB in parts, and after a cut only those that are missing', async () => {
+    const upload = await uploadWithCut(platform.gatewayUrl, keys.operator);
+    expect(upload).toEqual({ wasCut: true, isSentOnce: true, isWhole: true });
   }, 60_000);
 
   test('says which input it could not get', async () => {

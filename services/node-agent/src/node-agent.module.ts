@@ -19,9 +19,11 @@ import { withAskedPrices } from './cli/asked-prices.js';
 import { ContentCache } from './content/content-cache.js';
 import { ContentServer } from './content/content-server.js';
 import { Content } from './content/content.js';
+import { Holdings } from './content/holdings.js';
 import { PeerCredentials } from './content/peer-credentials.js';
 import { PeerSources } from './content/peer-sources.js';
 import { EndpointDesk } from './endpoint/endpoint-desk.js';
+import { AgeIdentities } from './encryption/age-identities.js';
 import { Enrolment } from './enrol/enrolment.js';
 import { GatewayClient } from './gateway/gateway-client.js';
 import { trustCertificatesOf } from './gateway/trust.js';
@@ -157,14 +159,14 @@ const agentOn = (
     const key = await NodeKey.open(stateDir);
     let reconciler: Reconciler | undefined;
     const pressure = pressureOn(config, configFile, () => reconciler);
+    const identities = await AgeIdentities.open(stateDir);
+    const found = async () => {
+      await identities.keepFresh(config.KEY_ROTATION_DAYS, new Date());
+      const { recipient: encryptionRecipient } = identities;
+      return { diskFreeMib: await diskFreeMib(stateDir), runtimes: runtimes.names, encryptionRecipient };
+    };
     const lookAt = async (here: Machine): Promise<Look> => ({
-      offer: offerOf(
-        here,
-        await askedNow(config, configFile),
-        { diskFreeMib: await diskFreeMib(stateDir), runtimes: runtimes.names },
-        new Date(),
-        pressure.withheld,
-      ),
+      offer: offerOf(here, await askedNow(config, configFile), await found(), new Date(), pressure.withheld),
       problems: [...here.problems, ...missingDevices(here, config)],
     });
     const first = await lookAt(machine);
@@ -178,6 +180,7 @@ const agentOn = (
       join(stateDir, 'content'),
       config.CONTENT_CACHE_MIB * BYTES_PER_MIB,
     );
+    const holdings = await Holdings.open({ stateDir, cache });
     const endpoints = new EndpointDesk();
     const journal = await LeaseJournal.open(join(stateDir, 'leases'));
     const tasksMax = Math.ceil(config.OFFER_CPU_MILLIS / 1000);
@@ -201,13 +204,15 @@ const agentOn = (
         }),
       workFor: async ({ nodeId, jwt, ...out }) => {
         const credentials = new PeerCredentials({ nodeId, seed32: () => key.current.seed32, jwt });
-        const peers = { sources: new PeerSources(credentials), log: logFor('content') };
+        const sources = new PeerSources(credentials, config.CONTENT_PRIVATE_ADDRESSES);
+        const peers = { sources, holdings, log: logFor('content') };
         const content = new Content(gateway, cache, () => enrolment.token(nodeId), peers);
-        const own = { journal, content, runtime, endpoints, tasksMax, attestationClaimed };
+        const claims = { attestationClaimed, identities: () => identities.all };
+        const own = { journal, content, runtime, endpoints, tasksMax, ...claims };
         reconciler = new Reconciler({ ...own, ...out, log: logFor('reconciler') });
         const contentServer = await serveContent(config, cache, credentials);
         const validator = await validatorOf(config, { nodeId, content, runtime, report: out.report });
-        return { reconciler, content, contentServer, validator };
+        return { reconciler, content, holdings, contentServer, validator };
       },
     });
   },

@@ -9,6 +9,7 @@ import type { Enrolment } from './enrol/enrolment.js';
 import { GatewayRefusal } from './gateway/gateway-client.js';
 import type { ContentServer } from './content/content-server.js';
 import type { Content } from './content/content.js';
+import type { Holdings } from './content/holdings.js';
 import { MachineUsage } from './heartbeat/usage.js';
 import type { NodeKey } from './identity/node-key.js';
 import type { NodeAgentConfig } from './node-agent.config.js';
@@ -51,6 +52,7 @@ export type EnrolledNode = Outgoing & {
 export type NodeWork = {
   readonly reconciler: Reconciler;
   readonly content: Content;
+  readonly holdings: Holdings;
   /** Where other nodes get what this one holds, if they do. */
   readonly contentServer: ContentServer | undefined;
   /** Of a node that runs again what others did. */
@@ -128,7 +130,7 @@ export class NodeAgent {
       }),
     );
     if (!work) return;
-    const { reconciler, content, validator } = work;
+    const { reconciler, content, holdings, validator } = work;
     this.#work = work;
     link.onDesired(state => {
       this.#informedAtMs = performance.now();
@@ -142,6 +144,8 @@ export class NodeAgent {
     log.info('connected', { nodeId });
     this.#loops.push(this.#every(config.HEARTBEAT_MS, 'heartbeat', () => this.#beat(), signal));
     this.#loops.push(this.#every(config.DESIRED_STATE_PATIENCE_MS, 'look', () => this.#lookAgain(), signal));
+    const tellHoldings = () => holdings.tell(changed => link.report('HoldingsChanged', changed, { signal }));
+    this.#loops.push(this.#every(config.HOLDINGS_EVERY_MS, 'tell what is held', tellHoldings, signal));
     const lookAtHardware = () => this.#offerWhatIsHere();
     this.#loops.push(this.#every(config.INVENTORY_LOOK_MS, 'look at the hardware', lookAtHardware, signal));
     const lookAtHost = () => this.#parts.pressure.look(new Date(), () => this.#offerWhatIsHere(true));

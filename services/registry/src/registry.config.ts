@@ -7,6 +7,8 @@ export const registryConfig = z.object({
   HEARTBEAT_TIMEOUT_MS: z.coerce.number().int().min(1_000).max(3_600_000).default(60_000),
   /** Folder with what evidence is held against; without it no evidence is accepted. See the README. */
   ATTESTATION_DIR: z.string().startsWith('/', 'must be an absolute path').optional(),
+  /** Whether nodes may serve content at addresses that only a private network or one machine has. */
+  CONTENT_PRIVATE_ADDRESSES: z.stringbool().default(false),
   /** With these three, keys of nodes are revoked on the NATS server: in which account, by whose word, and how. */
   AGENT_ACCOUNT_PUBLIC_KEY: z
     .string()

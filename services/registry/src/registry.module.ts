@@ -1,4 +1,5 @@
 import { Affiliation, affiliations } from '@astro/read-models/registry/affiliations';
+import { isPublicHost } from '@astro/content/public-address';
 import { ApiKey, apiKeys } from '@astro/read-models/registry/api-keys';
 import { Node, nodes } from '@astro/read-models/registry/nodes';
 import { Operator, operators } from '@astro/read-models/registry/operators';
@@ -10,7 +11,7 @@ import { apiKey } from './api-key/api-key.js';
 import { EvidenceQuestions } from './attestation/evidence-questions.loop.js';
 import { KeyRevocation } from './key-revocation.service.js';
 import { LivenessController } from './liveness.controller.js';
-import { node } from './node/node.js';
+import { nodeWithin } from './node/node.js';
 import { followSuspicions } from './operator/follow-suspicions.reactor.js';
 import { operator } from './operator/operator.js';
 import { registryConfigToken, type RegistryConfig } from './registry.config.js';
@@ -20,6 +21,7 @@ import { wallets } from './wallets/wallets.js';
 @Module({})
 export class RegistryModule {
   static with(config: RegistryConfig): DynamicModule {
+    const node = nodeWithin({ mayServeAt: url => config.CONTENT_PRIVATE_ADDRESSES || isPublicHost(url) });
     return {
       module: RegistryModule,
       imports: [

@@ -1,4 +1,5 @@
 import type {
+  HoldingsChanged,
   ReplicaHealthy,
   ReplicaRunning,
   TaskCheckpointed,
@@ -28,7 +29,7 @@ export const startOf = (
 
 /** A result that is unsound is no result: the lease has failed, and another node is asked. */
 export function completionOf(report: TaskCompleted, origin: ReportOrigin): PoolCommand {
-  const { poolId, leaseId, fencingToken, fault, digest, outputs, transferred } = report;
+  const { poolId, leaseId, fencingToken, fault, digest, outputs, transferred, isEncrypted } = report;
   const flaw = flawOf(report) ?? flawOfTransfer(transferred);
   if (flaw) return failureOf({ poolId, leaseId, fencingToken, reason: flaw }, origin);
   return {
@@ -36,6 +37,7 @@ export function completionOf(report: TaskCompleted, origin: ReportOrigin): PoolC
     data: {
       ...{ poolId, leaseId, fencingToken, ...origin, fault, digest, outputs },
       ...(transferred && { transferred }),
+      ...(isEncrypted && { isEncrypted }),
     },
   };
 }
@@ -80,6 +82,12 @@ export const healthOf = (
   },
 });
 
+/** In the pool that this service places for: what a node holds is no matter of a lease. */
+export const holdingsOf = (changed: HoldingsChanged, poolId: string, origin: ReportOrigin): PoolCommand => ({
+  type: 'NoteHoldings',
+  data: { poolId, ...origin, ...changed },
+});
+
 export function failureOf(
   { poolId, leaseId, fencingToken, reason }: TaskFailed,
   origin: ReportOrigin,
@@ -93,14 +101,16 @@ function flawOf({
   fault,
   digest,
   outputs,
-}: Pick<TaskCompleted, 'fault' | 'digest' | 'outputs'>): string | undefined {
+  isEncrypted,
+}: Pick<TaskCompleted, 'fault' | 'digest' | 'outputs' | 'isEncrypted'>): string | undefined {
   if (fault === 'unspecified') return 'the report has no fault';
   if (outputs.length > reportLimits.outputs) return `more than ${reportLimits.outputs} outputs`;
   if (!outputs.every(output => isFileName(output.name))) return 'an output has no file name';
   if (new Set(outputs.map(output => output.name)).size < outputs.length) return 'two outputs have one name';
   if (!outputs.every(output => isCid(output.cid))) return 'an output has no content id';
   if (!DIGEST.test(digest)) return 'the digest is not 64 hexadecimal digits';
-  if (digest !== resultDigest(fault, outputs)) return 'digest does not match outputs';
+  // Of ciphertext the digest is over what is in clear: whether it may be so is for the job to say.
+  if (!isEncrypted && digest !== resultDigest(fault, outputs)) return 'digest does not match outputs';
   return undefined;
 }
 

@@ -11,6 +11,7 @@ import {
   completionOf,
   failureOf,
   healthOf,
+  holdingsOf,
   renewalOf,
   startOf,
   type ReportOrigin,
@@ -57,6 +58,8 @@ export class AgentReportsController {
         return this.#decide(healthOf(report.data, '', origin), context);
       case 'ReplicaUnhealthy':
         return this.#decide(healthOf(report.data, report.data.reason, origin), context);
+      case 'HoldingsChanged':
+        return this.#decide(holdingsOf(report.data, this.config.POOL_ID, origin), context);
       case 'DesiredStateWanted':
         return this.publisher.publish(origin.nodeId);
       // Validators say these to verification.

@@ -19,7 +19,7 @@ export function assignmentsOf(pool: Pool, poolId: string, nodeId: string): reado
     if (!lease || !job || !task) return [];
     const { jobId, taskId, fencingToken, deadline, checkpoint, isPreempted } = lease;
     const { inputs, args } = task;
-    const { program, requirements, checkpoints, leaseClass } = job.spec;
+    const { program, requirements, checkpoints, leaseClass, encryption } = job.spec;
     const { attestations } = requirements;
     const replica = ordersOf(job, lease);
     const ids = { poolId, leaseId, jobId, taskId };
@@ -28,15 +28,16 @@ export function assignmentsOf(pool: Pool, poolId: string, nodeId: string): reado
     const held = holdersOf(pool, lease, [program.cid, ...inputs.map(input => input.cid)]);
     const notice = isPreempted ? { stopBy: deadline } : {};
     const kept = checkpoints && { checkpoints, ...(checkpoint && { checkpoint }) };
-    const work = { program, inputs, args, ...replica, attestations, share, ...held };
+    const asked = { program, inputs, args, attestations, ...(encryption && { encryption }) };
+    const work = { ...asked, ...replica, share, ...held };
     const softer = leaseClass === 'interruptible' ? { isInterruptible: true } : {};
     return [{ ...ids, fencingToken, deadline, ...work, ...notice, ...kept, ...softer }];
   });
 }
 
 /**
- * Nodes that have worked with some of these contents and serve what they hold. Of many, each lease is told of others,
- * so that they share the load; a holder that left the pool is none.
+ * Nodes that hold some of these contents, as far as is known, and serve what they hold. Of many, each lease is told of
+ * others, so that they share the load; a holder that left the pool is none.
  */
 function holdersOf(
   { engine, nodes }: Pool,
@@ -117,6 +118,8 @@ export function touchedNodes({ type, data }: PoolEvent): ReadonlySet<string> {
     case 'PolicyAdopted':
     case 'OperatorRelated':
     case 'OperatorUnrelated':
+    case 'HoldingsNoted':
+    case 'HoldingsLost':
     case 'FundsRequested':
     case 'FundsAdded':
     case 'FundsRunOut':

@@ -29,6 +29,8 @@ function codeOf(error: Error & { readonly status?: number | undefined }): number
       return error.status === undefined ? exitCode.unreachable : exitCode.refused;
     case 'GatewayRefusal':
       return exitCode.refused;
+    case 'Undecipherable':
+      return exitCode.failed;
   }
   return undefined;
 }

@@ -1,5 +1,10 @@
 import ArchiveRestore from './archive/restore.command.js';
 import ArchiveVerify from './archive/verify.command.js';
+import DataDecrypt from './data/decrypt.command.js';
+import DataEncrypt from './data/encrypt.command.js';
+import DataKey from './data/key.command.js';
+import DataResults from './data/results.command.js';
+import DataSeal from './data/seal.command.js';
 import Invoice from './invoice/invoice.command.js';
 import NodeDoctor from './node/doctor.command.js';
 import NodeDrain from './node/drain.command.js';
@@ -17,6 +22,11 @@ import VerifyEvidence from './verify/evidence.command.js';
 export const COMMANDS = {
   'archive:restore': ArchiveRestore,
   'archive:verify': ArchiveVerify,
+  'data:decrypt': DataDecrypt,
+  'data:encrypt': DataEncrypt,
+  'data:key': DataKey,
+  'data:results': DataResults,
+  'data:seal': DataSeal,
   invoice: Invoice,
   'node:doctor': NodeDoctor,
   'node:drain': NodeDrain,

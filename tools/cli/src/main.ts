@@ -23,6 +23,7 @@ const description = {
     },
     topics: {
       archive: { description: 'Hold the archive and the streams against each other' },
+      data: { description: 'Encrypt what jobs read, and decrypt what they make' },
       node: { description: 'Offer this machine on the market' },
       verify: { description: 'Recompute what others claim' },
     },

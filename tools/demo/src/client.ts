@@ -29,6 +29,7 @@ export type JobRequest = {
     readonly timeLimitMs: number;
     readonly memoryLimitMib: number;
     readonly outputLimitBytes: number;
+    readonly isEncrypted?: boolean;
   };
   readonly requirements: {
     readonly deviceKind: 'cpu';
@@ -38,15 +39,22 @@ export type JobRequest = {
     readonly maxPricePerGibTransferredAtto?: string;
     readonly regions?: readonly string[];
     readonly attestations?: readonly string[];
+    readonly nodes?: readonly string[];
   };
   readonly quorum?: number;
   readonly leaseClass?: 'on_demand' | 'interruptible' | 'reserved';
   readonly reservationId?: string;
   readonly tasks: readonly {
-    readonly inputs: readonly { readonly name: string; readonly cid: string }[];
+    readonly inputs: readonly {
+      readonly name: string;
+      readonly cid: string;
+      readonly isEncrypted?: boolean;
+    }[];
     readonly args?: readonly string[];
   }[];
   readonly checkpoints?: { readonly everyMs: number };
+  /** As `astro data seal` prints it. */
+  readonly encryption?: object;
   readonly funding?: { readonly mode: 'whole' | 'stepwise'; readonly noticeMs: number };
 };
 export type ReservationRequest = {
@@ -100,13 +108,13 @@ export class Client {
   /** Stores `bytes` and answers their content id; repeating it changes nothing. */
   async putContent(bytes: Uint8Array): Promise<string> {
     const cid = cidOf(bytes);
-    await this.request(
-      'PUT',
-      `/v1/content/${cid}`,
-      new Blob([Uint8Array.from(bytes)]),
-      'application/octet-stream',
-    );
+    await this.putPart(`/v1/content/${cid}`, bytes);
     return cid;
+  }
+
+  /** A part of a file, or the list of them. */
+  async putPart(path: string, bytes: Uint8Array): Promise<void> {
+    await this.request('PUT', path, new Blob([Uint8Array.from(bytes)]), 'application/octet-stream');
   }
 
   async getContent(cid: string): Promise<Uint8Array> {

@@ -26,6 +26,8 @@ export type AgentPlace = {
   readonly gatewayUrl: string;
   readonly stateDir: string;
   readonly httpPort: number;
+  /** Where other agents get what it holds. */
+  readonly contentAddress: string;
   readonly logLevel: string;
 };
 
@@ -43,6 +45,10 @@ export const agentEnvironment = (plan: AgentPlan, place: AgentPlace): Record<str
   HTTP_HOST: '127.0.0.1',
   HTTP_PORT: String(place.httpPort),
   LOG_LEVEL: place.logLevel,
+  CONTENT_LISTEN: place.contentAddress,
+  CONTENT_PUBLIC_URL: `http://${place.contentAddress}`,
+  // All of them are on this machine or in one private network.
+  CONTENT_PRIVATE_ADDRESSES: 'true',
   // The agents of a platform share this machine: each would measure what the others leave of it.
   MEASURE_EVERY_MS: '0',
   ...(plan.pricePerGibTransferredAtto === undefined

@@ -115,7 +115,8 @@ describe('compose and the supervisor agree', () => {
       cpuMillis: 1,
       memoryMib: 1,
     };
-    const place = { gatewayUrl: 'http://gateway', stateDir: '/agent', httpPort: 1, logLevel: 'info' };
+    const whereabouts = { gatewayUrl: 'http://gateway', contentAddress: '127.0.0.1:1' };
+    const place = { ...whereabouts, stateDir: '/agent', httpPort: 1, logLevel: 'info' };
     const trusted = { NATS_CA: '/trust/ca.crt' };
     expect(keysOf(serviceNamed('node-agent').environment)).toEqual(
       keysOf({ ...agentEnvironment(agent, place), ...trusted }),

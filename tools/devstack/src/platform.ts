@@ -183,10 +183,12 @@ export class Platform {
     if (serviceNames.some(name => this.instancesOf(name).includes(plan.name)))
       throw new Error(`${plan.name} is the name of a service`);
     const httpPort = await this.ports.portFor(`agent-${plan.name}`);
+    const contentPort = await this.ports.portFor(`content-${plan.name}`);
     const place = {
       gatewayUrl: this.gatewayUrl,
       stateDir: this.state.folder('agents', plan.name),
       httpPort,
+      contentAddress: `${host}:${contentPort}`,
       logLevel: this.logLevel,
     };
     this.agents.add(plan.name);

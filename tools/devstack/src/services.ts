@@ -74,6 +74,8 @@ export const services = [
       AGENT_ACCOUNT_PUBLIC_KEY: at => at.agentAccountPublicKey,
       OPERATOR_SIGNING_SEED: at => at.agentAccountKeeper?.operatorSigningSeed,
       NATS_ACCOUNT_KEEPER_CREDENTIALS_FILE: at => at.agentAccountKeeper?.credentialsFile,
+      // Its agents are beside it, on the same machine or in the same private network.
+      CONTENT_PRIVATE_ADDRESSES: () => 'true',
     },
   },
   { name: 'scheduling', context: 'scheduling', settings: { ...commonSettings, POOL_ID: () => poolId } },

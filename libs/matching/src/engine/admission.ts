@@ -114,6 +114,7 @@ function reviewNeeds(review: Review, at: string, needs: Requirements, catalogue:
     if (needs[cap] !== undefined) review.price(`${at}${cap}`, needs[cap]);
   if (needs.runtime !== '') review.oneOf(`${at}runtime`, needs.runtime, catalogue.runtimes);
   review.names(`${at}attestations`, needs.attestations);
+  review.names(`${at}nodes`, needs.nodes ?? []);
   review.names(`${at}datasets`, needs.datasets);
   reviewPlaces(review, `${at}regions`, needs.regions);
   reviewPlaces(review, `${at}countries`, needs.countries);

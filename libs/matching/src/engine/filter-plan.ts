@@ -71,7 +71,7 @@ export class FilterPlan {
   }
 
   attributesAt(index: number): number {
-    let word = -1;
+    let word = this.namedAt(index);
     for (const bitmaps of this.anyOf) {
       let any = 0;
       for (const bitmap of bitmaps) any |= bitmap.word(index);
@@ -119,6 +119,24 @@ export class FilterPlan {
     const price = this.fleet.columns.transferPrice[slot]!;
     if (price !== this.transferPriceCap) return price < this.transferPriceCap;
     return this.fleet.factsOf(slot).transferPriceAtto <= this.needs.transferPriceCapAtto!;
+  }
+
+  /** Of the nodes that alone will do, the slots of those that are there, ascending. Absent: any will. */
+  slotsNamed(): readonly number[] | undefined {
+    const slots = this.needs.nodes?.flatMap(nodeId => this.fleet.slotOf(nodeId) ?? []);
+    return slots?.sort((left, right) => left - right);
+  }
+
+  /** They are few, and come and go: what they are in is looked up each time. */
+  private namedAt(index: number): number {
+    const { nodes } = this.needs;
+    if (nodes === undefined) return -1;
+    let word = 0;
+    for (const nodeId of nodes) {
+      const slot = this.fleet.slotOf(nodeId) ?? -1;
+      if (slot >>> 5 === index) word |= 1 << (slot & 31);
+    }
+    return word;
   }
 
   private rule(attributes: AttributeIndex, { allowed, denied }: PlaceRule): void {

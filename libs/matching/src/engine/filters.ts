@@ -14,6 +14,7 @@ export const filterNames = [
   'region',
   'country',
   'attestation',
+  'node',
   'reliability',
   'priceCap',
   'transferPriceCap',
@@ -38,7 +39,7 @@ export function failedFilters(engine: PlacementEngine, query: Query, slot: numbe
   const { fleet } = engine;
   const { columns } = fleet;
   const { needs } = query.plan;
-  const { runtimes } = fleet.factsOf(slot);
+  const { nodeId, runtimes } = fleet.factsOf(slot);
   const failed: FilterName[] = [];
   const check = (passes: boolean, name: FilterName) => {
     if (!passes) failed.push(name);
@@ -48,6 +49,7 @@ export function failedFilters(engine: PlacementEngine, query: Query, slot: numbe
   check(obeys(needs.countries, fleet.countries.nameOf(columns.country[slot]!)), 'country');
   const attestation = fleet.attestations.nameOf(columns.attestation[slot]!);
   check(needs.attestations.length === 0 || needs.attestations.includes(attestation), 'attestation');
+  check(needs.nodes === undefined || needs.nodes.includes(nodeId), 'node');
   check(columns.reliability[slot]! >= needs.reliabilityMin, 'reliability');
   check(query.plan.isAffordable(slot), 'priceCap');
   check(query.plan.isTransferAffordable(slot), 'transferPriceCap');

@@ -169,6 +169,7 @@ const anyNeeds = fc
     ),
     countries: fc.constantFrom(anywhere, anywhere, { allowed: ['DE'], denied: [] }),
     attestations: fc.constantFrom([], [], [], ['tdx', 'sev']),
+    nodes: fc.constantFrom(undefined, undefined, undefined, ['n0', 'n3', 'n35']),
     reliabilityMin: fc.constantFrom(0, 0, 0.95),
     isInterruptible: fc.boolean(),
     priceCapAtto: fc.constantFrom(undefined, 3n * 10n ** 18n, 2n * 10n ** 18n - 1n),

@@ -37,6 +37,19 @@ describe('a node', () => {
     expect(engine.place(request('t'))).toBe('NoNodeFits');
   });
 
+  test('that a request does not name is not found, wherever the search looks and whose place it has', () => {
+    const engine = engineOf([offer('a'), offer('b')]);
+    const onlyB = request('t', needs({ nodes: ['b', 'gone'] }));
+    const query = engine.query(onlyB);
+    const [a, b] = [engine.fleet.slotOf('a')!, engine.fleet.slotOf('b')!];
+    const found = [undefined, { slots: [a] }, { isIn: (slot: number) => slot === a }, { slots: [a, b] }];
+    expect(found.map(domain => engine.find(query, domain).slot)).toEqual([b, -1, -1, b]);
+    engine.removeNode('b');
+    engine.addNode(offer('c'));
+    expect(engine.fleet.slotOf('c')).toBe(b);
+    expect(engine.place(onlyB)).toBe('NoNodeFits');
+  });
+
   test('is in the fleet once', () => {
     expect(() => engineOf([offer('a'), offer('a')])).toThrow('in the fleet already');
   });

@@ -72,6 +72,7 @@ export class Oracle {
       obeys(needs.regions, node.region) &&
       obeys(needs.countries, node.country) &&
       (needs.attestations.length === 0 || needs.attestations.includes(node.attestation)) &&
+      (needs.nodes === undefined || needs.nodes.includes(node.nodeId)) &&
       node.reliability >= needs.reliabilityMin &&
       (needs.priceCapAtto === undefined || askOf(node, needs) <= needs.priceCapAtto) &&
       (needs.transferPriceCapAtto === undefined ||

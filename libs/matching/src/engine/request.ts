@@ -39,6 +39,8 @@ export type Requirements = {
   readonly countries: PlaceRule;
   /** Kinds of attestation that will do. Empty: none is needed. */
   readonly attestations: readonly string[];
+  /** Ids of the only nodes that will do. Absent: any. */
+  readonly nodes?: readonly string[] | undefined;
   /** 0 to 1. */
   readonly reliabilityMin: number;
   /** It may be stopped with notice, and so pays what nodes ask for that. */

@@ -131,6 +131,8 @@ export function search(index: ScoreIndex, query: Query, domain?: Domain): Found 
   query.plan.beginSearch();
   const inDomain = domain && 'isIn' in domain ? domain.isIn : undefined;
   if (domain && 'slots' in domain) return bestOf(domain.slots, index, query);
+  const named = query.plan.slotsNamed();
+  if (named) return bestOf(inDomain ? named.filter(inDomain) : named, index, query);
   if (query.bonusMax === 0) return bestByIndex(index, query, nothingFound, inDomain);
   // Only the few nodes that hold data get a bonus: without them the index bounds the score from above.
   const holders = query.holders();

@@ -3,13 +3,17 @@ export type ArrayTemplate = {
   /** One task for each index from 0 up to, not with, this. */
   readonly count: number;
   /** Each with one content that all tasks share, or one for each index. */
-  readonly inputs: readonly { readonly name: string; readonly cids: readonly string[] }[];
+  readonly inputs: readonly {
+    readonly name: string;
+    readonly cids: readonly string[];
+    readonly isEncrypted?: boolean;
+  }[];
   readonly args: readonly string[];
 };
 
 export type TaskOfArray = {
   readonly taskId: string;
-  readonly inputs: readonly { readonly name: string; readonly cid: string }[];
+  readonly inputs: readonly { readonly name: string; readonly cid: string; readonly isEncrypted?: boolean }[];
   readonly args: readonly string[];
 };
 
@@ -26,8 +30,9 @@ export const expandArray = (
 ): readonly TaskOfArray[] =>
   Array.from({ length: template.count }, (_, index) => ({
     taskId: taskIdOf(index),
-    inputs: template.inputs.map(({ name, cids }) => ({
+    inputs: template.inputs.map(({ name, cids, ...how }) => ({
       name: withIndex(name, index),
+      ...how,
       cid: cids.length === 1 ? cids[0]! : cids[index]!,
     })),
     args: template.args.map(arg => withIndex(arg, index)),

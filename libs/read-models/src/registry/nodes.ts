@@ -32,6 +32,10 @@ export const Node = defineEntity({
     pricePerSecondAtto: p.type(Atto),
     interruptiblePricePerSecondAtto: p.type(Atto),
     pricePerGibTransferredAtto: p.type(Atto),
+    /** Where it serves content that it holds. */
+    contentUrl: p.text().nullable(),
+    /** Whom keys of encrypted jobs are encrypted to. */
+    encryptionRecipient: p.text().nullable(),
     status: p.text().$type<NodeStatus>(),
     /** What it says that it can prove. */
     attestationClaimed: p.text().$type<AttestationKind>().nullable(),
@@ -57,7 +61,7 @@ export type Node = InferEntity<typeof Node>;
 
 export const nodes: Projection<NodeEvent, EntityManager> = {
   name: 'registry.nodes',
-  version: 4,
+  version: 5,
   tables: ['nodes'],
   reads: ['registry.node'],
   async apply(em, { event: { type, data }, recordedAt, position }) {
@@ -134,6 +138,8 @@ const offered = (offer: Offer) => ({
   pricePerSecondAtto: offer.pricePerSecondAtto,
   interruptiblePricePerSecondAtto: interruptibleAskAtto(offer),
   pricePerGibTransferredAtto: offer.pricePerGibTransferredAtto ?? 0n,
+  contentUrl: offer.contentUrl ?? null,
+  encryptionRecipient: offer.encryptionRecipient ?? null,
   attestationClaimed: offer.attestationClaimed ?? null,
 });
 

@@ -8,6 +8,7 @@ import {
   rename,
   rm,
   stat,
+  utimes,
   type FileHandle,
 } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
@@ -33,11 +34,10 @@ const ABANDONED_AFTER_MS = 3_600_000;
 export class ContentStore {
   private constructor(private readonly folder: string) {}
 
-  /** Opens the store and removes what uploads that were cut off had left, but none that is under way elsewhere. */
+  /** Opens the store and removes what uploads that were never finished had left. */
   static async open(folder: string): Promise<ContentStore> {
     const store = new ContentStore(folder);
     await mkdir(store.incoming, { recursive: true });
-    for (const name of await store.unfinished()) await removeIfAbandoned(join(store.incoming, name));
     await mkdir(store.blocks, { recursive: true });
     await store.sweep(new Date());
     return store;
@@ -124,8 +124,19 @@ export class ContentStore {
     return createReadStream(await this.pathOfBlock(cid));
   }
 
-  /** Removes parts that no stored list has named since long: those of uploads that were never finished. */
+  /**
+   * Removes what uploads have left that were never finished: files that nobody has written to since long, but none that
+   * is under way elsewhere, and parts that no stored list has named since long.
+   * @returns how many files
+   */
   async sweep(now: Date): Promise<number> {
+    let removed = 0;
+    for (const name of await this.unfinished())
+      if (await removeIfAbandoned(join(this.incoming, name), now)) removed += 1;
+    return removed + (await this.sweepParts(now));
+  }
+
+  private async sweepParts(now: Date): Promise<number> {
     const listed = new Set<string>();
     for (const cid of await this.stored(this.folder)) {
       if (!isList(cid)) continue;
@@ -154,12 +165,19 @@ export class ContentStore {
       const sizeBytes = await this.sizeOfBlock(part.cid);
       if (sizeBytes === undefined) missing.push(part.cid);
       else if (sizeBytes !== part.sizeBytes) throw listInvalid(`${part.cid} has ${sizeBytes} bytes`);
+      // Whoever sweeps meanwhile has not seen the list, and takes no part that somebody has just asked for.
+      else await this.touchPart(part.cid);
     }
     if (missing.length > 0)
       throw new Problem('blocks_missing', {
         detail: `${missing.length} parts of the file are not stored`,
         errors: [...new Set(missing)].map(part => ({ field: part, rule: 'must be stored before the list' })),
       });
+  }
+
+  private async touchPart(cid: string): Promise<void> {
+    const now = new Date();
+    await utimes(await this.pathOfBlock(cid), now, now);
   }
 
   private async pathOfBlock(cid: string): Promise<string> {
@@ -199,13 +217,16 @@ export class ContentStore {
   }
 }
 
-async function removeIfAbandoned(path: string): Promise<void> {
+async function removeIfAbandoned(path: string, now: Date): Promise<boolean> {
   try {
     const { mtimeMs } = await stat(path);
-    if (mtimeMs < Date.now() - ABANDONED_AFTER_MS) await rm(path, { force: true });
+    if (mtimeMs >= now.getTime() - ABANDONED_AFTER_MS) return false;
+    await rm(path, { force: true });
+    return true;
   } catch (error) {
     // Its upload has just ended.
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    return false;
   }
 }
 

@@ -6,9 +6,10 @@ import type { Funding } from '@astro/messages/scheduling';
 import type { StoredJson } from '@astro/postgres/stored-json';
 import type { EntityManager } from '@mikro-orm/postgresql';
 import type { z } from 'zod';
-import { attestationKind, deviceKind } from '../http/fields.js';
 import type { jobSummary, JobResource } from './jobs.schema.js';
+import { encryptionRequest } from './encryption.schema.js';
 import { toProgramResource } from './program.schema.js';
+import { toRequirementsResource } from './requirements.schema.js';
 import { toServiceResource } from './service.schema.js';
 import { verificationRequest } from './verification.schema.js';
 
@@ -31,13 +32,10 @@ export async function findJobResource(
     leaseClass: job.spec.leaseClass === 'unspecified' ? 'on_demand' : job.spec.leaseClass,
     ...(job.spec.bookingId !== undefined && { reservationId: job.spec.bookingId }),
     program: toProgramResource(job.spec.program),
-    requirements: {
-      ...job.spec.requirements,
-      deviceKind: deviceKind.parse(job.spec.requirements.deviceKind),
-      attestations: job.spec.requirements.attestations.map(kind => attestationKind.parse(kind)),
-    },
+    requirements: toRequirementsResource(job.spec.requirements),
     chargedAtto: (usage?.chargedAtto ?? 0n).toString(),
     ...(job.spec.checkpoints && { checkpoints: job.spec.checkpoints }),
+    ...(job.spec.encryption && { encryption: encryptionRequest.parse(job.spec.encryption) }),
     ...(job.spec.funding && { funding: fundingOf(job, job.spec.funding) }),
     ...(service && { service: toServiceResource(service, job, await startedLeases(em, jobId)) }),
     ...(array && {
@@ -52,10 +50,11 @@ export async function findJobResource(
   };
 }
 
-const taskOf = ({ taskId, status, outputs, checkpoint, checkpointedAt }: Task) => ({
+const taskOf = ({ taskId, status, outputs, digest, checkpoint, checkpointedAt }: Task) => ({
   id: taskId,
   status,
   outputs: [...outputs],
+  ...(digest && { digest }),
   ...(checkpoint && checkpointedAt && { checkpoint: { ...checkpoint, at: checkpointedAt.toISOString() } }),
 });
 

@@ -250,6 +250,53 @@ test.each(faults)('a job request with %s is refused, and the field is named', (_
   expect(problem.errors?.map(error => error.field)).toContain(field);
 });
 
+describe('a job whose data is encrypted', () => {
+  const nodes = [newId('node'), newId('node')];
+  // A recipient of the test vectors of age, with its checksum.
+  const recipient = 'age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj';
+  const encryption = { scheme: 'age', wrappedKey: 'YWdlCg==', outputRecipients: [recipient] };
+  const sealed = {
+    ...request,
+    requirements: { ...requirements, nodes },
+    tasks: [{ inputs: [{ name: 'a.bin', cid, isEncrypted: true }] }],
+    encryption,
+  };
+  const withRecipients = (...outputRecipients: readonly string[]) => ({
+    ...sealed,
+    encryption: { ...encryption, outputRecipients },
+  });
+  const { encryption: _encryption, ...unsealed } = sealed;
+
+  test('is taken', () => expect(() => validation.transform(sealed, inBody)).not.toThrow());
+  test.each<readonly [string, unknown, string]>([
+    [
+      'a recipient with a wrong checksum',
+      withRecipients(`${recipient.slice(0, -1)}q`),
+      'encryption.outputRecipients[0]',
+    ],
+    ['what is no recipient', withRecipients(recipient, 'nobody'), 'encryption.outputRecipients[1]'],
+    ['a recipient twice', withRecipients(recipient, recipient), 'encryption.outputRecipients'],
+    ['nobody who may read the outputs', withRecipients(), 'encryption.outputRecipients'],
+    [
+      'a key that is no base64',
+      { ...sealed, encryption: { ...encryption, wrappedKey: '~' } },
+      'encryption.wrappedKey',
+    ],
+    ['another scheme', { ...sealed, encryption: { ...encryption, scheme: 'pgp' } }, 'encryption.scheme'],
+    ['no nodes', { ...sealed, requirements }, 'requirements.nodes'],
+    ['fewer nodes than must agree', { ...sealed, quorum: 3 }, 'requirements.nodes'],
+    ['checkpoints', { ...sealed, checkpoints: { everyMs: 1_000 } }, 'checkpoints'],
+    ['an encrypted input and no encryption', unsealed, 'tasks[0].inputs[0].isEncrypted'],
+    [
+      'a node that is none',
+      { ...sealed, requirements: { ...requirements, nodes: ['node_x', 'node_y'] } },
+      'requirements.nodes[0]',
+    ],
+  ])('is refused with %s, and the field is named', (_title, body, field) =>
+    expect(refusalOf(body).errors?.map(error => error.field)).toContain(field),
+  );
+});
+
 test('a query names its field too', () => {
   for (const [query, field] of [
     [{ limit: '0' }, 'limit'],

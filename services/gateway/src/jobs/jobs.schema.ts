@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { pageOf, pageQuery } from '../http/page.js';
 import { atto, plainName, printable } from '../http/fields.js';
 import { checkpoint, checkpoints } from './checkpoints.schema.js';
+import { checkEncryption, encryptionRequest } from './encryption.schema.js';
 import { fundingRequest, fundingResource } from './funding.schema.js';
 import { program } from './program.schema.js';
 import { requirements } from './requirements.schema.js';
@@ -69,7 +70,9 @@ export const jobRequest = z
     funding: fundingRequest.optional(),
     verification: verificationRequest.optional(),
     checkpoints: checkpoints.optional(),
+    encryption: encryptionRequest.optional(),
   })
+  .superRefine(checkEncryption)
   .refine(({ verification, quorum }) => verification?.policy !== 'recheck' || quorum > 1, {
     path: ['quorum'],
     message: 'must be at least 2 for recheck',
@@ -171,6 +174,7 @@ export const jobResource = summary
     requirements,
     chargedAtto: atto.meta({ description: 'Charged until now; only verified work is' }),
     checkpoints: checkpoints.optional(),
+    encryption: encryptionRequest.optional().meta({ description: 'Where the data of the job is encrypted' }),
     funding: fundingResource.optional().meta({ description: 'Where the job says how it is funded' }),
     service: serviceResource.optional().meta({ description: 'Where the job is one' }),
     array: arrayResource.optional().meta({ description: 'Where the job was submitted as one' }),
@@ -179,6 +183,10 @@ export const jobResource = summary
         id: z.string(),
         status: z.enum(['waiting', 'running', 'succeeded', 'failed', 'cancelled']),
         outputs: z.array(output),
+        digest: z
+          .string()
+          .optional()
+          .meta({ description: 'Of the agreed result; with encryption keyed, over what is in clear' }),
         checkpoint: checkpoint.optional().meta({ description: 'The last that was kept of the task' }),
         progress: taskProgress.optional().meta({ description: 'While it runs, if its program says so' }),
       }),

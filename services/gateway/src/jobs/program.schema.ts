@@ -26,6 +26,10 @@ const fields = z.strictObject({
   fuelLimit: z.int().min(1).max(FUEL_MAX).optional().meta({
     description: 'Instructions that a WebAssembly module may execute: unlike time the same on every node',
   }),
+  isEncrypted: z
+    .boolean()
+    .optional()
+    .meta({ description: 'The file is an age file, encrypted to the key of the job' }),
   needsNetwork: z
     .boolean()
     .optional()
@@ -43,6 +47,10 @@ export const program = fields
   .refine(program => isContainer(program) === (program.image !== undefined), {
     path: ['image'],
     message: 'must be given for a container, and left out for others',
+  })
+  .refine(program => !isContainer(program) || program.isEncrypted !== true, {
+    path: ['isEncrypted'],
+    message: 'must be false for a container, whose image is not content',
   })
   .refine(program => isWasm(program) || program.fuelLimit === undefined, {
     path: ['fuelLimit'],

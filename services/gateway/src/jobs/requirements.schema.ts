@@ -1,4 +1,7 @@
+import { isId } from '@astro/event-sourcing/ids';
+import { encryptionLimits } from '@astro/messages/encryption';
 import type { Requirements } from '@astro/messages/scheduling';
+import type { StoredJson } from '@astro/postgres/stored-json';
 import { z } from 'zod';
 import {
   attestationKind,
@@ -66,6 +69,13 @@ export const requirements = z
         description:
           'Evidence of one of these kinds must have been accepted of the node. Empty: none is needed',
       }),
+    nodes: z
+      .array(z.string().refine(text => isId('node', text), 'must be the id of a node'))
+      .min(1)
+      .max(encryptionLimits.nodes)
+      .refine(isWithoutRepeats, 'must not repeat')
+      .optional()
+      .meta({ description: 'Only these. Absent: any' }),
     maxPricePerSecondAtto: positiveAtto.meta({ description: 'For each second of a lease' }),
     maxPricePerGibTransferredAtto: positiveAtto.optional().meta({
       description:
@@ -100,13 +110,28 @@ export const requirements = z
 export function toRequirements({
   maxPricePerSecondAtto,
   maxPricePerGibTransferredAtto,
+  nodes,
   ...others
 }: z.output<typeof requirements>): Requirements {
   return {
     ...others,
+    ...(nodes && { nodes: { nodeIds: nodes } }),
     maxPricePerSecondAtto: BigInt(maxPricePerSecondAtto),
     ...(maxPricePerGibTransferredAtto !== undefined && {
       maxPricePerGibTransferredAtto: BigInt(maxPricePerGibTransferredAtto),
     }),
   };
 }
+
+/** As they were recorded. */
+export const toRequirementsResource = ({
+  nodes,
+  deviceKind: kind,
+  attestations,
+  ...others
+}: StoredJson<Requirements>): z.output<typeof requirements> => ({
+  ...others,
+  deviceKind: deviceKind.parse(kind),
+  attestations: attestations.map(accepted => attestationKind.parse(accepted)),
+  ...(nodes && { nodes: [...nodes.nodeIds] }),
+});

@@ -44,6 +44,7 @@ export function submitJobCommand(
     ...fundingOf(body),
     ...(body.verification && { verification: body.verification }),
     ...(body.checkpoints && { checkpoints: body.checkpoints }),
+    ...(body.encryption && { encryption: body.encryption }),
   };
   const jobId = derivedFrom(request, 'job');
   const { id: tenantId, apiKeyId } = callerOf(request);

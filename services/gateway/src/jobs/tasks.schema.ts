@@ -21,8 +21,13 @@ const namesDiffer = (inputs: readonly { readonly name: string }[]) =>
   isWithoutRepeats(inputs.map(({ name }) => name));
 const NAMES_RULE = 'must have names that do not repeat';
 
+const isEncrypted = z
+  .boolean()
+  .optional()
+  .meta({ description: 'An age file, encrypted to the key of the job' });
+
 const taskInputs = z
-  .array(z.strictObject({ name: fileName, cid: contentId }))
+  .array(z.strictObject({ name: fileName, cid: contentId, isEncrypted }))
   .max(INPUTS_MAX)
   .refine(namesDiffer, NAMES_RULE)
   .meta({ description: 'Files below /input' });
@@ -45,6 +50,7 @@ const arrayInputs = z
         .min(1)
         .max(TASKS_MAX)
         .meta({ description: 'One content for all tasks, or one for each index' }),
+      isEncrypted,
     }),
   )
   .max(INPUTS_MAX)

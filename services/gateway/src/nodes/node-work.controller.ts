@@ -31,8 +31,8 @@ export class NodeWorkController {
     answers: { 200: { description: 'The node', schema: nodeResource } },
     problems: ['node_not_found'],
   })
-  async read(@Param('id') nodeId: string): Promise<NodeResource> {
-    return toResource(await this.find(nodeId));
+  async read(@Param('id') nodeId: string, @FromCaller() reader: Caller): Promise<NodeResource> {
+    return toResource(await this.find(nodeId), reader);
   }
 
   @Operation('GET', '/v1/nodes/:id/leases', {
@@ -124,7 +124,7 @@ export class NodeWorkController {
     const directed: Directed<NodeCommand> = { to: { type: 'registry.node', id: nodeId }, ...command };
     const position = await this.commands.execute(directed, request);
     await this.readModels.includes(NODES_PROJECTION, position);
-    return toResource(await this.find(nodeId));
+    return toResource(await this.find(nodeId), caller);
   }
 
   private async find(nodeId: string): Promise<Node> {

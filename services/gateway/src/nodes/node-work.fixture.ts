@@ -15,16 +15,21 @@ type Given = {
   readonly anotherOperator: { readonly apiKey: string };
 };
 
+const contentUrl = 'http://node.example.org:8081';
+/** Of the test vectors of age, with its checksum. */
+const encryptionRecipient = 'age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj';
+
+const inventory = {
+  devices: [{ kind: 'cpu', vendor: 'AMD', model: 'EPYC', memoryMib: 1_024 }],
+  ...{ cpuMillis: 4_000, memoryMib: 1_024, diskMib: 1_024 },
+  ...{ operatingSystem: 'linux', architecture: 'x64', runtimes: ['wasm'] },
+};
+const offer = { region: 'de-fra', inventory, pricePerSecondAtto: '1000', contentUrl, encryptionRecipient };
+
 /** What is said of one node, by it and by its operator; the gateway of the spec that this is part of serves it too. */
 export function nodeWork(given: () => Given): void {
   const seed32 = randomBytes(32);
   const { publicKey } = agentKeyPair(seed32);
-  const inventory = {
-    devices: [{ kind: 'cpu', vendor: 'AMD', model: 'EPYC', memoryMib: 1_024 }],
-    ...{ cpuMillis: 4_000, memoryMib: 1_024, diskMib: 1_024 },
-    ...{ operatingSystem: 'linux', architecture: 'x64', runtimes: ['wasm'] },
-  };
-  const offer = { region: 'de-fra', inventory, pricePerSecondAtto: '1000' };
   const enrolled = async () => {
     const { gateway, operator } = given();
     const body = { publicKey, offer };
@@ -52,6 +57,9 @@ export function nodeWork(given: () => Given): void {
     const byOperator = await report(nodeId, measured, operator.apiKey);
     expect(byOperator.json).toMatchObject({ code: 'caller_not_allowed' });
   });
+
+  test('is seen by all with whom to encrypt to, by nodes and its operator with where it serves content', async () =>
+    assertSeen(given(), await enrolled(), seed32));
 
   test('is drained by its operator alone, who sees by the command line what it does and earns', async () => {
     const { gateway, operator, anotherOperator } = given();
@@ -85,4 +93,25 @@ export function nodeWork(given: () => Given): void {
       await rm(folder, { recursive: true, force: true });
     }
   }, 60_000);
+}
+
+async function assertSeen(
+  { gateway, operator, anotherOperator }: Given,
+  nodeId: string,
+  seed32: Uint8Array,
+): Promise<void> {
+  const contentUrlFor = async (key: string) => {
+    const { json: one } = await gateway.call('GET', `/v1/nodes/${nodeId}`, { key });
+    const { json: page } = await gateway.call('GET', '/v1/nodes', { key });
+    expect((page['items'] as { id: string }[]).find(({ id }) => id === nodeId)).toEqual(one);
+    expect(one).toMatchObject({ encryptionRecipient });
+    return one['contentUrl'];
+  };
+  const node = await signNodeToken({ nodeId, seed32, ttlSeconds: 30 });
+  expect([await contentUrlFor(operator.apiKey), await contentUrlFor(node)]).toEqual([contentUrl, contentUrl]);
+  expect(await contentUrlFor(anotherOperator.apiKey)).toBeUndefined();
+  const wrong = { ...offer, encryptionRecipient: `${encryptionRecipient.slice(0, -1)}q` };
+  const body = { publicKey: agentKeyPair(seed32).publicKey, offer: wrong };
+  const refused = await gateway.call('POST', '/v1/nodes', { key: operator.apiKey, body });
+  expect(refused.json).toMatchObject({ errors: [{ field: 'offer.encryptionRecipient' }] });
 }

@@ -45,7 +45,7 @@ export class NodesController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<z.infer<typeof schema.enrolled>> {
     assertPublicKey(publicKey);
-    const { attestationClaimed, contentUrl, validates, ...priced } = offer;
+    const { attestationClaimed, contentUrl, validates, encryptionRecipient, ...priced } = offer;
     const { interruptiblePricePerSecondAtto, pricePerGibTransferredAtto, ...rest } = priced;
     // A node that has changed its key since is the same node.
     const known = await this.readModels.query(em => findNodeByKey(em, operator.id, publicKey));
@@ -59,6 +59,7 @@ export class NodesController {
           ...(attestationClaimed && { attestationClaimed }),
           ...(contentUrl !== undefined && { contentUrl }),
           ...(validates && { validates }),
+          ...(encryptionRecipient !== undefined && { encryptionRecipient }),
           nodeId,
           operatorId: operator.id,
           pricePerSecondAtto: BigInt(offer.pricePerSecondAtto),
@@ -119,10 +120,12 @@ export class NodesController {
   })
   async list(
     @Query() { limit, cursor, status }: z.output<typeof schema.nodesQuery>,
+    @FromCaller() caller: Caller,
   ): Promise<z.infer<typeof schema.nodePage>> {
     const scope = `nodes ${status ?? ''}`;
     const query = { limit, status, cursor: decodeCursor(scope, cursor) };
-    return toPage(await this.readModels.query(em => pageOfNodes(em, query)), scope, toResource);
+    const page = await this.readModels.query(em => pageOfNodes(em, query));
+    return toPage(page, scope, node => toResource(node, caller));
   }
 }
 

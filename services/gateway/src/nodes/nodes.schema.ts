@@ -1,6 +1,7 @@
 import { offeredRuntimes } from '@astro/messages/runtimes';
 import { z } from 'zod';
 import { pageOf, pageQuery } from '../http/page.js';
+import { ageRecipient } from '../jobs/encryption.schema.js';
 import { drain, performance } from './node-work.schema.js';
 import { atto, attestationKind, deviceKind, positiveAtto, printable, region } from '../http/fields.js';
 
@@ -74,6 +75,9 @@ export const enrolment = z
         .max(200)
         .optional()
         .meta({ description: 'Where it serves content that it holds to other nodes. Absent: nowhere' }),
+      encryptionRecipient: ageRecipient
+        .optional()
+        .meta({ description: 'Whom keys of encrypted jobs are encrypted to. Absent: it takes no such jobs' }),
       attestationClaimed: attestationKind
         .optional()
         .meta({ description: 'What the node can prove. It counts once its evidence was accepted' }),
@@ -172,6 +176,12 @@ export const nodeResource = z
       description: 'The least that is taken for a lease that may be stopped with notice',
     }),
     pricePerGibTransferredAtto: atto.meta({ description: 'For each GiB that it moves for a lease' }),
+    contentUrl: z.string().optional().meta({
+      description: 'Where it serves content that it holds to other nodes; told to nodes and to its operator',
+    }),
+    encryptionRecipient: ageRecipient
+      .optional()
+      .meta({ description: 'Whom the key of an encrypted job is encrypted to, so that the node can run it' }),
     status: z.enum(['online', 'offline']),
     revokedAt: z.iso.datetime().optional().meta({ description: 'Nothing that the node was given counts' }),
     attestationClaimed: attestationKind.optional(),

@@ -1,7 +1,7 @@
 import { findUsage } from '@astro/read-models/billing/usage';
 import { findBooking, type Booking } from '@astro/read-models/scheduling/bookings';
 import type { EntityManager } from '@mikro-orm/postgresql';
-import { attestationKind, deviceKind } from '../http/fields.js';
+import { toRequirementsResource } from '../jobs/requirements.schema.js';
 import type { Reservation } from './reservations.schema.js';
 
 /** The tenant's booking as the API shows it, with what was charged for it by now. */
@@ -22,11 +22,7 @@ export function toReservation(booking: Booking): Omit<Reservation, 'chargedAtto'
     id: booking.bookingId,
     status: booking.status,
     ...(booking.reason && booking.reason !== 'unspecified' && { reason: booking.reason }),
-    requirements: {
-      ...requirements,
-      deviceKind: deviceKind.parse(requirements.deviceKind),
-      attestations: requirements.attestations.map(kind => attestationKind.parse(kind)),
-    },
+    requirements: toRequirementsResource(requirements),
     units: booking.units.map(({ number, nodeId, operatorId, pricePerSecondAtto }) => ({
       number,
       ...(nodeId !== '' && { nodeId, operatorId }),

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { mkdir } from 'node:fs/promises';
 import { InvalidConfig, readConfig } from '@astro/runtime/config';
 import { z } from 'zod';
+import { renewAgeIdentity } from '../encryption/age-identities.js';
 import { GatewayClient } from '../gateway/gateway-client.js';
 import { trustCertificatesOf } from '../gateway/trust.js';
 import { openIdentity } from '../identity/identity.js';
@@ -56,6 +57,8 @@ async function changeKey(
   const gateway = new GatewayClient(GATEWAY_URL);
   try {
     await change({ stateDir, nodeId, gateway, signal: AbortSignal.timeout(TIMEOUT_MS) }, OPERATOR_KEY);
+    // Whoever doubts one key doubts what lay beside it.
+    await renewAgeIdentity(stateDir, new Date());
   } finally {
     gateway.close();
   }

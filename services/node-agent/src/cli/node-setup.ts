@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { AgentLink } from '@astro/jetstream/agent-link';
 import { readConfig } from '@astro/runtime/config';
 import type { Credentials } from '../enrol/credentials.js';
+import { AgeIdentities } from '../encryption/age-identities.js';
 import { Enrolment } from '../enrol/enrolment.js';
 import { GatewayClient } from '../gateway/gateway-client.js';
 import { NodeKey } from '../identity/node-key.js';
@@ -38,7 +39,8 @@ export async function joinMarket({ config, machine }: Setup): Promise<Joined> {
   const gateway = new GatewayClient(config.GATEWAY_URL);
   try {
     const runtimes = namesOf(await tryRuntimes(config, machine));
-    const found = { diskFreeMib: await diskFreeMib(stateDir), runtimes };
+    const { recipient: encryptionRecipient } = await AgeIdentities.open(stateDir);
+    const found = { diskFreeMib: await diskFreeMib(stateDir), runtimes, encryptionRecipient };
     const offer = offerOf(machine, config, found, new Date());
     const enrolment = new Enrolment(gateway, key, { stateDir, operatorKey: config.OPERATOR_KEY, offer });
     const { signal } = new AbortController();

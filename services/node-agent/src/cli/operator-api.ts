@@ -19,7 +19,7 @@ export class ApiFailure extends Error {
 
 export type Answered = { readonly body: unknown; readonly date: Date | undefined };
 
-/** The gateway, as an operator speaks to it: one attempt, because a person waits and can try again. */
+/** The gateway, as people speak to it: one attempt, because whoever waits can try again. */
 export class OperatorApi {
   readonly #url: string;
   readonly #key: string;
@@ -42,6 +42,13 @@ export class OperatorApi {
   /** @throws ApiFailure */
   async get<T>(path: string, answer: z.ZodType<T>): Promise<T> {
     return answer.parse((await this.send('GET', path)).body);
+  }
+
+  /** Content, checked by nobody here. @throws ApiFailure */
+  async bytes(path: string): Promise<Uint8Array> {
+    const response = await this.#fetch('GET', path, undefined);
+    if (!response.ok) throw refusal(response.status, jsonIn(await response.text()));
+    return new Uint8Array(await response.arrayBuffer());
   }
 
   async #fetch(method: string, path: string, json: unknown): Promise<Response> {

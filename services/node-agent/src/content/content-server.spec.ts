@@ -12,6 +12,7 @@ import { GatewayClient } from '../gateway/gateway-client.js';
 import { ContentCache } from './content-cache.js';
 import { ContentServer } from './content-server.js';
 import { Content } from './content.js';
+import { Holdings } from './holdings.js';
 import { PeerCredentials } from './peer-credentials.js';
 import { PeerSources } from './peer-sources.js';
 
@@ -86,8 +87,9 @@ test('what a lease needs comes from a node that holds it, without the gateway, a
   const cache = await ContentCache.open(join(folder, 'node_b'), 4 * CHUNK_BYTES);
   const gateway = new GatewayClient('http://127.0.0.1:1');
   closing.push(() => Promise.resolve(gateway.close()));
-  const sources = new PeerSources(credentialsOf('node_b'));
-  const content = new Content(gateway, cache, () => Promise.resolve('token'), { sources, log });
+  const sources = new PeerSources(credentialsOf('node_b'), true);
+  const holdings = await Holdings.open({ stateDir: folder, cache });
+  const content = new Content(gateway, cache, () => Promise.resolve('token'), { sources, holdings, log });
   const assignment: Assignment = {
     poolId: 'main',
     leaseId: 'lease_1',

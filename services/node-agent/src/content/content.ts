@@ -10,6 +10,7 @@ import { cidOf, isCid } from '@astro/messages/content-id';
 import { GatewayRefusal, type GatewayClient } from '../gateway/gateway-client.js';
 import type { ContentCache } from './content-cache.js';
 import { FileStore } from './file-store.js';
+import type { Holdings } from './holdings.js';
 import type { PeerSources } from './peer-sources.js';
 
 /** The bytes that came for a content id are others. */
@@ -26,7 +27,12 @@ export const contentIdOf = (bytes: Uint8Array): Promise<string> =>
     ? writeFile(bytes, () => Promise.resolve())
     : Promise.resolve(cidOf(bytes));
 
-export type Peers = { readonly sources: PeerSources; readonly log: Log };
+export type Peers = {
+  readonly sources: PeerSources;
+  /** What is told of what this node holds. */
+  readonly holdings: Pick<Holdings, 'note'>;
+  readonly log: Log;
+};
 
 /**
  * Inputs come from other nodes that hold them, or from the gateway, by their content id; outputs go to the gateway;
@@ -95,6 +101,7 @@ export class Content {
     if (bytes.length > RAW_FILE_BYTES_MAX) return this.#storeFile(bytes, signal, moved);
     const cid = cidOf(bytes);
     await this.#cache.put(cid, bytes);
+    this.#note(cid, bytes.length, [cid]);
     await this.#put(`/v1/content/${cid}`, bytes, signal, moved);
     return cid;
   }
@@ -108,6 +115,7 @@ export class Content {
         blocks.set(block.cid, block.bytes);
         await store.put(block.cid, block.bytes);
       });
+      this.#note(root, bytes.length, [...blocks.keys()]);
       const putList = () => this.#put(`/v1/content/${root}`, blocks.get(root)!, signal, moved);
       for (const cid of await putList().then(() => [], missingBlocks))
         await this.#put(`/v1/blocks/${cid}`, blocks.get(cid) ?? new Uint8Array(), signal, moved);
@@ -135,7 +143,9 @@ export class Content {
         distrusted: (name, block) => this.#peers?.log.warn('a source sent other bytes', { name, block }),
       });
       if (moved) moved.fetchedBytes += fetchedBytes;
-      return await this.#assemble(cid, store);
+      const bytes = await this.#assemble(cid, store);
+      this.#note(cid, bytes.length, store.blocks);
+      return bytes;
     } catch (error) {
       if (error instanceof WrongBlock) throw new ContentMismatch(reasonOf(error), { cause: error });
       throw error;
@@ -153,6 +163,10 @@ export class Content {
     const chunks: Uint8Array[] = [];
     for await (const chunk of readFile(cid, read)) chunks.push(chunk);
     return joined(chunks);
+  }
+
+  #note(root: string, sizeBytes: number, blocks: readonly string[]): void {
+    this.#peers?.holdings.note(root, { sizeBytes, blocks });
   }
 
   async #keepOrRelease(cid: string, store: FileStore): Promise<void> {

@@ -18,6 +18,11 @@ export class FileStore implements BlockStore {
     this.#root = root;
   }
 
+  /** What the file was put together from. */
+  get blocks(): readonly string[] {
+    return [...this.#inUse];
+  }
+
   has(cid: string): boolean {
     const isThere = this.#cache.has(cid) || (cid === this.#root && this.#single !== undefined);
     if (isThere) this.#use(cid);

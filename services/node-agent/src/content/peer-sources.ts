@@ -9,10 +9,13 @@ const HOLDERS_MAX = 8;
 /** Other nodes that may hold what this node's leases need, as its desired state last told. */
 export class PeerSources {
   readonly #credentials: PeerCredentials;
+  readonly #takesPrivateAddresses: boolean;
   #holders: ReadonlyMap<string, ReadonlyMap<string, string>> = new Map();
 
-  constructor(credentials: PeerCredentials) {
+  /** @param takesPrivateAddresses whether nodes that are only reached from here are asked too */
+  constructor(credentials: PeerCredentials, takesPrivateAddresses: boolean) {
     this.#credentials = credentials;
+    this.#takesPrivateAddresses = takesPrivateAddresses;
   }
 
   /** What a holder is said to have is a claim: it is asked, and another one if it does not. */
@@ -30,8 +33,10 @@ export class PeerSources {
   }
 
   of(cid: string): readonly BlockSource[] {
-    return [...(this.#holders.get(cid) ?? [])].map(([nodeId, url]) =>
-      httpBlockSource({ url, authorization: () => this.#credentials.authorizationFor(nodeId) }),
-    );
+    const takesPrivateAddresses = this.#takesPrivateAddresses;
+    return [...(this.#holders.get(cid) ?? [])].map(([nodeId, url]) => {
+      const authorization = () => this.#credentials.authorizationFor(nodeId);
+      return httpBlockSource({ url, takesPrivateAddresses, authorization });
+    });
   }
 }

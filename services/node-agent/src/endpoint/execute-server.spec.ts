@@ -100,7 +100,8 @@ function start(bytes: Uint8Array): Promise<EndReport> {
   };
   const report = (told: NodeReport) => Promise.resolve(void reports.push(told));
   const started = () => Promise.resolve();
-  const execution = { content, runtime, endpoints: desk, started, report, log: silent, orders: () => orders };
+  const own = { content, runtime, endpoints: desk, identities: () => [], log: silent };
+  const execution = { ...own, started, report, orders: () => orders };
   ended = executeServer(assignment, server, execution, stop.signal);
   ended.catch(() => undefined);
   return ended;

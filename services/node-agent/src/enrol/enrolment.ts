@@ -26,6 +26,7 @@ export type EnrolmentOptions = {
     readonly interruptiblePricePerSecondAtto?: string;
     readonly pricePerGibTransferredAtto?: string;
     readonly contentUrl?: string;
+    readonly encryptionRecipient?: string;
     readonly attestationClaimed?: AttestationKind;
     readonly validates?: boolean;
     readonly maintenance: readonly MaintenanceWindow[];
@@ -65,8 +66,12 @@ export class Enrolment {
     return node?.enrolment === this.#fingerprint ? node.nodeId : undefined;
   }
 
-  /** Repeating after a lost answer gives the same node: the gateway derives its id from the key. */
+  /**
+   * Repeating after a lost answer gives the same node: the gateway derives its id from the key, the one that stands in
+   * the folder now.
+   */
   async enrol(signal: AbortSignal): Promise<{ nodeId: string; credentials: Credentials }> {
+    await this.#key.reload();
     const { publicKey } = this.#key.current;
     const request = {
       method: 'POST',

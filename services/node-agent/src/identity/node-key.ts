@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises';
-import { identityPath, openIdentity, type Identity } from './identity.js';
+import { identityPath, openIdentity, readIdentity, type Identity } from './identity.js';
 
 const MS_PER_DAY = 24 * 3_600_000;
 
@@ -21,9 +21,9 @@ export class NodeKey {
     return this.#current;
   }
 
-  /** Takes over what stands in the folder. */
+  /** Takes over what stands in the folder. A key that is gone from there is not replaced: that were another node. */
   async reload(): Promise<void> {
-    this.#current = await openIdentity(this.#stateDir);
+    this.#current = (await readIdentity(identityPath(this.#stateDir))) ?? this.#current;
   }
 
   async isOlderThan(days: number, nowMs: number): Promise<boolean> {

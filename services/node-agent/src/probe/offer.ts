@@ -19,7 +19,12 @@ type Share = Pick<
 >;
 
 /** What the agent finds out beside the hardware. */
-export type Found = { readonly diskFreeMib: number; readonly runtimes: readonly OfferedRuntime[] };
+export type Found = {
+  readonly diskFreeMib: number;
+  readonly runtimes: readonly OfferedRuntime[];
+  /** Whom keys of encrypted jobs are encrypted to. */
+  readonly encryptionRecipient: string;
+};
 
 const offered = (all: number): number => Math.max(1, Math.floor((all * OFFERED_PERCENT) / 100));
 
@@ -60,7 +65,11 @@ export const deviceIdsOf = ({ accelerators }: Machine): readonly (string | undef
 ];
 
 /** What the node puts on the market: the share that its operator offers of the hardware that is really there. */
-export const inventoryOf = (machine: Machine, share: Share, found: Found): Inventory => ({
+export const inventoryOf = (
+  machine: Machine,
+  share: Share,
+  found: Omit<Found, 'encryptionRecipient'>,
+): Inventory => ({
   devices: [
     {
       kind: 'cpu',
@@ -116,6 +125,7 @@ export function offerOf(
   return {
     region: config.REGION,
     inventory: inventoryOf(machine, config, found),
+    encryptionRecipient: found.encryptionRecipient,
     pricePerSecondAtto: config.PRICE_PER_SECOND_ATTO,
     maintenance: [
       ...withheld,

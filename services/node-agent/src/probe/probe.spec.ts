@@ -22,7 +22,8 @@ const machine: Machine = {
 };
 
 describe('the offer', () => {
-  const found = { diskFreeMib: 50_000, runtimes: ['wasm'] } as const;
+  const encryptionRecipient = `age1${'q'.repeat(58)}`;
+  const found = { diskFreeMib: 50_000, runtimes: ['wasm'] as const, encryptionRecipient };
   const share = {
     ...{ OFFER_CPU_MILLIS: 4_000, OFFER_MEMORY_MIB: 2_000, OFFER_DISK_MIB: undefined },
     ...({ OFFER_DEVICES: 'all', SHARE_DEVICES: false } as const),

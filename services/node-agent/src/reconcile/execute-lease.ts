@@ -1,11 +1,13 @@
+import { encryptTo } from '@astro/content/age';
+import { JobKey } from '@astro/content/job-key';
 import { BlockMissing } from '@astro/content/sources';
 import { crashPoint } from '@astro/jetstream/crash-point';
 import type { Assignment } from '@astro/messages/agent';
-import type { Output } from '@astro/messages/scheduling';
+import type { Input, Output } from '@astro/messages/scheduling';
 import { type Content, ContentMismatch, type Moved } from '../content/content.js';
 import { GatewayRefusal } from '../gateway/gateway-client.js';
 import type { Follower, TaskFiles, TaskRunner } from '../runtime/task-runtime.js';
-import type { ProgramResult } from '../sandbox/program-run.js';
+import type { NamedBytes, ProgramResult } from '../sandbox/program-run.js';
 import type { EndReport } from './lease-journal.js';
 import { resultDigest } from '@astro/messages/result-digest';
 
@@ -15,6 +17,8 @@ export type Execution = {
   readonly content: Content;
   readonly runtime: TaskRunner;
   readonly follower?: Follower;
+  /** The age identities that the keys of encrypted jobs are for, the current one first. */
+  identities(): readonly string[];
   /** Resolves when the platform is sure to hear that the task runs. */
   started(): Promise<void>;
 };
@@ -35,10 +39,10 @@ export class StoppedByNotice extends Error {
  */
 export async function executeLease(
   assignment: Assignment,
-  { content, runtime, started, follower }: Execution,
+  { content, runtime, started, follower, identities }: Execution,
   signal: AbortSignal,
 ): Promise<EndReport> {
-  const { poolId, leaseId, fencingToken } = assignment;
+  const { poolId, leaseId, fencingToken, taskId } = assignment;
   const lease = { poolId, leaseId, fencingToken };
   const failed = (what: string, error: unknown): EndReport => {
     signal.throwIfAborted();
@@ -46,9 +50,11 @@ export async function executeLease(
   };
 
   const moved = { fetchedBytes: 0, uploadedBytes: 0 };
+  let key: JobKey | undefined;
   let files: TaskFiles;
   try {
-    files = await fetchFiles(assignment, content, signal, moved);
+    key = await keyOf(assignment, identities());
+    files = await fetchFiles(assignment, content, signal, moved, key);
   } catch (error) {
     return failed('the inputs are not available', error);
   }
@@ -65,10 +71,11 @@ export async function executeLease(
   if (follower?.notice.aborted && result.fault !== 'none') throw new StoppedByNotice();
   try {
     const { fault } = result;
-    const outputs = await storeOutputs(result, content, signal, moved);
+    const outputs = await storeOutputs(await carried(result, assignment), content, signal, moved);
     crashPoint('after-upload');
-    const digest = resultDigest(fault, outputs);
-    return { type: 'TaskCompleted', data: { ...lease, fault, digest, outputs, transferred: moved } };
+    const digest = key?.resultDigest(taskId, fault, result.outputs) ?? resultDigest(fault, outputs);
+    const data = { ...lease, fault, digest, outputs, transferred: moved };
+    return { type: 'TaskCompleted', data: key ? { ...data, isEncrypted: true } : data };
   } catch (error) {
     return failed('the outputs could not be stored', error);
   }
@@ -79,15 +86,39 @@ export async function fetchFiles(
   content: Content,
   signal: AbortSignal,
   moved: Moved,
+  key?: JobKey,
 ): Promise<TaskFiles> {
+  const fetch = async ({ cid, isEncrypted = false }: Pick<Input, 'cid' | 'isEncrypted'>) => {
+    const bytes = await content.fetch(cid, signal, moved);
+    if (!isEncrypted) return bytes;
+    if (!key) throw new Error('what is encrypted came without a key');
+    return key.decrypt(bytes);
+  };
   // An image is fetched by the engine that runs it.
-  const { cid } = assignment.program;
-  const program = cid === '' ? new Uint8Array() : await content.fetch(cid, signal, moved);
+  const program = assignment.program.cid === '' ? new Uint8Array() : await fetch(assignment.program);
   const inputs: { name: string; bytes: Uint8Array }[] = [];
-  for (const { name, cid } of assignment.inputs)
-    inputs.push({ name, bytes: await content.fetch(cid, signal, moved) });
+  for (const input of assignment.inputs) inputs.push({ name: input.name, bytes: await fetch(input) });
   const checkpoint = await fetchCheckpoint(assignment, content, signal);
   return { program, inputs, ...(checkpoint && { checkpoint }) };
+}
+
+/** With which this node reads what the lease is about; undefined where it is in clear. */
+const keyOf = async (
+  { encryption }: Assignment,
+  identities: readonly string[],
+): Promise<JobKey | undefined> => encryption && JobKey.unwrap(encryption, identities);
+
+/** Outputs as the platform carries them. */
+async function carried(
+  { outputs }: ProgramResult,
+  { encryption }: Assignment,
+): Promise<Pick<ProgramResult, 'outputs'>> {
+  if (!encryption) return { outputs };
+  const { outputRecipients } = encryption;
+  const encrypted: NamedBytes[] = [];
+  for (const { name, bytes } of outputs)
+    encrypted.push({ name, bytes: await encryptTo(outputRecipients, bytes) });
+  return { outputs: encrypted };
 }
 
 /** A node that is gone said that it had stored it. Where that was not so, the program begins. */
@@ -108,7 +139,7 @@ async function fetchCheckpoint(
 }
 
 export async function storeOutputs(
-  result: ProgramResult,
+  result: Pick<ProgramResult, 'outputs'>,
   content: Content,
   signal: AbortSignal,
   moved: Moved,

@@ -69,6 +69,7 @@ async function startAgent(tasksMax = 2, attestationClaimed?: AttestationKind): P
     endpoints: new EndpointDesk(),
     tasksMax,
     attestationClaimed,
+    identities: () => [],
     log: silent,
     tellLogs: () => undefined,
     tellProgress: () => undefined,

@@ -53,6 +53,8 @@ export type ReconcilerOptions = {
   readonly endpoints: EndpointDesk;
   /** Tasks that run at the same time, whatever the platform asks for. */
   readonly tasksMax: number;
+  /** The age identities of this node, the current one first. */
+  identities(): readonly string[];
   /** What this machine can prove. */
   readonly attestationClaimed: AttestationKind | undefined;
   readonly log: Log;
@@ -238,9 +240,11 @@ export class Reconciler {
       notice: keeper.notice,
       keep: bytes => keeper.keep(bytes),
       untilNext: () => keeper.untilNext(),
-      write: (source, bytes) => logs.write(source, bytes),
+      // What is written about encrypted data may be that data, and logs go to the platform in clear.
+      write: (source, bytes) => (assignment.encryption ? undefined : logs.write(source, bytes)),
     };
-    const execution = { content, runtime, started, follower };
+    const identities = () => this.#options.identities();
+    const execution = { content, runtime, started, follower, identities };
     try {
       const report = await this.#execute(assignment, execution, stop.signal);
       // Before the end is reported: of a lease that has ended nothing is heard.

@@ -16,7 +16,7 @@ import type { EvidenceDocument } from '../../../../libs/attestation/src/evidence
 import { MadeWorld, written } from '../../../../libs/attestation/src/made-question.fixture.js';
 import { rulesDigest } from '../../../../libs/attestation/src/rules.js';
 import { debugPolicy } from '../../../../libs/attestation/src/sev-snp/made-report.fixture.js';
-import { node } from '../node/node.js';
+import { node } from '../node/node.fixture.js';
 import { EvidenceQuestions } from './evidence-questions.loop.js';
 import { writeExpectations } from './made-expectations.fixture.js';
 

@@ -1,8 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { specify } from '@astro/event-sourcing/specify';
 import type { Drain, NodeCommand, NodeEvent } from '@astro/messages/registry';
-import { node } from './node.js';
-import { enrolled, offer, online } from './node.fixture.js';
+import { enrolled, node, offer, online } from './node.fixture.js';
 
 const given = specify(node);
 const at = (ms: number) => new Date(Date.UTC(2026, 0, 1) + ms);

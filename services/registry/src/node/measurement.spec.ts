@@ -3,8 +3,7 @@ import { specify } from '@astro/event-sourcing/specify';
 import { milliUnitsOf, referenceMachine } from '@astro/messages/compute-unit';
 import type { Measurement, NodeCommand, NodeEvent } from '@astro/messages/registry';
 import fc from 'fast-check';
-import { enrolled } from './node.fixture.js';
-import { node } from './node.js';
+import { enrolled, node } from './node.fixture.js';
 
 const given = specify(node);
 const usual: Measurement = {

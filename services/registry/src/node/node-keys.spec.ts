@@ -5,7 +5,7 @@ import { signNodeKey } from '@astro/messages/node-key-statement';
 import type { NodeCommand, NodeEvent, Offer } from '@astro/messages/registry';
 import { plainDevice, plainInventory, plainOffer } from '@astro/messages/unconstrained';
 import fc from 'fast-check';
-import { node } from './node.js';
+import { node } from './node.fixture.js';
 
 const given = specify(node);
 const keyOf = (byte: number) => {

@@ -1,5 +1,9 @@
 import type { NodeEvent, Offer } from '@astro/messages/registry';
 import { plainDevice, plainInventory, plainOffer } from '@astro/messages/unconstrained';
+import { nodeWithin } from './node.js';
+
+/** Nodes that may serve content wherever they like. */
+export const node: ReturnType<typeof nodeWithin> = nodeWithin({ mayServeAt: () => true });
 
 /** Examples of a node on the market. */
 export const offer: Offer = {

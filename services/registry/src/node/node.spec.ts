@@ -4,7 +4,8 @@ import { specify } from '@astro/event-sourcing/specify';
 import { comesBack, shapeDigestOf } from '@astro/event-sourcing/specify-snapshot';
 import type { Attestation, Device, Inventory, NodeCommand, NodeEvent, Offer } from '@astro/messages/registry';
 import fc from 'fast-check';
-import { node, type Node } from './node.js';
+import { node } from './node.fixture.js';
+import type { Node } from './node.js';
 import { plainDevice, plainInventory, plainOffer } from '@astro/messages/unconstrained';
 
 const given = specify(node);

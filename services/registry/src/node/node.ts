@@ -30,7 +30,7 @@ import { challengeProblem, isFresh, type Challenge } from './challenge-rules.js'
 import { drainProblem, offerUnder, stricter } from './drain-rules.js';
 import { publicKeyProblem, reasonProblem, signatureProblem } from './key-rules.js';
 import { MEASUREMENTS_KEPT, measurementProblem, suddenChanges } from './measurement-rules.js';
-import { inventoryProblem, offerProblem } from './offer-rules.js';
+import { inventoryProblem, offerProblem, type OfferLimits } from './offer-rules.js';
 
 export type NodeRejection =
   | 'PublicKeyIsInvalid'
@@ -73,11 +73,11 @@ type Enrolled = Exclude<Node, { readonly status: 'absent' }>;
 const publicKeyPattern = /^U[A-Z2-7]{55}$/;
 
 /** A machine on the market: what it offers, who owns it, and whether it is there. */
-export const node: Decider<Node, NodeCommand, NodeEvent, NodeRejection> = {
+export const nodeWithin = (limits: OfferLimits): Decider<Node, NodeCommand, NodeEvent, NodeRejection> => ({
   initialState: { status: 'absent' },
 
   decide({ type, data }, node) {
-    if (type === 'EnrolNode') return enrol(data, node);
+    if (type === 'EnrolNode') return enrol(data, node, limits);
     if (node.status === 'absent') return reject('NodeNotEnrolled', data.nodeId);
     switch (type) {
       case 'MarkNodeOnline':
@@ -107,56 +107,58 @@ export const node: Decider<Node, NodeCommand, NodeEvent, NodeRejection> = {
     }
   },
 
-  evolve(node, { type, data }) {
-    switch (type) {
-      case 'NodeEnrolled':
-        return { ...(node.status !== 'absent' && node), status: 'offline', ...data };
-      case 'NodeCameOnline':
-        return { ...enrolled(node, data.offer.nodeId), status: 'online' };
-      case 'NodeWentOffline':
-        return { ...enrolled(node, data.nodeId), status: 'offline' };
-      case 'NodeChallenged': {
-        const { nodeId, ...given } = data;
-        return { ...enrolled(node, nodeId), challenge: given };
-      }
-      case 'NodeAttested': {
-        const { challenge: _answered, ...rest } = enrolled(node, data.nodeId);
-        return { ...rest, attestation: data.attestation };
-      }
-      case 'NodeAttestationRevoked': {
-        const { attestation: _revoked, ...rest } = enrolled(node, data.nodeId);
-        return rest;
-      }
-      case 'NodeKeyReplaced':
-        return { ...enrolled(node, data.nodeId), publicKey: data.publicKey };
-      case 'NodeRevoked':
-        return { ...enrolled(node, data.nodeId), revokedBy: data.operatorId ? 'operator' : 'platform' };
-      case 'NodeReinstated': {
-        const { revokedBy: _revokedBy, ...rest } = enrolled(node, data.nodeId);
-        return rest;
-      }
-      case 'NodeDrained':
-        return { ...enrolled(node, data.nodeId), drain: data.drain };
-      case 'NodeUndrained':
-        return undrained(enrolled(node, data.nodeId));
-      case 'NodeMeasured': {
-        const known = enrolled(node, data.nodeId);
-        const measurements = [...(known.measurements ?? []), data.measurement].slice(-MEASUREMENTS_KEPT);
-        return { ...known, measurements };
-      }
-      case 'NodePerformanceChanged':
-        return node;
-    }
-  },
+  evolve,
 
   snapshot: structured(6),
-};
+});
+
+function evolve(node: Node, { type, data }: NodeEvent): Node {
+  switch (type) {
+    case 'NodeEnrolled':
+      return { ...(node.status !== 'absent' && node), status: 'offline', ...data };
+    case 'NodeCameOnline':
+      return { ...enrolled(node, data.offer.nodeId), status: 'online' };
+    case 'NodeWentOffline':
+      return { ...enrolled(node, data.nodeId), status: 'offline' };
+    case 'NodeChallenged': {
+      const { nodeId, ...given } = data;
+      return { ...enrolled(node, nodeId), challenge: given };
+    }
+    case 'NodeAttested': {
+      const { challenge: _answered, ...rest } = enrolled(node, data.nodeId);
+      return { ...rest, attestation: data.attestation };
+    }
+    case 'NodeAttestationRevoked': {
+      const { attestation: _revoked, ...rest } = enrolled(node, data.nodeId);
+      return rest;
+    }
+    case 'NodeKeyReplaced':
+      return { ...enrolled(node, data.nodeId), publicKey: data.publicKey };
+    case 'NodeRevoked':
+      return { ...enrolled(node, data.nodeId), revokedBy: data.operatorId ? 'operator' : 'platform' };
+    case 'NodeReinstated': {
+      const { revokedBy: _revokedBy, ...rest } = enrolled(node, data.nodeId);
+      return rest;
+    }
+    case 'NodeDrained':
+      return { ...enrolled(node, data.nodeId), drain: data.drain };
+    case 'NodeUndrained':
+      return undrained(enrolled(node, data.nodeId));
+    case 'NodeMeasured': {
+      const known = enrolled(node, data.nodeId);
+      const measurements = [...(known.measurements ?? []), data.measurement].slice(-MEASUREMENTS_KEPT);
+      return { ...known, measurements };
+    }
+    case 'NodePerformanceChanged':
+      return node;
+  }
+}
 
 /**
  * A node may come back with another offer: new hardware, another price. While it is online that makes it come
  * online anew, because those who place work learn offers from that event.
  */
-function enrol(data: EnrolNode, node: Node): Decision<NodeEvent, NodeRejection> {
+function enrol(data: EnrolNode, node: Node, limits: OfferLimits): Decision<NodeEvent, NodeRejection> {
   if (node.status !== 'absent') {
     if (node.publicKey !== data.publicKey)
       return reject('NodeHasAnotherKey', 'publicKey: is not the enrolled one');
@@ -169,7 +171,7 @@ function enrol(data: EnrolNode, node: Node): Decision<NodeEvent, NodeRejection> 
   if (!publicKeyPattern.test(data.publicKey)) {
     return reject('PublicKeyIsInvalid', 'publicKey: must be a NATS user key of 56 characters');
   }
-  const wrongOffer = offerProblem(data.offer);
+  const wrongOffer = offerProblem(data.offer, limits);
   if (wrongOffer !== undefined) return reject('OfferIsInvalid', `offer.${wrongOffer}`);
   const wrongInventory = inventoryProblem(data.offer.inventory);
   if (wrongInventory !== undefined) {

@@ -1,4 +1,5 @@
 import { offeredRuntimes } from '@astro/messages/runtimes';
+import { agePattern } from '@astro/messages/encryption';
 import type { Device, Inventory, MaintenanceWindow, Offer } from '@astro/messages/registry';
 
 /**
@@ -24,8 +25,14 @@ const MAX_LABEL_LENGTH = 120;
 const regionPattern = /^[a-z]{2}(-[a-z0-9]+){1,3}$/;
 const MAX_REGION_LENGTH = 40;
 
+/** What the platform that the registry is of allows. */
+export type OfferLimits = {
+  /** Whether a node may tell others to ask it there. */
+  mayServeAt(contentUrl: string): boolean;
+};
+
 /** The first rule that the offer breaks, as `field: rule`; undefined when it breaks none. */
-export function offerProblem(offer: Offer): string | undefined {
+export function offerProblem(offer: Offer, { mayServeAt }: OfferLimits): string | undefined {
   if (offer.nodeId === '') return 'nodeId: must not be empty';
   if (offer.operatorId === '') return 'operatorId: must not be empty';
   if (offer.region.length > MAX_REGION_LENGTH || !regionPattern.test(offer.region)) {
@@ -46,6 +53,10 @@ export function offerProblem(offer: Offer): string | undefined {
   if (contentUrl !== undefined && !(contentUrl.length <= MAX_URL_LENGTH && CONTENT_URL.test(contentUrl))) {
     return `contentUrl: must be an http(s) address without a path, of at most ${MAX_URL_LENGTH} characters`;
   }
+  if (contentUrl !== undefined && !mayServeAt(contentUrl))
+    return 'contentUrl: must be a public address: others of a private network or a machine are not asked';
+  if (offer.encryptionRecipient !== undefined && !agePattern.test(offer.encryptionRecipient))
+    return 'encryptionRecipient: must be an age recipient of X25519, or absent';
   if (offer.attestationClaimed === 'unspecified') return 'attestationClaimed: must be specified, or absent';
   return optionalLabelProblem('fabric', offer.fabric) ?? maintenanceProblem(offer.maintenance);
 }

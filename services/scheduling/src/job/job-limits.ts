@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { arrayFault } from '@astro/matching/queue/array-job';
 import { expandArray, inputsFault } from '@astro/matching/queue/array-template';
+import { flawOfEncryption } from './encryption-limits.js';
 import { flawOfFunding } from './funding-limits.js';
 import { flawOfRuntime, isCid } from './program-limits.js';
 import { flawOfService } from './service-limits.js';
@@ -51,6 +52,7 @@ export const flawOf = (spec: JobSpec): string | undefined =>
   flawOfFunding(spec) ??
   flawOfVerification(spec) ??
   flawOfCheckpoints(spec) ??
+  flawOfEncryption(spec) ??
   flawOfTransfer(spec) ??
   spec.tasks.reduce<string | undefined>((flaw, task, index) => flaw ?? flawOfTask(task, index), undefined);
 

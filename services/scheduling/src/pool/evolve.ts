@@ -18,6 +18,7 @@ import { admit, expireAttestations, withdraw } from './evolve-nodes.js';
 import { countCharges, release, renew, requeue, scale } from './evolve-service.js';
 import { holdOf, unitsOnNode } from './fleet.js';
 import { add, beginPaidFor, newFunding, requested, runOut, spend } from './funding.js';
+import { loseHoldings, takeHoldings } from './holdings.js';
 import { install } from './learning/adopt.js';
 import { countArrival } from './learning/mix.js';
 import { forgetOldest, jobOf, leaseOf, nodeOf, taskOf } from './lookups.js';
@@ -74,6 +75,10 @@ function apply(pool: Pool, { type, data }: PoolEvent): void {
     case 'ReplicaBecameHealthy':
     case 'ReplicaBecameUnhealthy':
       return changeHealth(leaseOf(pool, data.leaseId), type === 'ReplicaBecameHealthy');
+    case 'HoldingsNoted':
+      return takeHoldings(pool, data);
+    case 'HoldingsLost':
+      return loseHoldings(pool, data);
     case 'ServiceScaled':
       revokeAll(pool, data.revoked);
       return scale(pool, jobOf(pool, data.jobId), data);

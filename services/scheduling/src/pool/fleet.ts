@@ -5,7 +5,7 @@ import { interruptibleAskAtto } from '@astro/messages/asks';
 import { plainRequest, type Requirements } from '@astro/matching/engine/request';
 import type { HeldUnit } from '@astro/messages/scheduling';
 import type { Attestation, Device, Offer } from '@astro/messages/registry';
-import { reliabilityOf, type NodeRecord } from './node-record.js';
+import { holdingsOf, reliabilityOf, type NodeRecord } from './node-record.js';
 
 /**
  * What the engine knows of a node: what it offers, and what the pool has seen of it. What it claims to be able to
@@ -39,7 +39,7 @@ export function engineOfferOf(
     pricePerDeviceSecondAtto: offer.pricePerSecondAtto,
     interruptiblePriceAtto: interruptibleAskAtto(offer),
     transferPriceAtto: offer.pricePerGibTransferredAtto ?? 0n,
-    datasets: [...record.datasets],
+    datasets: holdingsOf(record),
     maintenance: maintenance.map(({ from, until }) => ({ fromMs: from.getTime(), untilMs: until.getTime() })),
   };
 }

@@ -24,6 +24,7 @@ export function needsOf(spec: JobSpec, surgePermille: number): Requirements {
     regions: { allowed: requirements.regions, denied: requirements.regionsDenied },
     countries: { allowed: requirements.countries, denied: requirements.countriesDenied },
     attestations: requirements.attestations,
+    nodes: requirements.nodes?.nodeIds,
     isInterruptible: spec.leaseClass === 'interruptible',
     reliabilityMin: requirements.minReliabilityThousandths / 1_000,
     priceCapAtto: askCapAtto(spec, surgePermille),

@@ -1,10 +1,22 @@
-/** What the pool itself has seen of a node: never the node's own word. */
+import { isCid } from '@astro/messages/content-id';
+
+/** What the pool itself has seen of a node, and what the node says of what it holds. */
 export type NodeRecord = {
   /** Leases that it completed, and those that it failed or let expire; older ones count less. */
   kept: number;
   broken: number;
   /** Contents that it has worked with lately and so is likely to hold, oldest first. */
   readonly datasets: Set<string>;
+  /** Once it has said which contents it holds, that counts in place of what is likely. */
+  told: Told | undefined;
+};
+
+export type Told = {
+  readonly held: ReadonlySet<string>;
+  /** Something that it said did not come: what it holds is not known until it says all of it. */
+  readonly isLost: boolean;
+  /** When all that it has told would have been told, had it kept the pace. */
+  readonly paidUntilMs: number;
 };
 
 export const recordLimits = {
@@ -18,7 +30,12 @@ export const recordLimits = {
 /** A newcomer counts as one that kept nine of ten leases. */
 const PRIOR = { kept: 9, all: 10 };
 
-export const newRecord = (): NodeRecord => ({ kept: 0, broken: 0, datasets: new Set() });
+export const newRecord = (): NodeRecord => ({
+  kept: 0,
+  broken: 0,
+  datasets: new Set(),
+  told: undefined,
+});
 
 /** The share of its leases that it keeps, in hundredths: finer steps would move every score at every lease. */
 export const reliabilityOf = ({ kept, broken }: NodeRecord): number =>
@@ -31,6 +48,10 @@ export function countLease(record: NodeRecord, isKept: boolean): void {
   record.kept = Math.floor(record.kept / 2);
   record.broken = Math.floor(record.broken / 2);
 }
+
+/** Names of all that it holds as far as is known. Images are no contents: nobody is told of those. */
+export const holdingsOf = ({ datasets, told }: NodeRecord): readonly string[] =>
+  told ? [...[...datasets].filter(name => !isCid(name)), ...told.held] : [...datasets];
 
 /** Whether any of them is new. */
 export function noteDatasets({ datasets }: NodeRecord, cids: readonly string[]): boolean {

@@ -1,3 +1,4 @@
+import { holdingsDigest } from '@astro/messages/holdings';
 import type { Grant, PoolCommand } from '@astro/messages/scheduling';
 import fc from 'fast-check';
 import { adopt, examplePolicy, machineOffer } from './learning/learning.fixture.js';
@@ -12,10 +13,12 @@ import {
   complete,
   fail,
   keeping,
+  poolId,
   queue,
   replica,
   specOf,
   start,
+  stateOf,
   tick,
   withdraw,
 } from './pool-examples.js';
@@ -98,6 +101,16 @@ const anyStep: fc.Arbitrary<Step> = fc.oneof(
       ),
   },
   { weight: 1, arbitrary: anyNode.map(nodeId => always(withdraw(nodeId))) },
+  // What the examples read, or not; now and then a change that fits nothing.
+  {
+    weight: 1,
+    arbitrary: fc
+      .tuple(anyNode, fc.subarray([stateOf(0).cid, stateOf(1).cid]), fc.boolean())
+      .map(([nodeId, held, isWhole]): Step => {
+        const said = { isWhole, held, dropped: [], digest: holdingsDigest(held) };
+        return (_granted, now) => ({ type: 'NoteHoldings', data: { poolId, nodeId, at: now, ...said } });
+      }),
+  },
   {
     weight: 3,
     arbitrary: fc

@@ -46,6 +46,8 @@ test('the sequences are worth their name: every kind of event happens', () => {
   );
   expect([...types].sort()).toEqual([
     'AttestationsExpired',
+    'HoldingsLost',
+    'HoldingsNoted',
     'JobAbandoned',
     'JobClosed',
     'LeaseCheckpointed',

@@ -26,6 +26,7 @@ import { drainNotice } from './drain.js';
 import { evolve } from './evolve.js';
 import { explainTask } from './explanation.js';
 import { addFunds, declineFunds } from './funding.js';
+import { noteHoldings, type HoldingsRejection } from './holdings.js';
 import { adoptPolicy, type AdoptionRejection } from './learning/adopt.js';
 import { chargeLastUse } from './last-use.js';
 import { placeTasks } from './place.js';
@@ -45,6 +46,7 @@ export type PoolRejection =
   | AdoptionRejection
   | BookingRejection
   | 'AffiliationIsInvalid'
+  | HoldingsRejection
   | 'JobExists'
   | 'JobIsInvalid'
   | 'JobNotFound'
@@ -87,6 +89,8 @@ export const pool: Decider<Pool, PoolCommand, PoolEvent, PoolRejection> = {
         return renewLease(data, pool);
       case 'NoteReplicaHealth':
         return noteReplicaHealth(data, pool);
+      case 'NoteHoldings':
+        return noteHoldings(data, pool);
       case 'ScaleService':
         return scaleByTenant(data, pool) ?? notAService(data, pool);
       case 'AddFunds':

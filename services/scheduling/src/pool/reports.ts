@@ -1,5 +1,6 @@
 import { accept, reject, type Decision, type Rejected } from '@astro/event-sourcing/decider';
-import type { CompleteLease, FailLease, PoolEvent, StartLease } from '@astro/messages/scheduling';
+import { ciphertextBytesMax } from '@astro/messages/encryption';
+import type { CompleteLease, FailLease, JobSpec, PoolEvent, StartLease } from '@astro/messages/scheduling';
 import { isOverdue, jobOfLease, type Lease, type LeaseEnd, type Pool } from './pool-state.js';
 import { spreadOf } from './spread.js';
 import { hardwareClassOf } from './hardware-class.js';
@@ -45,16 +46,20 @@ export function completeLease(data: CompleteLease, pool: Pool): ReportDecision {
 
   const { poolId, leaseId, nodeId, fault, digest, outputs } = data;
   const { jobId, taskId, operatorId, pricePerSecondAtto } = lease;
-  const { quorum, program, service, verification } = job.spec;
+  const { quorum, service, verification, encryption } = job.spec;
   const failed = (reason: string) =>
     accept<PoolEvent>({
       type: 'LeaseFailed',
       data: { poolId, leaseId, jobId, taskId, nodeId, reason, failedAt: data.at },
     });
   if (service) return failed('a replica does not end by itself');
-  if (bytesOf(outputs) > program.outputLimitBytes) return failed('the outputs are larger than they may be');
+  // A result in clear of a job that is to be kept from others is none, nor is a digest that nobody could check.
+  if ((encryption !== undefined) !== (data.isEncrypted ?? false))
+    return failed(encryption ? 'the outputs are in clear' : 'the outputs are encrypted');
+  if (bytesOf(outputs) > outputBytesMax(job.spec, outputs.length))
+    return failed('the outputs are larger than they may be');
   const usedMs = data.at.getTime() - lease.startedAt.getTime();
-  const meteredMs = Math.min(Math.max(1, usedMs), program.timeLimitMs);
+  const meteredMs = Math.min(Math.max(1, usedMs), job.spec.program.timeLimitMs);
   const moved = transferOf(lease, job.tasks.get(taskId), data);
   const committed = { leaseId, nodeId, operatorId, fault, digest, outputs };
   const result = {
@@ -63,6 +68,7 @@ export function completeLease(data: CompleteLease, pool: Pool): ReportDecision {
     pricePerSecondAtto,
     ...moved,
     ...hardwareClassOf(pool, nodeId, job.spec),
+    ...(encryption && { isEncrypted: true }),
   };
   const completed = {
     poolId,
@@ -75,6 +81,9 @@ export function completeLease(data: CompleteLease, pool: Pool): ReportDecision {
   };
   return accept({ type: 'LeaseCompleted', data: { ...completed, ...(verification && { verification }) } });
 }
+
+const outputBytesMax = ({ encryption, program: { outputLimitBytes } }: JobSpec, files: number): number =>
+  encryption ? ciphertextBytesMax(outputLimitBytes, files) : outputLimitBytes;
 
 export function failLease(data: FailLease, pool: Pool): ReportDecision {
   const lease = pool.leases.get(data.leaseId);

@@ -64,6 +64,32 @@ describe('operators of one group', () => {
   });
 });
 
+describe('results of an encrypted job', () => {
+  const sealed = (operator: string, digest: string): Result => ({
+    ...resultOf(operator, digest),
+    outputs: [{ name: 'weights', cid: `ciphertext-of-${operator}`, sizeBytes: 10 }],
+    isEncrypted: true,
+  });
+  const [first, second] = [sealed('a', 'd1'), sealed('b', 'd1')];
+
+  test('agree by their digest, although each is other bytes', () =>
+    given(noted('ResultReceived', first))
+      .when(record(second))
+      .then(verified([first, second])));
+  test('disagree when their digests differ', () => {
+    const other = sealed('b', 'd2');
+    given(noted('ResultReceived', first)).when(record(other)).then(noted('ResultsDisagreed', other));
+  });
+  test('disagree when they are other files', () => {
+    const other = { ...second, outputs: [{ ...second.outputs[0]!, name: 'bias' }] };
+    given(noted('ResultReceived', first)).when(record(other)).then(noted('ResultsDisagreed', other));
+  });
+  test('do not agree with results in clear of the same digest', () => {
+    const clear = resultOf('b', 'd1');
+    given(noted('ResultReceived', first)).when(record(clear)).then(noted('ResultsDisagreed', clear));
+  });
+});
+
 describe('a task whose results are recorded', () => {
   test('waits for the second result', () =>
     given().when(record(honest)).then(noted('ResultReceived', honest)));

@@ -18,7 +18,9 @@ async function plainCopy(): Promise<void> {
 
 async function blockCopy(): Promise<void> {
   const store = await ContentCache.open(target, Number(quotaBytes));
-  const sources = [httpBlockSource({ url, authorization: () => 'Bearer bench' })];
+  const sources = [
+    httpBlockSource({ url, takesPrivateAddresses: true, authorization: () => 'Bearer bench' }),
+  ];
   const { signal } = new AbortController();
   await download(root, { store, sources, ranks: new SourceRanks(), signal });
 }
