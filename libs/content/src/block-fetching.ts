@@ -1,4 +1,4 @@
-import { hasDigestOf, lengthOf, WrongBlock } from './block.js';
+import { BLOCK_BYTES_MAX, hasDigestOf, WrongBlock } from './block.js';
 import { BlockMissing, downloadLimits, type BlockSource, type DownloadParts } from './sources.js';
 
 /** How often it is looked whether a block is late. */
@@ -21,6 +21,8 @@ export class BlockFetching {
   readonly #parts: DownloadParts;
   readonly #asked: readonly Asked[];
   readonly #wanted = new Map<string, Wanted>();
+  /** Memory for blocks, as many as were under way at once: what is new costs more than a copy, page by page. */
+  readonly #free: Uint8Array[] = [];
   #fetchedBytes = 0;
   #lastError: unknown = new Error('there is no source');
   #settle: { resolve(): void; reject(error: unknown): void } | undefined;
@@ -136,21 +138,20 @@ export class BlockFetching {
     const { cid, limitBytes } = wanted;
     const { ranks, store } = this.#parts;
     const { name } = source.source;
-    const chunks = await source.source.fetch(
-      cid,
-      limitBytes,
-      AbortSignal.any([this.#parts.signal, abort.signal]),
-    );
-    const sizeBytes = lengthOf(chunks);
-    ranks.measured(name, sizeBytes, performance.now() - startedMs);
-    if (!hasDigestOf(cid, chunks)) throw new WrongBlock(`${name} sent other bytes for ${cid}`);
+    const into = this.#free.pop() ?? Buffer.allocUnsafeSlow(BLOCK_BYTES_MAX);
+    const signal = AbortSignal.any([this.#parts.signal, abort.signal]);
+    const bytes = await source.source.fetch(cid, limitBytes, signal, into);
+    ranks.measured(name, bytes.length, performance.now() - startedMs);
+    if (!hasDigestOf(cid, bytes)) throw new WrongBlock(`${name} sent other bytes for ${cid}`);
     source.failures = 0;
     // Of two that brought it, one is kept.
     if (this.#wanted.get(cid) !== wanted || abort.signal.aborted) return;
     for (const other of wanted.flights)
       if (other.abort !== abort) other.abort.abort(other.startedMs < startedMs ? overtaken : undefined);
-    await store.put(cid, ...chunks);
-    this.#fetchedBytes += sizeBytes;
+    await store.put(cid, bytes);
+    this.#fetchedBytes += bytes.length;
+    // What failed is left to the collector: somebody may still write into it.
+    this.#free.push(into);
     this.#wanted.delete(cid);
   }
 

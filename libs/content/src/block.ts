@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { parseCid } from '@astro/messages/content-id';
 
 /** Of a part of a file or of a list of parts: what others of the IPFS network take too. */
@@ -13,18 +13,10 @@ export class WrongBlock extends Error {
   override readonly name = 'WrongBlock';
 }
 
-/** One after the other in memory as they were received: putting them together would cost as much as checking them. */
-export type Chunks = readonly Uint8Array[];
-
-export const lengthOf = (chunks: Chunks): number => chunks.reduce((sum, { length }) => sum + length, 0);
-
-export const joined = (chunks: Chunks): Uint8Array =>
+export const joined = (chunks: readonly Uint8Array[]): Uint8Array =>
   chunks.length === 1 ? chunks[0]! : new Uint8Array(Buffer.concat(chunks));
 
-export function hasDigestOf(cid: string, chunks: Chunks): boolean {
+export function hasDigestOf(cid: string, bytes: Uint8Array): boolean {
   const parsed = parseCid(cid);
-  if ('rule' in parsed) return false;
-  const hash = createHash('sha256');
-  for (const chunk of chunks) hash.update(chunk);
-  return hash.digest().equals(parsed.sha256);
+  return 'sha256' in parsed && hash('sha256', bytes, 'buffer').equals(parsed.sha256);
 }

@@ -2,7 +2,7 @@ import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { createServer as createProxy, connect } from 'node:net';
 import { afterEach, expect, test } from '@jest/globals';
-import { joined, WrongBlock, type Chunks } from './block.js';
+import { joined, WrongBlock } from './block.js';
 import { download } from './download.js';
 import { isList } from './file-parts.js';
 import { httpBlockSource } from './http-block-source.js';
@@ -28,7 +28,11 @@ class Store implements BlockStore {
   readonly blocks = new Map<string, Uint8Array>();
   has = (cid: string) => this.blocks.has(cid);
   get = (cid: string) => Promise.resolve(this.blocks.get(cid));
-  put = (cid: string, ...chunks: Chunks) => Promise.resolve(void this.blocks.set(cid, joined(chunks)));
+  /** Like a disk it takes its time, and the bytes must be the same until then. */
+  put = async (cid: string, bytes: Uint8Array) => {
+    await new Promise(resolve => setTimeout(resolve, 1));
+    this.blocks.set(cid, new Uint8Array(bytes));
+  };
 }
 
 async function assembled(store: BlockStore): Promise<Uint8Array> {

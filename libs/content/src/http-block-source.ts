@@ -1,12 +1,16 @@
-import { Agent as HttpAgent, request as requestHttp, type IncomingMessage } from 'node:http';
-import { Agent as HttpsAgent, request as requestHttps } from 'node:https';
 import { isIP } from 'node:net';
-import type { Chunks } from './block.js';
-import { AddressNotPublic, hostOf, isPublicAddress, publicLookup } from './public-address.js';
+import {
+  BlockConnection,
+  ConnectionIsGone,
+  type Answer,
+  type Destination,
+  type Wanted,
+} from './block-connection.js';
+import { AddressNotPublic, hostOf, isPublicAddress } from './public-address.js';
 import { BlockMissing, type BlockSource } from './sources.js';
 
-/** Without a byte for so long a request has failed. */
-const SILENCE_MS = 15_000;
+/** Connections that are kept open between blocks, over all sources. */
+const KEPT_MAX = 32;
 
 export type HttpSourceOptions = {
   /** Of a trustless gateway, without the path. */
@@ -18,13 +22,10 @@ export type HttpSourceOptions = {
   authorization(): Promise<string> | string;
 };
 
-/** Connections that are kept open between blocks, over all sources. */
-const agents = {
-  http: new HttpAgent({ keepAlive: true, maxFreeSockets: 32 }),
-  https: new HttpsAgent({ keepAlive: true, maxFreeSockets: 32 }),
-};
+/** The most recently used last. */
+const kept: BlockConnection[] = [];
 
-/** A trustless gateway of the IPFS specification that answers single blocks. */
+/** A trustless gateway of the IPFS specification that answers single blocks, and says how large they are. */
 export function httpBlockSource({
   url,
   isLastResort = false,
@@ -34,55 +35,50 @@ export function httpBlockSource({
   return {
     name: url,
     isLastResort,
-    async fetch(cid, limitBytes, signal) {
+    async fetch(cid, limitBytes, signal, into) {
       const target = new URL(`${url}/ipfs/${cid}?format=raw`);
       const host = hostOf(url);
       // An address is connected to without being looked up.
       if (!takesPrivateAddresses && isIP(host) !== 0 && !isPublicAddress(host))
         throw new AddressNotPublic(`${host} is no public address`);
       const headers = { authorization: await authorization(), accept: 'application/vnd.ipld.raw' };
-      const isSecure = target.protocol === 'https:';
-      const send = isSecure ? requestHttps : requestHttp;
-      const agent = isSecure ? agents.https : agents.http;
-      return new Promise((resolve, reject) => {
-        const looked = takesPrivateAddresses ? {} : { lookup: publicLookup };
-        const options = { agent, headers, signal, timeout: SILENCE_MS, ...looked };
-        const request = send(target, options, response =>
-          receive(response, { cid, limitBytes }, outcome => {
-            if (!(outcome instanceof Error)) return resolve(outcome);
-            reject(outcome);
-            // A request that is not read to its end keeps its connection from being used again.
-            if (!response.complete) request.destroy();
-          }),
-        );
-        request.on('timeout', () => request.destroy(new Error(`${url} is silent`)));
-        request.on('error', reject);
-        request.end();
-      });
+      const path = target.pathname + target.search;
+      const { status, body } = await answered(
+        { url: target, takesPrivateAddresses },
+        { path, headers, limitBytes, into },
+        signal,
+      );
+      if (status === 200) return body;
+      if (status === 404 || status === 410) throw new BlockMissing(`${cid} is not there`);
+      throw new Error(`the source answered ${status}`);
     },
   };
 }
 
-/** By events, which cost less for each chunk than an iterator does. */
-function receive(
-  response: IncomingMessage,
-  { cid, limitBytes }: { readonly cid: string; readonly limitBytes: number },
-  done: (outcome: Chunks | Error) => void,
-): void {
-  const { statusCode = 0 } = response;
-  const chunks: Uint8Array[] = [];
-  let sizeBytes = 0;
-  response.on('error', done);
-  response.on('data', (chunk: Uint8Array) => {
-    sizeBytes += chunk.length;
-    if (sizeBytes > limitBytes) {
-      response.removeAllListeners('data');
-      done(new Error(`${cid} came with more than ${limitBytes} bytes`));
-    } else chunks.push(chunk);
-  });
-  response.on('end', () => {
-    if (statusCode === 200) done(chunks);
-    else if (statusCode === 404 || statusCode === 410) done(new BlockMissing(`${cid} is not there`));
-    else done(new Error(`the source answered ${statusCode}`));
-  });
+/** Over a kept connection if there is one; a server may have closed it while it was idle. */
+async function answered(to: Destination, wanted: Wanted, signal: AbortSignal): Promise<Answer> {
+  const used = kept.findLastIndex(connection => connection.isOpen && connection.leadsTo(to));
+  if (used >= 0) {
+    try {
+      return await over(kept.splice(used, 1)[0]!, wanted, signal);
+    } catch (error) {
+      if (!(error instanceof ConnectionIsGone)) throw error;
+    }
+  }
+  signal.throwIfAborted();
+  return over(new BlockConnection(to), wanted, signal);
+}
+
+async function over(connection: BlockConnection, wanted: Wanted, signal: AbortSignal): Promise<Answer> {
+  try {
+    const answer = await connection.get(wanted, signal);
+    if (!connection.isOpen) return answer;
+    connection.rest();
+    kept.push(connection);
+    if (kept.length > KEPT_MAX) kept.shift()!.close();
+    return answer;
+  } catch (error) {
+    connection.close();
+    throw error;
+  }
 }

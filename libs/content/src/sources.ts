@@ -1,4 +1,3 @@
-import type { Chunks } from './block.js';
 import type { SourceRanks } from './source-ranks.js';
 
 export type BlockSource = {
@@ -7,16 +6,18 @@ export type BlockSource = {
   readonly isLastResort?: boolean;
   /**
    * The bytes unchecked, but no more than `limitBytes` of them.
+   * @param into memory that it may use for them
    * @throws BlockMissing when it does not have it; another Error when it cannot be had from it now
    */
-  fetch(cid: string, limitBytes: number, signal: AbortSignal): Promise<Chunks>;
+  fetch(cid: string, limitBytes: number, signal: AbortSignal, into?: Uint8Array): Promise<Uint8Array>;
 };
 
 /** Where blocks are kept, so that what was fetched once is there after a cut or a restart. */
 export type BlockStore = {
+  /** The bytes are written over once it resolves: what it keeps in memory, it copies. */
+  put(cid: string, bytes: Uint8Array): Promise<void>;
   get(cid: string): Promise<Uint8Array | undefined>;
   has(cid: string): boolean;
-  put(cid: string, ...chunks: Chunks): Promise<void>;
 };
 
 /** The source is there, and does not have the block. */

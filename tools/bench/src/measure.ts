@@ -52,6 +52,9 @@ export const heapMb = (): number => Math.round(process.memoryUsage().heapUsed / 
 
 export const rssMb = (): number => Math.round(process.memoryUsage.rss() / MIB);
 
+/** Of all threads of a process, in the kernel too. */
+export const processorMsOf = ({ user, system }: NodeJS.CpuUsage): number => (user + system) / 1_000;
+
 export const rounded = (value: number, digits = 0): number => Number(value.toFixed(digits));
 
 /**

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, open, readdir, readFile, rename, rm, stat, utimes } from 'node:fs/promises';
+import { mkdir, open, readdir, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { hasDigestOf, lengthOf, type Chunks } from '@astro/content/block';
+import { hasDigestOf } from '@astro/content/block';
 import { isCid } from '@astro/messages/content-id';
 
 /** Only the account that runs the agent may read what is below its state folder. */
@@ -47,7 +47,7 @@ export class ContentCache {
   async get(cid: string): Promise<Uint8Array | undefined> {
     const bytes = await this.read(cid);
     if (!bytes) return undefined;
-    if (!hasDigestOf(cid, [bytes])) {
+    if (!hasDigestOf(cid, bytes)) {
       // The disk or somebody on this machine changed it.
       await this.#remove(cid);
       return undefined;
@@ -64,28 +64,27 @@ export class ContentCache {
     if (sizeBytes === undefined) return undefined;
     this.#blocks.delete(cid);
     this.#blocks.set(cid, sizeBytes);
-    const bytes = await readFile(path).catch(ignoreMissing);
+    const bytes = await readBytes(path, sizeBytes).catch(ignoreMissing);
     if (!bytes) await this.#remove(cid);
-    return bytes && new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
+    return bytes;
   }
 
   /**
    * Keeps bytes whose id the caller has checked; what alone exceeds the quota is not kept. It does not wait for the
    * disk: after a crash a block that is not whole has another digest, and is fetched again.
    */
-  async put(cid: string, ...chunks: Chunks): Promise<void> {
+  async put(cid: string, bytes: Uint8Array): Promise<void> {
     const path = this.#path(cid);
-    const sizeBytes = lengthOf(chunks);
-    if (sizeBytes > this.#quotaBytes || this.#blocks.has(cid)) return;
+    if (bytes.length > this.#quotaBytes || this.#blocks.has(cid)) return;
     const temporary = join(this.#folder, `.${randomUUID()}.tmp`);
     try {
-      await writeChunks(temporary, chunks);
+      await writeFile(temporary, bytes, { mode: OWNER_ONLY, flag: 'wx' });
       await rename(temporary, path);
     } catch (error) {
       await rm(temporary, { force: true });
       throw error;
     }
-    this.#note(cid, sizeBytes);
+    this.#note(cid, bytes.length);
     await this.#evict();
   }
 
@@ -142,12 +141,13 @@ export class ContentCache {
   }
 }
 
-async function writeChunks(path: string, chunks: Chunks): Promise<void> {
-  const file = await open(path, 'wx', OWNER_ONLY);
+/** At once, where `readFile` asks for the size and reads in pieces. Of a file that was cut there are fewer bytes. */
+async function readBytes(path: string, sizeBytes: number): Promise<Uint8Array> {
+  const file = await open(path);
   try {
-    const { bytesWritten } = await file.writev(chunks);
-    if (bytesWritten < lengthOf(chunks))
-      throw new Error(`only ${bytesWritten} bytes could be written to ${path}`);
+    const bytes = Buffer.allocUnsafeSlow(sizeBytes);
+    const { bytesRead } = await file.read(bytes, 0, sizeBytes, 0);
+    return new Uint8Array(bytes.buffer, 0, bytesRead);
   } finally {
     await file.close();
   }

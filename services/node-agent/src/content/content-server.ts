@@ -140,5 +140,8 @@ function refuse(
   reason: string,
   headers: Readonly<Record<string, string>> = {},
 ): void {
-  response.writeHead(status, { ...headers, 'content-type': 'text/plain; charset=utf-8' }).end(`${reason}\n`);
+  const text = Buffer.from(`${reason}\n`);
+  // Told beforehand, so that the connection serves the next request too.
+  const described = { 'content-type': 'text/plain; charset=utf-8', 'content-length': text.length };
+  response.writeHead(status, { ...headers, ...described }).end(text);
 }

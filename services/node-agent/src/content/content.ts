@@ -184,7 +184,7 @@ export class Content {
         const path = `/ipfs/${cid}?format=raw`;
         const request = { method: 'GET', path, authorization: this.#authorization, limitBytes } as const;
         try {
-          return [await this.#gateway.request(request, signal)];
+          return await this.#gateway.request(request, signal);
         } catch (error) {
           if (error instanceof GatewayRefusal && error.status === 404)
             throw new BlockMissing(error.message, { cause: error });

@@ -1,4 +1,3 @@
-import { joined, type Chunks } from '@astro/content/block';
 import type { BlockStore } from '@astro/content/sources';
 import type { ContentCache } from './content-cache.js';
 
@@ -34,10 +33,10 @@ export class FileStore implements BlockStore {
     return cid === this.#root && this.#single ? this.#single : this.#cache.get(cid);
   }
 
-  async put(cid: string, ...chunks: Chunks): Promise<void> {
+  async put(cid: string, bytes: Uint8Array): Promise<void> {
     this.#use(cid);
-    if (cid === this.#root) this.#single = joined(chunks);
-    await this.#cache.put(cid, ...chunks);
+    if (cid === this.#root) this.#single = new Uint8Array(bytes);
+    await this.#cache.put(cid, bytes);
   }
 
   /** The same without what is held in memory. */

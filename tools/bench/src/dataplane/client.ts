@@ -7,8 +7,9 @@ import { download } from '@astro/content/download';
 import { httpBlockSource } from '@astro/content/http-block-source';
 import { SourceRanks } from '@astro/content/source-ranks';
 import { ContentCache } from '@astro/node-agent/content/content-cache';
+import { processorMsOf } from '../measure.js';
 
-/** Copies one file, in one of the two ways, into `target`, and says how long the second time took. */
+/** Copies one file, in one of the two ways, into `target`, and says what the second time took. */
 const [way = '', url = '', root = '', target = '', quotaBytes = ''] = process.argv.slice(2);
 
 async function plainCopy(): Promise<void> {
@@ -29,7 +30,8 @@ const copy = way === 'plain' ? plainCopy : blockCopy;
 // An agent runs for long, so that its code is compiled: the first copy is for that.
 await copy();
 await rm(target, { recursive: true });
-const startedMs = performance.now();
+const [startedMs, used] = [performance.now(), process.cpuUsage()];
 await copy();
-process.send?.({ elapsedMs: performance.now() - startedMs });
+const elapsedMs = performance.now() - startedMs;
+process.send?.({ elapsedMs, processorMs: processorMsOf(process.cpuUsage(used)) });
 process.disconnect?.();

@@ -4,8 +4,9 @@ import type { AddressInfo } from 'node:net';
 import { pipeline } from 'node:stream/promises';
 import { ContentCache } from '@astro/node-agent/content/content-cache';
 import { ContentServer } from '@astro/node-agent/content/content-server';
+import { processorMsOf } from '../measure.js';
 
-/** One file by a plain server, and its blocks by the agent's. Says both ports and ends with its parent. */
+/** One file by a plain server, and its blocks by the agent's. Says both ports, and what it used when asked. */
 const [file = '', cacheFolder = '', quotaBytes = ''] = process.argv.slice(2);
 
 const plain = createServer((_request, response) => void pipeline(createReadStream(file), response));
@@ -20,5 +21,6 @@ const blocks = await ContentServer.listen(
     log: { info: () => undefined, warn: console.error, error: console.error },
   },
 );
+process.on('message', () => process.send?.({ processorMs: processorMsOf(process.cpuUsage()) }));
 process.on('disconnect', () => process.exit(0));
 process.send?.({ plainPort: (plain.address() as AddressInfo).port, blockPort: blocks.port });

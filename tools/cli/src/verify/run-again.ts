@@ -1,6 +1,6 @@
 import { readFile as readBytes } from 'node:fs/promises';
 import { join } from 'node:path';
-import { joined, RAW_FILE_BYTES_MAX, type Chunks } from '@astro/content/block';
+import { joined, RAW_FILE_BYTES_MAX } from '@astro/content/block';
 import { download } from '@astro/content/download';
 import { httpBlockSource } from '@astro/content/http-block-source';
 import { readFile } from '@astro/content/read-file';
@@ -91,7 +91,7 @@ function sourceOf(content: string): BlockSource {
     name: content,
     async fetch(cid) {
       try {
-        return [await readBytes(join(content, cid))];
+        return await readBytes(join(content, cid));
       } catch (cause) {
         throw new BlockMissing(`${content} has no file ${cid}`, { cause });
       }
@@ -114,8 +114,8 @@ class FetchedFiles implements BlockStore {
     return this.#blocks.has(cid);
   }
 
-  put(cid: string, ...chunks: Chunks): Promise<void> {
-    this.#blocks.set(cid, joined(chunks));
+  put(cid: string, bytes: Uint8Array): Promise<void> {
+    this.#blocks.set(cid, new Uint8Array(bytes));
     return Promise.resolve();
   }
 
