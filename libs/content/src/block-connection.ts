@@ -46,8 +46,8 @@ type Exchange = Wanted & {
 
 /**
  * A connection of HTTP/1.1 for one request after the other, whose answers say how large they are. The system puts their
- * bytes right where the block is to be: `node:http` makes two objects of every 64 KiB, and to collect them took more time
- * than anything else that was done for a block.
+ * bytes right where the block is to be: `node:http` makes two objects of every 64 KiB, and to collect them took more
+ * time than anything else that was done for a block.
  */
 export class BlockConnection {
   readonly #to: Destination;
@@ -87,8 +87,8 @@ export class BlockConnection {
   }
 
   /**
-   * @throws ConnectionIsGone; the signal's reason; another Error when the answer is no proper one or has more bytes than
-   * the limit
+   * @throws ConnectionIsGone; the signal's reason; another Error when the answer is no proper one or has more bytes
+   * than the limit
    */
   async get(wanted: Wanted, signal: AbortSignal): Promise<Answer> {
     signal.throwIfAborted();

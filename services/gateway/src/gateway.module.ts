@@ -111,6 +111,36 @@ export const controllers = [
 
 const chainEntities = chainModels.flatMap(({ entities }) => entities);
 
+/** Every table that something here is read from. */
+const entities = [
+  Tenant,
+  Operator,
+  Affiliation,
+  ApiKey,
+  Wallet,
+  Node,
+  Job,
+  Lease,
+  Task,
+  Booking,
+  Balance,
+  LedgerEntry,
+  JobUsage,
+  Spending,
+  Budget,
+  Alert,
+  BalanceAlert,
+  StorageUsage,
+  Batch,
+  Payout,
+  Invoice,
+  InvoicedMonth,
+  Earning,
+  OperatorMoney,
+  ...[Audit, ValidatorNode, ValidatorRecord, ValidatorStake, ChainProgress],
+  ...chainEntities,
+];
+
 @Module({})
 export class GatewayModule {
   constructor({ httpAdapter }: HttpAdapterHost<FastifyAdapter>, routes: RouteTable) {
@@ -124,34 +154,7 @@ export class GatewayModule {
         PlatformModule.forService({
           config,
           reader: true,
-          entities: [
-            Tenant,
-            Operator,
-            Affiliation,
-            ApiKey,
-            Wallet,
-            Node,
-            Job,
-            Lease,
-            Task,
-            Booking,
-            Balance,
-            LedgerEntry,
-            JobUsage,
-            Spending,
-            Budget,
-            Alert,
-            BalanceAlert,
-            StorageUsage,
-            Batch,
-            Payout,
-            Invoice,
-            InvoicedMonth,
-            Earning,
-            OperatorMoney,
-            ...[Audit, ValidatorNode, ValidatorRecord, ValidatorStake, ChainProgress],
-            ...chainEntities,
-          ],
+          entities,
         }),
       ],
       controllers,

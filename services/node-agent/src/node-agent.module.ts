@@ -29,7 +29,7 @@ import { GatewayClient } from './gateway/gateway-client.js';
 import { trustCertificatesOf } from './gateway/trust.js';
 import { NodeKey } from './identity/node-key.js';
 import { NODE_AGENT_CONFIG, type NodeAgentConfig } from './node-agent.config.js';
-import { NodeAgent } from './node-agent.js';
+import { NodeAgent, type NodeAgentParts } from './node-agent.js';
 import { leastOfHost, leftOfHost } from './pressure/host.js';
 import { PressureWatch } from './pressure/pressure-watch.js';
 import { HardwareWatch, type Look } from './probe/hardware-watch.js';
@@ -144,6 +144,18 @@ async function validatorOf(
   return new Validator({ ...own, journal, log: logFor('validator') });
 }
 
+const measuringBy =
+  (config: NodeAgentConfig, enrolment: Enrolment): NodeAgentParts['measuringOf'] =>
+  (nodeId, isIdle) =>
+    new Measuring({
+      everyMs: config.MEASURE_EVERY_MS,
+      benchmark: () => runBenchmark(benchmarkPlanOf(config)),
+      isIdle,
+      report: (report, signal) => enrolment.measured(nodeId, report, signal),
+      random: Math.random,
+      log: logFor('benchmark'),
+    });
+
 const agentOn = (
   machine: Machine,
   runnerOf: (own: TaskRunner) => TaskRunner,
@@ -193,15 +205,7 @@ const agentOn = (
       ...(attesting && { attesting }),
       endpoints,
       log: logFor('agent'),
-      measuringOf: (nodeId, isIdle) =>
-        new Measuring({
-          everyMs: config.MEASURE_EVERY_MS,
-          benchmark: () => runBenchmark(benchmarkPlanOf(config)),
-          isIdle,
-          report: (report, signal) => enrolment.measured(nodeId, report, signal),
-          random: Math.random,
-          log: logFor('benchmark'),
-        }),
+      measuringOf: measuringBy(config, enrolment),
       workFor: async ({ nodeId, jwt, ...out }) => {
         const credentials = new PeerCredentials({ nodeId, seed32: () => key.current.seed32, jwt });
         const sources = new PeerSources(credentials, config.CONTENT_PRIVATE_ADDRESSES);

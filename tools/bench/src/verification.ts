@@ -20,7 +20,7 @@ const ROUNDS = 3;
 /** The first result of no task is drawn, so that each verdict is of one. */
 const alone = { replicas: 1, verification: { policy: 'recheck', samplePpm: 1 } } as const;
 
-/** Of the real service: verdicts by one result each, and by two that agree, beside plain publishes of the same events. */
+/** Of the real service: verdicts by one result each and by two that agree, beside plain publishes of their events. */
 async function verdicts(folder: string, progress: Progress) {
   const { bus, server, stop } = await startBusServer(join(folder, 'bus'), true);
   try {

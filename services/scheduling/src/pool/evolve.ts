@@ -7,6 +7,7 @@ import type {
   LeaseRenewed,
   LeaseStarted,
   LeasesGranted,
+  LeasesPreempted,
   PoolEvent,
   TasksQueued,
 } from '@astro/messages/scheduling';
@@ -66,8 +67,7 @@ function apply(pool: Pool, { type, data }: PoolEvent): void {
     case 'LeaseFailed':
       return failLease(pool, data);
     case 'LeasesExpired':
-      for (const lease of data.leases) expire(pool, lease);
-      return;
+      return data.leases.forEach(lease => expire(pool, lease));
     case 'LeaseRenewed':
       return renewLease(pool, data);
     case 'ReplicasMetered':
@@ -85,9 +85,7 @@ function apply(pool: Pool, { type, data }: PoolEvent): void {
     case 'ReplicasRequeued':
       return requeue(pool, jobOf(pool, data.jobId), data);
     case 'LeasesPreempted':
-      pool.shares.passed(data.decidedAt);
-      for (const { leaseId } of data.leases) giveNotice(pool, leaseOf(pool, leaseId), data.noticeUntil);
-      return;
+      return giveNotices(pool, data);
     case 'LeasesRevoked':
       return endNotices(pool, data.leases);
     case 'ReplicaQueued':
@@ -120,6 +118,11 @@ function grantLeases(pool: Pool, data: LeasesGranted): void {
   if (data.decidedAt) pool.shares.passed(data.decidedAt);
   pool.posted = postedBy(data, pool.posted);
   for (const grant of data.grants) grantLease(pool, grant, data.decidedAt);
+}
+
+function giveNotices(pool: Pool, { decidedAt, leases, noticeUntil }: LeasesPreempted): void {
+  pool.shares.passed(decidedAt);
+  for (const { leaseId } of leases) giveNotice(pool, leaseOf(pool, leaseId), noticeUntil);
 }
 
 function startLease(pool: Pool, { jobId, leaseId, startedAt }: LeaseStarted): void {
