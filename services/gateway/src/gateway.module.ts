@@ -23,6 +23,7 @@ import { Booking } from '@astro/read-models/scheduling/bookings';
 import { Job } from '@astro/read-models/scheduling/jobs';
 import { Lease } from '@astro/read-models/scheduling/leases';
 import { Task } from '@astro/read-models/scheduling/tasks';
+import { Accusation } from '@astro/read-models/verification/accusations';
 import { Audit } from '@astro/read-models/verification/audits';
 import { ValidatorNode } from '@astro/read-models/verification/validator-nodes';
 import { ValidatorRecord } from '@astro/read-models/verification/validator-records';
@@ -45,6 +46,7 @@ import { ContentStore } from './content/content-store.js';
 import { ContentSweep, SWEEP_EVERY_MS } from './content/content-sweep.js';
 import { TrustlessController } from './content/trustless.controller.js';
 import { EarningsController } from './earnings/earnings.controller.js';
+import { FaultsController } from './faults/faults.controller.js';
 import { EndpointDirectory } from './endpoints/endpoint-directory.js';
 import { ReplicaCalls } from './endpoints/replica-calls.js';
 import { RequestCounts } from './endpoints/request-counts.js';
@@ -102,6 +104,7 @@ export const controllers = [
   PayoutsController,
   InvoicesController,
   EarningsController,
+  FaultsController,
   QuotesController,
   ReservationsController,
   ServicesController,
@@ -137,7 +140,7 @@ const entities = [
   InvoicedMonth,
   Earning,
   OperatorMoney,
-  ...[Audit, ValidatorNode, ValidatorRecord, ValidatorStake, ChainProgress],
+  ...[Accusation, Audit, ValidatorNode, ValidatorRecord, ValidatorStake, ChainProgress],
   ...chainEntities,
 ];
 

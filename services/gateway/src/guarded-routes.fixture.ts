@@ -58,6 +58,8 @@ export const guarded: readonly [method: string, path: string, wrongKind?: 'tenan
   ['GET', '/v1/earnings', 'tenant'],
   ['GET', '/v1/earnings/summary', 'tenant'],
   ['GET', '/v1/earnings/slashes', 'tenant'],
+  ['GET', '/v1/faults', 'tenant'],
+  ['GET', '/v1/accusations', 'tenant'],
   ['GET', '/v1/chain/head'],
   ['GET', '/v1/chain/parameters'],
   ['GET', '/v1/chain/allocations'],

@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { RpcPool } from '@astro/chain/rpc/pool';
 import { deposit, linkWallet } from '@astro/devstack/escrow-deposit';
 import { localAddressOf } from '@astro/devstack/local-wallets';
+import { stakeForOperator } from '@astro/devstack/stake';
 import { Platform } from '@astro/devstack/platform';
 import pg from 'pg';
 import { Client, Problem } from './client.js';
@@ -130,6 +131,29 @@ test('the protocol as it was deployed is answered', async () => {
   for (const list of ['batches', 'proposals', 'grants'])
     expect(await client.json(`/v1/chain/${list}?limit=1`)).toMatchObject({ final: true, items: [] });
 });
+
+test('an operator is told what a fault would cost, by its stake as it is', async () => {
+  const { operatorId, apiKey: key } = await platform.administration().registerOperator('asks what it risks');
+  const operator = new Client(platform.gatewayUrl, key);
+  await expect(operator.json('/v1/faults')).rejects.toMatchObject({
+    document: { code: 'wallet_not_linked' },
+  });
+  await linkWallet(platform, { owner: 'operator', ownerId: operatorId, apiKey: key });
+  const address = localAddressOf(operatorId);
+  type Terms = { items: readonly { costAtto: string; stakedAtto: string }[] };
+  const terms = () => operator.json<Terms>('/v1/faults');
+  const fault = { kind: 'refuted_result', role: 'operator', fractionBps: 500 };
+  expect(await terms()).toMatchObject({
+    ...{ rules: 'faults/1', address, bondAtto: String(100n * 10n ** 18n) },
+    ...{ disputeWindowSeconds: 259_200, appealWindowSeconds: 259_200, appealTimeoutSeconds: 1_814_400 },
+    items: [{ ...fault, stakedAtto: '0', costAtto: '0' }],
+  });
+  await stakeForOperator(platform, { id: operatorId, address, amountAtto: 1_000n * 10n ** 18n });
+  while ((await terms()).items[0]!.stakedAtto === '0') await sleep(200);
+  expect((await terms()).items).toEqual([
+    { ...fault, stakedAtto: String(1_000n * 10n ** 18n), costAtto: String(50n * 10n ** 18n) },
+  ]);
+}, 60_000);
 
 test('what is not there is refused', async () => {
   expect(await codeOf(`/v1/chain/batches/${someBatch}`)).toBe('batch_not_found');

@@ -5,7 +5,7 @@ import { deposit } from '@astro/devstack/escrow-deposit';
 import { localAddressOf } from '@astro/devstack/local-wallets';
 import type { Platform } from '@astro/devstack/platform';
 import { repositoryRoot } from '@astro/devstack/repository';
-import { stakeForValidators } from '@astro/devstack/validator-stake';
+import { stakeForValidators } from '@astro/devstack/stake';
 import { Problem, type Client } from './client.js';
 
 export type Audit = {

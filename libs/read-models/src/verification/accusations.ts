@@ -3,6 +3,7 @@ import type { AccusationEvent } from '@astro/messages/verification';
 import { Atto } from '@astro/postgres/atto';
 import { defineEntity, type EntityManager, type InferEntity } from '@mikro-orm/postgresql';
 import { folding } from '../fold.js';
+import { pageOf, rowsFor, timeAndIdIn, type Page, type PageQuery } from '../page.js';
 
 export type AccusationStatus =
   | 'recorded'
@@ -101,3 +102,21 @@ export const unfinishedAccusations = (em: EntityManager, after: string, limit: n
   );
 
 export const findAccusation = (em: EntityManager, faultId: string) => em.findOne(Accusation, { faultId });
+
+/** Those of an operator's nodes, the last one first. @throws InvalidCursor */
+export async function pageOfAccusations(
+  em: EntityManager,
+  operatorId: string,
+  { limit, cursor }: PageQuery,
+): Promise<Page<Accusation>> {
+  const [time, id] = cursor === undefined ? [] : timeAndIdIn(cursor);
+  const before = time && {
+    $or: [{ recordedAt: { $lt: time } }, { recordedAt: time, faultId: { $lt: id! } }],
+  };
+  const rows = await em.find(
+    Accusation,
+    { operatorId, ...before },
+    { orderBy: { recordedAt: 'desc', faultId: 'desc' }, limit: rowsFor(limit) },
+  );
+  return pageOf(rows, limit, row => [row.recordedAt.toISOString(), row.faultId]);
+}

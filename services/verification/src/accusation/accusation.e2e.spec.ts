@@ -5,9 +5,6 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { recordedIn } from '@astro/archive/cited-event';
-import { bundleOf } from '@astro/archive/evidence/bundle';
-import { gatherEvents } from '@astro/archive/evidence/gather-events';
 import { readConfiguration } from '@astro/chain/deployment/configuration';
 import { deploy } from '@astro/chain/deployment/deploy';
 import { writeAddresses } from '@astro/chain/deployment/files';
@@ -26,8 +23,8 @@ import { EventStore } from '@astro/jetstream/event-store';
 import { ensureStreams } from '@astro/jetstream/streams';
 import type { AccusationEvent } from '@astro/messages/verification';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { bundleOfFault } from '../evidence/bundle-of-fault.js';
 import { resultOf, saying, specOf } from '../evidence/refuted-task.fixture.js';
-import { stateFault } from '../evidence/statement.js';
 import { faultIdOf } from './record-faults.reactor.js';
 
 /** Accounts of the local chain: who deployed, who accuses and judges, two who have staked, and who has tokens. */
@@ -239,9 +236,8 @@ async function dismiss(leaseId: string): Promise<void> {
 
 /** Whoever reads the streams makes the bundle whose hash the chain has, and finds it sound. */
 async function isProvenBy({ taskId, leaseId }: { taskId: string; leaseId: string }, caseId: string) {
-  const events = await gatherEvents(ground.bus, taskId);
-  const { statement, flaws } = stateFault({ kind: 'refuted_result', leaseId }, events.map(recordedIn));
-  expect(flaws).toEqual([]);
+  const made = await bundleOfFault(ground.bus, { kind: 'refuted_result', taskId, leaseId });
+  if (typeof made === 'string') throw new Error(made);
   const { evidence } = (await ask('slashing', 'caseOf', BigInt(caseId))) as { readonly evidence: string };
-  expect(canonicalHash(bundleOf(statement!, events))).toBe(evidence);
+  expect(canonicalHash(made.bundle)).toBe(evidence);
 }

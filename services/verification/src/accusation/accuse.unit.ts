@@ -1,6 +1,3 @@
-import { bundleOf, type Bundle } from '@astro/archive/evidence/bundle';
-import { recordedIn } from '@astro/archive/cited-event';
-import { gatherEvents } from '@astro/archive/evidence/gather-events';
 import type { Deployment } from '@astro/chain/deployment/addresses';
 import { finalBlock } from '@astro/chain/escrow/calls';
 import type { RpcPool } from '@astro/chain/rpc/pool';
@@ -29,8 +26,9 @@ import type { Unit } from '@astro/jetstream/shared-work';
 import type { AccusationCommand, AccusationEvent } from '@astro/messages/verification';
 import { unfinishedAccusations, type Accusation as Row } from '@astro/read-models/verification/accusations';
 import type { EntityManager } from '@mikro-orm/postgresql';
+import { bundleOfFault } from '../evidence/bundle-of-fault.js';
 import { faults, isFaultKind } from '../evidence/faults.js';
-import { stateFault, type Statement } from '../evidence/statement.js';
+import type { Statement } from '../evidence/statement.js';
 import type { Accusation } from './accusation.js';
 
 /** The chain on which stakes are, and who accuses there. */
@@ -116,7 +114,7 @@ class Accusing {
   async #prepare(row: Row): Promise<void> {
     const { pool, deployment, accuser } = this.#options.chain;
     const { faultId, kind } = row;
-    const evidence = await this.#evidenceOf(row);
+    const evidence = await bundleOfFault(this.#options.bus, row);
     if (typeof evidence === 'string')
       return this.#request({ type: 'WaiveAccusation', data: { faultId, reason: evidence } });
     const staked = isFaultKind(kind) ? await this.#stakedBy(row.operatorId, faults[kind].role) : undefined;
@@ -143,15 +141,6 @@ class Accusing {
       if (slashableAtto > 0n) return { address, hasRoom };
     }
     return undefined;
-  }
-
-  /** The bundle as anybody can make it from the streams, or why there is none. */
-  async #evidenceOf({ taskId, leaseId, kind }: Row): Promise<Evidence | string> {
-    if (!isFaultKind(kind)) return `${kind} is no kind of fault`;
-    const events = await gatherEvents(this.#options.bus, taskId);
-    const { statement, flaws } = stateFault({ kind, leaseId }, events.map(recordedIn));
-    if (!statement || flaws.length > 0) return `the evidence does not hold: ${flaws.join('; ')}`;
-    return { statement, bundle: bundleOf(statement, events) };
   }
 
   async #send(row: Row, { evidence, address, fractionBps }: NonNullable<Accusation['prepared']>) {
@@ -203,7 +192,7 @@ class Accusing {
 
   async #decide(row: Row, evidence: string): Promise<void> {
     const { faultId } = row;
-    const again = await this.#evidenceOf(row);
+    const again = await bundleOfFault(this.#options.bus, row);
     const isRight = typeof again !== 'string' && canonicalHash(again.bundle) === evidence;
     const reason = isRight ? 'nobody has answered, and the evidence holds' : 'the evidence does not hold';
     await this.#request({ type: 'DecideCase', data: { faultId, isRight, reason } });
@@ -242,5 +231,3 @@ class Accusing {
     if (!outcome.accepted) throw new Error(`${outcome.rejection}: ${outcome.detail}`);
   }
 }
-
-type Evidence = { readonly statement: Statement; readonly bundle: Bundle };
