@@ -40,6 +40,8 @@ export class Sandbox {
     signal.throwIfAborted();
     const { worker, ready } = this.#spare ?? startWorker();
     this.#spare = undefined;
+    // Beside this run, so that whoever comes right after it does not wait for the start either.
+    this.warm();
     if (hear)
       worker.on('message', (message: WorkerMessage) => {
         if (message.type === 'written') hear(message.source, message.bytes);
