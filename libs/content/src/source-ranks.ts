@@ -42,6 +42,15 @@ export class SourceRanks {
     return this.#ranks.get(name)?.bytesPerMs;
   }
 
+  /** The median of those that gave anything; undefined where none did. @param isCounted by its name */
+  usualBytesPerMs(isCounted: (name: string) => boolean): number | undefined {
+    const speeds = [...this.#ranks]
+      .flatMap(([name, { bytesPerMs }]) => (isCounted(name) ? (bytesPerMs ?? []) : []))
+      .filter(speed => speed > 0)
+      .sort(order);
+    return speeds[Math.floor(speeds.length / 2)];
+  }
+
   /** The fastest first; before them those that nobody has tried, or they would never be. */
   ranked<S extends { readonly name: string }>(sources: readonly S[]): readonly S[] {
     const speed = ({ name }: S) => this.bytesPerMs(name) ?? Infinity;

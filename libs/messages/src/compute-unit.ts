@@ -1,7 +1,10 @@
 import type { Measurement } from './gen/registry.js';
 
-/** What a node measures, apart from when and how. */
-export type Figure = Exclude<keyof Measurement, 'measuredAt' | 'cores' | 'spreadThousandths'>;
+/** What a node measures in short runs, apart from when and how. */
+export type Figure = Exclude<
+  keyof Measurement,
+  'measuredAt' | 'cores' | 'spreadThousandths' | 'peerNetworkKibPerSecond'
+>;
 
 /** The figures that make a compute unit, each with its weight. The network is not among them: it is the place's. */
 const weights = {

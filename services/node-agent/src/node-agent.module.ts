@@ -144,14 +144,23 @@ async function validatorOf(
   return new Validator({ ...own, journal, log: logFor('validator') });
 }
 
+/** @param content once there is some */
 const measuringBy =
-  (config: NodeAgentConfig, enrolment: Enrolment): NodeAgentParts['measuringOf'] =>
+  (
+    config: NodeAgentConfig,
+    enrolment: Enrolment,
+    content: () => Content | undefined,
+  ): NodeAgentParts['measuringOf'] =>
   (nodeId, isIdle) =>
     new Measuring({
       everyMs: config.MEASURE_EVERY_MS,
       benchmark: () => runBenchmark(benchmarkPlanOf(config)),
       isIdle,
-      report: (report, signal) => enrolment.measured(nodeId, report, signal),
+      report: (report, signal) => {
+        const peerNetworkKibPerSecond = content()?.peerKibPerSecond;
+        const ofPeers = peerNetworkKibPerSecond === undefined ? {} : { peerNetworkKibPerSecond };
+        return enrolment.measured(nodeId, { ...report, ...ofPeers }, signal);
+      },
       random: Math.random,
       log: logFor('benchmark'),
     });
@@ -170,6 +179,7 @@ const agentOn = (
     const runtime = runnerOf(runtimes);
     const key = await NodeKey.open(stateDir);
     let reconciler: Reconciler | undefined;
+    let content: Content | undefined;
     const pressure = pressureOn(config, configFile, () => reconciler);
     const identities = await AgeIdentities.open(stateDir);
     const found = async () => {
@@ -205,12 +215,12 @@ const agentOn = (
       ...(attesting && { attesting }),
       endpoints,
       log: logFor('agent'),
-      measuringOf: measuringBy(config, enrolment),
+      measuringOf: measuringBy(config, enrolment, () => content),
       workFor: async ({ nodeId, jwt, ...out }) => {
         const credentials = new PeerCredentials({ nodeId, seed32: () => key.current.seed32, jwt });
         const sources = new PeerSources(credentials, config.CONTENT_PRIVATE_ADDRESSES);
         const peers = { sources, holdings, log: logFor('content') };
-        const content = new Content(gateway, cache, () => enrolment.token(nodeId), peers);
+        content = new Content(gateway, cache, () => enrolment.token(nodeId), peers);
         const claims = { attestationClaimed, identities: () => identities.all };
         const own = { journal, content, runtime, endpoints, tasksMax, ...claims };
         reconciler = new Reconciler({ ...own, ...out, log: logFor('reconciler') });

@@ -43,6 +43,7 @@ export function nodeWork(given: () => Given): void {
     const measured = {
       ...{ matrixMflops: 42_000, memoryMibPerSecond: 45_600, networkKibPerSecond: 0 },
       ...{ diskWriteMibPerSecond: 1_120, diskReadMibPerSecond: 1_800, cores: 4, spreadThousandths: 12 },
+      peerNetworkKibPerSecond: 51_200,
     };
     const report = (id: string, body: unknown, by = key) =>
       gateway.call('POST', `/v1/nodes/${id}/measurements`, { key: by, body });

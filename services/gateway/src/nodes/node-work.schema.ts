@@ -30,6 +30,10 @@ export const measurement = z
     diskWriteMibPerSecond: figure.meta({ description: 'With what the kernel holds back written out' }),
     diskReadMibPerSecond: figure,
     networkKibPerSecond: figure.meta({ description: 'From the gateway; 0: not measured' }),
+    peerNetworkKibPerSecond: figure.optional().meta({
+      description:
+        'From other nodes, the median of those whose content was fetched for work; absent: none was',
+    }),
     cores: z.int().min(1).max(1_024).meta({ description: 'Measured together', example: 4 }),
     spreadThousandths: figure.meta({
       description: 'The largest difference between two runs of one figure, in thousandths of its median',

@@ -27,6 +27,9 @@ export const contentIdOf = (bytes: Uint8Array): Promise<string> =>
     ? writeFile(bytes, () => Promise.resolve())
     : Promise.resolve(cidOf(bytes));
 
+/** The gateway's name among sources; all others are nodes. */
+const GATEWAY = 'gateway';
+
 export type Peers = {
   readonly sources: PeerSources;
   /** What is told of what this node holds. */
@@ -176,9 +179,15 @@ export class Content {
   }
 
   /** It is asked last: what nodes give to each other need not pass through the platform. */
+  /** What other nodes usually gave, in KiB a second; undefined while none has given anything. */
+  get peerKibPerSecond(): number | undefined {
+    const bytesPerMs = this.#ranks.usualBytesPerMs(name => name !== GATEWAY);
+    return bytesPerMs === undefined ? undefined : Math.round((bytesPerMs * 1_000) / 1_024);
+  }
+
   #gatewaySource(): BlockSource {
     return {
-      name: 'gateway',
+      name: GATEWAY,
       isLastResort: true,
       fetch: async (cid, limitBytes, signal) => {
         const path = `/ipfs/${cid}?format=raw`;

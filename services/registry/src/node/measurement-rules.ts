@@ -32,7 +32,11 @@ export function measurementProblem(measurement: Measurement, { inventory }: Offe
     const problem = outside(figure, measurement[figure], least, bound);
     if (problem !== undefined) return problem;
   }
-  return outside('spreadThousandths', measurement.spreadThousandths, 0, SPREAD_MAX_THOUSANDTHS);
+  const [, , networkMost] = bounds.networkKibPerSecond;
+  return (
+    outside('peerNetworkKibPerSecond', measurement.peerNetworkKibPerSecond ?? 0, 0, networkMost) ??
+    outside('spreadThousandths', measurement.spreadThousandths, 0, SPREAD_MAX_THOUSANDTHS)
+  );
 }
 
 /**

@@ -46,6 +46,7 @@ describe('a measurement', () => {
     ['diskWriteMibPerSecond', { diskWriteMibPerSecond: 0 }],
     ['diskReadMibPerSecond', { diskReadMibPerSecond: 1.5 }],
     ['networkKibPerSecond', { networkKibPerSecond: 195_312_501 }],
+    ['peerNetworkKibPerSecond', { peerNetworkKibPerSecond: 195_312_501 }],
     ['cores', { cores: 5 }],
     ['spreadThousandths', { spreadThousandths: 10_001 }],
   ])('with an absurd %s is refused and the field is named', (field, changes) => {
