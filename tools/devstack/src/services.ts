@@ -1,3 +1,5 @@
+import { hash } from 'node:crypto';
+
 /** What billing needs beside the chain's whereabouts; what is not given is left at its default. */
 export type Settling = {
   readonly settlerKeyFile: string;
@@ -91,7 +93,15 @@ export const services = [
       SETTLEMENT_EVERY_MS: at => at.settling?.everyMs?.toString(),
     },
   },
-  { name: 'verification', context: 'verification', settings: commonSettings },
+  {
+    name: 'verification',
+    context: 'verification',
+    settings: {
+      ...commonSettings,
+      // Follows from a secret that is kept, so that audits whose draw is waited for outlive a restart.
+      AUDIT_SECRET: at => hash('sha256', `audits ${at.agentSigningSeed}`),
+    },
+  },
   {
     name: 'chain-indexer',
     context: 'chain',

@@ -89,6 +89,7 @@ async function makeSecrets(): Promise<Record<string, string>> {
     'registry/agent-account-public-key': kit.agentAccountPublicKey,
     'registry/operator-signing-seed': kit.operatorSigningSeed,
     'registry/account-keeper.creds': accountKeeperCredentials(kit, 'registry'),
+    'verification/audit-secret': randomBytes(32).toString('hex'),
     // Of the installation's own chain, where everybody knows it.
     'billing/settler-key': anvilSettlerKey,
     'admin/nats.creds': serviceCredentials(kit, 'admin'),
