@@ -22,7 +22,7 @@ import { TickQuestions } from './tick-questions.loop.js';
 
 const type = 'scheduling.pool';
 const metadata = { correlationId: 'spec', causationId: 'spec', actor: 'service:spec' };
-const POOLS = 24;
+const POOLS = 28;
 const EVENTS_BETWEEN_SNAPSHOTS = 3;
 
 let dir: string;
