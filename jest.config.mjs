@@ -13,6 +13,7 @@ const written = [
     'corpus',
     'encryption',
     'fact-id',
+    'fault-terms',
     'holdings',
     'invoice-month',
   ],

@@ -13,6 +13,7 @@ for (const kind of ['libs', 'services', 'tools', 'examples']) {
       for (const name of [
         'codec',
         'compute-unit',
+        'fault-terms',
         'commitment',
         'content-id',
         'corpus',

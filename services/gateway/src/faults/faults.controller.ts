@@ -1,4 +1,4 @@
-import { FAULT_RULES, faultTerms } from '@astro/chain/slashing/fault-terms';
+import { FAULT_RULES, faultTerms } from '@astro/messages/fault-terms';
 import { parametersNow } from '@astro/read-models/chain/governance';
 import { providersOf, worthAtto } from '@astro/read-models/chain/stakes';
 import { walletOf } from '@astro/read-models/registry/wallets';

@@ -23,7 +23,7 @@ import { EventStore } from '@astro/jetstream/event-store';
 import { ensureStreams } from '@astro/jetstream/streams';
 import type { AccusationEvent } from '@astro/messages/verification';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { bundleOfFault } from '../evidence/bundle-of-fault.js';
+import { bundleOfFault } from './bundle-of-fault.reader.js';
 import { resultOf, saying, specOf } from '../evidence/refuted-task.fixture.js';
 import { faultIdOf } from './record-faults.reactor.js';
 

@@ -26,7 +26,7 @@ import type { Unit } from '@astro/jetstream/shared-work';
 import type { AccusationCommand, AccusationEvent } from '@astro/messages/verification';
 import { unfinishedAccusations, type Accusation as Row } from '@astro/read-models/verification/accusations';
 import type { EntityManager } from '@mikro-orm/postgresql';
-import { bundleOfFault } from '../evidence/bundle-of-fault.js';
+import { bundleOfFault } from './bundle-of-fault.reader.js';
 import { faults, isFaultKind } from '../evidence/faults.js';
 import type { Statement } from '../evidence/statement.js';
 import type { Accusation } from './accusation.js';

@@ -1,8 +1,8 @@
-import { faultTerms, type FaultKind, type FaultTerms } from '@astro/chain/slashing/fault-terms';
+import { faultTerms, type FaultKind, type FaultTerms } from '@astro/messages/fault-terms';
 import type { Result } from '@astro/messages/scheduling';
 import type { TaskEvent } from '@astro/messages/verification';
 
-export { FAULT_RULES, type FaultKind } from '@astro/chain/slashing/fault-terms';
+export { FAULT_RULES, type FaultKind } from '@astro/messages/fault-terms';
 
 export type Accused = Pick<Result, 'leaseId' | 'nodeId' | 'operatorId'>;
 

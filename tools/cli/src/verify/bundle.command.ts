@@ -35,7 +35,7 @@ async function bundleOnRecord(faultId: string): Promise<unknown> {
     import('@astro/admin/connection'),
     import('@astro/jetstream/bus'),
     import('@astro/jetstream/event-store'),
-    import('@astro/verification/evidence/bundle-of-fault'),
+    import('@astro/verification/accusation/bundle-of-fault.reader'),
   ]);
   const { natsUrl, natsCredentialsFile } = readConnection(process.env['ASTRO_HOME'] || '.astro');
   const bus = await Bus.connect({

@@ -2,8 +2,8 @@ import { recordedIn } from '@astro/archive/cited-event';
 import { bundleOf, type Bundle } from '@astro/archive/evidence/bundle';
 import { gatherEvents } from '@astro/archive/evidence/gather-events';
 import type { Bus } from '@astro/jetstream/bus';
-import { isFaultKind } from './faults.js';
-import { stateFault, type Statement } from './statement.js';
+import { isFaultKind } from '../evidence/faults.js';
+import { stateFault, type Statement } from '../evidence/statement.js';
 
 /** What a fault on record names. */
 export type NamedFault = { readonly kind: string; readonly taskId: string; readonly leaseId: string };

@@ -1,11 +1,9 @@
-import type { Role } from './calls.js';
-
 /** The published rules by which faults are punished. The version grows with every change of a kind or a fraction. */
 export const FAULT_RULES = 'faults/1';
 
 export type FaultTerms = {
   /** In which role the accused has staked. */
-  readonly role: Role;
+  readonly role: 'operator' | 'validator';
   /** Of all that is staked on the accused, unless the protocol bounds it below that. */
   readonly fractionBps: number;
 };
