@@ -1,23 +1,12 @@
-import { readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { Bus } from '@astro/jetstream/bus';
 import { CommandBus } from '@astro/jetstream/command-bus';
 import { Administration } from './administration.js';
-import { readConnection } from './connection.js';
+import { connectBus, homeIn, readConnection } from './connection.js';
 import { readRequest, UsageError, type Request } from './request.js';
 
 /** `npm run admin`: one administrative command to the platform that runs from the state folder. */
 async function main(args: readonly string[]): Promise<void> {
   const request = readRequest(args);
-  const repositoryRoot = join(dirname(fileURLToPath(import.meta.url)), '../../..');
-  const home = process.env['ASTRO_HOME'] || join(repositoryRoot, '.astro');
-  const { natsUrl, natsCredentialsFile } = readConnection(home);
-  const bus = await Bus.connect({
-    servers: natsUrl,
-    name: 'admin',
-    ...(natsCredentialsFile && { credentials: readFileSync(natsCredentialsFile, 'utf8') }),
-  });
+  const bus = await connectBus(readConnection(homeIn(process.env)), 'admin');
   try {
     console.log(await perform(request, new Administration(new CommandBus(bus, `admin-${process.pid}`))));
   } finally {

@@ -1,14 +1,12 @@
 import { readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { fileURLToPath } from 'node:url';
-import { readConnection } from '@astro/admin/connection';
+import { connectBus, homeIn, readConnection } from '@astro/admin/connection';
 import { Archive } from '@astro/archive/archive';
 import { archivedTo, stateFrom, textFrom } from '@astro/archive/invoice/from-archive';
 import { flawsOf, invoiceOf, invoiceSchema, type Invoice } from '@astro/archive/invoice/invoice';
 import { restore } from '@astro/archive/restore';
 import { verify, type Verdict } from '@astro/archive/verify';
-import { Bus } from '@astro/jetstream/bus';
+import type { Bus } from '@astro/jetstream/bus';
 import { reasonOf } from '@astro/jetstream/log';
 import { eventStreamOf } from '@astro/jetstream/subjects';
 import { readRequest, UsageError, type InvoiceRequest, type Request } from './request.js';
@@ -27,8 +25,7 @@ function servers(env: NodeJS.ProcessEnv): Servers {
   if (natsUrl && databaseUrl) {
     return { natsUrl, databaseUrl, ...(natsCredentialsFile && { natsCredentialsFile }) };
   }
-  const repositoryRoot = join(dirname(fileURLToPath(import.meta.url)), '../../..');
-  return readConnection(env['ASTRO_HOME'] || join(repositoryRoot, '.astro'));
+  return readConnection(homeIn(env));
 }
 
 /** What the archive and the event streams say of each other. Gives the exit code. */
@@ -37,14 +34,11 @@ async function main(args: readonly string[]): Promise<number> {
   // What needs no server runs without one.
   if (request.kind === 'verify-invoice' && request.root !== undefined)
     return reportInvoice(readInvoice(request.file), request.root);
-  const { natsUrl, natsCredentialsFile, databaseUrl } = servers(process.env);
+  const platform = servers(process.env);
+  const { databaseUrl } = platform;
   if (request.kind === 'invoice' || request.kind === 'verify-invoice')
     return inArchive(databaseUrl, 'billing', archive => performInvoice(request, archive));
-  const bus = await Bus.connect({
-    servers: natsUrl,
-    name: 'archivist',
-    ...(natsCredentialsFile && { credentials: readFileSync(natsCredentialsFile, 'utf8') }),
-  });
+  const bus = await connectBus(platform, 'archivist');
   try {
     return await perform(request, bus, databaseUrl);
   } finally {

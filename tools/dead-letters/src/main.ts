@@ -1,9 +1,5 @@
-import { readFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { readConnection } from '@astro/admin/connection';
-import { Bus } from '@astro/jetstream/bus';
+import { connectBus, homeIn, readConnection } from '@astro/admin/connection';
 import { DeadLetterDesk, LetterRefused, type Decision } from '@astro/jetstream/dead-letters-desk';
 import { reasonOf } from '@astro/jetstream/log';
 import { lineOf, textOf } from './report.js';
@@ -15,19 +11,13 @@ type Server = { readonly natsUrl: string; readonly natsCredentialsFile?: string 
 function server(env: NodeJS.ProcessEnv): Server {
   const { NATS_URL: natsUrl, NATS_CREDENTIALS_FILE: natsCredentialsFile } = env;
   if (natsUrl) return { natsUrl, ...(natsCredentialsFile && { natsCredentialsFile }) };
-  const repositoryRoot = join(dirname(fileURLToPath(import.meta.url)), '../../..');
-  return readConnection(env['ASTRO_HOME'] || join(repositoryRoot, '.astro'));
+  return readConnection(homeIn(env));
 }
 
 /** `npm run dead-letters`: looks through what could not be handled, and settles it. */
 async function main(args: readonly string[]): Promise<void> {
   const request = readRequest(args, userInfo().username);
-  const { natsUrl, natsCredentialsFile } = server(process.env);
-  const bus = await Bus.connect({
-    servers: natsUrl,
-    name: 'dead-letters',
-    ...(natsCredentialsFile && { credentials: readFileSync(natsCredentialsFile, 'utf8') }),
-  });
+  const bus = await connectBus(server(process.env), 'dead-letters');
   try {
     await perform(request, new DeadLetterDesk(bus));
   } finally {

@@ -1,8 +1,4 @@
-import { readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { readConnection } from '@astro/admin/connection';
-import { Bus } from '@astro/jetstream/bus';
+import { connectBus, homeIn, readConnection } from '@astro/admin/connection';
 import type { Difference } from '@astro/postgres/comparison';
 import { list, rebuild, verify, type Platform, type Progress } from './projections.js';
 import { readRequest, UsageError, type Request } from './request.js';
@@ -10,14 +6,9 @@ import { readRequest, UsageError, type Request } from './request.js';
 /** `npm run projection`: looks at, rebuilds or verifies the read models of the platform that runs. */
 async function main(args: readonly string[]): Promise<number> {
   const request = readRequest(args);
-  const repositoryRoot = join(dirname(fileURLToPath(import.meta.url)), '../../..');
-  const home = process.env['ASTRO_HOME'] || join(repositoryRoot, '.astro');
-  const { natsUrl, natsCredentialsFile, databaseUrls = {} } = readConnection(home);
-  const bus = await Bus.connect({
-    servers: natsUrl,
-    name: 'projection',
-    ...(natsCredentialsFile && { credentials: readFileSync(natsCredentialsFile, 'utf8') }),
-  });
+  const connection = readConnection(homeIn(process.env));
+  const { databaseUrls = {} } = connection;
+  const bus = await connectBus(connection, 'projection');
   try {
     return await perform(request, { bus, databaseUrlOf: context => urlOf(databaseUrls, context) });
   } finally {

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { string as text } from '@oclif/core/args';
 import { CLIError } from '@oclif/core/errors';
@@ -31,18 +30,12 @@ export default class VerifyBundle extends AstroCommand {
 }
 
 async function bundleOnRecord(faultId: string): Promise<unknown> {
-  const [{ readConnection }, { Bus }, { EventStore }, { bundleOfFault }] = await Promise.all([
+  const [{ connectBus, homeIn, readConnection }, { EventStore }, { bundleOfFault }] = await Promise.all([
     import('@astro/admin/connection'),
-    import('@astro/jetstream/bus'),
     import('@astro/jetstream/event-store'),
     import('@astro/verification/accusation/bundle-of-fault.reader'),
   ]);
-  const { natsUrl, natsCredentialsFile } = readConnection(process.env['ASTRO_HOME'] || '.astro');
-  const bus = await Bus.connect({
-    servers: natsUrl,
-    name: 'verify-bundle',
-    ...(natsCredentialsFile && { credentials: readFileSync(natsCredentialsFile, 'utf8') }),
-  });
+  const bus = await connectBus(readConnection(homeIn(process.env)), 'verify-bundle');
   try {
     const [first] = await new EventStore(bus).load({ type: 'verification.accusation', id: faultId });
     const recorded = first?.event as AccusationEvent | undefined;
