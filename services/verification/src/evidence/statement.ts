@@ -5,7 +5,8 @@ import { FAULT_RULES, faults, type Accused, type FaultKind, type FaultRule } fro
 import { flawsOfJudgement } from './judge-again.js';
 
 /** What a result says, and who says it. */
-export type Claim = Accused & Pick<Result, 'fault' | 'digest'> & { readonly outputs: readonly Output[] };
+export type Claim = Accused &
+  Pick<Result, 'fault' | 'digest' | 'isEncrypted'> & { readonly outputs: readonly Output[] };
 
 /** Which fault of whom. */
 export type Fault = { readonly kind: FaultKind; readonly leaseId: string };
@@ -91,4 +92,5 @@ const accusedIn = ({ leaseId, nodeId, operatorId }: Result): Accused => ({ lease
 const claimOf = (result: Result): Claim => ({
   ...accusedIn(result),
   ...{ fault: result.fault, digest: result.digest, outputs: result.outputs },
+  ...(result.isEncrypted && { isEncrypted: true }),
 });

@@ -182,6 +182,14 @@ describe('the program of a bundle, run again,', () => {
     ]);
   });
 
+  test('is not run where only the nodes of its job can read it', async () => {
+    const { statement } = checkBundle(bundle);
+    const agreed = statement!.agreed.map(claim => ({ ...claim, isEncrypted: true }));
+    expect(await flawsByRunning({ ...statement!, agreed }, dir)).toEqual([
+      expect.stringMatching(/^statement\.agreed: is of an encrypted job/),
+    ]);
+  });
+
   test('is not run when its bytes are others', async () => {
     await writeFile(join(dir, programCid), 'others');
     await expect(run(bundle)).rejects.toThrow(programCid);

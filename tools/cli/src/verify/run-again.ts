@@ -27,6 +27,8 @@ export async function flawsByRunning(statement: Statement, content: string): Pro
   const { program, agreed, accused, refuted } = statement;
   if ((program.runtime ?? 'wasm') !== 'wasm')
     return [`statement.program.runtime: is ${program.runtime}, and only WebAssembly can be run again here`];
+  if (agreed.some(({ isEncrypted }) => isEncrypted))
+    return ['statement.agreed: is of an encrypted job, which only the nodes that it names can run again'];
   const found = await resultOf(statement, content);
   const claimOfAccused = refuted.find(({ leaseId }) => leaseId === accused.leaseId);
   const flaws: string[] = [];
