@@ -21,12 +21,6 @@ export class ContentMismatch extends Error {
 /** Bytes that a lease has moved: not those of the cache, nor those that another lease was fetching. */
 export type Moved = { fetchedBytes: number; uploadedBytes: number };
 
-/** What `store` answers for these bytes, without storing them. */
-export const contentIdOf = (bytes: Uint8Array): Promise<string> =>
-  bytes.length > RAW_FILE_BYTES_MAX
-    ? writeFile(bytes, () => Promise.resolve())
-    : Promise.resolve(cidOf(bytes));
-
 /** The gateway's name among sources; all others are nodes. */
 const GATEWAY = 'gateway';
 

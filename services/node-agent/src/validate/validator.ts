@@ -2,8 +2,8 @@ import { hash, randomBytes } from 'node:crypto';
 import { reasonOf, type Log } from '@astro/jetstream/log';
 import type { Assignment, AuditOrder, AuditOrders, NodeReport } from '@astro/messages/agent';
 import { commitmentText, exchangeOf } from '@astro/messages/commitment';
-import { resultDigest } from '@astro/messages/result-digest';
-import { contentIdOf, type Content } from '../content/content.js';
+import type { Content } from '../content/content.js';
+import { resultOfRun } from '../runs/result-of-run.js';
 import { fetchFiles } from '../reconcile/execute-lease.js';
 import type { TaskRunner } from '../runtime/task-runtime.js';
 import type { KeptVerdict, VerdictJournal } from './verdict-journal.js';
@@ -96,15 +96,7 @@ export class Validator {
     const { signal } = this.#stop;
     const assignment = assignmentOf(order);
     const files = await fetchFiles(assignment, content, signal, { fetchedBytes: 0, uploadedBytes: 0 });
-    const { fault, outputs } = await runtime.run(assignment, files, signal);
-    const named = await Promise.all(
-      outputs.map(async ({ name, bytes }) => ({
-        name,
-        cid: await contentIdOf(bytes),
-        sizeBytes: bytes.length,
-      })),
-    );
-    return resultDigest(fault, named);
+    return (await resultOfRun(await runtime.run(assignment, files, signal))).digest;
   }
 
   /** Whether it could be done. What could not comes again with the next list. */

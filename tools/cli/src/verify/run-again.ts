@@ -1,15 +1,13 @@
 import { readFile as readBytes } from 'node:fs/promises';
 import { join } from 'node:path';
-import { joined, RAW_FILE_BYTES_MAX } from '@astro/content/block';
+import { joined } from '@astro/content/block';
 import { download } from '@astro/content/download';
 import { httpBlockSource } from '@astro/content/http-block-source';
 import { readFile } from '@astro/content/read-file';
 import { SourceRanks } from '@astro/content/source-ranks';
 import { BlockMissing, type BlockSource, type BlockStore } from '@astro/content/sources';
-import { writeFile } from '@astro/content/write-file';
-import { cidOf } from '@astro/messages/content-id';
-import { resultDigest } from '@astro/messages/result-digest';
 import type { Output } from '@astro/messages/scheduling';
+import { resultOfRun } from '@astro/node-agent/runs/result-of-run';
 import { Sandbox } from '@astro/node-agent/sandbox/sandbox';
 import type { Claim, Statement } from '@astro/verification/evidence/statement';
 
@@ -56,15 +54,7 @@ async function resultOf(statement: Statement, content: string): Promise<Found> {
   const sandbox = new Sandbox();
   try {
     const run = { program: await files.read(program.cid), inputs: named, args, limits, seed: taskId };
-    const { fault, outputs } = await sandbox.run(run, new AbortController().signal);
-    const written = await Promise.all(
-      outputs.map(async ({ name, bytes }) => ({
-        name,
-        cid: await cidOfFile(bytes),
-        sizeBytes: bytes.length,
-      })),
-    );
-    return { fault, digest: resultDigest(fault, written), outputs: written };
+    return await resultOfRun(await sandbox.run(run, new AbortController().signal));
   } finally {
     await sandbox.close();
   }
@@ -75,10 +65,6 @@ const isSame = (found: Found, claim: Claim): boolean =>
 
 const listOf = ({ outputs }: Found): string =>
   JSON.stringify(outputs.map(({ name, cid, sizeBytes }: Output) => [name, cid, sizeBytes]).toSorted());
-
-/** As a node stores it: a large file is in parts. */
-const cidOfFile = (bytes: Uint8Array): string | Promise<string> =>
-  bytes.length > RAW_FILE_BYTES_MAX ? writeFile(bytes, () => Promise.resolve()) : cidOf(bytes);
 
 function sourceOf(content: string): BlockSource {
   const key = process.env['ASTRO_KEY'];
