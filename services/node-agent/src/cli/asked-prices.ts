@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { nodeAgentConfig, type NodeAgentConfig } from '../node-agent.config.js';
-import { changeConfigFile, settingsWith } from './config-file.js';
+import { changeConfigFile, settingsNow, settingsWith } from './config-file.js';
 
 /** What an operator may change while the agent runs, and the keys that it stands under. */
 export const priceKeys = {
@@ -21,15 +21,14 @@ export async function withAskedPrices(
   configFile: string,
   env: NodeJS.ProcessEnv,
 ): Promise<NodeAgentConfig> {
-  const read = asked.safeParse(await settingsWith(configFile, env));
-  if (!read.success) throw new Error(z.prettifyError(read.error));
+  const prices = await settingsNow(asked, configFile, env);
   // A price that is asked no more is not in what was read.
   const {
     INTERRUPTIBLE_PRICE_PER_SECOND_ATTO: _interruptible,
     PRICE_PER_GIB_TRANSFERRED_ATTO: _perGib,
     ...rest
   } = config;
-  return { ...rest, ...read.data };
+  return { ...rest, ...prices };
 }
 
 export type Prices = {

@@ -1,6 +1,7 @@
 import { chmod, mkdir, readFile, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { parseEnv } from 'node:util';
+import { z } from 'zod';
 import { replaceFile } from '../state/json-file.js';
 
 export type Settings = Readonly<Record<string, string>>;
@@ -23,6 +24,16 @@ export async function settingsWith(
   const file = path === undefined ? {} : await readConfigFile(path);
   if (file === undefined) throw new Error(`${path} is not there: \`astro node init\` writes it`);
   return under(env, file);
+}
+
+/**
+ * Some of the settings as file and environment say them now: what an operator may change while the agent runs.
+ * @throws Error naming what breaks its rule
+ */
+export async function settingsNow<T>(schema: z.ZodType<T>, path: string, env: NodeJS.ProcessEnv): Promise<T> {
+  const read = schema.safeParse(await settingsWith(path, env));
+  if (!read.success) throw new Error(z.prettifyError(read.error));
+  return read.data;
 }
 
 /** The environment wins; what is set to nothing there is not set. */

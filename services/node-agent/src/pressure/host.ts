@@ -1,5 +1,5 @@
-import { z } from 'zod';
-import { settingsWith } from '../cli/config-file.js';
+import type { z } from 'zod';
+import { settingsNow } from '../cli/config-file.js';
 import { nodeAgentConfig, type NodeAgentConfig } from '../node-agent.config.js';
 import { diskFreeMib } from '../probe/machine.js';
 import type { Left } from './pressure.js';
@@ -16,9 +16,7 @@ export const leftOfHost = async (stateDir: string): Promise<Left> => ({
 /** What must be left, as file and environment say it now. @throws Error naming what breaks its rule */
 export async function leastOfHost(config: NodeAgentConfig, configFile: string | undefined): Promise<Left> {
   if (configFile === undefined) return leftIn(config);
-  const read = kept.safeParse(await settingsWith(configFile, process.env));
-  if (!read.success) throw new Error(z.prettifyError(read.error));
-  return leftIn(read.data);
+  return leftIn(await settingsNow(kept, configFile, process.env));
 }
 
 const leftIn = (config: z.infer<typeof kept>): Left => ({
