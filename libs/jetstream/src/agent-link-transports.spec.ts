@@ -1,12 +1,11 @@
-import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { connect as connectSocket, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { getCACertificates, setDefaultCACertificates } from 'node:tls';
-import { promisify } from 'node:util';
+import { makeCertificate } from '@astro/devstack/compose/certificate';
 import { urlsOf, type NatsListeners } from '@astro/devstack/nats/listeners';
 import { startNats, type NatsServer } from '@astro/devstack/nats/server';
 import { newId } from '@astro/event-sourcing/ids';
@@ -17,7 +16,6 @@ import { agentKeyPair, issueAgentJwt } from './credentials.js';
 import { generateOperatorKit, serviceCredentials } from './operator-kit.js';
 import { ensureStreams } from './streams.js';
 
-const run = promisify(execFile);
 const kit = generateOperatorKit();
 const known = getCACertificates('default');
 
@@ -107,11 +105,9 @@ async function trust(certFile: string): Promise<void> {
 /** Signed by itself, so that it is its own authority. */
 async function certificate(name: string): Promise<{ readonly certFile: string; readonly keyFile: string }> {
   const [certFile, keyFile] = [join(dir, `${name}-cert.pem`), join(dir, `${name}-key.pem`)];
-  await run('openssl', [
-    ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '1'],
-    ...['-subj', `/CN=${name}`, '-addext', 'subjectAltName=IP:127.0.0.1,DNS:localhost'],
-    ...['-keyout', keyFile, '-out', certFile],
-  ]);
+  const made = await makeCertificate([name, 'localhost'], ['127.0.0.1']);
+  await writeFile(certFile, made.certificate);
+  await writeFile(keyFile, made.key, { mode: 0o600 });
   return { certFile, keyFile };
 }
 

@@ -1,8 +1,5 @@
-import 'reflect-metadata';
 import { webcrypto } from 'node:crypto';
-
-/** It looks for the polyfill above as it is loaded, and loaders do not agree on the order of static imports. */
-const x509 = await import('@peculiar/x509');
+import { x509 } from '@astro/attestation/x509';
 
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
 const VALID_YEARS = 10;
