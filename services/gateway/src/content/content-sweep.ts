@@ -1,4 +1,4 @@
-import { setTimeout as pause } from 'node:timers/promises';
+import { delay } from '@astro/jetstream/delay';
 import { Logger, type OnModuleDestroy } from '@nestjs/common';
 import type { ContentStore } from './content-store.js';
 
@@ -26,7 +26,7 @@ export class ContentSweep implements OnModuleDestroy {
   private async run(): Promise<void> {
     const { signal } = this.stop;
     while (!signal.aborted) {
-      await pause(this.everyMs, undefined, { signal, ref: false }).catch(() => undefined);
+      await delay(this.everyMs, signal);
       if (signal.aborted) return;
       try {
         const removed = await this.store.sweep(new Date());

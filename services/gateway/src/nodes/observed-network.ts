@@ -1,5 +1,6 @@
 import { createHmac, hkdfSync } from 'node:crypto';
 import { BlockList, isIP, isIPv4 } from 'node:net';
+import ipaddr from 'ipaddr.js';
 
 /** A header of more hops than this is nobody's but a liar's. */
 const HOPS_MAX = 16;
@@ -63,16 +64,8 @@ export function observedAddress(
 export function networkOf(address: string): string | undefined {
   if (isIn(elsewhere, address)) return undefined;
   if (isIPv4(address)) return `${address.split('.').slice(0, 3).join('.')}.0/24`;
-  return `${groupsOf(address).slice(0, 3).join(':')}::/48`;
-}
-
-/** The first groups of an address of IPv6 that is not one of IPv4, in full. */
-function groupsOf(address: string): readonly string[] {
-  const [before = '', after] = address.toLowerCase().split('::');
-  const head = before === '' ? [] : before.split(':');
-  const tail = after === undefined || after === '' ? [] : after.split(':');
-  const gap = Array.from({ length: 8 - head.length - tail.length }, () => '0');
-  return [...head, ...gap, ...tail].map(group => group.replace(/^0+(?=.)/, ''));
+  const groups = ipaddr.IPv6.parse(address).parts.slice(0, 3);
+  return `${groups.map(group => group.toString(16)).join(':')}::/48`;
 }
 
 /** For what networks are told by: follows from a secret that all gateways have, and does not tell it. */
