@@ -41,11 +41,8 @@ export class FaultsController {
     const { address } = wallet;
     const parameters = await knownOfChain(this.readModels, parametersNow);
     const providers = await knownOfChain(this.readModels, em => providersOf(em, address));
-    const values = new Map(
-      parameters.rows.map(toParameter).map(({ parameter, value }) => [parameter, BigInt(value)]),
-    );
     const valueOf = (name: string) => {
-      const value = values.get(name);
+      const value = parameters.rows.find(row => toParameter(row).parameter === name)?.value;
       if (value === undefined) throw new Problem('chain_not_indexed', { headers: { 'retry-after': '5' } });
       return value;
     };
@@ -59,7 +56,7 @@ export class FaultsController {
       return { kind, role, fractionBps: Number(takenBps), ...amounts };
     });
     return {
-      ...{ rules: FAULT_RULES, ...joint(providers), address },
+      ...{ rules: FAULT_RULES, ...joint(parameters, providers), address },
       bondAtto: valueOf('accusationBond').toString(),
       disputeWindowSeconds: Number(valueOf('disputeWindowSeconds')),
       appealWindowSeconds: Number(valueOf('appealWindowSeconds')),
