@@ -50,6 +50,14 @@ export async function findJobResource(
   };
 }
 
+/**
+ * Whether the job has ended and its tasks, which another projection has, are not shown as they ended yet: no task
+ * outlives its job.
+ */
+export const isAheadOfItsTasks = ({ status, tasks }: Pick<JobResource, 'status' | 'tasks'>): boolean =>
+  !['submitted', 'queued', 'running'].includes(status) &&
+  tasks.some(task => task.status === 'waiting' || task.status === 'running');
+
 const taskOf = ({ taskId, status, outputs, digest, checkpoint, checkpointedAt }: Task) => ({
   id: taskId,
   status,

@@ -2,6 +2,7 @@ import { isId } from '@astro/event-sourcing/ids';
 import type { Directed } from '@astro/event-sourcing/reactor';
 import { TaskProgress } from '@astro/jetstream/task-progress';
 import type { JobCommand } from '@astro/messages/scheduling';
+import { readPosition } from '@astro/postgres/checkpoints';
 import { pageOfJobs } from '@astro/read-models/scheduling/jobs';
 import { Body, Controller, HttpCode, Inject, Param, Query, Req, Res } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
@@ -16,7 +17,7 @@ import { Problem } from '../http/problem.js';
 import { Operation } from '../openapi/operation.js';
 import { ReadModels } from '../read-models.js';
 import { assertAccepted } from '../rejections.js';
-import { findJobResource, toSummary } from './job-resource.js';
+import { findJobResource, isAheadOfItsTasks, toSummary } from './job-resource.js';
 import { scaleRequest, type ScaleRequest } from './service.schema.js';
 import * as schema from './jobs.schema.js';
 import { withFirstReservation } from './first-reservation.js';
@@ -25,7 +26,7 @@ import { assertContentStored, sizesOf, submitJobCommand } from './submit-job.js'
 import { withProgress } from './task-progress.js';
 
 /** A job is shown from both, and each is as far as it is. */
-const JOB_PROJECTIONS = ['scheduling.jobs', 'scheduling.tasks'];
+const JOB_PROJECTIONS = ['scheduling.jobs', 'scheduling.tasks'] as const;
 
 @Controller()
 export class JobsController {
@@ -131,7 +132,14 @@ export class JobsController {
     problems: ['job_not_found'],
   })
   async get(@Param('id') jobId: string, @FromCaller() caller: Caller): Promise<schema.JobResource> {
-    const found = await this.readModels.query(em => findJobResource(em, caller.id, jobId));
+    const read = () => this.readModels.query(em => findJobResource(em, caller.id, jobId));
+    let found = await read();
+    if (found && isAheadOfItsTasks(found)) {
+      const [jobs, tasks] = JOB_PROJECTIONS;
+      const position = await this.readModels.query(em => readPosition(em, jobs));
+      await this.readModels.includes(tasks, position);
+      found = await read();
+    }
     if (!found) throw new Problem('job_not_found');
     return withProgress(this.progress, found);
   }
